@@ -1,0 +1,327 @@
+"""What controls look at: artifacts, and subjects made of several of them.
+
+Artifacts are opened lazily: constructing one reads nothing. Tables are read in batches
+that offer the small part of Arrow's ``RecordBatch`` interface named by `Batch`, so that
+this module needs no third-party library and any Arrow implementation fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Generic, NewType, Protocol, TypeVar, runtime_checkable
+
+Digest = NewType("Digest", str)
+"""``sha256:`` followed by 64 lower-case hexadecimal digits."""
+
+RowId = NewType("RowId", str)
+"""Digest of the canonical row plus its occurrence, ``<32 hex digits>.<n>``; fixed at landing."""
+
+S = TypeVar("S", bound="Artifact")
+
+ROW_COLUMN = "hauberk_row"
+"""Optional pass-through column that carries row ids through a user's step."""
+
+
+class Batch(Protocol):
+    """Consecutive rows of a table; Arrow record batches satisfy it.
+
+    Reading is bounded: formats cut batches so that one fits comfortably in memory.
+    """
+
+    @property
+    def num_rows(self) -> int:
+        """Rows in this batch, 0 or more."""
+        ...
+
+    @property
+    def schema(self) -> Any:
+        """Names and types of the columns."""
+        ...
+
+    def column(self, i: Any) -> Any:
+        """The column at a position or with a name, as an Arrow array."""
+        ...
+
+
+class ColumnKind(StrEnum):
+    """What a column holds, as far as controls care."""
+
+    NUMBER = "number"
+    CATEGORY = "category"
+    TEXT = "text"
+    TIME = "time"
+    IMAGE = "image"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of a data set.
+
+    Attributes:
+        shape: Shape of one cell; empty for scalars, ``(28, 28)`` for a small image.
+    """
+
+    name: str
+    kind: ColumnKind
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """Anything with a name that can be digested.
+
+    Attributes:
+        name: What people call it: a path inside the project, a model name.
+        digest: Identity of the bytes, where they have been read already.
+    """
+
+    name: str
+    digest: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset(Artifact):
+    """A table, or images with labels.
+
+    Attributes:
+        columns: In file order.
+        read: Opens a new pass over the rows, in landed order.
+        label: Column to predict, where it is known.
+        sensitive: Columns that name a protected group.
+        source: Column that names the contributor of a row.
+        annotator: Column that names who labelled a row.
+        path: Where the bytes lie, for messages and locations.
+    """
+
+    columns: tuple[Column, ...]
+    read: Callable[[], Iterator[Batch]]
+    label: str | None = None
+    sensitive: tuple[str, ...] = ()
+    source: str | None = None
+    annotator: str | None = None
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFile(Artifact):
+    """A model as bytes on disk: one file or one folder. Nothing of it is executed here."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile(Artifact):
+    """One file of code or configuration, small enough to be read whole.
+
+    Attributes:
+        path: Relative to the tree it belongs to.
+        text: Decoded content; undecodable bytes are replaced and ``lossy`` is set.
+    """
+
+    path: Path
+    text: str
+    lossy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeTree(Artifact):
+    """A repository or folder of code.
+
+    Attributes:
+        root: Folder on disk.
+        files: Opens a new pass over the readable text files, sorted by path.
+        history: Opens a pass over blobs that are no longer in the work tree, as files whose
+            path is ``<commit>:<path>``; ``None`` where there is no repository.
+        unread: Paths that could not be read or decoded, with the reason.
+    """
+
+    root: Path
+    files: Callable[[], Iterator[SourceFile]]
+    history: Callable[[], Iterator[SourceFile]] | None = None
+    unread: Callable[[], Iterable[tuple[Path, str]]] = tuple
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineRun(Artifact):
+    """The hand-overs of one run: which step took which digests and made which.
+
+    Attributes:
+        steps: In the order in which they ran.
+    """
+
+    steps: tuple[StepRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """What one step took and made.
+
+    Attributes:
+        materials: Path to digest of everything that the step could read.
+        products: Path to digest of everything that it handed on.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    materials: Mapping[str, Digest]
+    products: Mapping[str, Digest]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryEntry(Artifact):
+    """A name in a registry that points at a release.
+
+    Attributes:
+        version: Version that the name points at.
+        channel: ``staging``, ``production`` or another alias.
+        read: Opens bytes of the registry by relative path (metadata and blobs).
+        trusted: What the client knows already: pinned key ids, floors.
+    """
+
+    version: str
+    channel: str
+    read: Callable[[str], bytes]
+    trusted: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange(Artifact):
+    """One request to a served model, with the response once there is one.
+
+    Attributes:
+        principal: Who asks: a hashed key id, never an address that the client chose.
+        at: Seconds since the epoch by the guard's clock.
+        request: Raw body.
+        content_type: As the client declared it.
+        response: Raw body, or ``None`` while the request is judged.
+        sink: Where the client says the output goes (``html``, ``csv``, ``sql`` ...).
+    """
+
+    principal: str
+    at: float
+    request: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    response: bytes | None = None
+    sink: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSegment(Artifact):
+    """Records of an append-only log with the heads that are believed.
+
+    Attributes:
+        records: Opens a pass over the raw records, oldest first.
+        heads: Signed checkpoints as stored beside the records.
+        witnessed: Checkpoints held in a second place.
+    """
+
+    records: Callable[[], Iterator[bytes]]
+    heads: tuple[bytes, ...]
+    witnessed: tuple[bytes, ...] = ()
+
+
+# Composite subjects ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison(Generic[S]):
+    """The same thing before and after."""
+
+    old: S | None
+    new: S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """The parts of one data set."""
+
+    train: Dataset
+    test: Dataset
+    validation: Dataset | None = None
+    group: str | None = None
+    time: str | None = None
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """Something that scores rows: an ONNX session, a worker around a native model.
+
+    It is called in a process of its own wherever the model is foreign.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the scores; empty for regression."""
+        ...
+
+    def scores(self, batch: Batch) -> Any:
+        """``(n_rows, n_classes)`` float scores, or ``(n_rows,)`` for regression."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A model with the rows that it is judged on.
+
+    Attributes:
+        predictor: How to score rows with it.
+        reported: Metrics that somebody claims for it, name to value.
+        train: Rows it was trained on, where they are known.
+    """
+
+    model: ModelFile
+    predictor: Predictor
+    data: Dataset
+    reported: Mapping[str, float] = field(default_factory=dict)
+    train: Dataset | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A profile made in training with the live rows held against it.
+
+    Attributes:
+        profile: Canonical JSON of the profile, already verified.
+    """
+
+    profile: bytes
+    live: Dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A release with everything that was signed on the way to it.
+
+    Attributes:
+        release: The release manifest as raw signed bytes.
+        statements: Signed envelopes, oldest first.
+        files: Path inside the release to a way of opening the bytes.
+        roots: Key ids that are trusted, pinned outside the project and its store.
+    """
+
+    release: bytes
+    statements: tuple[bytes, ...]
+    files: Mapping[str, Callable[[], Iterator[bytes]]]
+    roots: frozenset[str]
+
+
+Subject = (
+    Dataset
+    | ModelFile
+    | SourceFile
+    | CodeTree
+    | PipelineRun
+    | RegistryEntry
+    | Exchange
+    | LogSegment
+    | Splits
+    | Evaluation
+    | Window
+    | Chain
+)
+"""Everything that a control may declare as its subject, beside `Comparison` of these."""

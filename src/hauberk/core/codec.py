@@ -1,0 +1,117 @@
+"""Nouns to JSON values and back, so that records outlive the process that made them."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from datetime import date
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_TAG = "noun"
+
+
+def to_json(value: Any) -> Any:
+    """A JSON value for a noun or a container of nouns; callables are left out.
+
+    Plots carry their type under ``noun`` because they stand in unions.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        body = {name: to_json(item) for name, item in fields.items() if not callable(item)}
+        return body | ({_TAG: type(value).__name__} if type(value).__name__ in _plots() else {})
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list, frozenset, set)):
+        items = sorted(value) if isinstance(value, (frozenset, set)) else value
+        return [to_json(item) for item in items]
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return str(value) if isinstance(value, (Path, date)) else value
+
+
+def from_json(kind: type[T], value: Any) -> T:
+    """The noun of type ``kind`` that `to_json` turned into ``value``.
+
+    Raises:
+        ValueError: A value does not fit the type.
+        KeyError: A field without a default is missing.
+        TypeError: There is a field too many.
+    """
+    return typing.cast("T", _build(kind, value))
+
+
+@cache
+def _plots() -> dict[str, type]:
+    from hauberk.core import finding
+
+    return {kind.__name__: kind for kind in typing.get_args(finding.Plot)}
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Field types with the names resolved that modules import for type checkers only."""
+    from hauberk.core import artifact, attack, finding, lifecycle, policy, threat
+
+    modules = (artifact, attack, finding, lifecycle, policy, threat)
+    names = {name: item for module in modules for name, item in vars(module).items()}
+    return typing.get_type_hints(kind, localns=names)
+
+
+def _build(kind: Any, value: Any) -> Any:
+    origin = typing.get_origin(kind)
+    if isinstance(value, Mapping) and _TAG in value:
+        kind = _plots()[value[_TAG]]
+        value = {key: item for key, item in value.items() if key != _TAG}
+    elif origin in (typing.Union, types.UnionType):
+        return _build_union(typing.get_args(kind), value)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = _hints(kind)
+        return kind(**{name: _build(hints[name], item) for name, item in value.items()})
+    if isinstance(kind, typing.NewType):
+        return value
+    return _build_container(kind, typing.get_origin(kind), value)
+
+
+def _build_union(kinds: tuple[Any, ...], value: Any) -> Any:
+    if value is None and type(None) in kinds:
+        return None
+    problem: Exception | None = None
+    for kind in kinds:
+        if kind is type(None):
+            continue
+        try:
+            return _build(kind, value)
+        except (TypeError, ValueError, KeyError) as error:
+            problem = error
+    message = f"{value!r} fits none of {kinds}"
+    raise ValueError(message) from problem
+
+
+def _build_container(kind: Any, origin: Any, value: Any) -> Any:
+    args = typing.get_args(kind)
+    if origin is tuple and args[-1] is Ellipsis:
+        return tuple(_build(args[0], item) for item in value)
+    if origin is tuple:
+        return tuple(_build(arg, item) for arg, item in zip(args, value, strict=True))
+    if origin is not None and issubclass(origin, Mapping):
+        return {key: _build(args[1], item) for key, item in value.items()}
+    if kind is bytes:
+        return value.encode("latin-1")
+    if isinstance(kind, type) and issubclass(kind, (Enum, Path)):
+        return kind(value)
+    if kind in (float, int, str) and not isinstance(value, (float, int, str)):
+        message = f"expected {kind.__name__}, found {type(value).__name__}"
+        raise ValueError(message)
+    return value

@@ -1,0 +1,105 @@
+"""Threats and their targets: what the catalogue is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hauberk.core.lifecycle import Component, Stage
+
+ThreatId = NewType("ThreatId", str)
+"""``AQ-1``, ``TR-7``, ``XC-3``: two capital letters, a hyphen, a number."""
+
+
+class Mode(StrEnum):
+    """How a control answers: it refuses every time, or it gives a score with a rate."""
+
+    REFUSE = "refuse"
+    RATE = "rate"
+
+
+class Kind(StrEnum):
+    """What may be expected of the controls of a threat; shown wherever the threat is shown."""
+
+    PREVENTIVE = "preventive"
+    DETECTIVE = "detective"
+    ADVISORY = "advisory"
+    EXPERIMENTAL = "experimental"
+
+
+class Comparison(StrEnum):
+    """How a measured value is held against its target."""
+
+    AT_LEAST = ">="
+    AT_MOST = "<="
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attacker:
+    """Who attacks and what that attacker holds; figures hold for this attacker only.
+
+    Attributes:
+        id: Short name, hyphenated.
+        title: The name a reader sees.
+        holds: What the attacker controls, and by silence what not.
+    """
+
+    id: str
+    title: str
+    holds: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One part of what a threat's figure must reach.
+
+    Attributes:
+        metric: Name of the measured quantity, the same as in the range's results.
+        comparison: Direction of the target.
+        value: The target, in the unit of the metric; rates run from 0 to 1.
+        unit: What one trial is: ``seed``, ``case``, ``file``, ``client`` ...; never a row.
+        trials: Smallest number of independent trials with which the part can be met.
+        false_alarm_rate: Largest false-alarm rate at which the value counts, 0 to 1.
+        attack: Id of the attack that measures it, if one is fixed.
+        control: Id of the control that it is measured on, if one is fixed.
+        strength: The attack's strength in words (``10 % of labels``).
+    """
+
+    metric: str
+    comparison: Comparison
+    value: float
+    unit: str
+    trials: int
+    false_alarm_rate: float | None = None
+    attack: str | None = None
+    control: str | None = None
+    strength: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threat:
+    """One attack surface of the lifecycle, as data.
+
+    Attributes:
+        references: Framework name to ids: ``atlas``, ``owasp_ml``, ``owasp_llm``, ``nist``.
+        targets: The parts of the figure; the threat is met when every part is.
+    """
+
+    id: ThreatId
+    title: str
+    stage: Stage
+    component: Component
+    description: str
+    mode: Mode
+    kind: Kind
+    attacker: Attacker
+    owner: str
+    scenario: str
+    control: str
+    artifact: str
+    targets: tuple[Target, ...]
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
