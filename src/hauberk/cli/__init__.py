@@ -1,0 +1,153 @@
+"""The command line: one module per verb, found by its file, imported when it is used.
+
+A verb's module holds ``HELP`` (one line), ``EXAMPLE`` (a command that works),
+``configure(parser)`` and ``run(args) -> int``. Errors are raised; this module prints them
+and maps their class to the exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+_ORDER: dict[str, str] = {
+    "try": "make a small project, run its lifecycle, attack it, write one page",
+    "init": "propose a lifecycle file for the project in this folder",
+    "run": "run the lifecycle: every step isolated, checked, signed and attested",
+    "verify": "check a model's whole chain, or say what is broken",
+    "explain": "show where a model comes from",
+    "report": "write a run as one HTML page",
+    "scan": "check data, models, code and repositories that you already have",
+    "serve": "put a verified model on line behind the guard",
+    "threats": "list the threats with their controls, attacks and measured figures",
+    "range": "attack the controls and measure how they hold",
+}
+
+VERBS = {
+    verb: text for verb, text in _ORDER.items() if Path(__file__).with_name(f"{verb}.py").is_file()
+}
+"""Verbs in the order of ``--help``; a verb exists when its module does."""
+
+EXIT_USAGE = 2
+EXIT_INTERNAL = 4
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0 ok; 1 found, denied or refused; 2 usage; 3 a required control could not be assessed;
+    4 internal error; 130 interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if words else EXIT_USAGE
+    if words[0] in ("-V", "--version"):
+        from hauberk import __version__
+
+        print(f"hauberk {__version__}")
+        return 0
+    if words[0] not in VERBS:
+        return _unknown(words[0])
+    return _guarded(words[0], words[1:])
+
+
+def _overview() -> str:
+    width = max(map(len, _ORDER))
+    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: hauberk VERB [ARGUMENTS]",
+            "",
+            "Security of machine-learning lifecycles.",
+            "",
+            *lines,
+            "",
+            "hauberk VERB --help shows a verb's arguments and an example.",
+            "Exit codes: 0 ok, 1 found or refused, 2 usage, 3 not assessed,",
+            "4 internal error, 130 interrupted.",
+        ]
+    )
+
+
+def _unknown(word: str) -> int:
+    import difflib
+
+    near = difflib.get_close_matches(word, VERBS, n=1)
+    guess = f"; did you mean {near[0]!r}?" if near else ""
+    print(f"hauberk: there is no verb {word!r}{guess}", file=sys.stderr)
+    print("next: hauberk --help lists the verbs", file=sys.stderr)
+    return EXIT_USAGE
+
+
+def _guarded(verb: str, words: list[str]) -> int:
+    from hauberk.errors import HauberkError
+
+    try:
+        return _call(verb, words)
+    except HauberkError as error:
+        _print_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\nhauberk: interrupted; nothing half-done was kept", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the outermost boundary: report, do not hide
+        return _print_internal(error)
+
+
+def _call(verb: str, words: list[str]) -> int:
+    import argparse
+
+    module = _module(verb)
+    parser = argparse.ArgumentParser(
+        prog=f"hauberk {verb}",
+        description=(module.__doc__ or module.HELP).strip(),
+        epilog=f"example:\n  {module.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.configure(parser)
+    return int(module.run(parser.parse_args(words)))
+
+
+def _module(verb: str) -> ModuleType:
+    import importlib
+
+    from hauberk.errors import UnavailableError
+
+    try:
+        return importlib.import_module(f"hauberk.cli.{verb}")
+    except ModuleNotFoundError as error:
+        message = f"hauberk {verb} needs {error.name}, which is not installed"
+        raise UnavailableError(message, hint="pip install 'hauberk[all]'") from error
+
+
+def _print_error(error: BaseException) -> None:
+    from hauberk.errors import HauberkError
+
+    if not isinstance(error, HauberkError):
+        return
+    print(f"hauberk: {error.message}", file=sys.stderr)
+    for name, value in error.details():
+        print(f"  {name + ':':<10}{value}", file=sys.stderr)
+
+
+def _print_internal(error: Exception) -> int:
+    import os
+    import traceback
+
+    if os.environ.get("HAUBERK_TRACEBACK"):
+        traceback.print_exception(error)
+    print(f"hauberk: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+    print(
+        "  next:     please report this with the output of the same command under "
+        "HAUBERK_TRACEBACK=1",
+        file=sys.stderr,
+    )
+    return EXIT_INTERNAL

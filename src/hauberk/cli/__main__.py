@@ -1,0 +1,7 @@
+"""``python -m hauberk.cli``."""
+
+import sys
+
+from hauberk.cli import main
+
+sys.exit(main())
