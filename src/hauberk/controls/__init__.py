@@ -1,0 +1,1 @@
+"""Controls, by what they look at: one file per defect, found by path."""

@@ -1,0 +1,1 @@
+"""Controls that judge requests to a served model and its answers."""

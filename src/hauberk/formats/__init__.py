@@ -1,0 +1,1 @@
+"""Foreign bytes to bounded, typed views. Nothing foreign runs in our process."""

@@ -1,0 +1,303 @@
+"""What a served model takes and gives: the closed schema that requests are held against.
+
+The schema is learnt from training, signed with the model, and closed: an input that it
+does not declare is refused, as is one that lies outside what it allows. Its JSON form is
+canonical (sorted keys, no spaces), so that equal schemas have equal digests.
+
+Bounds in a schema are limits, not statistics: they are set wide enough that honest values
+never meet them (see `guard.bundle.learn_schema`). Refusals name the input and the rule but
+neither the bound nor the value, since bounds tell of the training data.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hauberk.errors import ArtifactError
+from hauberk.formats.strict_json import JsonLimits, at_most, decode, refuse, shown
+from hauberk.formats.v2 import Datatype, Request, Tensor
+
+SCHEMA_VERSION = 1
+MAX_SCHEMA_BYTES = 8 << 20
+"""A schema of 10,000 columns with 50 categories each stays below it."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters but tab and line ends: no honest text needs them."""
+
+_FEW = 64
+"""Up to so many values a plain loop beats the start-up cost of numpy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What values of one column may be.
+
+    Attributes:
+        name: The column's name in training; empty where the tensor is one column.
+        low: Smallest number allowed.
+        high: Largest number allowed.
+        categories: The only values allowed, where the set is closed.
+        max_chars: Longest text allowed.
+    """
+
+    name: str = ""
+    low: float | None = None
+    high: float | None = None
+    categories: frozenset[str | int] | None = None
+    max_chars: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorSchema:
+    """One declared input or output.
+
+    Attributes:
+        shape: ``None`` for the number of rows, which may only be the first dimension.
+        columns: One rule per position of the last dimension, one rule for the whole
+            tensor, or none.
+        optional: Whether a request may leave the input out.
+    """
+
+    name: str
+    datatype: Datatype
+    shape: tuple[int | None, ...]
+    columns: tuple[Rule, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSchema:
+    """The signature of a served model.
+
+    Attributes:
+        max_rows: Rows in one request.
+    """
+
+    inputs: tuple[TensorSchema, ...]
+    outputs: tuple[TensorSchema, ...] = ()
+    max_rows: int = 10_000
+
+    def check(self, request: Request) -> int:
+        """Hold a parsed request against the schema.
+
+        Returns:
+            The number of rows, 1 where no input has any.
+
+        Raises:
+            ArtifactError: Something is not as declared.
+        """
+        _check_names(request, self)
+        declared = {schema.name: schema for schema in self.inputs}
+        rows = {_check_tensor(tensor, declared[tensor.name]) for tensor in request.inputs}
+        rows.discard(None)
+        if len(rows) > 1:
+            refuse("inputs", "all inputs have the same number of rows", "one number", "several")
+        n_rows = next((n for n in rows if n is not None), 1)
+        if n_rows > self.max_rows:
+            at_most("inputs", "rows in one request", self.max_rows, n_rows)
+        return n_rows
+
+
+def _check_names(request: Request, schema: InputSchema) -> None:
+    given = {tensor.name for tensor in request.inputs}
+    known = {tensor.name for tensor in schema.inputs}
+    if not given <= known:
+        stray = shown(min(given - known))
+        refuse("inputs", "only declared inputs", "the inputs of the model's metadata", stray)
+    missing = {item.name for item in schema.inputs if not item.optional} - given
+    if missing:
+        refuse("inputs", "every declared input", "all inputs present", f"no {shown(min(missing))}")
+    known_outputs = {tensor.name for tensor in schema.outputs}
+    for output in request.outputs if schema.outputs else ():
+        if output.name not in known_outputs:
+            refuse("outputs", "only declared outputs", "a declared output", shown(output.name))
+
+
+def _check_tensor(tensor: Tensor, schema: TensorSchema) -> int | None:
+    """Rows of the tensor, or ``None`` where its shape has no row dimension."""
+    where = f"input {shown(tensor.name)}"
+    if tensor.datatype is not schema.datatype:
+        refuse(where, "declared datatype", schema.datatype, tensor.datatype)
+    fits = len(tensor.shape) == len(schema.shape) and all(
+        want is None or want == size for size, want in zip(tensor.shape, schema.shape, strict=True)
+    )
+    if not fits:
+        wanted = "x".join("rows" if size is None else str(size) for size in schema.shape)
+        refuse(where, "declared shape", wanted, "x".join(map(str, tensor.shape)))
+    if schema.columns:
+        _check_columns(where, tensor, schema.columns)
+    return tensor.shape[0] if schema.shape and schema.shape[0] is None else None
+
+
+def _check_columns(where: str, tensor: Tensor, rules: Sequence[Rule]) -> None:
+    if tensor.datatype.is_number and len(tensor.values) > _FEW:
+        _check_many_numbers(where, tensor, rules)
+        return
+    width = len(rules)
+    for position, rule in enumerate(rules):
+        _check_column(where, tensor.values[position::width], rule, tensor.datatype)
+
+
+def _check_column(where: str, values: Iterable[Any], rule: Rule, datatype: Datatype) -> None:
+    if rule.categories is not None and not rule.categories.issuperset(values):
+        _refuse_column(where, rule, "declared categories", "a category known from training")
+    if datatype.is_number:
+        _check_range(where, min(values), max(values), rule)
+    elif datatype is Datatype.BYTES:
+        _check_text(where, values, rule)
+
+
+def _check_range(where: str, low: float, high: float, rule: Rule) -> None:
+    if (rule.low is not None and low < rule.low) or (rule.high is not None and high > rule.high):
+        _refuse_column(where, rule, "declared range", "a value inside the served range")
+
+
+def _check_text(where: str, values: Iterable[str], rule: Rule) -> None:
+    for text in values:
+        if rule.max_chars is not None and len(text) > rule.max_chars:
+            _refuse_column(where, rule, "declared length of text", "a shorter text")
+        if _CONTROL.search(text):
+            _refuse_column(where, rule, "no control characters", "printable text")
+
+
+def _check_many_numbers(where: str, tensor: Tensor, rules: Sequence[Rule]) -> None:
+    import numpy as np
+
+    table = np.asarray(tensor.values).reshape(-1, len(rules))
+    lows, highs = table.min(axis=0).tolist(), table.max(axis=0).tolist()
+    for rule, low, high, position in zip(rules, lows, highs, range(len(rules)), strict=True):
+        _check_range(where, low, high, rule)
+        if rule.categories is not None:
+            _check_column(where, table[:, position].tolist(), rule, tensor.datatype)
+
+
+def _refuse_column(where: str, rule: Rule, broken: str, expected: str) -> None:
+    subject = f"{where}, column {shown(rule.name)}" if rule.name else where
+    refuse(subject, broken, expected, "something else")
+
+
+# As bytes ----------------------------------------------------------------------------
+
+
+def to_bytes(schema: InputSchema) -> bytes:
+    """Canonical JSON; the same schema always gives the same bytes."""
+    value = {
+        "schema": SCHEMA_VERSION,
+        "inputs": [_tensor_value(tensor) for tensor in schema.inputs],
+        "outputs": [_tensor_value(tensor) for tensor in schema.outputs],
+        "max_rows": schema.max_rows,
+    }
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode()
+
+
+def _tensor_value(tensor: TensorSchema) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "datatype": tensor.datatype.value,
+        "shape": [-1 if size is None else size for size in tensor.shape],
+        "columns": [_rule_value(rule) for rule in tensor.columns],
+        "optional": tensor.optional,
+    }
+
+
+def _rule_value(rule: Rule) -> dict[str, Any]:
+    categories = rule.categories
+    ordered = None if categories is None else sorted(categories, key=lambda item: (str(item), 0))
+    return {
+        "name": rule.name,
+        "low": rule.low,
+        "high": rule.high,
+        "categories": ordered,
+        "max_chars": rule.max_chars,
+    }
+
+
+def from_bytes(data: bytes) -> InputSchema:
+    """The schema that `to_bytes` wrote.
+
+    Raises:
+        ArtifactError: The bytes are no schema of this version.
+    """
+    value = decode(data, JsonLimits(max_bytes=MAX_SCHEMA_BYTES))
+    try:
+        return _schema_of(value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            "not a schema of a served model",
+            subject="schema",
+            rule="schema of version 1",
+            expected="inputs, outputs and max_rows of the declared types",
+            found=f"{type(error).__name__} while reading it",
+        ) from error
+
+
+def _schema_of(value: Mapping[str, Any]) -> InputSchema:
+    _only(value, {"schema", "inputs", "outputs", "max_rows"})
+    if value["schema"] != SCHEMA_VERSION:
+        raise ValueError("version")
+    inputs = tuple(map(_tensor_of, value["inputs"]))
+    if not inputs or len({tensor.name for tensor in inputs}) != len(inputs):
+        raise ValueError("inputs")
+    return InputSchema(
+        inputs=inputs,
+        outputs=tuple(map(_tensor_of, value["outputs"])),
+        max_rows=_positive(value["max_rows"]),
+    )
+
+
+def _tensor_of(value: Mapping[str, Any]) -> TensorSchema:
+    _only(value, {"name", "datatype", "shape", "columns", "optional"})
+    shape = tuple(None if size == -1 else _positive(size) for size in value["shape"])
+    columns = tuple(map(_rule_of, value["columns"]))
+    if None in shape[1:] or not shape or len(columns) not in (0, 1, shape[-1]):
+        raise ValueError("shape")
+    return TensorSchema(
+        name=_text(value["name"]),
+        datatype=Datatype(value["datatype"]),
+        shape=shape,
+        columns=columns,
+        optional=value["optional"] is True,
+    )
+
+
+def _rule_of(value: Mapping[str, Any]) -> Rule:
+    _only(value, {"name", "low", "high", "categories", "max_chars"})
+    categories = value["categories"]
+    return Rule(
+        name=_text(value["name"]),
+        low=_number(value["low"]),
+        high=_number(value["high"]),
+        categories=None if categories is None else frozenset(categories),
+        max_chars=None if value["max_chars"] is None else _positive(value["max_chars"]),
+    )
+
+
+def _only(value: Mapping[str, Any], names: set[str]) -> None:
+    if type(value) is not dict or set(value) != names:
+        raise ValueError("fields")
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError("text")
+    return value
+
+
+def _positive(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError("positive integer")
+    return value
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError("number")
+    return float(value) if type(value) is float else value
