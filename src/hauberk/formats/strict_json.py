@@ -28,7 +28,10 @@ MAX_DIGITS = 64
 MAX_SHOWN = 64
 """Characters of a foreign name that a message repeats."""
 
-_TOKEN = re.compile(rb'"((?:[^"\\]++|\\.)*+)"([ \t\n\r]*+:)?|[{}\[\]"]', re.DOTALL)
+_TOKEN = re.compile(
+    rb'["{}\[\]](?:(?<=")((?:[^"\\]++|\\.)*+)"([ \t\n\r]*+:)?)?',
+    re.DOTALL,  # begins with a set of bytes, which lets the search skip numbers quickly
+)
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _TOO_MANY_DIGITS = b"0" * (MAX_DIGITS + 1)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
