@@ -38,6 +38,17 @@ class Comparison(StrEnum):
     AT_MOST = "<="
 
 
+class Statistic(StrEnum):
+    """How the independent trials of a part become one value with an exact interval.
+
+    ``SHARE``: each trial succeeds or not; the share of successes, Clopper-Pearson bounds.
+    ``MEDIAN``: each trial gives a number; the median, bounds from order statistics.
+    """
+
+    SHARE = "share"
+    MEDIAN = "median"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attacker:
     """Who attacks and what that attacker holds; figures hold for this attacker only.
@@ -67,6 +78,7 @@ class Target:
         attack: Id of the attack that measures it, if one is fixed.
         control: Id of the control that it is measured on, if one is fixed.
         strength: The attack's strength in words (``10 % of labels``).
+        statistic: How trials become one value.
     """
 
     metric: str
@@ -78,6 +90,7 @@ class Target:
     attack: str | None = None
     control: str | None = None
     strength: str | None = None
+    statistic: Statistic = Statistic.SHARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +100,8 @@ class Threat:
     Attributes:
         references: Framework name to ids: ``atlas``, ``owasp_ml``, ``owasp_llm``, ``nist``.
         targets: The parts of the figure; the threat is met when every part is.
+        reported: What is published as measured, without a target, and what is out of reach.
+        atlas_loose: Whether ATLAS has no technique that really names the threat.
     """
 
     id: ThreatId
@@ -103,3 +118,5 @@ class Threat:
     artifact: str
     targets: tuple[Target, ...]
     references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reported: str = ""
+    atlas_loose: bool = False
