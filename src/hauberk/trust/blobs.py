@@ -1,0 +1,334 @@
+"""Immutable bytes by digest: a folder on disk, or memory.
+
+A blob's name is the SHA-256 of its bytes, so whoever can write to the folder can remove
+a blob or break it, never replace it unseen: a whole read ends with the comparison, and
+the last piece is handed out only after it has held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from hauberk.core.artifact import Digest
+from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
+from hauberk.trust.durable import (
+    CHUNK_BYTES,
+    Before,
+    Temporary,
+    explained,
+    make_folder,
+    open_folder,
+    open_regular,
+    proceed,
+    sync_folder,
+)
+
+GROUP: Final = 128
+"""Files that `DirectoryBlobs.put_all` holds open at once; a process may usually open 1,024."""
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_FOLDER = re.compile(r"[0-9a-f]{2}\Z")
+_FILE = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def hex_of(digest: str) -> str:
+    """The 64 hexadecimal digits of ``digest``.
+
+    Raises:
+        ArtifactError: It is not a SHA-256 digest in the one accepted spelling.
+    """
+    if _DIGEST.match(digest) is None:
+        raise ArtifactError(
+            "not a digest",
+            subject=repr(digest[:80]),
+            expected="sha256: and 64 lower-case hexadecimal digits",
+        )
+    return digest[7:]
+
+
+class DirectoryBlobs:
+    """Blobs as files ``<root>/<2 digits>/<64 digits>``, private to their owner.
+
+    Args:
+        root: Folder of the blobs; made where it is missing.
+        tmp: Where files lie while they are written, on the same file system; a folder
+            beside ``root`` where none is named.
+        before: Hook asked before each step, for crash tests.
+    """
+
+    def __init__(self, root: Path, *, tmp: Path | None = None, before: Before = proceed) -> None:
+        self._root = root
+        self._tmp = root.parent / "tmp" if tmp is None else tmp
+        self._before = before
+        self._durable: set[Path] = set()
+
+    def put(self, chunks: Iterable[bytes]) -> Digest:
+        """Store bytes; durable and whole when it returns, invisible before.
+
+        Bytes that are there already are written anew, which mends a broken blob.
+
+        Raises:
+            UnavailableError: The disk is full or not writable; nothing became visible.
+        """
+        return self.put_all((chunks,))[0]
+
+    def put_all(self, items: Iterable[Iterable[bytes]]) -> tuple[Digest, ...]:
+        """Store many blobs with few waits for the disk; their digests in order.
+
+        All are durable when it returns. After an error, earlier groups of `GROUP` blobs
+        are visible and whole, which does no harm.
+        """
+        pending = iter(items)
+        stored: list[Digest] = []
+        while group := tuple(islice(pending, GROUP)):
+            stored += self._put_group(group)
+        return tuple(stored)
+
+    def _put_group(self, group: Iterable[Iterable[bytes]]) -> list[Digest]:
+        with explained(self._root), ExitStack() as stack:
+            self._prepare()
+            written = []
+            for chunks in group:
+                temporary = stack.enter_context(Temporary(self._tmp, self._before))
+                written.append((temporary, temporary.fill(chunks)))
+            self._publish(written)
+        return [digest for _, digest in written]
+
+    def _prepare(self) -> None:
+        for folder in (self._root, self._tmp):
+            make_folder(folder, self._before)
+            with open_folder(folder):  # refuses a link in its place
+                pass
+
+    def _publish(self, written: Sequence[tuple[Temporary, Digest]]) -> None:
+        for temporary, _ in written:
+            temporary.sync()
+        folders = {self._path(digest).parent for _, digest in written}
+        self._make_fan_out(folders)
+        for temporary, digest in written:
+            temporary.rename(self._path(digest))
+        for folder in sorted(folders):
+            sync_folder(folder, self._before)
+
+    def _make_fan_out(self, folders: Iterable[Path]) -> None:
+        """Make what is missing; a folder that somebody else made may not be durable yet."""
+        new = set(folders) - self._durable
+        for folder in sorted(new):
+            make_folder(folder, self._before)
+        if new:
+            sync_folder(self._root, self._before)
+        for folder in folders:
+            with open_folder(folder):  # refuses a link in its place
+                pass
+        self._durable |= new
+
+    def has(self, digest: Digest) -> bool:
+        """Whether a regular file of that name is there."""
+        path = self._path(digest)
+        with explained(path):
+            try:
+                return stat.S_ISREG(path.lstat().st_mode)
+            except FileNotFoundError:
+                return False
+
+    def open(self, digest: Digest, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Stream bytes ``start`` to ``end``; a whole read is compared with the digest.
+
+        A part of a blob cannot be checked. The length of a blob is not in its name: where
+        it is known, hold it against `size` before reading what others may have swapped.
+
+        Raises:
+            ArtifactError: ``digest`` is not a digest.
+            TrustError: The bytes are others, or something else than a file lies there.
+            UnavailableError: There are no such bytes.
+        """
+        _check_range(start, end)
+        path = self._path(digest)
+        with explained(path), os.fdopen(self._descriptor(digest), "rb", 0) as file:
+            size = os.fstat(file.fileno()).st_size
+            end = size if end is None else min(end, size)
+            file.seek(start)
+            pieces = _pieces(file.fileno(), max(end - start, 0))
+            yield from _checked(pieces, digest) if (start, end) == (0, size) else pieces
+
+    def check(self, digest: Digest) -> None:
+        """Read a blob through and compare it with its digest, at the speed of SHA-256.
+
+        Raises:
+            TrustError: The stored bytes have another digest.
+            UnavailableError: There are no such bytes.
+        """
+        with explained(self._path(digest)), os.fdopen(self._descriptor(digest), "rb", 0) as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        _compare(digest, found)
+
+    def _descriptor(self, digest: Digest) -> int:
+        name = hex_of(digest)
+        try:
+            with (
+                open_folder(self._root) as root,
+                open_folder(Path(name[:2]), within=root) as folder,
+            ):
+                return open_regular(name, within=folder)
+        except FileNotFoundError as error:
+            raise _absent(digest) from error
+
+    def size(self, digest: Digest) -> int:
+        """Length in bytes of what is stored, intact or not."""
+        with explained(self._path(digest)):
+            descriptor = self._descriptor(digest)
+            try:
+                return os.fstat(descriptor).st_size
+            finally:
+                os.close(descriptor)
+
+    def list(self) -> Iterator[Digest]:
+        """All digests, in order; files of other names are left out."""
+        with explained(self._root):
+            for folder in _names(self._root, _FOLDER):
+                for name in _names(self._root / folder, _FILE):
+                    if name[:2] == folder:
+                        yield Digest(f"sha256:{name}")
+
+    def delete(self, digest: Digest) -> None:
+        """Forget bytes; nothing happens where there are none."""
+        path = self._path(digest)
+        with explained(path):
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return
+            sync_folder(path.parent, self._before)
+
+    def _path(self, digest: Digest) -> Path:
+        name = hex_of(digest)
+        return self._root / name[:2] / name
+
+
+def _names(folder: Path, pattern: re.Pattern[str]) -> tuple[str, ...]:
+    """Sorted names in ``folder`` that fit; links are left out with what they point to."""
+    try:
+        with os.scandir(folder) as entries:
+            return tuple(
+                sorted(e.name for e in entries if pattern.match(e.name) and not e.is_symlink())
+            )
+    except FileNotFoundError:
+        return ()
+
+
+def _pieces(descriptor: int, left: int) -> Iterator[bytes]:
+    while left > 0 and (piece := os.read(descriptor, min(CHUNK_BYTES, left))):
+        left -= len(piece)
+        yield piece
+
+
+def _checked(pieces: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
+    """``pieces``, the last one only after the whole has the right digest."""
+    running = hashlib.sha256()
+    held = b""
+    for piece in pieces:
+        if held:
+            yield held
+        running.update(piece)
+        held = piece
+    _compare(digest, running.hexdigest())
+    if held:
+        yield held
+
+
+def _compare(digest: Digest, found: str) -> None:
+    if found != hex_of(digest):
+        raise TrustError(
+            "the stored bytes are not those that were stored",
+            subject=f"blob {digest}",
+            rule="a blob is named by the SHA-256 of its bytes",
+            expected=digest,
+            found=f"sha256:{found}",
+            hint="restore the blob from its source or a backup, then run again",
+        )
+
+
+def _absent(digest: Digest) -> UnavailableError:
+    return UnavailableError(
+        "the bytes are not in the store",
+        subject=f"blob {digest}",
+        hint="publish them again, or fetch the store that they were published to",
+    )
+
+
+def _check_range(start: int, end: int | None) -> None:
+    if start < 0 or (end is not None and end < start):
+        raise UsageError(
+            "not a range of bytes",
+            expected="0 <= start <= end",
+            found=f"start {start}, end {end}",
+        )
+
+
+class MemoryBlobs:
+    """Blobs in memory, for tests and for work that leaves no trace."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[Digest, bytes] = {}
+        self._lock = Lock()
+
+    def put(self, chunks: Iterable[bytes]) -> Digest:
+        """Store bytes under their digest."""
+        data = b"".join(chunks)
+        digest = Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
+        with self._lock:
+            self._bytes[digest] = data
+        return digest
+
+    def put_all(self, items: Iterable[Iterable[bytes]]) -> tuple[Digest, ...]:
+        """Store many blobs; their digests in order."""
+        return tuple(self.put(chunks) for chunks in items)
+
+    def has(self, digest: Digest) -> bool:
+        """Whether the bytes are there."""
+        hex_of(digest)
+        return digest in self._bytes
+
+    def open(self, digest: Digest, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Stream bytes ``start`` to ``end``; a whole read is compared with the digest."""
+        _check_range(start, end)
+        data = self._find(digest)
+        part = data[start:end]
+        pieces = (part[at : at + CHUNK_BYTES] for at in range(0, len(part), CHUNK_BYTES))
+        yield from _checked(pieces, digest) if len(part) == len(data) else pieces
+
+    def check(self, digest: Digest) -> None:
+        """Compare a blob with its digest."""
+        _compare(digest, hashlib.sha256(self._find(digest)).hexdigest())
+
+    def size(self, digest: Digest) -> int:
+        """Length in bytes."""
+        return len(self._find(digest))
+
+    def list(self) -> Iterator[Digest]:
+        """All digests, in order."""
+        with self._lock:
+            digests = sorted(self._bytes)
+        yield from digests
+
+    def delete(self, digest: Digest) -> None:
+        """Forget bytes; nothing happens where there are none."""
+        hex_of(digest)
+        with self._lock:
+            self._bytes.pop(digest, None)
+
+    def _find(self, digest: Digest) -> bytes:
+        hex_of(digest)
+        try:
+            return self._bytes[digest]
+        except KeyError as error:
+            raise _absent(digest) from error
