@@ -1,0 +1,79 @@
+"""The figures that attacks measured in a run, each held against its target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hauberk.core.attack import Score
+from hauberk.core.threat import Comparison
+from hauberk.report.evidence import Threats, threat_chip
+from hauberk.report.markup import Markup, Node, element
+from hauberk.report.plots import interval
+from hauberk.report.wording import number, plural
+
+_SIGNS = {"met": "✓", "missed": "✕", "void": "∅"}
+_COLUMNS = (
+    "Threat",
+    "Attack and control",
+    "Without the control",
+    "With the control",
+    "False alarms",
+    "Result",
+)
+
+
+def attacks(scores: Sequence[Score], threats: Threats) -> Markup:
+    """A table of scores; on a narrow page every score becomes a block."""
+    head = element("tr", [element("th", name, scope="col") for name in _COLUMNS])
+    rows = [_row(score, threats) for score in scores]
+    return element(
+        "table", element("thead", head), element("tbody", rows), class_="scores stacking"
+    )
+
+
+def _row(score: Score, threats: Threats) -> Markup:
+    known = threats.get(score.threat)
+    cells: tuple[Node, ...] = (
+        (threat_chip(score.threat, threats), element("small", known.title) if known else None),
+        (
+            element("code", score.attack),
+            element("small", "against ", element("code", score.control)),
+            element("small", score.strength) if score.strength else None,
+        ),
+        (_share(score.potency), element("small", "of the attacks work")),
+        _measured(score),
+        _share(score.false_alarm_rate),
+        (
+            element("b", f"{_SIGNS.get(score.state, '?')} {score.state}"),
+            element("small", f"{plural(score.trials, 'trial')} ({score.unit})"),
+            element("small", score.note) if score.note else None,
+        ),
+    )
+    boxes = [
+        element("td", cell, data_label=name) for name, cell in zip(_COLUMNS, cells, strict=True)
+    ]
+    return element("tr", boxes, class_=f"score {score.state.replace(' ', '-')}")
+
+
+def _share(value: float | None) -> str:
+    return "not measured" if value is None else number(value)
+
+
+def _measured(score: Score) -> list[Node]:
+    goal = f"target {score.comparison.value} {number(score.target)}"
+    if score.value is None:
+        return ["no value", element("small", goal)]
+    spread = ""
+    if score.interval is not None:
+        low, high = score.interval
+        spread = f"{number(low)} to {number(high)}, "
+    label = f"{score.metric} {number(score.value)}, {spread}{goal}"
+    drawing = interval(
+        score.value,
+        score.interval,
+        score.target,
+        at_least=score.comparison is Comparison.AT_LEAST,
+        label=label,
+    )
+    value = element("b", number(score.value))
+    return [value, f" {score.metric}", drawing, element("small", f"{spread}{goal}")]

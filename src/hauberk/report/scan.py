@@ -1,0 +1,180 @@
+"""What a scan says, as text for a terminal, as JSON for programs, as a page for people."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hauberk.core.codec import to_json
+from hauberk.core.finding import Assessment, Finding, Level, Outcome, Severity
+from hauberk.report.console import Console, Ink
+from hauberk.report.scan_result import ScanResult
+from hauberk.report.wording import plural
+
+SCAN_SCHEMA = 1
+_INDENT = 10
+_INKS = {
+    Severity.CRITICAL: Ink.BAD,
+    Severity.HIGH: Ink.BAD,
+    Severity.MEDIUM: Ink.CAUTION,
+    Severity.LOW: Ink.QUIET,
+}
+
+
+# Text --------------------------------------------------------------------------------
+
+
+def scan_text(result: ScanResult, *, colour: bool = False) -> str:
+    """A scan for a terminal of 80 columns, worst findings first."""
+    console = Console(colour=colour)
+    lines: list[str] = []
+    for finding in by_severity(result.findings):
+        lines += [*_finding_lines(console, finding), ""]
+    unjudged = [item for item in result.assessments if item.outcome is Outcome.FAILED]
+    for assessment in unjudged:
+        lines += _unjudged_lines(console, assessment)
+    if unjudged:
+        lines.append("")
+    return "\n".join([*lines, *_closing(console, result)]) + "\n"
+
+
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings with the worst first; within a severity, defects first, in their order."""
+    return sorted(findings, key=lambda item: (-item.severity.rank, item.level is Level.REVIEW))
+
+
+def _finding_lines(console: Console, finding: Finding) -> list[str]:
+    word = finding.severity.value.upper().ljust(_INDENT)
+    room = console.width - _INDENT
+    place = console.ink(console.fit(f"{finding.path}{place_of(finding)}", room), Ink.STRONG)
+    tail = [finding.control or "unnamed control", *finding.threats]
+    if finding.level is Level.REVIEW:
+        tail.append("for review")
+    return [
+        console.ink(word, _INKS[finding.severity]) + place,
+        *console.wrap(finding.message, indent=_INDENT),
+        *console.wrap(finding.remedy, indent=_INDENT, first=" " * (_INDENT - 3) + "-> "),
+        *(console.ink(line, Ink.QUIET) for line in console.wrap(" · ".join(tail), indent=_INDENT)),
+    ]
+
+
+def place_of(finding: Finding) -> str:
+    """Where in the object, as people write it: ``:12:3``, ``!inner``, ``[column]``."""
+    location = finding.location
+    inner = "".join(f"!{name}" for name in location.inner)
+    line = f":{location.line}" if location.line is not None else ""
+    column = f":{location.column}" if line and location.column is not None else ""
+    offset = f"@{location.offset}" if location.offset is not None and not line else ""
+    field = f"[{location.field}]" if location.field is not None else ""
+    return inner + line + column + offset + field
+
+
+def _unjudged_lines(console: Console, assessment: Assessment) -> list[str]:
+    head = "NOT JUDGED "
+    text = f"{assessment.path} by {assessment.control}: {assessment.reason or 'no reason given'}"
+    first, *rest = console.wrap(text, indent=len(head), first=head)
+    return [console.ink(head, Ink.CAUTION) + first[len(head) :], *rest]
+
+
+def _closing(console: Console, result: ScanResult) -> list[str]:
+    counts = counted(result)
+    severities = [f"{count} {name}" for name, count in counts["severities"].items() if count]
+    outcomes = counts["assessments"]
+    found = plural(len(result.findings), "finding")
+    if severities:
+        found += f" ({', '.join(severities)})"
+    judged = (
+        f"{plural(sum(outcomes.values()), 'assessment')}: {outcomes['clean']} clean, "
+        f"{outcomes['flagged']} flagged, {outcomes['failed']} could not judge, "
+        f"{outcomes['not_applicable']} not applicable"
+    )
+    nothing = [] if result.assessments else ["Nothing was assessed: this says nothing of safety."]
+    return [line for text in (f"{found}.", f"{judged}.", *nothing) for line in console.wrap(text)]
+
+
+# JSON --------------------------------------------------------------------------------
+
+
+def scan_json(result: ScanResult) -> str:
+    """A scan as JSON by ``scan.schema.json``, which ships beside this module."""
+    return json.dumps(scan_document(result), indent=2, ensure_ascii=False) + "\n"
+
+
+def scan_document(result: ScanResult) -> dict[str, Any]:
+    """The JSON value that `scan_json` writes.
+
+    Numbers that JSON cannot carry become ``null``; lone surrogates of undecodable paths
+    become their escape, so that the document is valid UTF-8 whatever was scanned.
+    """
+    document = {
+        "schema": SCAN_SCHEMA,
+        "findings": [_finding(finding) for finding in result.findings],
+        "assessments": [_assessment(assessment) for assessment in result.assessments],
+        "summary": {**to_json(result.summary), **counted(result)},
+    }
+    plain: dict[str, Any] = portable(document)
+    return plain
+
+
+def counted(result: ScanResult) -> dict[str, Any]:
+    """Counts of findings by severity and of assessments by outcome; every name is there."""
+    severities = Counter(finding.severity for finding in result.findings)
+    outcomes = Counter(assessment.outcome for assessment in result.assessments)
+    return {
+        "findings": len(result.findings),
+        "severities": {item.value: severities[item] for item in reversed(Severity)},
+        "assessments": {item.value: outcomes[item] for item in Outcome},
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    location = {
+        name: value
+        for name, value in to_json(finding.location).items()
+        if value is not None and value != []
+    }
+    names = ("control", "threats", "level", "severity", "confidence", "path")
+    whole = to_json(finding)
+    return {
+        **{name: whole[name] for name in names},
+        "location": location,
+        **{name: whole[name] for name in ("message", "evidence", "remedy")},
+    }
+
+
+def _assessment(assessment: Assessment) -> dict[str, Any]:
+    return {
+        "control": assessment.control,
+        "path": assessment.path,
+        "outcome": assessment.outcome.value,
+        "reason": assessment.reason,
+        "threats": list(assessment.threats),
+        "seconds": assessment.seconds,
+        "digest": assessment.subject_digest,
+    }
+
+
+def portable(value: Any) -> Any:
+    """A JSON value that every strict parser reads: finite numbers, well-formed text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {portable(str(key)): portable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [portable(item) for item in value]
+    return value
+
+
+# Page --------------------------------------------------------------------------------
+
+
+def scan_html(result: ScanResult) -> str:
+    """A scan as one self-contained page."""
+    from hauberk.report.scan_page import page
+
+    return page(result)
