@@ -1,0 +1,197 @@
+"""Starting a warden, waiting for its report, and never leaving without the tree dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hauberk.errors import InternalError, UnavailableError
+from hauberk.isolation.limits import Limits
+
+SOURCE_ROOT = Path(__file__).resolve().parents[2]
+"""Folder that holds the ``hauberk`` package."""
+
+IMPORT_OURS = "import sys;sys.path.insert(0,{root!r});import hauberk;sys.path.pop(0);"
+"""Makes our package importable in any interpreter without lending it our libraries."""
+
+_GRACE_S = 20.0
+_CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the warden said."""
+
+    status: int | None
+    trouble: str
+    namespaces: str
+    killed_by: str
+    left: int
+    wall_s: float
+    cpu_s: float
+    max_rss: int
+    stdout: bytes
+    stderr: bytes
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A fresh private folder; whatever a step made of it is gone afterwards."""
+    path = Path(tempfile.mkdtemp(prefix="hauberk-")).resolve()
+    try:
+        yield path
+    finally:
+        _remove_tree(path)
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a folder whose content is hostile: links are not followed, modes reset."""
+
+    def reopen(_function: Callable[..., Any], name: str, _error: object) -> None:
+        with suppress(OSError):
+            Path(name).parent.chmod(stat.S_IRWXU)
+            if not Path(name).is_symlink():
+                Path(name).chmod(stat.S_IRWXU)
+            if Path(name).is_dir() and not Path(name).is_symlink():
+                shutil.rmtree(name, ignore_errors=True)
+            else:
+                Path(name).unlink(missing_ok=True)
+
+    shutil.rmtree(path, onerror=reopen)
+    if path.exists():
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class _Sink:
+    """Bytes collected from one descriptor, at most ``limit`` of them."""
+
+    def __init__(self, limit: int) -> None:
+        self.data = bytearray()
+        self.overflowed = False
+        self._limit = limit
+
+    def add(self, part: bytes) -> None:
+        room = self._limit - len(self.data)
+        self.overflowed = self.overflowed or len(part) > room
+        self.data += part[:room]
+
+
+def supervise(
+    plan: dict[str, Any], limits: Limits, *, results: int | None = None, max_result_bytes: int = 0
+) -> tuple[Report, bytes | None]:
+    """Carry out a plan; the tree is dead when this returns or raises.
+
+    Args:
+        plan: From `levels.plan`; its descriptors are closed here, whatever happens.
+        limits: The same that the plan holds.
+        results: Read end of a pipe whose write end is among the plan's descriptors.
+        max_result_bytes: Largest result; more is dropped and answered with ``None``.
+
+    Raises:
+        InternalError: The warden itself died or left something alive.
+        UnavailableError: The warden could not be started.
+    """
+    with ExitStack() as stack:
+        control_read, control_write = os.pipe()
+        report_read, report_write = os.pipe()
+        lifeline = stack.enter_context(os.fdopen(control_write, "wb", buffering=0))
+        stack.callback(os.close, report_read)
+        warden = _start(control_read, report_write, plan["descriptors"])
+        stack.callback(_end, warden)
+        stack.callback(lifeline.close)
+        sinks = {report_read: _Sink(2 * limits.output_bytes + (1 << 16))}
+        if results is not None:
+            sinks[results] = _Sink(max_result_bytes)
+        _send(lifeline.fileno(), plan)
+        _collect(sinks, time.monotonic() + limits.wall_s + _GRACE_S)
+        report = _parse(bytes(sinks[report_read].data))
+    result = sinks.get(results) if results is not None else None
+    if result is None:
+        return report, b""
+    return report, None if result.overflowed else bytes(result.data)
+
+
+def _start(control: int, report: int, descriptors: list[int]) -> subprocess.Popen[bytes]:
+    """Start the warden; the ends that are its own are closed here."""
+    code = IMPORT_OURS.format(root=str(SOURCE_ROOT)) + (
+        "from hauberk.isolation.warden import main;main()"
+    )
+    options = ("-I", "-S", "-B", "-X", "utf8")
+    try:
+        return subprocess.Popen(
+            [sys.executable, *options, "-c", code, str(control), str(report)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(control, report, *descriptors),
+            env={},
+            cwd="/",
+        )
+    except OSError as error:
+        raise UnavailableError(
+            "no process could be started", subject=sys.executable, found=str(error)
+        ) from error
+    finally:
+        os.close(control)
+        os.close(report)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _send(control: int, plan: dict[str, Any]) -> None:
+    data = json.dumps(plan).encode()
+    view = memoryview(len(data).to_bytes(8, "little") + data)
+    with suppress(BrokenPipeError):  # a dead warden is noticed by its missing report
+        while view:
+            view = view[os.write(control, view) :]
+
+
+def _collect(sinks: dict[int, _Sink], until: float) -> None:
+    """Read all descriptors to their ends, or until the time is up."""
+    with selectors.DefaultSelector() as selector:
+        for descriptor in sinks:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while selector.get_map() and time.monotonic() < until:
+            for key, _ in selector.select(max(0.0, until - time.monotonic())):
+                part = os.read(key.fd, _CHUNK_BYTES)
+                sinks[key.fd].add(part)
+                if not part:
+                    selector.unregister(key.fd)
+
+
+def _end(warden: subprocess.Popen[bytes]) -> None:
+    """Wait for the warden, whose lifeline is closed now; kill it when it hangs."""
+    try:
+        warden.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        warden.kill()
+        warden.wait()
+
+
+def _parse(data: bytes) -> Report:
+    size = int.from_bytes(data[:8], "little")
+    if len(data) < 8 + size or size == 0:
+        raise InternalError(
+            "the process that watches a step died before it could report",
+            hint="processes of the step may be left; the step's result is not used",
+        )
+    header = json.loads(data[8 : 8 + size])
+    body = data[8 + size :]
+    out, err = header.pop("out"), header.pop("err")
+    report = Report(stdout=body[:out], stderr=body[out : out + err], **header)
+    if report.left:
+        raise InternalError(
+            "processes of a step could not be killed", found=f"{report.left} left alive"
+        )
+    return report
