@@ -7,8 +7,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+settings.register_profile("house", deadline=None)  # no test asserts a time
+settings.load_profile("house")
 
 _LOOPBACK = ("127.", "::1", "localhost")
 _connect = socket.socket.connect

@@ -1,0 +1,298 @@
+"""One column of numbers as a histogram whose bins follow the numbers themselves.
+
+The bits of a floating-point number, read as an integer, sort as the numbers do. A bin is
+all numbers that agree in all but the last ``shift`` bits. The sketch starts with bins of
+one number each and coarsens by one bit whenever it has more than `MAX_BINS` of them: few
+different values are kept exactly, many at the finest resolution that fits.
+
+The shift only grows, and it grows exactly when the bins of *some* of the rows are too many,
+which implies that those of all rows are: so the state after all rows is the same whatever
+order, batches or shards they came in. Counts are integers; no sum of floats is ever kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from hauberk.errors import ArtifactError
+
+MAX_BINS = 1_024
+"""At most this many bins; the relative error of a quantile stays near one per cent."""
+
+MAX_HASHES = 256
+"""Smallest hashes kept; the number of different values is known to about 6 %."""
+
+_MIN_BUFFER = 4_096
+_DENSE = 1 << 18
+_POSITIVE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
+_MAX_SHIFT = 63
+
+Int64s = np.ndarray[Any, np.dtype[np.int64]]
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def keys_of(values: Floats) -> Int64s:
+    """Integers that sort as ``values`` do; minus zero counts as zero."""
+    bits = (values + 0.0).view(np.int64)
+    return np.where(bits < 0, bits ^ _POSITIVE, bits)
+
+
+def values_of(keys: Int64s) -> Floats:
+    """The numbers whose keys these are."""
+    bits = np.where(keys < 0, keys ^ _POSITIVE, keys)
+    return np.ascontiguousarray(bits).view(np.float64)
+
+
+def mixed(keys: Int64s) -> Hashes:
+    """Well-mixed 64-bit hashes of integers (the finaliser of SplitMix64)."""
+    h = keys.view(np.uint64) + np.uint64(0x9E37_79B9_7F4A_7C15)
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
+    return np.asarray(h ^ (h >> np.uint64(31)), np.uint64)
+
+
+def _no_keys() -> Int64s:
+    return np.zeros(0, np.int64)
+
+
+def _no_hashes() -> Hashes:
+    return np.zeros(0, np.uint64)
+
+
+@dataclass(slots=True, eq=False)
+class Numbers:
+    """The sketch. Missing values (NaN) are the caller's to count.
+
+    Attributes:
+        count: Numbers taken in, infinite ones included.
+        infinite: How many of them were infinite.
+        shift: Low bits of the key that a bin ignores.
+        bins: Keys without these bits, increasing.
+        counts: Numbers in each bin.
+        hashes: The smallest hashes of different numbers, increasing.
+    """
+
+    count: int = 0
+    infinite: int = 0
+    lowest: int | None = None
+    highest: int | None = None
+    shift: int = 0
+    bins: Int64s = field(default_factory=_no_keys)
+    counts: Int64s = field(default_factory=_no_keys)
+    hashes: Hashes = field(default_factory=_no_hashes)
+
+    def update(self, values: Floats) -> None:
+        """Take in numbers without NaN."""
+        if not values.size:
+            return
+        keys = keys_of(values)
+        self.count += int(keys.size)
+        self.infinite += int(np.count_nonzero(np.isinf(values)))
+        self._widen(int(keys.min()), int(keys.max()))
+        self.hashes = smallest(self.hashes, mixed(keys))
+        self._add(*_counted(keys >> self.shift))
+
+    def merge(self, other: Numbers) -> None:
+        """Take in another sketch."""
+        if other.lowest is None or other.highest is None:
+            return
+        self.count += other.count
+        self.infinite += other.infinite
+        self._widen(other.lowest, other.highest)
+        self.hashes = smallest(self.hashes, other.hashes)
+        self._coarsen(max(self.shift, other.shift))
+        self._add(other.bins >> (self.shift - other.shift), other.counts)
+
+    def _widen(self, low: int, high: int) -> None:
+        self.lowest = low if self.lowest is None else min(self.lowest, low)
+        self.highest = high if self.highest is None else max(self.highest, high)
+
+    def _add(self, bins: Int64s, counts: Int64s) -> None:
+        self.bins, self.counts = _summed(
+            np.concatenate([self.bins, bins]), np.concatenate([self.counts, counts])
+        )
+        while self.bins.size > MAX_BINS:
+            self._coarsen(self.shift + 1)
+
+    def _coarsen(self, shift: int) -> None:
+        if shift > self.shift:
+            self.bins, self.counts = _summed(self.bins >> (shift - self.shift), self.counts)
+            self.shift = shift
+
+    # Reading -------------------------------------------------------------------------
+
+    @property
+    def low(self) -> float | None:
+        """The smallest number, exactly."""
+        return None if self.lowest is None else _value(self.lowest)
+
+    @property
+    def high(self) -> float | None:
+        """The largest number, exactly."""
+        return None if self.highest is None else _value(self.highest)
+
+    @property
+    def distinct(self) -> int:
+        """Different numbers: exact while the bins are, else estimated."""
+        return int(self.bins.size) if self.shift == 0 else estimated(self.hashes)
+
+    def edges(self) -> tuple[Floats, Floats]:
+        """First and last number of each bin, cut to the range seen."""
+        first = self.bins << self.shift
+        last = first + ((1 << self.shift) - 1)
+        low, high = self.lowest or 0, self.highest or 0
+        return values_of(np.clip(first, low, high)), values_of(np.clip(last, low, high))
+
+    def quantile(self, share: float) -> float | None:
+        """A number with about ``share`` (0 to 1) of the others below it."""
+        if not self.count:
+            return None
+        rank = min(int(share * self.count), self.count - 1)
+        position = int(np.searchsorted(np.cumsum(self.counts), rank, side="right"))
+        first, last = self.edges()
+        middle = first[position] / 2 + last[position] / 2
+        return float(middle)
+
+    def histogram(self, n: int) -> tuple[tuple[float, ...], tuple[int, ...]]:
+        """``n + 1`` even edges over the finite range and the counts between them, to draw.
+
+        A bin is counted where its middle lies.
+        """
+        first, last = self.edges()
+        middles = first / 2 + last / 2
+        finite = np.isfinite(middles)
+        if not finite.any():
+            return (), ()
+        counts, edges = np.histogram(middles[finite], bins=n, weights=self.counts[finite])
+        return tuple(edges.tolist()), tuple(int(count) for count in counts)
+
+    # Bytes ---------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        """Integers and strings; long ones as strings, because JSON readers round them."""
+        return {
+            "count": self.count,
+            "infinite": self.infinite,
+            "range": None if self.lowest is None else [str(self.lowest), str(self.highest)],
+            "shift": self.shift,
+            "bins": _packed(self.bins),
+            "counts": self.counts.tolist(),
+            "hashes": [format(h, "x") for h in self.hashes.tolist()],
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Numbers:
+        """The sketch that `to_json` gave.
+
+        Raises:
+            ArtifactError: It is not one, or its parts contradict each other.
+        """
+        try:
+            ends = value["range"]
+            sketch = cls(
+                count=int(value["count"]),
+                infinite=int(value["infinite"]),
+                lowest=None if ends is None else int(ends[0]),
+                highest=None if ends is None else int(ends[1]),
+                shift=int(value["shift"]),
+                bins=_unpacked(value["bins"]),
+                counts=np.array(value["counts"], np.int64).reshape(-1),
+                hashes=np.array([int(h, 16) for h in value["hashes"]], np.uint64),
+            )
+        except (KeyError, TypeError, ValueError, OverflowError, IndexError) as error:
+            raise broken(f"{type(error).__name__} in a sketch of numbers") from None
+        sketch._check()
+        return sketch
+
+    def _check(self) -> None:
+        consistent = (
+            self.bins.size == self.counts.size <= MAX_BINS
+            and self.hashes.size <= MAX_HASHES
+            and 0 <= self.shift <= _MAX_SHIFT
+            and int(self.counts.sum()) == self.count
+            and bool((self.counts > 0).all())
+            and bool((self.bins[1:] > self.bins[:-1]).all())
+            and bool((self.hashes[1:] > self.hashes[:-1]).all())
+            and (self.count > 0) == (self.lowest is not None)
+        )
+        if not consistent:
+            raise broken("a sketch of numbers whose parts contradict each other")
+
+
+def _value(key: int) -> float:
+    return float(values_of(np.array([key], np.int64))[0])
+
+
+def _counted(keys: Int64s) -> tuple[Int64s, Int64s]:
+    """Different keys with their counts; close keys are counted without sorting."""
+    low = int(keys.min())
+    span = int(keys.max()) - low + 1
+    if span <= _DENSE and keys.size > _MIN_BUFFER:
+        dense = np.bincount(keys - low, minlength=span)
+        places = np.flatnonzero(dense)
+        return places + low, dense[places].astype(np.int64)
+    bins, counts = np.unique(keys, return_counts=True)
+    return bins, counts.astype(np.int64)
+
+
+def _summed(keys: Int64s, counts: Int64s) -> tuple[Int64s, Int64s]:
+    """Equal keys taken together, in increasing order."""
+    if not keys.size:
+        return keys, counts
+    order = np.argsort(keys, kind="stable")
+    keys, counts = keys[order], counts[order]
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[starts], np.add.reduceat(counts, starts)
+
+
+def _packed(bins: Int64s) -> str:
+    """The first bin and the steps to the next ones, in decimal, separated by blanks."""
+    values = bins.tolist()
+    steps = [b - a for a, b in pairwise(values)]
+    return " ".join(map(str, [*values[:1], *steps]))
+
+
+def _unpacked(text: str) -> Int64s:
+    total, bins = 0, []
+    for step in text.split():
+        total += int(step)
+        bins.append(total)
+    return np.array(bins, np.int64)
+
+
+def smallest(kept: Hashes, new: Hashes, size: int = MAX_HASHES) -> Hashes:
+    """The ``size`` smallest different hashes of both."""
+    if kept.size >= size:
+        new = new[new < kept[-1]]
+    if not new.size:
+        return kept
+    return np.unique(np.concatenate([kept, new]))[:size]
+
+
+def estimated(hashes: Hashes, size: int = MAX_HASHES) -> int:
+    """How many different values gave these smallest hashes (k minimum values).
+
+    References:
+        Bar-Yossef, Jayram, Kumar, Sivakumar and Trevisan (2002), Counting distinct elements
+        in a data stream; the unbiased form (k - 1) / h_k.
+    """
+    if hashes.size < size:
+        return int(hashes.size)
+    return int((size - 1) * 2**64 // max(int(hashes[-1]), 1))
+
+
+def broken(found: str) -> ArtifactError:
+    """The error for bytes that are no profile."""
+    return ArtifactError(
+        "The profile cannot be read",
+        subject="profile",
+        rule="a profile is what Profile.to_bytes wrote",
+        expected="sketches whose counts add up",
+        found=found,
+        hint="Profile the data again.",
+    )
