@@ -1,0 +1,1 @@
+"""Scenarios, one module per threat; found by file name, imported when the threat is run."""

@@ -1,0 +1,1 @@
+"""Worlds that interactive attacks play in: in memory or on loopback, never further."""
