@@ -1,0 +1,411 @@
+"""Small subjects of every type: clean ones, on which controls are silent, and hostile ones.
+
+A builder takes an empty folder and gives one subject. Add a builder here when a subject
+type, or a corner of one, is missing; every law runs on it from then on.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hauberk.core.artifact import (
+    CodeTree,
+    Comparison,
+    Dataset,
+    Digest,
+    Exchange,
+    LogSegment,
+    ModelFile,
+    PipelineRun,
+    RegistryEntry,
+    SourceFile,
+    Splits,
+    StepRecord,
+)
+from hauberk.errors import ArtifactError
+from hauberk.formats.tables import table_of
+from hauberk.range.subjects import digits, tumours
+
+Build = Callable[[Path], Any]
+
+
+# Data sets ---------------------------------------------------------------------------
+
+
+def mixed_table(_folder: Path, seed: int = 1, n_rows: int = 600) -> Dataset:
+    """Numbers, categories and missing cells with a label that follows from them."""
+    rng = np.random.default_rng(seed)
+    age, income = rng.integers(18, 80, n_rows), rng.normal(50, 12, n_rows).round(2)
+    town = rng.choice(["north", "south", "east"], n_rows)
+    label = np.where(income + age / 4 > 62, "yes", "no")
+    gaps = rng.random(n_rows) < 0.03
+    batch = pa.record_batch(
+        {
+            "age": pa.array(age),
+            "income": pa.array(income, mask=gaps),
+            "town": pa.array(town),
+            "label": pa.array(label),
+        }
+    )
+    batches = [batch.slice(start, 100) for start in range(0, n_rows, 100)]
+    return table_of(f"mixed-{seed}", batches, label="label", sensitive=["town"])
+
+
+def numbers_table(_folder: Path) -> Dataset:
+    """Real measurements with a label."""
+    return tumours(7)
+
+
+def pictures(_folder: Path) -> Dataset:
+    """Real handwritten digits."""
+    return digits(7, 900)
+
+
+def table_without_label(folder: Path) -> Dataset:
+    """What many people have before they have labels."""
+    table = mixed_table(folder)
+    return table_of("unlabelled", [batch.drop_columns(["label"]) for batch in table.read()])
+
+
+def _broken_read() -> Iterator[Any]:
+    yield pa.record_batch({"x": [1.0, 2.0], "label": ["a", "b"]})
+    raise ArtifactError("the file ends in the middle of a row", subject="cut.csv")
+
+
+def table_that_breaks_off(_folder: Path) -> Dataset:
+    """A file whose end is missing."""
+    table = table_of("cut", [next(_broken_read())], label="label")
+    return Dataset(name="cut", columns=table.columns, read=_broken_read, label="label")
+
+
+def table_of_nothing(_folder: Path) -> Dataset:
+    """A header and no row."""
+    schema = pa.schema([("x", pa.float64()), ("label", pa.string())])
+    return table_of("empty", [pa.record_batch([[], []], schema=schema)], label="label")
+
+
+def table_of_one_row(_folder: Path) -> Dataset:
+    """One row, hence one class."""
+    return table_of("one", [pa.record_batch({"x": [1.0], "label": ["a"]})], label="label")
+
+
+def table_of_odd_values(_folder: Path) -> Dataset:
+    """NaN, infinities, missing labels, one class, huge numbers, control characters."""
+    cells = [float("nan"), float("inf"), -float("inf"), 1e308, None, 0.0] * 20
+    words = ["\x00", "a\r\nb", "\u202e", "", None, "a" * 5000] * 20
+    labels = ["a", None, "a", "a", "a", "a"] * 20
+    batch = pa.record_batch({"x": pa.array(cells), "w": pa.array(words), "label": labels})
+    return table_of("odd", [batch], label="label")
+
+
+def table_of_nulls(_folder: Path) -> Dataset:
+    """Columns without a single value."""
+    batch = pa.record_batch(
+        {"x": pa.nulls(50, pa.float64()), "c": pa.nulls(50, pa.string()), "label": ["a", "b"] * 25}
+    )
+    return table_of("nulls", [batch], label="label")
+
+
+def comparison(folder: Path) -> Comparison[Dataset]:
+    """The same table before and after nothing happened."""
+    return Comparison(old=mixed_table(folder), new=mixed_table(folder))
+
+
+def comparison_without_old(folder: Path) -> Comparison[Dataset]:
+    """A first version."""
+    return Comparison(old=None, new=mixed_table(folder))
+
+
+def comparison_of_strangers(folder: Path) -> Comparison[Dataset]:
+    """Two tables that share nothing."""
+    return Comparison(old=table_of_odd_values(folder), new=numbers_table(folder))
+
+
+def splits(folder: Path) -> Splits:
+    """Two parts of one table without a common row."""
+    rows = pa.Table.from_batches(mixed_table(folder, seed=3, n_rows=900).read())
+    train = table_of("train", rows.slice(0, 600).to_batches(), label="label")
+    return Splits(train=train, test=table_of("test", rows.slice(600).to_batches(), label="label"))
+
+
+def splits_of_odd_values(folder: Path) -> Splits:
+    """Parts that do not fit each other."""
+    return Splits(train=table_of_odd_values(folder), test=table_of_nothing(folder))
+
+
+# Files -------------------------------------------------------------------------------
+
+
+def _file(folder: Path, name: str, content: bytes) -> ModelFile:
+    path = folder / name
+    path.write_bytes(content)
+    return ModelFile(name=name, path=path)
+
+
+def linear_model(folder: Path) -> ModelFile:
+    """A small scikit-learn pipeline, as people save it."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    pipeline.fit(np.arange(40.0).reshape(20, 2), [0, 1] * 10)
+    return _file(folder, "model.pkl", pickle.dumps(pipeline))
+
+
+def array_file(folder: Path) -> ModelFile:
+    """An array of numbers."""
+    np.save(folder / "weights.npy", np.zeros((4, 4), "float32"))
+    return ModelFile(name="weights.npy", path=folder / "weights.npy")
+
+
+def onnx_model(folder: Path) -> ModelFile:
+    """A graph of one operator."""
+    from onnx import TensorProto, helper
+
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 2]) for n in "xy")
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    return _file(folder, "model.onnx", model.SerializeToString())
+
+
+def file_of_noise(folder: Path) -> ModelFile:
+    """Bytes without a meaning, under a name that promises one."""
+    return _file(folder, "noise.pkl", np.random.default_rng(5).bytes(4096))
+
+
+def empty_file(folder: Path) -> ModelFile:
+    """No bytes."""
+    return _file(folder, "empty.onnx", b"")
+
+
+def cut_zip(folder: Path) -> ModelFile:
+    """An archive whose directory lies."""
+    return _file(folder, "cut.pt", b"PK\x03\x04" + b"\xff" * 200)
+
+
+def cut_pickle(folder: Path) -> ModelFile:
+    """A pickle that stops in the middle."""
+    return _file(folder, "cut.pkl", pickle.dumps({"a": list(range(100))})[:-40])
+
+
+def missing_file(folder: Path) -> ModelFile:
+    """A name without a file."""
+    return ModelFile(name="gone.pkl", path=folder / "gone.pkl")
+
+
+# Code --------------------------------------------------------------------------------
+
+_TRAIN = '''"""Train a model."""
+
+import json
+
+from sklearn.linear_model import LogisticRegression
+
+
+def main(path: str) -> None:
+    """Fit and keep the score."""
+    rows = json.loads(open(path, encoding="utf-8").read())
+    model = LogisticRegression().fit(rows["x"], rows["y"])
+    print(model.score(rows["x"], rows["y"]))
+'''
+
+
+def _tree(folder: Path, files: dict[str, str]) -> CodeTree:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+
+    def read() -> Iterator[SourceFile]:
+        for name in sorted(files):
+            yield SourceFile(name=name, path=Path(name), text=files[name])
+
+    return CodeTree(name="project", root=folder, files=read)
+
+
+def small_project(folder: Path) -> CodeTree:
+    """A harmless training script with its settings."""
+    return _tree(
+        folder,
+        {
+            "train.py": _TRAIN,
+            "README.md": "# Project\n\nTrain with `python train.py`.\n",
+            "config.yaml": "model:\n  alpha: 0.1\n  password_file: /run/secrets/db\n",
+            "requirements.txt": "scikit-learn==1.5.2 --hash=sha256:" + "0" * 64 + "\n",
+        },
+    )
+
+
+def odd_project(folder: Path) -> CodeTree:
+    """Files that do not parse, and one that is deep."""
+    return _tree(
+        folder,
+        {
+            "broken.py": "def (:\n",
+            "deep.py": "x = " + "(" * 150 + "1" + ")" * 150 + "\n",
+            "nul.py": "a = '\x00'\n",
+            "book.ipynb": '{"cells": [',
+            "empty.py": "",
+            "list.ipynb": "[]",
+            "bom.json": "\ufeff{}",
+        },
+    )
+
+
+def source_file(_folder: Path) -> SourceFile:
+    """A harmless script."""
+    return SourceFile(name="train.py", path=Path("train.py"), text=_TRAIN)
+
+
+def broken_source(_folder: Path) -> SourceFile:
+    """A script that does not parse."""
+    return SourceFile(name="a.py", path=Path("a.py"), text="def (:\n\x00", lossy=True)
+
+
+# Runs, registries, logs --------------------------------------------------------------
+
+
+def _digest(letter: str) -> Digest:
+    return Digest("sha256:" + letter * 64)
+
+
+def connected_run(_folder: Path) -> PipelineRun:
+    """Two steps, the second of which takes what the first made."""
+    make = StepRecord(
+        name="train",
+        command=("python", "train.py"),
+        materials={"data.csv": _digest("a")},
+        products={"model.onnx": _digest("b")},
+    )
+    take = StepRecord(
+        name="package",
+        command=("python", "package.py"),
+        materials={"model.onnx": _digest("b")},
+        products={"bundle.zip": _digest("c")},
+    )
+    return PipelineRun(name="run", steps=(make, take))
+
+
+def run_without_steps(_folder: Path) -> PipelineRun:
+    """Nothing ran."""
+    return PipelineRun(name="run", steps=())
+
+
+def run_of_odd_names(_folder: Path) -> PipelineRun:
+    """Digests and paths that are none."""
+    step = StepRecord(
+        name="\x1b[31m",
+        command=(),
+        materials={"../../x": Digest("nope")},
+        products={"": Digest("")},
+    )
+    return PipelineRun(name="run", steps=(step, step))
+
+
+def registry_of_noise(_folder: Path) -> RegistryEntry:
+    """A registry that answers everything with noise."""
+    return RegistryEntry(
+        name="m", version="1", channel="production", read=lambda _path: b"\xff{]" * 50
+    )
+
+
+def silent_registry(_folder: Path) -> RegistryEntry:
+    """A registry that has nothing."""
+
+    def read(path: str) -> bytes:
+        raise ArtifactError("there is no such file", subject=path)
+
+    return RegistryEntry(name="m", version="1", channel="production", read=read)
+
+
+def log_of_noise(_folder: Path) -> LogSegment:
+    """Records without heads that fit."""
+    return LogSegment(
+        name="log", records=lambda: iter([b"", b"\xff" * 10]), heads=(b"\x00", b"log\n1\n!!\n")
+    )
+
+
+# Exchanges ---------------------------------------------------------------------------
+
+
+def honest_exchange(_folder: Path) -> Exchange:
+    """A well-formed request with its answer."""
+    request = {
+        "inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [0.5, 1.5]}],
+    }
+    response = {
+        "model_name": "m",
+        "outputs": [{"name": "y", "shape": [1], "datatype": "FP32", "data": [0.25]}],
+    }
+    return Exchange(
+        name="m",
+        principal="p",
+        at=1_700_000_000.0,
+        request=json.dumps(request).encode(),
+        response=json.dumps(response).encode(),
+    )
+
+
+def exchange_of_noise(_folder: Path) -> Exchange:
+    """Bytes that are no message."""
+    return Exchange(
+        name="m",
+        principal="",
+        at=-1.0,
+        request=b"\xff\x00{",
+        response=b"{" * 2000,
+        content_type="\x00",
+        headers={"content-length": "-1"},
+        sink="nowhere",
+    )
+
+
+def deep_exchange(_folder: Path) -> Exchange:
+    """Brackets without end."""
+    return Exchange(
+        name="m", principal="p", at=0.0, request=b"[" * 100_000, response=b"", sink="html"
+    )
+
+
+CLEAN: dict[Any, tuple[Build, ...]] = {
+    Dataset: (mixed_table, numbers_table, pictures, table_without_label),
+    (Comparison, Dataset): (comparison, comparison_without_old),
+    Splits: (splits,),
+    ModelFile: (linear_model, array_file, onnx_model),
+    CodeTree: (small_project,),
+    SourceFile: (source_file,),
+    PipelineRun: (connected_run,),
+    Exchange: (honest_exchange,),
+}
+
+HOSTILE: dict[Any, tuple[Build, ...]] = {
+    Dataset: (
+        table_that_breaks_off,
+        table_of_nothing,
+        table_of_one_row,
+        table_of_odd_values,
+        table_of_nulls,
+    ),
+    (Comparison, Dataset): (comparison_of_strangers,),
+    Splits: (splits_of_odd_values,),
+    ModelFile: (file_of_noise, empty_file, cut_zip, cut_pickle, missing_file),
+    CodeTree: (odd_project,),
+    SourceFile: (broken_source,),
+    PipelineRun: (run_without_steps, run_of_odd_names),
+    RegistryEntry: (registry_of_noise, silent_registry),
+    LogSegment: (log_of_noise,),
+    Exchange: (exchange_of_noise, deep_exchange),
+}
+
+
+def of(table: dict[Any, tuple[Build, ...]], subject: Any) -> tuple[Build, ...]:
+    """Builders for what a control or attack declares as its subject."""
+    return table.get(subject, ())

@@ -1,0 +1,92 @@
+"""Laws that every attack obeys."""
+
+from __future__ import annotations
+
+import inspect
+from random import Random
+from typing import Any
+
+import pytest
+from tests.laws import examples
+
+from hauberk import catalogue
+from hauberk.core.artifact import CodeTree, Comparison, Dataset, LogSegment, ModelFile, Splits
+from hauberk.core.attack import Attack, Attacked, Play, Transform
+from hauberk.engine import discover
+
+ATTACKS = discover("attacks")
+each = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.id)
+CASES = [
+    pytest.param(attack, build, id=f"{attack.id}-{build.__name__}")
+    for attack in ATTACKS
+    if isinstance(attack, Transform)
+    for build in examples.of(examples.CLEAN, attack.subject)[:1]
+]
+
+
+def comparable(value: Any) -> Any:
+    """What two twins must have in common: contents instead of functions and places."""
+    readers = {
+        Dataset: lambda table: [batch.to_pydict() for batch in table.read()],
+        Comparison: lambda twins: (comparable(twins.old), comparable(twins.new)),
+        Splits: lambda parts: (comparable(parts.train), comparable(parts.test)),
+        CodeTree: lambda tree: list(tree.files()),
+        LogSegment: lambda log: (list(log.records()), log.heads, log.witnessed),
+        ModelFile: lambda file: file.path.read_bytes(),
+    }
+    reader = next((readers[kind] for kind in readers if isinstance(value, kind)), lambda same: same)
+    return reader(value)
+
+
+@each
+def test_an_attack_is_frozen_data_with_defaults(attack: Attack):
+    parameters = getattr(type(attack), "__dataclass_params__", None)
+    assert parameters is not None
+    assert parameters.frozen
+    assert type(attack)() == attack
+
+
+@each
+def test_an_attack_is_called_what_its_path_says(attack: Attack):
+    *_, subject, module = type(attack).__module__.split(".")
+    assert attack.id == f"{subject}/{module}".replace("_", "-")
+    assert attack.title
+
+
+@each
+def test_an_attack_demonstrates_threats_of_the_catalogue(attack: Attack):
+    assert attack.threats
+    assert set(attack.threats) <= set(catalogue.threats())
+
+
+@each
+def test_an_attack_says_whence_it_comes(attack: Attack):
+    assert "References:" in (inspect.getdoc(type(attack)) or "")
+
+
+@each
+def test_an_attack_changes_a_subject_or_plays_against_one(attack: Attack):
+    assert isinstance(attack, (Transform, Play))
+
+
+@pytest.mark.parametrize(("attack", "build"), CASES)
+def test_the_same_seed_gives_the_same_twin(attack, build, tmp_path):
+    twins = [applied(attack, build, tmp_path, name, seed=3) for name in ("first", "second")]
+    assert comparable(twins[0].subject) == comparable(twins[1].subject)
+    assert twins[0].rows == twins[1].rows
+
+
+@pytest.mark.parametrize(("attack", "build"), CASES)
+def test_the_clean_subject_stays_as_it_is(attack, build, tmp_path):
+    subject = build(tmp_path)
+    before = comparable(subject)
+    attack.apply(subject, Random(3))
+    assert comparable(subject) == before
+
+
+def applied(
+    attack: Transform, build: examples.Build, folder: Any, name: str, *, seed: int
+) -> Attacked:
+    place = folder / name
+    place.mkdir()
+    return attack.apply(build(place), Random(seed))
