@@ -28,10 +28,10 @@ MAX_CELLS = 32
 MAX_PIXELS = 96
 """Width and height of a thumbnail that are drawn."""
 
-_WIDTH, _HEIGHT = 420, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 40
+_WIDTH, _HEIGHT = 340, 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 10, 24, 38
 _GREYS = 32
-_LABEL = 18
+_LABEL = 16
 _TICKS = 4
 
 Point = tuple[float, float]
@@ -116,37 +116,37 @@ def _categories(plot: Histogram, series: Mapping[str, tuple[float, ...]]) -> Mar
     if not names or not series:
         return _nothing(plot.title)
     top = max((max(values, default=0.0) for values in series.values()), default=0.0) or 1.0
-    pitch = 9 * len(series) + 9
+    pitch = 12 * len(series) + 10
     rows = [
-        _category(name, [values[i : i + 1] for values in series.values()], top, 8 + i * pitch)
+        _category(name, [values[i : i + 1] for values in series.values()], top, 6 + i * pitch)
         for i, name in enumerate(names)
     ]
     left_out = len(plot.edges) - len(names)
     words = f"{plural(len(plot.edges), 'category', 'categories')}" + (
         f", the first {len(names)} drawn." if left_out else "."
     )
-    height = 12 + pitch * len(names)
+    height = 6 + pitch * len(names)
     return _figure(plot.title, join(rows), words, tuple(series), None, height=height)
 
 
 def _category(name: str, values: Sequence[Sequence[float]], top: float, y: float) -> Markup:
-    left, room = 128, _WIDTH - 128 - 62
+    left, room = 112, _WIDTH - 112 - 52
     bars = [
         (
             element(
                 "rect",
                 x=left,
-                y=y + 9 * i,
-                height=7,
+                y=y + 12 * i,
+                height=10,
                 class_=f"{'fill' if i == 0 else 'line'} s{i + 1}",
                 width=round(max(value, 0) / top * room, 1),
             ),
-            _text(left + max(value, 0) / top * room + 5, y + 9 * i + 7, number(value), "tick"),
+            _text(left + max(value, 0) / top * room + 5, y + 12 * i + 9, number(value), "tick"),
         )
         for i, held in enumerate(values)
         for value in (held[0] if held else 0.0,)
     ]
-    label = _text(left - 8, y + 4.5 * len(values) + 3.5, _cut(name), "tick end")
+    label = _text(left - 8, y + 6 * len(values) + 3, _cut(name), "tick end")
     return join((label, bars))
 
 
@@ -331,11 +331,11 @@ def _axes(xs: Span, ys: Span, x_title: str, y_title: str) -> Markup:
         )
         for tick in _ticks(ys)
     ]
-    along = [_text(_x(tick, xs), bottom + 16, number(tick), "tick mid") for tick in _ticks(xs)]
+    along = [_text(_x(tick, xs), bottom + 15, number(tick), "tick mid") for tick in _ticks(xs)]
     base = element("path", d=f"M{_LEFT} {bottom}H{right}", class_="axis")
     titles = (
-        _text((_LEFT + right) / 2, _HEIGHT - 6, _cut(x_title, 48), "name mid") if x_title else None,
-        _text(4, 9, _cut(y_title, 48), "name") if y_title else None,
+        _text((_LEFT + right) / 2, _HEIGHT - 5, _cut(x_title, 40), "name mid") if x_title else None,
+        _text(2, 12, _cut(y_title, 40), "name") if y_title else None,
     )
     return join((across, along, base, titles))
 
