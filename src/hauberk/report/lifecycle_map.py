@@ -278,7 +278,7 @@ def _chain(start: Point, end: Point, *, broken: bool) -> Markup:
     )
     angle = math.degrees(math.atan2(end[1] - start[1], end[0] - start[0]))
     place = f"translate({start[0]:.1f} {start[1]:.1f}) rotate({angle:.1f})"
-    return element("path", d=ovals, transform=place)
+    return element("path", d=Markup(ovals), transform=place)
 
 
 def _arrow(start: Point, end: Point) -> Markup:

@@ -99,7 +99,7 @@ def _filled(edges: Sequence[float], values: Sequence[float], xs: Span, ys: Span)
         f"M{_x(a, xs):.1f} {base:.1f}V{_y(value, ys):.1f}H{_x(b, xs) - 0.8:.1f}V{base:.1f}z"
         for (a, b), value in zip(pairwise(edges), values, strict=False)
     )
-    return element("path", d=path, class_="fill s1")
+    return element("path", d=Markup(path), class_="fill s1")
 
 
 def _outline(edges: Sequence[float], values: Sequence[float], xs: Span, ys: Span, i: int) -> Markup:
@@ -108,7 +108,7 @@ def _outline(edges: Sequence[float], values: Sequence[float], xs: Span, ys: Span
         for (a, b), value in zip(pairwise(edges), values, strict=False)
     )
     start = f"M{_x(edges[0], xs):.1f} {_y(0, ys):.1f}"
-    return element("path", d=f"{start}{steps}V{_y(0, ys):.1f}", class_=f"line s{i + 1}")
+    return element("path", d=Markup(f"{start}{steps}V{_y(0, ys):.1f}"), class_=f"line s{i + 1}")
 
 
 def _categories(plot: Histogram, series: Mapping[str, tuple[float, ...]]) -> Markup:
@@ -170,7 +170,7 @@ def curve(plot: Curve) -> Markup:
     ends = "; ".join(
         f"{name} ends at {number(line[-1][1])}" for name, line in series.items() if line
     )
-    return _figure(plot.title, body, f"{ends}.", tuple(series), plot.mark)
+    return _figure(plot.title, body, f"{ends}.", tuple(series), plot.mark, form="lines")
 
 
 def _line(points: Sequence[Point], xs: Span, ys: Span, i: int) -> Markup:
@@ -178,7 +178,7 @@ def _line(points: Sequence[Point], xs: Span, ys: Span, i: int) -> Markup:
     if len(points) == 1:
         x, y = points[0]
         return element("circle", cx=_x(x, xs), cy=_y(y, ys), r=3, class_=f"fill s{i + 1}")
-    return element("path", d=f"M{path}", class_=f"line s{i + 1}")
+    return element("path", d=Markup(f"M{path}"), class_=f"curve s{i + 1}")
 
 
 def _thin(points: list[Point]) -> list[Point]:
@@ -234,7 +234,7 @@ def thumbnail(plot: Thumbnail) -> Markup:
         for x, value in enumerate(row):
             levels.setdefault(_grey(value), []).append(f"M{x} {y}h1v1h-1z")
     paths = [
-        element("path", d="".join(path), fill=f"rgb({grey},{grey},{grey})")
+        element("path", d=Markup("".join(path)), fill=f"rgb({grey},{grey},{grey})")
         for grey, path in sorted(levels.items())
     ]
     picture = element(
@@ -300,18 +300,21 @@ def _figure(
     mark: float | None,
     *,
     height: float = _HEIGHT,
+    form: str = "bars",
 ) -> Markup:
     picture = element(
         "svg", body, viewBox=f"0 0 {_WIDTH} {height:g}", role="img", aria_label=f"{title}. {words}"
     )
-    return element("figure", _caption(title, ""), picture, _legend(names, mark), class_="plot")
+    return element(
+        "figure", _caption(title, ""), picture, _legend(names, mark, form), class_="plot"
+    )
 
 
 def _caption(title: str, words: str) -> Markup:
     return element("figcaption", title, element("small", words) if words else None)
 
 
-def _legend(names: tuple[str, ...], mark: float | None) -> Markup | None:
+def _legend(names: tuple[str, ...], mark: float | None, form: str) -> Markup | None:
     entries = [
         element("li", element("i", class_=f"key s{i + 1}"), name) for i, name in enumerate(names)
     ]
@@ -319,7 +322,7 @@ def _legend(names: tuple[str, ...], mark: float | None) -> Markup | None:
         entries.append(
             element("li", element("i", class_="key threshold"), f"threshold {number(mark)}")
         )
-    return element("ul", entries, class_="legend") if entries else None
+    return element("ul", entries, class_=f"legend {form}") if entries else None
 
 
 def _axes(xs: Span, ys: Span, x_title: str, y_title: str) -> Markup:

@@ -69,6 +69,8 @@ def duration(seconds: float) -> str:
     >>> duration(0.004), duration(3.21), duration(125.2)
     ('under 0.1 s', '3.2 s', '2 min 5 s')
     """
+    if not math.isfinite(seconds):
+        return "unknown time"
     if seconds < _TENTH_S:
         return "under 0.1 s"
     if seconds < _MINUTE_S:
