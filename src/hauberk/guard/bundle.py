@@ -175,7 +175,7 @@ def unverified(digests: Mapping[str, Digest], statements: tuple[bytes, ...]) -> 
 
 def _read_files(folder: Path) -> dict[str, bytes]:
     try:
-        present = sorted(os.listdir(folder))
+        present = sorted(path.name for path in folder.iterdir())
     except OSError as error:
         raise _unreadable(folder, error) from error
     allowed = {*_MAX_BYTES, STATEMENTS}
@@ -198,7 +198,7 @@ def _read_statements(folder: Path) -> Iterator[bytes]:
         return
     if not stat.S_ISDIR(os.lstat(folder).st_mode):
         raise ArtifactError("not a folder", subject=str(folder), rule="statements lie in a folder")
-    names = sorted(os.listdir(folder))
+    names = sorted(path.name for path in folder.iterdir())
     if len(names) > MAX_STATEMENTS:
         raise ArtifactError(
             "too many statements",
@@ -220,7 +220,7 @@ def read_once(path: Path, max_bytes: int) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        if os.path.islink(path):
+        if path.is_symlink():
             raise _not_regular(path) from error
         raise _unreadable(path, error) from error
     with os.fdopen(handle, "rb") as file:

@@ -119,7 +119,7 @@ def _read(name: str, field: dataclasses.Field[Any], item: Any) -> Any:
     return _read_number(name, field.default, item)
 
 
-def _read_number(name: str, default: int | float, item: Any) -> int | float:
+def _read_number(name: str, default: Any, item: Any) -> Any:
     kinds = (int,) if type(default) is int else (int, float)
     if type(item) not in kinds or not math.isfinite(item) or item <= 0:
         wanted = "a positive integer" if type(default) is int else "a positive number"

@@ -13,7 +13,7 @@ from hauberk.controls.exchange.oversized_requests import KEY, OversizedRequests
 from hauberk.core.artifact import Exchange
 from hauberk.core.control import Action
 from hauberk.formats.strict_json import JsonLimits
-from tests.worlds.client_state import DictState
+from hauberk.trust.client_state import MemoryClientState
 
 
 def _exchange(body: bytes = b"{}", at: float = 0.0, principal: str = "p") -> Exchange:
@@ -24,19 +24,19 @@ _CONTROL = OversizedRequests(rate_per_s=1.0, burst=3.0, per_kib=0.0)
 
 
 def test_a_rested_principal_may_spend_its_burst_and_no_more():
-    state = DictState()
+    state = MemoryClientState()
     signals = [_CONTROL.observe(_exchange(), state) for _ in range(4)]
     assert [signal is None for signal in signals] == [True, True, True, False]
 
 
 def test_a_spent_budget_is_answered_with_429_and_slow():
-    state = DictState()
+    state = MemoryClientState()
     signal = [_CONTROL.observe(_exchange(), state) for _ in range(4)][-1]
     assert (signal.status, signal.action) == (429, Action.SLOW)
 
 
 def test_budgets_of_principals_are_apart():
-    state = DictState()
+    state = MemoryClientState()
     for _ in range(4):
         _CONTROL.observe(_exchange(), state)
     assert _CONTROL.observe(_exchange(principal="q"), state) is None
@@ -48,28 +48,28 @@ def test_a_thousand_values_cost_more_than_one():
 
 
 def test_refused_requests_are_charged_too():
-    state = DictState()
+    state = MemoryClientState()
     for _ in range(3):
         _CONTROL.observe(_exchange(b"[" * 99), state)
     assert _CONTROL.observe(_exchange(), state).status == 429
 
 
 def test_waiting_refills_the_bucket():
-    state = DictState()
+    state = MemoryClientState()
     for _ in range(4):
         _CONTROL.observe(_exchange(), state)
     assert _CONTROL.observe(_exchange(at=2.0), state) is None
 
 
 def test_whoever_goes_on_hammering_still_waits_a_bounded_time():
-    state = DictState()
+    state = MemoryClientState()
     for _ in range(1000):
         _CONTROL.observe(_exchange(), state)
     assert _CONTROL.observe(_exchange(at=2 * _CONTROL.burst + 1), state) is None
 
 
 def test_a_clock_set_back_gives_nothing():
-    state = DictState()
+    state = MemoryClientState()
     for _ in range(3):
         _CONTROL.observe(_exchange(at=100.0), state)
     assert _CONTROL.observe(_exchange(at=50.0), state) is not None
@@ -81,12 +81,12 @@ def test_a_clock_set_back_gives_nothing():
 )
 def test_a_body_beyond_its_bounds_is_refused(body, status):
     control = OversizedRequests(limits=JsonLimits(max_bytes=100, max_values=40))
-    assert control.observe(_exchange(body), DictState()).status == status
+    assert control.observe(_exchange(body), MemoryClientState()).status == status
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.binary(max_size=50)), max_size=20))
 def test_what_is_kept_per_principal_never_grows(requests):
-    state = DictState()
+    state = MemoryClientState()
     for at, body in requests:
         OversizedRequests().observe(_exchange(body, at), state)
     assert len(state.get("p", KEY) or b"") in (0, 16)

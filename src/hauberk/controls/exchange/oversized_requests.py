@@ -21,6 +21,7 @@ TOO_MANY_REQUESTS = 429
 KEY = "oversized-requests/budget"
 """Name of the value kept per principal: two doubles, units left and when that was."""
 
+_LIMITS = JsonLimits()
 _BUDGET = struct.Struct("<dd")
 
 
@@ -56,7 +57,7 @@ class OversizedRequests(Watch):
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-6"),)
     subject: ClassVar[type] = Exchange
 
-    limits: JsonLimits = JsonLimits()
+    limits: JsonLimits = _LIMITS
     rate_per_s: float = 500.0
     burst: float = 2000.0
     per_request: float = 1.0
@@ -113,7 +114,9 @@ class OversizedRequests(Watch):
             public="refused: too many or too large requests; wait and try again",
             status=TOO_MANY_REQUESTS,
             evidence=Evidence(
-                statistic="units left after the request", value=left, threshold=0.0,
+                statistic="units left after the request",
+                value=left,
+                threshold=0.0,
                 facts={"cost": f"{cost:.2f}", "wait_s": f"{-left / self.rate_per_s:.1f}"},
             ),
         )
