@@ -33,6 +33,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 MAX_PATH = 512
+MAX_HEADER_BYTES = 16 << 10
+"""Names and values of all headers; servers bound single ones, or none that comes at once."""
+
 SINK_HEADER = "x-hauberk-sink"
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -179,6 +182,8 @@ def _with_body(exchange: Exchange, body: bytes) -> Exchange:
 def _headers(scope: Message) -> tuple[dict[str, str], Reply | None]:
     """The headers that matter, by lower-case name."""
     found: dict[str, str] = {}
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+        return found, _closing(431, "refused: the headers are too large", "headers")
     for raw_name, raw_value in scope["headers"]:
         if raw_name in _READ:
             name = raw_name.decode("latin-1")

@@ -223,9 +223,10 @@ def read_once(path: Path, max_bytes: int) -> bytes:
         if path.is_symlink():
             raise _not_regular(path) from error
         raise _unreadable(path, error) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _not_regular(path)
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise _not_regular(path)
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ArtifactError(

@@ -19,11 +19,10 @@ from types import FrameType
 from typing import Any
 
 from hauberk.errors import UnavailableError, UsageError
-from hauberk.guard.app import LOOPBACK_HOSTS, App
+from hauberk.guard.app import LOOPBACK_HOSTS, MAX_HEADER_BYTES, App
 from hauberk.guard.loopback import Socket
 from hauberk.guard.policy import GuardPolicy
 
-MAX_HEADER_BYTES = 16 << 10
 KEEP_ALIVE_S = 5
 DRAIN_S = 10
 _START_S = 20.0
