@@ -18,7 +18,7 @@ from hauberk.errors import (
     UsageError,
 )
 from hauberk.isolation import Grants, Limits, spawn
-from hauberk.isolation.frames import error_frame, open_frame, result_frame
+from hauberk.isolation.frames import GREETING, error_frame, open_frame, result_frame
 
 TASKS = Path(__file__).resolve().parent / "tasks.py"
 QUICK = Limits(wall_s=30.0, cpu_s=20.0, memory_bytes=1 << 30, processes=8)
@@ -125,7 +125,7 @@ def test_a_task_must_be_a_dotted_name(task) -> None:
 
 @given(st.binary(max_size=200))
 def test_a_frame_carries_any_bytes(body: bytes) -> None:
-    assert open_frame(result_frame(body)) == body
+    assert open_frame(GREETING + result_frame(body)) == body
 
 
 @given(st.binary(max_size=60))
@@ -144,5 +144,5 @@ def test_hostile_error_bodies_become_errors_of_ours(body: bytes) -> None:
 @given(st.text(max_size=3000))
 def test_an_error_frame_keeps_the_class_and_bounds_the_text(message: str) -> None:
     with pytest.raises(ArtifactError) as caught:
-        open_frame(error_frame(ArtifactError(message)))
+        open_frame(GREETING + error_frame(ArtifactError(message)))
     assert caught.value.message == message[:2000]

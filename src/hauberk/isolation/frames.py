@@ -12,8 +12,10 @@ import json
 
 from hauberk import errors
 
-_MAGIC = b"HBK1"
-_HEAD_BYTES = len(_MAGIC) + 1 + 8
+GREETING = b"HBK1"
+"""Begins every frame; a worker writes it before it loads anything foreign."""
+
+_HEAD_BYTES = len(GREETING) + 1 + 8
 _MAX_PART = 2000  # characters of one part of an error; more is cut
 _PARTS = ("subject", "rule", "expected", "found", "hint")
 _RAISED = {
@@ -30,12 +32,12 @@ _RAISED = {
 
 
 def result_frame(body: bytes) -> bytes:
-    """The frame of a task that returned."""
+    """What follows the greeting when a task returned."""
     return _frame(b"R", body)
 
 
 def error_frame(error: errors.HauberkError) -> bytes:
-    """The frame of a task that raised one of our errors."""
+    """What follows the greeting when a task raised one of our errors."""
     parts = {"error": type(error).__name__, "message": error.message[:_MAX_PART]}
     for name in _PARTS:
         value = getattr(error, name)
@@ -45,7 +47,7 @@ def error_frame(error: errors.HauberkError) -> bytes:
 
 
 def _frame(status: bytes, body: bytes) -> bytes:
-    return _MAGIC + status + len(body).to_bytes(8, "little") + body
+    return status + len(body).to_bytes(8, "little") + body
 
 
 def open_frame(data: bytes) -> bytes:
@@ -57,7 +59,7 @@ def open_frame(data: bytes) -> bytes:
     """
     body = data[_HEAD_BYTES:]
     size = int.from_bytes(data[5:_HEAD_BYTES], "little")
-    if data[:4] != _MAGIC or data[4:5] not in (b"R", b"E") or len(body) != size:
+    if data[:4] != GREETING or data[4:5] not in (b"R", b"E") or len(body) != size:
         raise errors.InternalError(
             "a worker wrote something that is not one frame",
             found=f"{len(data)} bytes",

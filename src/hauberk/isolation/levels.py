@@ -185,15 +185,28 @@ def _landlock(work: Work) -> dict[str, Any]:
     }
 
 
-def _full(work: Work) -> dict[str, Any]:
-    _refuse_network(work.grants, Isolation.FULL)
-    program = shutil.which("bwrap", path=_PATH)
+def find_bubblewrap(folders: str = _PATH) -> str:
+    """Path of ``bwrap``, looked for in the system's folders only, never in the caller's.
+
+    Args:
+        folders: Where to look, separated by colons.
+
+    Raises:
+        UnavailableError: It is not installed.
+    """
+    program = shutil.which("bwrap", path=folders)
     if program is None:
         raise UnavailableError(
             "bubblewrap is not installed",
             subject="bwrap",
             hint="install the package bubblewrap of your distribution",
         )
+    return program
+
+
+def _full(work: Work) -> dict[str, Any]:
+    _refuse_network(work.grants, Isolation.FULL)
+    program = find_bubblewrap()
     front = (program, *_namespaces(), *_view(work))
     home = f"/tmp/{_HOME_NAME}"  # noqa: S108 - inside the step's own view, private to it
     return {
@@ -214,8 +227,11 @@ def _namespaces() -> Iterator[str]:
 def _view(work: Work) -> Iterator[str]:
     """The step's file system, outer mounts before inner ones."""
     yield from _system_view()
-    yield from ("--dev", "/dev", "--remount-ro", "/dev", "--proc", "/proc")
+    # Settings of the kernel below /proc/sys obey the user id alone, so for root's steps
+    # the whole of /proc is read-only: they could name a program that runs as root.
+    yield from ("--dev", "/dev", "--proc", "/proc", "--remount-ro", "/proc")
     yield from ("--size", str(work.limits.memory_bytes), "--tmpfs", "/dev/shm")  # noqa: S108 - private
+    yield from ("--remount-ro", "/dev")
     for fact in _KERNEL_FACTS:
         if fact.startswith("/sys/devices"):
             yield from ("--ro-bind-try", fact, fact)

@@ -20,11 +20,18 @@ from typing import Any
 from hauberk.errors import InternalError, UnavailableError
 from hauberk.isolation.limits import Limits
 
-SOURCE_ROOT = Path(__file__).resolve().parents[2]
-"""Folder that holds the ``hauberk`` package."""
+PACKAGE = Path(__file__).resolve().parents[1]
+"""The folder of the ``hauberk`` package."""
 
-IMPORT_OURS = "import sys;sys.path.insert(0,{root!r});import hauberk;sys.path.pop(0);"
-"""Makes our package importable in any interpreter without lending it our libraries."""
+IMPORT_OURS = (
+    f"import sys;m=type(sys)('hauberk');m.__path__=[{str(PACKAGE)!r}];sys.modules['hauberk']=m;"
+    f"m.__file__={str(PACKAGE)!r}+'/__init__.py';exec(open(m.__file__).read(),m.__dict__);"
+)
+"""Makes our package importable in any interpreter without lending it our libraries.
+
+The folder above may hold a whole environment for another Python and is not even readable
+for a worker, so the package is not looked for but put in place.
+"""
 
 _GRACE_S = 20.0
 _CHUNK_BYTES = 1 << 16
@@ -125,9 +132,7 @@ def supervise(
 
 def _start(control: int, report: int, descriptors: list[int]) -> subprocess.Popen[bytes]:
     """Start the warden; the ends that are its own are closed here."""
-    code = IMPORT_OURS.format(root=str(SOURCE_ROOT)) + (
-        "from hauberk.isolation.warden import main;main()"
-    )
+    code = IMPORT_OURS + "from hauberk.isolation.warden import main;main()"
     options = ("-I", "-S", "-B", "-X", "utf8")
     try:
         return subprocess.Popen(

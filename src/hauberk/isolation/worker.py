@@ -12,7 +12,7 @@ import sys
 import traceback
 
 from hauberk.errors import HauberkError, InternalError, LimitError, UnavailableError
-from hauberk.isolation.frames import error_frame, result_frame
+from hauberk.isolation.frames import GREETING, error_frame, result_frame
 
 _CHUNK_BYTES = 1 << 20
 
@@ -62,6 +62,7 @@ def main() -> None:
     """Serve one task. Arguments: task, payload descriptor, result descriptor, roots."""
     task, payload, result = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     sys.path.extend(sys.argv[4:])
+    _write(result, GREETING)
     try:
         frame = result_frame(_call(task, _read(payload)))
     except BaseException as error:  # noqa: BLE001 - the border: every error becomes a frame

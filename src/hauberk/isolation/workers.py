@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hauberk.errors import LimitError, UnavailableError, UsageError
-from hauberk.isolation.frames import open_frame
+from hauberk.isolation.frames import GREETING, open_frame
 from hauberk.isolation.grants import Grants, check_grants
 from hauberk.isolation.interpreters import interpreter_grants
 from hauberk.isolation.levels import Work, plan
 from hauberk.isolation.limits import Completed, Limits
 from hauberk.isolation.steps import completed
-from hauberk.isolation.supervision import IMPORT_OURS, SOURCE_ROOT, scratch_folder, supervise
+from hauberk.isolation.supervision import IMPORT_OURS, PACKAGE, scratch_folder, supervise
 
 if TYPE_CHECKING:
     from hauberk.core.policy import Isolation
 
 _TASK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_PACKAGE = SOURCE_ROOT / "hauberk"
 _FATAL_SIGNALS = 128
+_MAX_WORDS = 400
 
 
 def spawn(
@@ -67,7 +67,7 @@ def spawn(
         level = best_level()
     check_grants(grants)
     limits.check()
-    reads = (*interpreter_grants(Path(python)), _PACKAGE, *import_roots)
+    reads = (*interpreter_grants(Path(python)), PACKAGE, *import_roots)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder())
         incoming = _payload_descriptor(payload)
@@ -99,8 +99,7 @@ def _payload_descriptor(payload: bytes) -> int:
 def _command(
     python: str, task: str, descriptors: tuple[int, int], roots: tuple[Path, ...]
 ) -> tuple[str, ...]:
-    code = IMPORT_OURS.format(root=str(SOURCE_ROOT))
-    code += "from hauberk.isolation.worker import main;main()"
+    code = IMPORT_OURS + "from hauberk.isolation.worker import main;main()"
     numbers = [str(number) for number in descriptors]
     return (python, "-I", "-B", "-X", "utf8", "-c", code, task, *numbers, *map(str, roots))
 
@@ -115,13 +114,26 @@ def _outcome(task: str, done: Completed, result: bytes | None) -> bytes:
         )
     if result is None:
         raise LimitError("the result is longer than its limit", subject=task)
-    if result or done.exit_code == 0:
+    if not result.startswith(GREETING):
+        raise _never_started(task, done)
+    if result != GREETING or done.exit_code == 0:
         return open_frame(result)
     raise UnavailableError(
         "the worker died before it had a result",
         subject=task,
         found=_death(done.exit_code),
         hint="what it read may be damaged or hostile",
+    )
+
+
+def _never_started(task: str, done: Completed) -> UnavailableError:
+    """Only our own code and the interpreter have spoken so far, so the words may be shown."""
+    said = done.stderr.decode("utf-8", "replace").strip()[-_MAX_WORDS:]
+    return UnavailableError(
+        "the worker's interpreter did not start",
+        subject=task,
+        found=said or _death(done.exit_code),
+        hint="check the interpreter and its grants",
     )
 
 
