@@ -62,8 +62,8 @@ def digest(text: str) -> Digest:
 
 
 def threats() -> dict[ThreatId, Threat]:
-    """A small catalogue: five threats for each component and one that cuts across."""
-    kinds = (Kind.PREVENTIVE, Kind.DETECTIVE, Kind.DETECTIVE, Kind.ADVISORY, Kind.EXPERIMENTAL)
+    """A small catalogue: six threats for each component and one that cuts across."""
+    kinds = (*Kind, Kind.PREVENTIVE, Kind.DETECTIVE)
     known = [
         _threat(f"{prefix}-{i + 1}", component, kind)
         for component, prefix in PREFIXES.items()

@@ -1,8 +1,14 @@
-"""Nouns to JSON values and back, so that records outlive the process that made them."""
+"""Nouns to JSON values and back, so that records outlive the process that made them.
+
+Values are portable: a number that JSON cannot carry becomes ``null`` and comes back as not
+a number; a lone surrogate, as in undecodable paths, becomes its escape. Reading checks
+every value against its field, because a record may come from somebody else.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -26,7 +32,7 @@ def to_json(value: Any) -> Any:
         body = {name: to_json(item) for name, item in fields.items() if not callable(item)}
         return body | ({_TAG: type(value).__name__} if type(value).__name__ in _plots() else {})
     if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
+        return {_scalar(str(key)): to_json(item) for key, item in value.items()}
     if isinstance(value, (tuple, list, frozenset, set)):
         items = sorted(value) if isinstance(value, (frozenset, set)) else value
         return [to_json(item) for item in items]
@@ -38,6 +44,10 @@ def _scalar(value: Any) -> Any:
         return value.value
     if isinstance(value, bytes):
         return value.decode("latin-1")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     return str(value) if isinstance(value, (Path, date)) else value
 
 
@@ -78,9 +88,10 @@ def _build(kind: Any, value: Any) -> Any:
         return _build_union(typing.get_args(kind), value)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = _hints(kind)
-        return kind(**{name: _build(hints[name], item) for name, item in value.items()})
+        fields = _expect(value, Mapping, kind)
+        return kind(**{name: _build(hints[name], item) for name, item in fields.items()})
     if isinstance(kind, typing.NewType):
-        return value
+        return _build(kind.__supertype__, value)
     return _build_container(kind, typing.get_origin(kind), value)
 
 
@@ -102,16 +113,38 @@ def _build_union(kinds: tuple[Any, ...], value: Any) -> Any:
 def _build_container(kind: Any, origin: Any, value: Any) -> Any:
     args = typing.get_args(kind)
     if origin is tuple and args[-1] is Ellipsis:
-        return tuple(_build(args[0], item) for item in value)
+        return tuple(_build(args[0], item) for item in _expect(value, (list, tuple), kind))
     if origin is tuple:
-        return tuple(_build(arg, item) for arg, item in zip(args, value, strict=True))
+        items = _expect(value, (list, tuple), kind)
+        return tuple(_build(arg, item) for arg, item in zip(args, items, strict=True))
+    if origin is frozenset:
+        return frozenset(_build(args[0], item) for item in _expect(value, (list, tuple), kind))
     if origin is not None and issubclass(origin, Mapping):
-        return {key: _build(args[1], item) for key, item in value.items()}
+        return {key: _build(args[1], item) for key, item in _expect(value, Mapping, kind).items()}
+    return _build_scalar(kind, value)
+
+
+def _build_scalar(kind: Any, value: Any) -> Any:
     if kind is bytes:
-        return value.encode("latin-1")
-    if isinstance(kind, type) and issubclass(kind, (Enum, Path)):
-        return kind(value)
-    if kind in (float, int, str) and not isinstance(value, (float, int, str)):
-        message = f"expected {kind.__name__}, found {type(value).__name__}"
-        raise ValueError(message)
+        return _expect(value, str, kind).encode("latin-1")
+    if isinstance(kind, type) and issubclass(kind, (Enum, Path, date)):
+        text = _expect(value, str, kind)
+        return kind.fromisoformat(text) if issubclass(kind, date) else kind(text)
+    if kind is float and value is None:
+        return math.nan
+    accepted = {float: (float, int), int: int, str: str, bool: bool}.get(kind)
+    if accepted is None:
+        return value
+    if isinstance(value, bool) and kind is not bool:
+        raise _mismatch(kind, value)
+    return _expect(value, accepted, kind)
+
+
+def _expect(value: Any, accepted: Any, kind: Any) -> Any:
+    if not isinstance(value, accepted):
+        raise _mismatch(kind, value)
     return value
+
+
+def _mismatch(kind: Any, value: Any) -> ValueError:
+    return ValueError(f"expected {getattr(kind, '__name__', kind)}, found {type(value).__name__}")

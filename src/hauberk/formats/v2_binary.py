@@ -67,14 +67,24 @@ def parse_response(body: bytes, header_length: int, limits: Limits = DEFAULT_LIM
     return response
 
 
-def write_response(response: Response) -> tuple[bytes, int]:
-    """The response with all tensors raw, and the length of its JSON part."""
+def write_response(response: Response, raw: frozenset[str] | None = None) -> tuple[bytes, int]:
+    """The response with raw tensors, and the length of its JSON part.
+
+    Args:
+        response: What to write.
+        raw: Names of the outputs to write raw; all by default.
+
+    Raises:
+        ArtifactError: A value is not of its tensor's type, or not finite.
+    """
     value, tail = response_value(response), bytearray()
     for head, tensor in zip(value["outputs"], response.outputs, strict=True):
-        raw = raw_of(tensor)
+        if raw is not None and tensor.name not in raw:
+            continue
+        data = raw_of(tensor)
         del head["data"]
-        head["parameters"] = {**tensor.parameters, "binary_data_size": len(raw)}
-        tail += raw
+        head["parameters"] = {**tensor.parameters, "binary_data_size": len(data)}
+        tail += data
     header = encode(value)
     return header + bytes(tail), len(header)
 

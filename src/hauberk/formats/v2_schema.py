@@ -181,6 +181,43 @@ def _refuse_column(where: str, rule: Rule, broken: str, expected: str) -> None:
     refuse(subject, broken, expected, "something else")
 
 
+def request_for(schema: InputSchema, rows: Sequence[Mapping[str, Any]]) -> Request:
+    """A request with ``rows``, whose keys are the names of inputs or of their columns.
+
+    Numbers are cast to the declared type, so that rows may come from tables as they are.
+
+    Raises:
+        ArtifactError: There are no rows, or one lacks a column.
+    """
+    if not rows:
+        raise ArtifactError("a request needs rows", expected="at least 1", found="0")
+    return Request(inputs=tuple(_tensor_for(tensor, rows) for tensor in schema.inputs))
+
+
+def _tensor_for(schema: TensorSchema, rows: Sequence[Mapping[str, Any]]) -> Tensor:
+    named = [rule.name for rule in schema.columns if rule.name] or [schema.name]
+    try:
+        values = [_cast(row[name], schema.datatype) for row in rows for name in named]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            "a row does not fit the schema",
+            subject=f"input {shown(schema.name)}",
+            rule="every declared column",
+            expected=", ".join(named[:8]),
+            found=f"{type(error).__name__} while reading a row",
+        ) from error
+    shape = (len(rows), *(size or 1 for size in schema.shape[1:]))
+    return Tensor(name=schema.name, datatype=schema.datatype, shape=shape, values=values)
+
+
+def _cast(value: Any, datatype: Datatype) -> Any:
+    if datatype is Datatype.BYTES:
+        return str(value)
+    if datatype is Datatype.BOOL:
+        return bool(value)
+    return float(value) if datatype.is_float else int(value)
+
+
 # As bytes ----------------------------------------------------------------------------
 
 

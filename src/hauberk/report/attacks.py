@@ -9,7 +9,7 @@ from hauberk.core.threat import Comparison
 from hauberk.report.evidence import Threats, threat_chip
 from hauberk.report.markup import Markup, Node, element
 from hauberk.report.plots import interval
-from hauberk.report.wording import number, plural
+from hauberk.report.wording import number, percent, plural
 
 _SIGNS = {"met": "✓", "missed": "✕", "void": "∅"}
 _COLUMNS = (
@@ -40,9 +40,9 @@ def _row(score: Score, threats: Threats) -> Markup:
             element("small", "against ", element("code", score.control)),
             element("small", score.strength) if score.strength else None,
         ),
-        (_share(score.potency), element("small", "of the attacks work")),
+        (percent(score.potency), element("small", "of the attacks work")),
         _measured(score),
-        _share(score.false_alarm_rate),
+        percent(score.false_alarm_rate),
         (
             element("b", f"{_SIGNS.get(score.state, '?')} {score.state}"),
             element("small", f"{plural(score.trials, 'trial')} ({score.unit})"),
@@ -55,12 +55,9 @@ def _row(score: Score, threats: Threats) -> Markup:
     return element("tr", boxes, class_=f"score {score.state.replace(' ', '-')}")
 
 
-def _share(value: float | None) -> str:
-    return "not measured" if value is None else number(value)
-
-
 def _measured(score: Score) -> list[Node]:
-    goal = f"target {score.comparison.value} {number(score.target)}"
+    sign = "at least" if score.comparison is Comparison.AT_LEAST else "at most"
+    goal = f"target {sign} {number(score.target)}"
     if score.value is None:
         return ["no value", element("small", goal)]
     spread = ""
@@ -76,4 +73,5 @@ def _measured(score: Score) -> list[Node]:
         label=label,
     )
     value = element("b", number(score.value))
-    return [value, f" {score.metric}", drawing, element("small", f"{spread}{goal}")]
+    words = element("small", spread, element("span", goal, class_="goal-text"))
+    return [value, f" {score.metric.replace('_', ' ')}", drawing, words]

@@ -40,7 +40,7 @@ SIGNS = {
     Cover.CHECKED: "·",
     Cover.UNJUDGED: "?",
     Cover.IDLE: "-",
-    Cover.GAP: " ",
+    Cover.GAP: "\N{NO-BREAK SPACE}",
 }
 
 KIND_WORDS = {
@@ -134,13 +134,13 @@ def _chip(threat: Threat, cover: Cover) -> Markup:
         element("b", SIGNS[cover], aria_hidden="true"),
         threat.id,
         element("span", f" {words}", class_="said"),
-        class_=f"threat {cover.name.lower()}",
+        class_=f"threat t-{cover.name.lower()}",
         title=words,
     )
 
 
 def _square(cover: Cover) -> Markup:
-    return element("b", SIGNS[cover], class_=f"threat {cover.name.lower()}", aria_hidden="true")
+    return element("b", SIGNS[cover], class_=f"threat t-{cover.name.lower()}", aria_hidden="true")
 
 
 def _table(threats: Threats, covers: Mapping[ThreatId, Cover]) -> Markup:

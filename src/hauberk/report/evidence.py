@@ -185,7 +185,7 @@ def assessments_table(assessments: Sequence[Assessment]) -> Markup | None:
     grid = element("table", element("thead", element("tr", head)), element("tbody", rows))
     return element(
         "details",
-        element("summary", f"All {plural(len(assessments), 'assessment')}"),
+        element("summary", f"{plural(len(assessments), 'assessment')} in full"),
         scrolling(grid, "Assessments"),
         more(len(assessments) - MAX_ROWS, "assessment"),
     )

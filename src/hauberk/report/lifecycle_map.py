@@ -106,32 +106,32 @@ _WIDE = _Plan(
 
 _NARROW = _Plan(
     name="narrow",
-    size=(360, 1222),
+    size=(360, 1240),
     places={
         _C.ACQUISITION: (44, 66),
         _C.PREPROCESSING: (44, 134),
         _C.ANALYSIS: (44, 202),
         _C.PREPARATION: (44, 270),
-        _C.VERSIONED_DATA: (44, 376),
-        _C.TRAINING: (44, 444),
-        _C.VALIDATION: (44, 512),
-        _C.CODE_REPOSITORY: (110, 580),
-        _C.PIPELINE: (110, 648),
-        _C.MODEL_EXPORT: (44, 754),
-        _C.MODEL_REGISTRY: (44, 822),
-        _C.SERVING: (44, 890),
-        _C.INPUT_DATA: (110, 958),
-        _C.OUTPUT_DATA: (110, 1026),
-        _C.MONITORING: (44, 1094),
-        _C.METADATA_STORE: (110, 1162),
+        _C.VERSIONED_DATA: (44, 388),
+        _C.TRAINING: (44, 456),
+        _C.VALIDATION: (44, 524),
+        _C.CODE_REPOSITORY: (110, 592),
+        _C.PIPELINE: (110, 660),
+        _C.MODEL_EXPORT: (44, 778),
+        _C.MODEL_REGISTRY: (44, 846),
+        _C.SERVING: (44, 914),
+        _C.INPUT_DATA: (110, 982),
+        _C.OUTPUT_DATA: (110, 1050),
+        _C.MONITORING: (44, 1118),
+        _C.METADATA_STORE: (110, 1186),
     },
     bends={
-        (_C.SERVING, _C.OUTPUT_DATA): ((66, 990),),
+        (_C.SERVING, _C.OUTPUT_DATA): ((66, 1014),),
     },
     bands={
         Stage.DATA_ENGINEERING: (0, 0, 360, 312),
-        Stage.EXPERIMENT: (0, 322, 360, 368),
-        Stage.PRODUCTION: (0, 700, 360, 514),
+        Stage.EXPERIMENT: (0, 322, 360, 380),
+        Stage.PRODUCTION: (0, 712, 360, 526),
     },
     beside=True,
 )
@@ -175,7 +175,7 @@ def _band(stage: Stage, box: tuple[float, float, float, float]) -> Markup:
     return join(
         (
             element("rect", x=x, y=y, width=width, height=height, rx=14, class_="band"),
-            element("text", STAGE_TITLES[stage], x=x + 54, y=y + 27, class_="stage"),
+            element("text", STAGE_TITLES[stage], x=x + 68, y=y + 27, class_="stage"),
         )
     )
 
@@ -278,7 +278,7 @@ def _chain(start: Point, end: Point, *, broken: bool) -> Markup:
     )
     angle = math.degrees(math.atan2(end[1] - start[1], end[0] - start[0]))
     place = f"translate({start[0]:.1f} {start[1]:.1f}) rotate({angle:.1f})"
-    return element("path", d=ovals, transform=place)
+    return element("path", d=Markup(ovals), transform=place)
 
 
 def _arrow(start: Point, end: Point) -> Markup:

@@ -74,7 +74,8 @@ def _escaped(char: str) -> str:
 def element(name: str, /, *children: Node, **attributes: Attribute) -> Markup:
     """An element; ``class_`` and the like lose their underscore, inner ones become hyphens.
 
-    An attribute that is ``None`` or ``False`` is left out, ``True`` stands without value.
+    An attribute that is ``None`` or ``False`` is left out, ``True`` stands without value;
+    drawn paths are `Markup`, for they may be longer than text is shown.
 
     >>> element("a", "<b>", href="#x", class_="quiet", hidden=True)
     '<a href="#x" class="quiet" hidden>&lt;b&gt;</a>'
@@ -104,4 +105,7 @@ def _attribute(key: str, value: Attribute) -> str:
     if value is None or value is False:
         return ""
     key = key.rstrip("_").replace("_", "-")
-    return f" {key}" if value is True else f' {key}="{escape_html(visible(str(value)))}"'
+    if value is True:
+        return f" {key}"
+    text = value if isinstance(value, Markup) else escape_html(visible(str(value)))
+    return f' {key}="{text}"'

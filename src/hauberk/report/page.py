@@ -242,7 +242,7 @@ def _card_body(step: StepReport, threats: Threats) -> Markup:
     return join(
         (
             element("p", step.summary) if step.summary else None,
-            element("p", step.reason, class_="why") if step.reason else None,
+            element("p", step.reason, class_=_reason_class(step)) if step.reason else None,
             findings_list(found, threats),
             unjudged(step.assessments),
             checks(step.assessments),
@@ -250,6 +250,10 @@ def _card_body(step: StepReport, threats: Threats) -> Markup:
             assessments_table(step.assessments),
         )
     )
+
+
+def _reason_class(step: StepReport) -> str:
+    return "why" if step.state in (StepState.REFUSED, StepState.FAILED) else "quiet"
 
 
 def _section(section: Section) -> Markup:

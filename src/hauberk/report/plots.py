@@ -28,10 +28,10 @@ MAX_CELLS = 32
 MAX_PIXELS = 96
 """Width and height of a thumbnail that are drawn."""
 
-_WIDTH, _HEIGHT = 420, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 40
+_WIDTH, _HEIGHT = 340, 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 10, 24, 38
 _GREYS = 32
-_LABEL = 18
+_LABEL = 16
 _TICKS = 4
 
 Point = tuple[float, float]
@@ -99,7 +99,7 @@ def _filled(edges: Sequence[float], values: Sequence[float], xs: Span, ys: Span)
         f"M{_x(a, xs):.1f} {base:.1f}V{_y(value, ys):.1f}H{_x(b, xs) - 0.8:.1f}V{base:.1f}z"
         for (a, b), value in zip(pairwise(edges), values, strict=False)
     )
-    return element("path", d=path, class_="fill s1")
+    return element("path", d=Markup(path), class_="fill s1")
 
 
 def _outline(edges: Sequence[float], values: Sequence[float], xs: Span, ys: Span, i: int) -> Markup:
@@ -108,7 +108,7 @@ def _outline(edges: Sequence[float], values: Sequence[float], xs: Span, ys: Span
         for (a, b), value in zip(pairwise(edges), values, strict=False)
     )
     start = f"M{_x(edges[0], xs):.1f} {_y(0, ys):.1f}"
-    return element("path", d=f"{start}{steps}V{_y(0, ys):.1f}", class_=f"line s{i + 1}")
+    return element("path", d=Markup(f"{start}{steps}V{_y(0, ys):.1f}"), class_=f"line s{i + 1}")
 
 
 def _categories(plot: Histogram, series: Mapping[str, tuple[float, ...]]) -> Markup:
@@ -116,37 +116,37 @@ def _categories(plot: Histogram, series: Mapping[str, tuple[float, ...]]) -> Mar
     if not names or not series:
         return _nothing(plot.title)
     top = max((max(values, default=0.0) for values in series.values()), default=0.0) or 1.0
-    pitch = 9 * len(series) + 9
+    pitch = 12 * len(series) + 10
     rows = [
-        _category(name, [values[i : i + 1] for values in series.values()], top, 8 + i * pitch)
+        _category(name, [values[i : i + 1] for values in series.values()], top, 6 + i * pitch)
         for i, name in enumerate(names)
     ]
     left_out = len(plot.edges) - len(names)
     words = f"{plural(len(plot.edges), 'category', 'categories')}" + (
         f", the first {len(names)} drawn." if left_out else "."
     )
-    height = 12 + pitch * len(names)
+    height = 6 + pitch * len(names)
     return _figure(plot.title, join(rows), words, tuple(series), None, height=height)
 
 
 def _category(name: str, values: Sequence[Sequence[float]], top: float, y: float) -> Markup:
-    left, room = 128, _WIDTH - 128 - 62
+    left, room = 112, _WIDTH - 112 - 52
     bars = [
         (
             element(
                 "rect",
                 x=left,
-                y=y + 9 * i,
-                height=7,
+                y=y + 12 * i,
+                height=10,
                 class_=f"{'fill' if i == 0 else 'line'} s{i + 1}",
                 width=round(max(value, 0) / top * room, 1),
             ),
-            _text(left + max(value, 0) / top * room + 5, y + 9 * i + 7, number(value), "tick"),
+            _text(left + max(value, 0) / top * room + 5, y + 12 * i + 9, number(value), "tick"),
         )
         for i, held in enumerate(values)
         for value in (held[0] if held else 0.0,)
     ]
-    label = _text(left - 8, y + 4.5 * len(values) + 3.5, _cut(name), "tick end")
+    label = _text(left - 8, y + 6 * len(values) + 3, _cut(name), "tick end")
     return join((label, bars))
 
 
@@ -170,7 +170,7 @@ def curve(plot: Curve) -> Markup:
     ends = "; ".join(
         f"{name} ends at {number(line[-1][1])}" for name, line in series.items() if line
     )
-    return _figure(plot.title, body, f"{ends}.", tuple(series), plot.mark)
+    return _figure(plot.title, body, f"{ends}.", tuple(series), plot.mark, form="lines")
 
 
 def _line(points: Sequence[Point], xs: Span, ys: Span, i: int) -> Markup:
@@ -178,7 +178,7 @@ def _line(points: Sequence[Point], xs: Span, ys: Span, i: int) -> Markup:
     if len(points) == 1:
         x, y = points[0]
         return element("circle", cx=_x(x, xs), cy=_y(y, ys), r=3, class_=f"fill s{i + 1}")
-    return element("path", d=f"M{path}", class_=f"line s{i + 1}")
+    return element("path", d=Markup(f"M{path}"), class_=f"curve s{i + 1}")
 
 
 def _thin(points: list[Point]) -> list[Point]:
@@ -234,7 +234,7 @@ def thumbnail(plot: Thumbnail) -> Markup:
         for x, value in enumerate(row):
             levels.setdefault(_grey(value), []).append(f"M{x} {y}h1v1h-1z")
     paths = [
-        element("path", d="".join(path), fill=f"rgb({grey},{grey},{grey})")
+        element("path", d=Markup("".join(path)), fill=f"rgb({grey},{grey},{grey})")
         for grey, path in sorted(levels.items())
     ]
     picture = element(
@@ -300,18 +300,21 @@ def _figure(
     mark: float | None,
     *,
     height: float = _HEIGHT,
+    form: str = "bars",
 ) -> Markup:
     picture = element(
         "svg", body, viewBox=f"0 0 {_WIDTH} {height:g}", role="img", aria_label=f"{title}. {words}"
     )
-    return element("figure", _caption(title, ""), picture, _legend(names, mark), class_="plot")
+    return element(
+        "figure", _caption(title, ""), picture, _legend(names, mark, form), class_="plot"
+    )
 
 
 def _caption(title: str, words: str) -> Markup:
     return element("figcaption", title, element("small", words) if words else None)
 
 
-def _legend(names: tuple[str, ...], mark: float | None) -> Markup | None:
+def _legend(names: tuple[str, ...], mark: float | None, form: str) -> Markup | None:
     entries = [
         element("li", element("i", class_=f"key s{i + 1}"), name) for i, name in enumerate(names)
     ]
@@ -319,7 +322,7 @@ def _legend(names: tuple[str, ...], mark: float | None) -> Markup | None:
         entries.append(
             element("li", element("i", class_="key threshold"), f"threshold {number(mark)}")
         )
-    return element("ul", entries, class_="legend") if entries else None
+    return element("ul", entries, class_=f"legend {form}") if entries else None
 
 
 def _axes(xs: Span, ys: Span, x_title: str, y_title: str) -> Markup:
@@ -331,11 +334,11 @@ def _axes(xs: Span, ys: Span, x_title: str, y_title: str) -> Markup:
         )
         for tick in _ticks(ys)
     ]
-    along = [_text(_x(tick, xs), bottom + 16, number(tick), "tick mid") for tick in _ticks(xs)]
+    along = [_text(_x(tick, xs), bottom + 15, number(tick), "tick mid") for tick in _ticks(xs)]
     base = element("path", d=f"M{_LEFT} {bottom}H{right}", class_="axis")
     titles = (
-        _text((_LEFT + right) / 2, _HEIGHT - 6, _cut(x_title, 48), "name mid") if x_title else None,
-        _text(4, 9, _cut(y_title, 48), "name") if y_title else None,
+        _text((_LEFT + right) / 2, _HEIGHT - 5, _cut(x_title, 40), "name mid") if x_title else None,
+        _text(2, 12, _cut(y_title, 40), "name") if y_title else None,
     )
     return join((across, along, base, titles))
 

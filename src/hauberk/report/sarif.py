@@ -18,10 +18,11 @@ from typing import Any
 from urllib.parse import quote
 
 from hauberk import __version__
+from hauberk.core.codec import to_json
 from hauberk.core.finding import Assessment, Finding, Level, Outcome, Severity
 from hauberk.core.threat import Threat, ThreatId
 from hauberk.report.markup import clipped
-from hauberk.report.scan import place_of, portable
+from hauberk.report.scan import place_of
 from hauberk.report.scan_result import ScanResult
 
 SCHEMA_URI = (
@@ -64,7 +65,7 @@ def scan_sarif(result: ScanResult, *, threats: Threats | None = None) -> str:
         threats: The catalogue that taxa are taken from; the shipped one by default.
     """
     log = sarif_log(result, _catalogue() if threats is None else threats)
-    return json.dumps(portable(log), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(to_json(log), indent=2, ensure_ascii=False) + "\n"
 
 
 def _catalogue() -> Threats:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from hauberk.core.codec import to_json
@@ -113,9 +112,9 @@ def scan_document(result: ScanResult) -> dict[str, Any]:
         "schema": SCAN_SCHEMA,
         "findings": [_finding(finding) for finding in result.findings],
         "assessments": [_assessment(assessment) for assessment in result.assessments],
-        "summary": {**to_json(result.summary), **counted(result)},
+        "summary": {**result.summary, **counted(result)},
     }
-    plain: dict[str, Any] = portable(document)
+    plain: dict[str, Any] = to_json(document)
     return plain
 
 
@@ -152,22 +151,9 @@ def _assessment(assessment: Assessment) -> dict[str, Any]:
         "outcome": assessment.outcome.value,
         "reason": assessment.reason,
         "threats": list(assessment.threats),
-        "seconds": assessment.seconds,
+        "seconds": round(assessment.seconds, 3),
         "digest": assessment.subject_digest,
     }
-
-
-def portable(value: Any) -> Any:
-    """A JSON value that every strict parser reads: finite numbers, well-formed text."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {portable(str(key)): portable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [portable(item) for item in value]
-    return value
 
 
 # Page --------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ _DIGITS = 4
 _SHORT_DIGEST = 12
 _MINUTE_S = 60
 _TENTH_S = 0.1
+_TINY = 0.001
 
 
 def number(value: float | None) -> str:
@@ -38,6 +39,21 @@ def number(value: float | None) -> str:
     return f"{value:.{_DIGITS}g}"
 
 
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 as people say it; never rounded to all or none.
+
+    >>> percent(0.0133), percent(1.0), percent(0.9999), percent(0.00001), percent(None)
+    ('1.3 %', '100 %', 'over 99.9 %', 'under 0.1 %', 'not measured')
+    """
+    if share is None or not math.isfinite(share):
+        return "not measured"
+    if 0 < share < _TINY:
+        return "under 0.1 %"
+    if 1 - _TINY < share < 1:
+        return "over 99.9 %"
+    return f"{number(round(100 * share, 1))} %"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """A count with its noun.
 
@@ -53,6 +69,8 @@ def duration(seconds: float) -> str:
     >>> duration(0.004), duration(3.21), duration(125.2)
     ('under 0.1 s', '3.2 s', '2 min 5 s')
     """
+    if not math.isfinite(seconds):
+        return "unknown time"
     if seconds < _TENTH_S:
         return "under 0.1 s"
     if seconds < _MINUTE_S:

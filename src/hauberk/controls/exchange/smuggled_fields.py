@@ -73,7 +73,7 @@ class SmuggledFields(Watch):
         try:
             self.admit(exchange)
         except ArtifactError as error:
-            return _signal(error)
+            return self.signal_of(error)
         return None
 
     def admit(self, exchange: Exchange) -> v2.Request:
@@ -86,6 +86,11 @@ class SmuggledFields(Watch):
         if self.schema is not None:
             self.schema.check(request)
         return request
+
+    @staticmethod
+    def signal_of(error: ArtifactError) -> Signal:
+        """What an error of `admit` means for the exchange."""
+        return _signal(error)
 
     def _parse(self, exchange: Exchange) -> v2.Request:
         kind = _media_type(exchange.content_type)

@@ -1,0 +1,108 @@
+"""Counts of what the door did, in the text format that Prometheus reads.
+
+Labels come from closed sets (rules, actions, status codes); no principal, name or value of a
+client becomes a label, so that nobody can grow the number of series.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_MAX_SERIES = 500
+"""Rules are constants of ours; the bound holds even if one of them were not."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Metrics:
+    """Running counts; touched from the event loop only."""
+
+    model: str
+    version: str
+    by_status: Counter[int] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    shadowed: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    in_flight: int = 0
+    audit_lost: int = 0
+    latency: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+    latency_sum_s: float = 0.0
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Count one answer."""
+        self.by_status[status] += 1
+        self.latency[bisect_left(BUCKETS_S, seconds)] += 1
+        self.latency_sum_s += seconds
+
+    def refuse(self, rule: str) -> None:
+        """Count one refusal by its rule."""
+        self.refused[
+            rule if rule in self.refused or len(self.refused) < _MAX_SERIES else "other"
+        ] += 1
+
+    def text(self) -> str:
+        """All counts."""
+        lines = [
+            *_family(
+                "hauberk_requests_total",
+                "counter",
+                "Answers by status.",
+                [(f'{{status="{code}"}}', n) for code, n in sorted(self.by_status.items())],
+            ),
+            *_family(
+                "hauberk_refused_total",
+                "counter",
+                "Refusals by rule.",
+                [(f'{{rule="{_escaped(rule)}"}}', n) for rule, n in sorted(self.refused.items())],
+            ),
+            *_family(
+                "hauberk_shadowed_total",
+                "counter",
+                "What controls in shadow would refuse.",
+                [(f'{{control="{_escaped(c)}"}}', n) for c, n in sorted(self.shadowed.items())],
+            ),
+            *_family("hauberk_rows_total", "counter", "Rows answered.", [("", self.rows)]),
+            *_family(
+                "hauberk_in_flight", "gauge", "Requests being answered.", [("", self.in_flight)]
+            ),
+            *_family(
+                "hauberk_audit_lost_total",
+                "counter",
+                "Decisions that the log did not take.",
+                [("", self.audit_lost)],
+            ),
+            *_family(
+                "hauberk_model_info",
+                "gauge",
+                "The served model.",
+                [(f'{{model="{_escaped(self.model)}",version="{_escaped(self.version)}"}}', 1)],
+            ),
+            *self._histogram(),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _histogram(self) -> list[str]:
+        name = "hauberk_request_seconds"
+        totals = list(accumulate(self.latency))
+        bounds = [*(str(bound) for bound in BUCKETS_S), "+Inf"]
+        return [
+            f"# HELP {name} Time from headers to answer.",
+            f"# TYPE {name} histogram",
+            *(f'{name}_bucket{{le="{le}"}} {n}' for le, n in zip(bounds, totals, strict=True)),
+            f"{name}_sum {self.latency_sum_s}",
+            f"{name}_count {totals[-1]}",
+        ]
+
+
+def _family(name: str, kind: str, text: str, series: list[tuple[str, int]]) -> list[str]:
+    head = [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+    return head + [f"{name}{labels} {value}" for labels, value in series]
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

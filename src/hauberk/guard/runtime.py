@@ -1,0 +1,161 @@
+"""The model behind the door: onnxruntime with bounded threads, fed by parsed requests.
+
+The session is made from bytes that were verified in memory; no path is opened here. A run
+can be ended from another thread, so that a deadline frees its worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hauberk.errors import ArtifactError, LimitError, UnavailableError
+from hauberk.formats.v2 import Datatype, Request, Tensor, tensor_of
+from hauberk.formats.v2_schema import InputSchema, TensorSchema
+
+_DATATYPES = {
+    "tensor(bool)": Datatype.BOOL,
+    "tensor(string)": Datatype.BYTES,
+    "tensor(float16)": Datatype.FP16,
+    "tensor(float)": Datatype.FP32,
+    "tensor(double)": Datatype.FP64,
+    **{f"tensor(int{bits})": Datatype(f"INT{bits}") for bits in (8, 16, 32, 64)},
+    **{f"tensor(uint{bits})": Datatype(f"UINT{bits}") for bits in (8, 16, 32, 64)},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A loaded model.
+
+    Attributes:
+        signature: Inputs and outputs as the model declares them, without rules.
+    """
+
+    session: Any
+    signature: InputSchema
+
+    def infer(
+        self, request: Request, started: Callable[[Callable[[], None]], None] = lambda _: None
+    ) -> tuple[Tensor, ...]:
+        """The outputs asked for, or all of them in the model's order.
+
+        Args:
+            request: Already held against the schema.
+            started: Is handed a function that ends the run from another thread.
+
+        Raises:
+            ArtifactError: The model gave no answer for this input, or not a tensor.
+            LimitError: The run was ended.
+        """
+        import onnxruntime
+
+        feeds = {tensor.name: tensor.array() for tensor in request.inputs}
+        names = [output.name for output in request.outputs] or [
+            output.name for output in self.signature.outputs
+        ]
+        options = onnxruntime.RunOptions()
+        ended = False
+
+        def end() -> None:
+            nonlocal ended
+            ended = True
+            options.terminate = True
+
+        started(end)
+        try:
+            arrays = self.session.run(names, feeds, options)
+        except _runtime_errors() as error:
+            if ended:
+                raise LimitError("the model took longer than its deadline") from error
+            raise ArtifactError(
+                "the model gives no answer for this input",
+                rule="inputs that the model can take",
+                expected="an input that the model can take",
+                found="one that it cannot",
+            ) from error
+        return tuple(_output(name, array) for name, array in zip(names, arrays, strict=True))
+
+
+def _output(name: str, array: Any) -> Tensor:
+    if not hasattr(array, "dtype"):
+        raise ArtifactError(
+            "an output of the model is no tensor",
+            subject=name,
+            rule="outputs are tensors",
+            expected="a tensor",
+            found=type(array).__name__,
+            hint="export classifiers without ZipMap",
+        )
+    return tensor_of(name, array.reshape(1) if array.ndim == 0 else array)
+
+
+def open_model(model: bytes, *, threads: int = 1) -> Model:
+    """Load verified bytes.
+
+    Args:
+        model: An ONNX model in one file.
+        threads: Threads inside one run; the guard's own workers come on top.
+
+    Raises:
+        ArtifactError: The bytes are not a model that can be served.
+        UnavailableError: onnxruntime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UnavailableError(
+            "serving needs onnxruntime", hint="pip install 'hauberk[serve]'", found="not installed"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.use_deterministic_compute = True
+    try:
+        session = onnxruntime.InferenceSession(
+            model, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except _runtime_errors() as error:
+        raise ArtifactError(
+            "the bytes are not an ONNX model that can be served",
+            subject="model.onnx",
+            rule="ONNX model in one file with operators of the standard",
+            expected="a model that onnxruntime loads",
+            found=type(error).__name__,
+        ) from error
+    return Model(session=session, signature=_signature(session))
+
+
+def _signature(session: Any) -> InputSchema:
+    return InputSchema(
+        inputs=tuple(_declared(node) for node in session.get_inputs()),
+        outputs=tuple(_declared(node) for node in session.get_outputs()),
+    )
+
+
+def _declared(node: Any) -> TensorSchema:
+    datatype = _DATATYPES.get(node.type)
+    if datatype is None:
+        raise ArtifactError(
+            "the model takes or gives something that is no tensor of the protocol",
+            subject=node.name,
+            rule="inputs and outputs are tensors",
+            expected=", ".join(sorted(_DATATYPES)),
+            found=node.type,
+            hint="export classifiers without ZipMap",
+        )
+    sizes: Sequence[Any] = node.shape
+    shape = tuple(size if type(size) is int and size > 0 else None for size in sizes)
+    return TensorSchema(name=node.name, datatype=datatype, shape=shape)
+
+
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises; its errors share no base but `Exception`."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    kinds = ("EPFail", "Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel")
+    more = ("NoSuchFile", "NotImplemented", "RuntimeException")
+    named = (getattr(state, kind, None) for kind in kinds + more)
+    return (RuntimeError, ValueError, *(kind for kind in named if isinstance(kind, type)))

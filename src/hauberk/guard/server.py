@@ -1,0 +1,205 @@
+"""Run the application with uvicorn, within bounds that uvicorn alone does not have.
+
+uvicorn waits forever for the headers of a request; here a connection that has not sent them
+in time is closed. Without keys the server listens on loopback only, unless it is told to be
+insecure in so many words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from hauberk.errors import UnavailableError, UsageError
+from hauberk.guard.app import LOOPBACK_HOSTS, MAX_HEADER_BYTES, App
+from hauberk.guard.loopback import Socket
+from hauberk.guard.policy import GuardPolicy
+
+KEEP_ALIVE_S = 5
+DRAIN_S = 10
+_START_S = 20.0
+
+
+def hosts_for(host: str, *, has_keys: bool, insecure: bool) -> frozenset[str] | None:
+    """The host names that the application answers to when it listens on ``host``.
+
+    Returns:
+        ``None`` for any name.
+
+    Raises:
+        UsageError: The door would stand open to a network without keys.
+    """
+    if has_keys or insecure:
+        return None
+    if not is_loopback(host):
+        raise UsageError(
+            "without API keys the server listens on loopback only",
+            subject=f"--host {host}",
+            rule="a door to a network needs keys",
+            expected="127.0.0.1, ::1 or localhost",
+            found=host,
+            hint="give --keys FILE, or --insecure if somebody else keeps the door",
+        )
+    return LOOPBACK_HOSTS
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address; names but ``localhost`` do not count."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        UnavailableError: The address is taken or does not exist.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        found = socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise UnavailableError(
+            "the server cannot listen",
+            subject=f"{host}:{port}",
+            found=error.strerror or type(error).__name__,
+            hint="choose another --port or --host",
+        ) from error
+    return found
+
+
+def serve(app: App, sock: socket.socket, policy: GuardPolicy) -> bool:
+    """Serve until SIGTERM or SIGINT; running requests may end within `DRAIN_S`.
+
+    Returns:
+        Whether a signal ended it.
+    """
+    server = _server(app, policy)
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.set()
+        server.handle_exit(number, frame)
+
+    old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        _run(server, sock)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+    return stopped.is_set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A server in a thread of this process."""
+
+    door: Socket
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{self.door.host}:{self.door.port}"
+
+
+@contextlib.contextmanager
+def running(app: App, policy: GuardPolicy, host: str = "127.0.0.1") -> Iterator[Running]:
+    """The application on a free port of loopback, for as long as the block lasts.
+
+    Raises:
+        UnavailableError: It does not start.
+    """
+    sock = listen(host, 0)
+    server = _server(app, policy)
+    thread = threading.Thread(target=_run, args=(server, sock), name="hauberk-server")
+    thread.start()
+    try:
+        _await_start(server, thread)
+        yield Running(door=Socket(host=host, port=sock.getsockname()[1]))
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _await_start(server: Any, thread: threading.Thread) -> None:
+    for _ in range(int(_START_S / 0.01)):
+        if server.started:
+            return
+        thread.join(0.01)
+        if not thread.is_alive():
+            break
+    raise UnavailableError("the server did not start", hint="see the log above for the reason")
+
+
+def _run(server: Any, sock: socket.socket) -> None:
+    with sock:
+        server.run(sockets=[sock])
+
+
+def _server(app: App, policy: GuardPolicy) -> Any:
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise UnavailableError(
+            "serving needs uvicorn", hint="pip install 'hauberk[serve]'", found="not installed"
+        ) from error
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        app,
+        http=_protocol(policy.header_timeout_s),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=policy.max_connections,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+
+    class QuietServer(uvicorn.Server):
+        """Leaves signals to `serve`; uvicorn would raise them once more at the end."""
+
+        def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]  # the base is a decorated generator
+            return contextlib.nullcontext()
+
+    return QuietServer(config)
+
+
+def _protocol(header_timeout_s: float) -> Any:
+    """Uvicorn's HTTP/1.1 protocol with a bound on the time that headers take."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class BoundedHeaders(H11Protocol):
+        """Closes a connection whose first headers do not arrive in time."""
+
+        _headers_timer: Any = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._headers_timer = self.loop.call_later(header_timeout_s, self._headers_late)
+
+        def _headers_late(self) -> None:
+            if self.cycle is None and not self.transport.is_closing():
+                self.transport.close()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self._headers_timer is not None:
+                self._headers_timer.cancel()
+            super().connection_lost(exc)
+
+    return BoundedHeaders

@@ -1,0 +1,119 @@
+"""Small served models to talk to: a classifier of numbers, and one that repeats text.
+
+Both are written node by node, so that a world needs neither training nor a converter and
+stands in a fraction of a second. The classifier is a linear layer with a softmax; the
+parrot gives every text back as it came, which is what a language model does at worst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hauberk.formats.v2 import Datatype
+from hauberk.formats.v2_schema import InputSchema, Rule, TensorSchema
+from hauberk.guard import bundle
+from hauberk.guard.bundle import Bundle
+from hauberk.guard.policy import GuardPolicy
+
+WEIGHTS = ((1.5, -2.0), (-0.5, 1.0))
+"""Two inputs by two classes."""
+
+RANGE = 10.0
+"""Inputs of the classifier lie between minus this and this."""
+
+
+def classifier() -> bytes:
+    """ONNX: ``x`` FP32 [rows, 2] to ``label`` INT64 [rows] and ``scores`` FP32 [rows, 2]."""
+    from onnx import TensorProto, helper
+
+    weights = helper.make_tensor(
+        "w", TensorProto.FLOAT, [2, 2], [w for row in WEIGHTS for w in row]
+    )
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["z"]),
+        helper.make_node("Softmax", ["z"], ["scores"], axis=1),
+        helper.make_node("ArgMax", ["z"], ["label"], axis=1, keepdims=0),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])
+    label = helper.make_tensor_value_info("label", TensorProto.INT64, [None])
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, 2])
+    return _serialized("classifier", nodes, [x], [label, scores], [weights])
+
+
+def parrot() -> bytes:
+    """ONNX: ``text`` BYTES [rows, 1] to ``answer`` of the same shape and content."""
+    from onnx import TensorProto, helper
+
+    text = helper.make_tensor_value_info("text", TensorProto.STRING, [None, 1])
+    answer = helper.make_tensor_value_info("answer", TensorProto.STRING, [None, 1])
+    nodes = [helper.make_node("Identity", ["text"], ["answer"])]
+    return _serialized("parrot", nodes, [text], [answer], [])
+
+
+def _serialized(
+    name: str,
+    nodes: Sequence[Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    data: Sequence[Any],
+) -> bytes:
+    from onnx import helper
+
+    graph = helper.make_graph(nodes, name, inputs, outputs, data)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    raw: bytes = model.SerializeToString()
+    return raw
+
+
+CLASSIFIER_SCHEMA = InputSchema(
+    inputs=(
+        TensorSchema(
+            name="x",
+            datatype=Datatype.FP32,
+            shape=(None, 2),
+            columns=(
+                Rule(name="a", low=-RANGE, high=RANGE),
+                Rule(name="b", low=-RANGE, high=RANGE),
+            ),
+        ),
+    ),
+    outputs=(
+        TensorSchema(name="label", datatype=Datatype.INT64, shape=(None,)),
+        TensorSchema(name="scores", datatype=Datatype.FP32, shape=(None, 2)),
+    ),
+    max_rows=1000,
+)
+PARROT_SCHEMA = InputSchema(
+    inputs=(
+        TensorSchema(
+            name="text",
+            datatype=Datatype.BYTES,
+            shape=(None, 1),
+            columns=(Rule(max_chars=4000),),
+        ),
+    ),
+    outputs=(TensorSchema(name="answer", datatype=Datatype.BYTES, shape=(None, 1)),),
+    max_rows=100,
+)
+
+
+def write_classifier(folder: Path, policy: GuardPolicy | None = None) -> Bundle:
+    """A bundle with the classifier, written and loaded."""
+    return _bundle(folder, "classifier", classifier(), CLASSIFIER_SCHEMA, policy)
+
+
+def write_parrot(folder: Path, policy: GuardPolicy | None = None) -> Bundle:
+    """A bundle with the parrot, written and loaded."""
+    return _bundle(folder, "parrot", parrot(), PARROT_SCHEMA, policy)
+
+
+def _bundle(
+    folder: Path, name: str, model: bytes, schema: InputSchema, policy: GuardPolicy | None
+) -> Bundle:
+    digests = bundle.write(
+        folder, name=name, version="1", model=model, schema=schema, profile=b"{}", policy=policy
+    )
+    return bundle.load(folder, verify=bundle.pinned(digests[bundle.MANIFEST]))

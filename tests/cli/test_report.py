@@ -1,0 +1,90 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.report.example_record import accepted_record
+
+from hauberk.cli import main
+from hauberk.core.record import RunRecord
+from hauberk.report.record_file import encode
+
+
+def _store(project: Path, record: RunRecord) -> Path:
+    folder = project / ".hauberk" / "runs" / record.run_id
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_bytes(encode(record))
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    record = accepted_record()
+    _store(tmp_path, replace(record, run_id="zz-old", project="old", started=1.0))
+    _store(tmp_path, replace(record, run_id="aa-new", project="new", started=2.0))
+    return tmp_path
+
+
+def test_report_writes_the_newest_run_beside_its_record(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["report", "--project", str(project)]) == 0
+    page = Path(capsys.readouterr().out.strip())
+    assert page == project / ".hauberk/runs/aa-new/report.html"
+    assert "<b>new</b>" in page.read_text("utf-8")
+
+
+def test_report_writes_the_named_run_where_it_is_told(project: Path, tmp_path: Path):
+    output = tmp_path / "page.html"
+    assert main(["report", "zz-old", "--project", str(project), "--output", str(output)]) == 0
+    assert "<b>old</b>" in output.read_text("utf-8")
+
+
+def test_report_as_text_goes_to_the_terminal_without_colour_when_it_is_none(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["report", "--project", str(project), "--format", "text"]) == 0
+    written = capsys.readouterr().out
+    assert written.startswith("Accepted\n")
+    assert "\x1b" not in written
+
+
+@pytest.mark.parametrize("name", ["missing", "../runs/aa-new", ""])
+def test_report_on_an_unknown_run_names_those_there_are(
+    project: Path, capsys: pytest.CaptureFixture[str], name: str
+):
+    assert main(["report", name, "--project", str(project)]) == 2
+    assert "aa-new, zz-old" in capsys.readouterr().err
+
+
+def test_report_without_any_run_says_how_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["report", "--project", str(tmp_path)]) == 2
+    assert "hauberk run" in capsys.readouterr().err
+
+
+def test_report_on_the_latest_run_names_a_record_that_it_cannot_read(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    broken = project / ".hauberk/runs/mm-broken/record.json"
+    broken.parent.mkdir()
+    broken.write_bytes(b"{")
+    assert main(["report", "--project", str(project)]) == 0
+    assert "mm-broken" in capsys.readouterr().err
+
+
+def test_report_on_a_broken_record_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
+    broken = project / ".hauberk/runs/mm-broken/record.json"
+    broken.parent.mkdir()
+    broken.write_bytes(b'{"schema": 1}')
+    assert main(["report", "mm-broken", "--project", str(project)]) == 1
+    assert "mm-broken" in capsys.readouterr().err
+
+
+def test_report_into_a_missing_folder_is_a_usage_error_that_leaves_nothing(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    output = tmp_path / "nowhere" / "page.html"
+    assert main(["report", "--project", str(project), "--output", str(output)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert not output.parent.exists()

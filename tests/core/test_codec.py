@@ -1,0 +1,85 @@
+import json
+import math
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.report.example_record import accepted_record, example_record, findings
+
+from hauberk.core.codec import from_json, to_json
+from hauberk.core.finding import Curve, Evidence, Finding, Histogram
+from hauberk.core.policy import Policy, Waiver
+from hauberk.core.record import RunRecord
+
+
+def _portable(value: Any) -> Any:
+    return json.loads(json.dumps(to_json(value), allow_nan=False).encode("utf-8"))
+
+
+def test_a_record_survives_the_way_through_json():
+    record = accepted_record()
+    assert from_json(RunRecord, _portable(record)) == record
+
+
+def test_a_hostile_record_is_the_same_after_a_second_way_through_json():
+    once = from_json(RunRecord, _portable(example_record()))
+    assert from_json(RunRecord, _portable(once)) == once
+
+
+def test_plots_keep_their_kind():
+    evidence = from_json(Evidence, _portable(findings()[0].evidence))
+    assert evidence.plots == findings()[0].evidence.plots
+
+
+def test_a_policy_with_waivers_survives():
+    waiver = Waiver(threat="AQ-1", subject="a", reason="r", owner="o", expires=date(2026, 1, 2))
+    policy = Policy(required=frozenset({"a/b", "c/d"}), waivers=(waiver,))
+    assert from_json(Policy, _portable(policy)) == policy
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_cannot_carry_comes_back_as_not_a_number(value: float):
+    plot = Curve(title="t", x="x", y="y", series={"s": ((0.0, value),)})
+    (point,) = from_json(Curve, _portable(plot)).series["s"]
+    assert math.isnan(point[1])
+
+
+@given(text=st.text(st.characters(codec=None)))
+def test_any_text_becomes_well_formed_json(text: str):
+    finding = replace(findings()[0], message=text, evidence=Evidence(facts={text: text}))
+    assert from_json(Finding, _portable(finding)).severity is finding.severity
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("started", "yesterday"),
+        ("started", True),
+        ("steps", "abc"),
+        ("steps", {}),
+        ("steps", [3]),
+        ("steps", [[]]),
+        ("trust", []),
+        ("trust", {"root": 3}),
+        ("isolation", "heavy"),
+        ("isolation", 3),
+        ("exit_code", 1.5),
+        ("project", None),
+        ("scores", [{"threat": 7}]),
+        ("surprise", 1),
+    ],
+)
+def test_a_record_with_a_wrong_value_is_refused(name: str, value: Any):
+    document = to_json(accepted_record()) | {name: value}
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        from_json(RunRecord, document)
+
+
+def test_categories_stay_names_and_edges_stay_numbers():
+    names = Histogram(title="t", edges=("a", "b"), series={"s": (1.0, 2.0)})
+    numbers = Histogram(title="t", edges=(0.0, 1.0), series={"s": (1.0,)})
+    assert from_json(Histogram, _portable(names)) == names
+    assert from_json(Histogram, _portable(numbers)) == numbers
