@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hauberk import __version__
+from hauberk.catalogue import references
 from hauberk.core.codec import to_json
 from hauberk.core.finding import Assessment, Finding, Level, Outcome, Severity
 from hauberk.core.threat import Threat, ThreatId
@@ -139,20 +140,24 @@ def _taxa(known: Iterable[ThreatId], threats: Threats) -> dict[str, list[str]]:
 
 
 def _taxonomy(name: str, ids: Sequence[str], threats: Threats) -> dict[str, Any]:
+    known = references()
+    edition = known["editions"].get(name)
+    titles = {str(threat.id): threat.title for threat in threats.values()}
+    names = titles if name == "threat" else known.get(name, {})
     return {
         "name": TAXONOMIES[name],
-        "taxa": [_taxon(id_, threats.get(ThreatId(id_))) for id_ in ids],
+        **({"fullName": edition} if edition else {}),
+        "taxa": [_taxon(id_, names.get(id_), threats.get(ThreatId(id_))) for id_ in ids],
     }
 
 
-def _taxon(id_: str, threat: Threat | None) -> dict[str, Any]:
-    if threat is None:
-        return {"id": id_}
-    return {
-        "id": id_,
-        "shortDescription": {"text": threat.title},
-        "properties": {"kind": threat.kind.value, "component": threat.component.value},
-    }
+def _taxon(id_: str, name: str | None, threat: Threat | None) -> dict[str, Any]:
+    taxon: dict[str, Any] = {"id": id_}
+    if name is not None:
+        taxon["shortDescription"] = {"text": name}
+    if threat is not None:
+        taxon["properties"] = {"kind": threat.kind.value, "component": threat.component.value}
+    return taxon
 
 
 # Results -----------------------------------------------------------------------------
