@@ -1,0 +1,56 @@
+"""Laws of every scenario of the range."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from hauberk import catalogue
+from hauberk.engine import discover
+from hauberk.errors import UnavailableError
+from hauberk.range.scenario import Scenario, Trial, scenarios
+
+SCENARIOS = [scenario for group in scenarios(catalogue.threats()).values() for scenario in group]
+each = pytest.mark.parametrize(
+    "scenario", SCENARIOS, ids=lambda item: f"{item.threat}-{item.parts[0]}"
+)
+ANSWERS = {item.id: item.threats for family in ("controls", "attacks") for item in discover(family)}
+
+
+@each
+def test_a_scenario_measures_parts_of_its_threat(scenario: Scenario):
+    assert scenario.parts
+    assert len(scenario.targets()) == len(scenario.parts)
+
+
+def test_no_part_is_measured_twice():
+    parts = Counter((item.threat, *part) for item in SCENARIOS for part in item.parts)
+    assert [part for part, times in parts.items() if times > 1] == []
+
+
+@each
+def test_attack_and_control_name_the_threat(scenario: Scenario):
+    named = [item.id for item in (scenario.attack, scenario.control) if not isinstance(item, str)]
+    assert named
+    assert all(scenario.threat in ANSWERS[name] for name in named)
+
+
+@each
+def test_a_trial_gives_what_was_promised_and_the_same_again(scenario: Scenario):
+    try:
+        first, second = scenario.play(3), scenario.play(3)
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    assert isinstance(first, Trial)
+    assert first == second
+    assert first.values.keys() <= {metric for metric, _ in scenario.parts}
+    assert first.false_alarm is None or 0 <= first.false_alarm <= 1
+
+
+@each
+def test_measured_parts_are_shipped(scenario: Scenario):
+    shipped = {
+        (score.metric, score.strength) for score in catalogue.figures().get(scenario.threat, ())
+    }
+    assert set(scenario.parts) <= shipped
