@@ -51,6 +51,10 @@ class OversizedRequests(Watch):
         >>> from hauberk.core.artifact import Exchange
         >>> OversizedRequests().cost(Exchange(name="m", principal="p", at=0.0, request=b"[1,2]"))
         1.011220703125
+
+    References:
+        CWE-770, "Allocation of resources without limits or throttling". RFC 2697 section 3
+        for buckets that are refilled at a rate, up to a size.
     """
 
     title: ClassVar[str] = "Requests beyond their budget"
