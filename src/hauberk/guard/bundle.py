@@ -33,8 +33,23 @@ from hauberk.formats import v2_schema
 from hauberk.formats.strict_json import JsonLimits, decode
 from hauberk.formats.v2_schema import InputSchema
 from hauberk.guard import policy as policies
+from hauberk.guard.learning import learn_schema
 from hauberk.guard.policy import GuardPolicy
 from hauberk.trust.digest import digest_bytes
+
+__all__ = [
+    "MANIFEST",
+    "Bundle",
+    "Verify",
+    "add_statement",
+    "learn_schema",
+    "load",
+    "pinned",
+    "read_once",
+    "statements_of",
+    "unverified",
+    "write",
+]
 
 BUNDLE_VERSION = 1
 MANIFEST = "bundle.json"
@@ -50,7 +65,7 @@ _MAX_BYTES = {
     MANIFEST: 64 << 10,
     "model.onnx": MAX_MODEL_BYTES,
     "schema.json": v2_schema.MAX_SCHEMA_BYTES,
-    "profile.json": 64 << 20,
+    "profile.json": 256 << 20,
     "policy.json": 256 << 10,
 }
 _NAME_MARKS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
