@@ -106,6 +106,11 @@ def test_a_source_without_a_copy_is_shown_as_not_held(world):
     assert verified.not_held == ("data/raw.csv",)
 
 
+def test_a_step_without_control_results_is_accepted(world):
+    change_step(world, 0, assessments=None)
+    assert "control results of acquisition" not in world.verify().rehashed
+
+
 def test_first_use_is_reported(world):
     assert world.verify(root=world.root(state=Pin.FIRST_USE)).trust is Pin.FIRST_USE
 

@@ -146,12 +146,20 @@ def test_a_link_instead_of_a_key_is_not_followed(folder, tmp_path):
         load(folder, Role.LIFECYCLE)
 
 
-def test_a_pipe_instead_of_a_key_is_refused_at_once(folder):
+def test_a_pipe_or_folder_instead_of_a_key_is_refused_at_once(folder):
     path = save(generate(), folder, Role.LIFECYCLE, LABEL)
-    path.unlink()
-    os.mkfifo(path, 0o600)
-    with pytest.raises(ArtifactError, match="no key"):
-        load(folder, Role.LIFECYCLE)
+    for make in (os.mkfifo, os.mkdir):
+        for name in ("lifecycle.pem", "lifecycle.json"):
+            (folder / name).unlink()
+            make(folder / name, 0o600)
+        with pytest.raises(ArtifactError, match="no key"):
+            load(folder, Role.LIFECYCLE)
+        with pytest.raises(ArtifactError, match="regular"):
+            load_public(folder, Role.LIFECYCLE)
+        for name in ("lifecycle.pem", "lifecycle.json"):
+            (folder / name).rename(folder / f"{name}.{make.__name__}")
+            (folder / name).touch()
+    assert path.exists()
 
 
 def test_a_missing_key_is_unavailable(folder):

@@ -3,8 +3,6 @@ import os
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -344,6 +342,16 @@ def test_an_answer_that_is_not_the_asked_statement_is_refused(world):
         sign_training(handle, world)
 
 
+def test_a_signer_that_hangs_up_is_not_asked_again(world):
+    ours, theirs = socket.socketpair()
+    theirs.shutdown(socket.SHUT_WR)
+    handle = Signer(public={Role.LIFECYCLE: world.lifecycle.public}, _socket=ours, _process=None)
+    with theirs, handle:
+        with pytest.raises(UnavailableError, match="closed the connection"):
+            sign_training(handle, world)
+        assert handle._socket is None
+
+
 def test_an_unknown_error_becomes_an_internal_one(world):
     handle, theirs = answered({"error": {"class": "SystemExit", "message": "m"}}, world.lifecycle)
     with theirs, handle, pytest.raises(InternalError, match="m"):
@@ -371,13 +379,26 @@ def test_the_entry_point_serves_until_the_other_side_closes(folder, monkeypatch)
         assert receive_frame(ours).object("public").text("lifecycle")
 
 
-def test_without_the_kernels_help_no_key_is_loaded():
-    code = (
-        "import ctypes\n"
-        "from hauberk.errors import TrustError\n"
-        "from hauberk.trust import signer\n"
-        "ctypes.CDLL = lambda *a, **k: object()\n"
-        "try:\n    signer.harden()\nexcept TrustError as error:\n    print(error.rule)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert "no process of the user can read" in done.stdout
+class Kernel:
+    """What `ctypes` gives for the C library: records and answers calls to prctl."""
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, []
+
+    def prctl(self, option, *arguments):
+        self.asked.append((option, arguments[0].value))
+        return self.answer
+
+
+def test_the_process_is_closed_before_it_holds_a_key(monkeypatch):
+    kernel = Kernel(0)
+    monkeypatch.setattr(signer.ctypes, "CDLL", lambda *_, **__: kernel)
+    signer.harden()
+    assert kernel.asked == [(4, 0), (38, 1)]
+
+
+@pytest.mark.parametrize("kernel", [Kernel(-1), object()])
+def test_without_the_kernels_help_no_key_is_loaded(monkeypatch, kernel):
+    monkeypatch.setattr(signer.ctypes, "CDLL", lambda *_, **__: kernel)
+    with pytest.raises(TrustError, match="cannot close itself"):
+        signer.harden()

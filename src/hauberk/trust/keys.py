@@ -35,6 +35,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
 from hauberk.trust.canonical import canonical_json, parse_json
+from hauberk.trust.digest import open_regular
 
 KeyId = NewType("KeyId", str)
 """64 hexadecimal digits: SHA-256 of the key's SubjectPublicKeyInfo in DER."""
@@ -260,10 +261,10 @@ def load_public(folder: Path, role: Role) -> tuple[PublicKey, Label]:
     """
     path = folder / f"{role}.json"
     try:
-        with path.open("rb") as file:
-            card = parse_json(file.read(MAX_KEY_BYTES + 1), max_bytes=MAX_KEY_BYTES)
-    except OSError as error:
-        raise _missing(path, error) from error
+        with open_regular(path) as file:
+            card = parse_json(os.read(file, MAX_KEY_BYTES + 1), max_bytes=MAX_KEY_BYTES)
+    except UnavailableError as error:
+        raise _missing(path, error.found) from error
     if not isinstance(card, dict) or not isinstance(card.get("public"), str):
         raise _no_key("no public half")
     key = read_public(card["public"])
@@ -317,14 +318,16 @@ def _read_private(path: Path, owner: int) -> bytes:
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise _missing(path, error) from error
-    with os.fdopen(file, "rb") as stream:
+        raise _missing(path, error.strerror) from error
+    try:
         _check_private(os.stat(path.parent), path.parent, owner)  # noqa: PTH116 - as fstat
         seen = os.fstat(file)
         if not stat.S_ISREG(seen.st_mode):
             raise _no_key("no regular file")
         _check_private(seen, path, owner)
-        return stream.read(MAX_KEY_BYTES)
+        return os.read(file, MAX_KEY_BYTES)
+    finally:
+        os.close(file)
 
 
 def _check_private(seen: os.stat_result, path: Path, owner: int) -> None:
@@ -342,12 +345,12 @@ def _check_private(seen: os.stat_result, path: Path, owner: int) -> None:
     )
 
 
-def _missing(path: Path, error: OSError) -> UnavailableError:
+def _missing(path: Path, found: str | None) -> UnavailableError:
     return UnavailableError(
         f"no key at {path}",
         subject=str(path),
         expected="a key file",
-        found=error.strerror or "an error",
+        found=found or "an error",
         hint="make keys with hauberk init",
     )
 

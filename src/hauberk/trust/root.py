@@ -44,7 +44,11 @@ from hauberk.trust.policy import policy_document, read_policy
 FORMAT = "urn:hauberk:root:v1"
 MAX_ROOT_BYTES = 1 << 20
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_VERSION = re.compile(r"(\d{1,9}(?:\.\d{1,9}){0,5})([-+.a-zA-Z].{0,40})?", re.DOTALL)
+_VERSION = re.compile(
+    r"([0-9]{1,9}(?:\.[0-9]{1,9}){0,5})"  # numbers
+    r"([-.]?[a-zA-Z][a-zA-Z0-9.-]{0,40})?"  # of a version before that one
+    r"(?:\+[a-zA-Z0-9.]{1,40})?"  # of a build, which does not count
+)
 _PERSONS = 2  # who must agree on production
 
 
@@ -212,9 +216,12 @@ def load(path: Path) -> Root:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         raise _no_root(path) from error
-    with os.fdopen(file, "rb") as stream:
+    try:
         _check_owner(os.fstat(file), path)
-        return from_json(stream.read(MAX_ROOT_BYTES + 1))
+        data = os.read(file, MAX_ROOT_BYTES + 1)
+    finally:
+        os.close(file)
+    return from_json(data)
 
 
 def _check_owner(seen: os.stat_result, path: Path) -> None:

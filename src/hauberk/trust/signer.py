@@ -408,5 +408,5 @@ def _error_of(fields: Fields) -> HauberkError:
     return kind(fields.text("message"), **parts)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - runs as a process of its own
     sys.exit(main(sys.argv[1:]))
