@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hauberk.errors import InternalError, UnavailableError
+from hauberk.isolation import warden
 from hauberk.isolation.limits import Limits
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -114,9 +115,14 @@ def supervise(
         control_read, control_write = os.pipe()
         report_read, report_write = os.pipe()
         lifeline = stack.enter_context(os.fdopen(control_write, "wb", buffering=0))
+        with ExitStack() as unstarted:
+            unstarted.callback(os.close, report_read)
+            process = _start(control_read, report_write, plan["descriptors"])
+            unstarted.pop_all()
+        # Undone from the last: the warden hears that we are gone, cannot block on a
+        # report that nobody reads, ends the tree, and is waited for.
+        stack.callback(_end, process)
         stack.callback(os.close, report_read)
-        warden = _start(control_read, report_write, plan["descriptors"])
-        stack.callback(_end, warden)
         stack.callback(lifeline.close)
         sinks = {report_read: _Sink(2 * limits.output_bytes + (1 << 16))}
         if results is not None:
@@ -132,8 +138,8 @@ def supervise(
 
 def _start(control: int, report: int, descriptors: list[int]) -> subprocess.Popen[bytes]:
     """Start the warden; the ends that are its own are closed here."""
-    code = IMPORT_OURS + "from hauberk.isolation.warden import main;main()"
-    options = ("-I", "-S", "-B", "-X", "utf8")
+    code = f"{IMPORT_OURS}from {warden.__name__} import main;main()"
+    options = ("-I", "-S", "-X", "utf8")
     try:
         return subprocess.Popen(
             [sys.executable, *options, "-c", code, str(control), str(report)],
@@ -175,13 +181,13 @@ def _collect(sinks: dict[int, _Sink], until: float) -> None:
                     selector.unregister(key.fd)
 
 
-def _end(warden: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Wait for the warden, whose lifeline is closed now; kill it when it hangs."""
     try:
-        warden.wait(_GRACE_S)
+        process.wait(_GRACE_S)
     except subprocess.TimeoutExpired:
-        warden.kill()
-        warden.wait()
+        process.kill()
+        process.wait()
 
 
 def _parse(data: bytes) -> Report:

@@ -323,7 +323,7 @@ def _report(work: Work, watch: Watch | None) -> bytes:
             "killed_by": work.killed_by,
             "left": work.left,
             "wall_s": time.monotonic() - watch.started if watch else 0.0,
-            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "cpu_s": max(usage.ru_utime + usage.ru_stime, watch.cpu_s if watch else 0.0),
             "max_rss": max(usage.ru_maxrss * 1024, watch.max_rss if watch else 0),
             "out": len(out),
             "err": len(err),
@@ -343,4 +343,7 @@ def main() -> None:
     work.start()
     watch = None if work.trouble else work.watch()
     work.finish()
-    write_all(report, _report(work, watch))
+    try:
+        write_all(report, _report(work, watch))
+    except BrokenPipeError:
+        return  # the caller is gone; the tree is dead, which is what mattered

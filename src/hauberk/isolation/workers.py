@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hauberk.errors import LimitError, UnavailableError, UsageError
+from hauberk.isolation import worker
 from hauberk.isolation.frames import GREETING, open_frame
 from hauberk.isolation.grants import Grants, check_grants
 from hauberk.isolation.interpreters import interpreter_grants
@@ -99,7 +100,7 @@ def _payload_descriptor(payload: bytes) -> int:
 def _command(
     python: str, task: str, descriptors: tuple[int, int], roots: tuple[Path, ...]
 ) -> tuple[str, ...]:
-    code = IMPORT_OURS + "from hauberk.isolation.worker import main;main()"
+    code = f"{IMPORT_OURS}from {worker.__name__} import main;main()"
     numbers = [str(number) for number in descriptors]
     return (python, "-I", "-B", "-X", "utf8", "-c", code, task, *numbers, *map(str, roots))
 
