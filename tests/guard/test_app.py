@@ -354,3 +354,32 @@ def test_the_monitor_s_tap_hears_of_both(classifier, open_desk):
     desk.ask()
     desk.ask(name="y")
     assert tap.heard == ["accepted", "only declared inputs"]
+
+
+# Sinks ---------------------------------------------------------------------------------
+
+
+def _said(tmp_path, open_desk, text, headers, **policy):
+    desk = open_desk(served.write_parrot(tmp_path / "p", GuardPolicy(**policy)))
+    tensor = {"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": [text]}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    return desk.send(body, headers, path="/v2/models/parrot/infer")
+
+
+def test_texts_are_encoded_for_the_sink_that_the_client_names(tmp_path, open_desk):
+    answer = _said(tmp_path, open_desk, "<script>", {"x-hauberk-sink": "html"})
+    assert v2.parse_response(answer.body).outputs[0].values == ["&lt;script&gt;"]
+
+
+def test_a_sink_of_the_policy_holds_whatever_the_client_says(tmp_path, open_desk):
+    answer = _said(tmp_path, open_desk, "<b>", {"x-hauberk-sink": "csv"}, sink="html")
+    assert v2.parse_response(answer.body).outputs[0].values == ["&lt;b&gt;"]
+
+
+def test_without_a_sink_texts_are_data(tmp_path, open_desk):
+    answer = _said(tmp_path, open_desk, "<b>", {})
+    assert v2.parse_response(answer.body).outputs[0].values == ["<b>"]
+
+
+def test_an_unknown_sink_is_refused(tmp_path, open_desk):
+    assert _said(tmp_path, open_desk, "x", {"x-hauberk-sink": "fax"}).status == 400

@@ -5,7 +5,8 @@ Rules of the door, in the order in which they are applied:
 1. A path is one of the protocol's, plain ASCII and without a query; a method fits it.
 2. A header that matters stands once. The host is one that the door answers to.
 3. Whoever asks for anything but liveness is known, before it is said what exists.
-4. A body is announced with its length and type, is within the bound, is not compressed, and
+4. A sink that is named is one that is known.
+5. A body is announced with its length and type, is within the bound, is not compressed, and
    arrives in time.
 
 Answers carry headers that keep browsers from making more of them than they are. Every
@@ -27,6 +28,7 @@ from hauberk.formats.v2_binary import HEADER as BINARY_HEADER
 from hauberk.formats.v2_schema import TensorSchema
 from hauberk.guard import metrics
 from hauberk.guard.service import Reply, Service, refusal
+from hauberk.methods.sinks import Sink
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -117,7 +119,7 @@ class App:
             request=b"",
             content_type=headers.get("content-type", ""),
             headers=headers,
-            sink=headers.get(SINK_HEADER),
+            sink=self._service.bundle.policy.sink or headers.get(SINK_HEADER),
         )
         reply = problem or self._refused_outside(scope, headers, path, principal)
         if reply is None and path in self._infer:
@@ -152,9 +154,10 @@ class App:
         return self._pages[path]()
 
     async def _take(self, exchange: Exchange, receive: Receive, started: float) -> Reply:
-        """Rule 4, then the service."""
+        """Rules 4 and 5, then the service."""
         policy = self._service.bundle.policy
-        reply = _refused_unread(exchange.headers, policy.max_body_bytes)
+        reply = _unknown_sink(exchange.sink)
+        reply = reply or _refused_unread(exchange.headers, policy.max_body_bytes)
         body = b""
         if reply is None:
             try:
@@ -201,6 +204,12 @@ def _host(value: str) -> str:
 
 def _announces_body(headers: dict[str, str]) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+
+
+def _unknown_sink(sink: str | None) -> Reply | None:
+    if sink is None or sink in tuple(Sink):
+        return None
+    return _closing(400, f"refused: {SINK_HEADER} is one of " + ", ".join(Sink), "sink")
 
 
 def _refused_unread(headers: Any, max_bytes: int) -> Reply | None:

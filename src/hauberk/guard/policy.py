@@ -15,6 +15,7 @@ from typing import Any
 
 from hauberk.errors import UsageError
 from hauberk.formats.strict_json import JsonLimits, decode
+from hauberk.methods.sinks import Sink
 
 POLICY_VERSION = 1
 _LIMITS = JsonLimits(max_bytes=256 << 10, max_values=10_000)
@@ -56,6 +57,7 @@ class GuardPolicy:
         audit: ``async`` answers first, ``durable`` answers when the log holds the decision.
         on_audit_failure: ``refuse`` answers 503 while the log cannot be written.
         link_hosts: Hosts that links in encoded outputs may point to.
+        sink: Where answers are read (``html``, ``csv`` ...); empty leaves it to the client.
     """
 
     max_body_bytes: int = 4 << 20
@@ -74,6 +76,7 @@ class GuardPolicy:
     audit: Audit = Audit.ASYNC
     on_audit_failure: OnAuditFailure = OnAuditFailure.REFUSE
     link_hosts: frozenset[str] = frozenset()
+    sink: str = ""
 
     @property
     def json_limits(self) -> JsonLimits:
@@ -112,6 +115,10 @@ def _read(name: str, field: dataclasses.Field[Any], item: Any) -> Any:
         if item not in tuple(kind):
             _refuse(name, "one of " + ", ".join(kind), "something else")
         return kind(item)
+    if field.name == "sink":
+        if item and item not in tuple(Sink):
+            _refuse(name, "empty, or one of " + ", ".join(Sink), "something else")
+        return item
     if isinstance(field.default, frozenset):
         if type(item) is not list or any(type(entry) is not str for entry in item):
             _refuse(name, "an array of strings", "something else")

@@ -19,9 +19,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from hauberk.controls.exchange.active_outputs import ActiveOutputs
 from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.controls.exchange.smuggled_fields import SmuggledFields
 from hauberk.core.artifact import Exchange
@@ -29,7 +30,7 @@ from hauberk.core.control import Action, Signal, Watch
 from hauberk.core.ports import ClientState
 from hauberk.errors import ArtifactError, HauberkError, LimitError
 from hauberk.formats import v2, v2_binary
-from hauberk.formats.v2 import Request, Response, Tensor
+from hauberk.formats.v2 import Datatype, Request, Response, Tensor
 from hauberk.guard.audit import Auditor, Decision, Log, record_of
 from hauberk.guard.bundle import MANIFEST, Bundle
 from hauberk.guard.identity import Keyring
@@ -37,6 +38,7 @@ from hauberk.guard.metrics import Metrics
 from hauberk.guard.pace import Pace
 from hauberk.guard.policy import Audit, OnAuditFailure
 from hauberk.guard.runtime import Model, open_model
+from hauberk.methods.sinks import Sink, encode_for_sink
 from hauberk.trust.client_state import MemoryClientState
 from hauberk.trust.digest import digest_bytes
 
@@ -114,6 +116,7 @@ class Service:
         self.budget = OversizedRequests(
             limits=policy.json_limits, rate_per_s=policy.rate_per_s, burst=policy.burst
         )
+        self.outputs = ActiveOutputs(link_hosts=policy.link_hosts)
         self.schema = SmuggledFields(schema=bundle.schema, limits=limits)
         self.pace = Pace(inline_rows=policy.inline_rows)
         self._held: Counter[str] = Counter()
@@ -255,13 +258,15 @@ class Service:
     async def _run(self, exchange: Exchange, request: Request, n_rows: int) -> tuple[Reply, int]:
         try:
             outputs = await self._outputs(request, n_rows)
-            reply = self._written(request, outputs)
+            shown = self._encoded(outputs, exchange.sink)
+            reply = self._written(request, shown, exchange)
         except LimitError:
             text = "refused: the answer takes longer than the deadline; send fewer rows"
             return refusal(422, text, "deadline"), 0
         except ArtifactError as error:
             return refusal(422, str(error), error.rule or "answer"), 0
-        self.world.tap.accepted(request, outputs, exchange.at)
+        if not reply.rule:
+            self.world.tap.accepted(request, outputs, exchange.at)
         return reply, n_rows
 
     async def _outputs(self, request: Request, n_rows: int) -> tuple[Tensor, ...]:
@@ -284,16 +289,36 @@ class Service:
         with self.pace.measured(n_rows):
             return self.model.infer(request, ends.append)
 
-    def _written(self, request: Request, outputs: tuple[Tensor, ...]) -> Reply:
+    def _encoded(self, outputs: tuple[Tensor, ...], sink: str | None) -> tuple[Tensor, ...]:
+        """Texts in the form that their sink only shows."""
+        if not sink:
+            return outputs
+        hosts = self.bundle.policy.link_hosts
+        return tuple(
+            replace(
+                tensor,
+                values=[encode_for_sink(x, Sink(sink), link_hosts=hosts) for x in tensor.values],
+            )
+            if tensor.datatype is Datatype.BYTES
+            else tensor
+            for tensor in outputs
+        )
+
+    def _written(self, request: Request, outputs: tuple[Tensor, ...], exchange: Exchange) -> Reply:
         response = Response(
             model_name=self.bundle.name,
             model_version=self.bundle.version,
             id=request.id,
             outputs=outputs,
         )
+        plain = v2.write_response(response)
+        if exchange.sink:
+            signal = self.outputs.observe(replace(exchange, response=plain), self.world.state)
+            if signal is not None:
+                return _reply_of(signal)
         raw = _raw_outputs(request, outputs)
         if not raw:
-            return Reply(status=200, body=v2.write_response(response))
+            return Reply(status=200, body=plain)
         body, header_length = v2_binary.write_response(response, raw)
         headers = ((v2_binary.HEADER, str(header_length)),)
         return Reply(status=200, body=body, content_type=OCTETS, headers=headers)
