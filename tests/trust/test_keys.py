@@ -18,6 +18,7 @@ from hauberk.trust.keys import (
     load,
     load_public,
     machine_name,
+    make_missing,
     read_label,
     read_public,
     save,
@@ -209,6 +210,15 @@ def test_a_public_card_that_is_no_object_is_refused(folder):
     (folder / "lifecycle.json").write_text("[]")
     with pytest.raises(ArtifactError):
         load_public(folder, Role.LIFECYCLE)
+
+
+def test_only_missing_keys_are_made(folder):
+    first = generate()
+    save(first, folder, Role.LIFECYCLE, LABEL)
+    assert make_missing(folder, LABEL) == (Role.RELEASE,)
+    assert make_missing(folder, LABEL) == ()
+    assert load(folder, Role.LIFECYCLE).public == first.public
+    assert load(folder, Role.RELEASE)
 
 
 def test_the_configuration_follows_xdg(tmp_path):

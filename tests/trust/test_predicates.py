@@ -1,5 +1,7 @@
 import json
 from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,7 +10,8 @@ from tests.trust.chains import POLICY, World
 
 from hauberk.core.lifecycle import Component
 from hauberk.core.policy import EvidenceMode, Isolation
-from hauberk.errors import ArtifactError
+from hauberk.errors import ArtifactError, InternalError
+from hauberk.trust import dsse
 from hauberk.trust import predicates as module
 from hauberk.trust.canonical import canonical_json
 from hauberk.trust.digest import digest_bytes
@@ -28,7 +31,8 @@ from hauberk.trust.predicates import (
     step_statement,
     summary_statement,
 )
-from hauberk.trust.statement import parse, statement
+from hauberk.trust.signer import SIGNS
+from hauberk.trust.statement import attestation, parse, statement
 
 DIGESTS = st.binary(max_size=8).map(digest_bytes)
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
@@ -318,8 +322,35 @@ def test_too_many_subjects_are_refused(monkeypatch):
         parse(statement({"a": digest_bytes(b""), "b": digest_bytes(b"")}, "urn:x", {}))
 
 
+def test_a_signed_statement_is_recorded_with_its_keys(world):
+    payload = step_statement(world.steps[0])
+    envelope = dsse.sign(payload, "t", [world.lifecycle])
+    recorded = attestation(payload, envelope)
+    assert recorded.envelope == envelope.to_bytes()
+    assert recorded.key_ids == (world.lifecycle.public.key_id,)
+    assert recorded.digest == digest_bytes(payload)
+    assert recorded.subjects == world.steps[0].products
+
+
+def test_an_unsigned_statement_is_recorded_as_such(world):
+    recorded = attestation(step_statement(world.steps[0]))
+    assert (recorded.envelope, recorded.key_ids) == (b"", ())
+
+
+def test_a_statement_is_not_recorded_with_the_envelope_of_another(world):
+    envelope = dsse.sign(b"other", "t", [world.lifecycle])
+    with pytest.raises(InternalError):
+        attestation(step_statement(world.steps[0]), envelope)
+
+
 def test_times_are_utc_to_the_millisecond():
     assert time_text(1_700_000_000.1239) == "2023-11-14T22:13:20.123Z"
+
+
+def test_the_documentation_names_every_type():
+    text = (Path(__file__).parents[2] / "docs/attestations.md").read_text()
+    for name in (*chain.from_iterable(SIGNS.values()), module.STEP_BUILD, module.RUNNER):
+        assert f"`{name}`" in text or f'"{name}"' in text
 
 
 def test_the_table_of_the_docstring_names_every_type():

@@ -10,7 +10,7 @@ from tests.trust.chains import World, root_of
 from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
 from hauberk.trust import root as module
 from hauberk.trust.digest import digest_bytes
-from hauberk.trust.keys import Algorithm, Label, Role, generate
+from hauberk.trust.keys import Algorithm, Label, Role, generate, load_public, make_missing
 from hauberk.trust.root import (
     Pin,
     RoleKeys,
@@ -19,6 +19,7 @@ from hauberk.trust.root import (
     check_tool,
     from_json,
     load,
+    own_root,
     pin,
     resolve,
     root_path,
@@ -68,6 +69,15 @@ def test_a_file_that_the_caller_names_counts_as_pinned_and_wins(config, tmp_path
     file.write_bytes(to_json(replace(ROOT, version=9, state=Pin.FIRST_USE)))
     file.chmod(0o644)
     assert resolve("loans", config, file=file) == replace(ROOT, version=9, state=Pin.PINNED)
+
+
+def test_the_owner_of_keys_makes_a_root_of_them(tmp_path):
+    label = Label(machine="m1", custodian="ada")
+    make_missing(tmp_path / "keys", label)
+    root = own_root("loans", tmp_path / "keys", policy=ROOT.policy, tool_floor="0.1.0")
+    for role in Role:
+        key = TrustedKey(public=load_public(tmp_path / "keys", role)[0], label=label)
+        assert root.keys(role) == RoleKeys(threshold=1, keys=(key,))
 
 
 def test_without_a_root_nothing_can_be_verified(config):

@@ -40,7 +40,7 @@ from hauberk.core.artifact import Digest
 from hauberk.core.policy import EvidenceMode, Isolation
 from hauberk.errors import ArtifactError, TrustError
 from hauberk.trust.digest import check, digest_bytes
-from hauberk.trust.dsse import Envelope, verified_by, verify
+from hauberk.trust.dsse import Envelope, verify_keys
 from hauberk.trust.keys import KeyId, Role, custody
 from hauberk.trust.places import Place, held
 from hauberk.trust.policy import check_floor
@@ -205,8 +205,10 @@ def open_signed(data: bytes, root: Root, role: Role) -> tuple[Statement, Digest,
     trusted = root.keys(role)
     keys = trusted.by_id()
     envelope = Envelope.from_bytes(data, canonical=True)
-    payload = verify(envelope, keys, trusted.threshold, payload_type=PAYLOAD_TYPE, strict=True)
-    return parse(payload), digest_bytes(payload), verified_by(envelope, keys.values())
+    verified = verify_keys(
+        envelope, keys, trusted.threshold, payload_type=PAYLOAD_TYPE, strict=True
+    )
+    return parse(verified.payload), digest_bytes(verified.payload), verified.key_ids
 
 
 def _signed(data: bytes, root: Root, role: Role, what: str) -> _Signed:

@@ -125,6 +125,14 @@ def sign(payload: bytes, payload_type: str, signers: Sequence[SigningKey]) -> En
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A payload with the distinct keys whose signatures over it were good, sorted."""
+
+    payload: bytes
+    key_ids: tuple[KeyId, ...]
+
+
 def verify(
     envelope: Envelope,
     keys: Mapping[KeyId, PublicKey],
@@ -144,8 +152,19 @@ def verify(
 
     Raises:
         TrustError: Too few keys have signed, or the type is another.
-        ArtifactError: ``threshold`` or the envelope are out of bounds.
     """
+    return verify_keys(envelope, keys, threshold, payload_type=payload_type, strict=strict).payload
+
+
+def verify_keys(
+    envelope: Envelope,
+    keys: Mapping[KeyId, PublicKey],
+    threshold: int = 1,
+    *,
+    payload_type: str | None = None,
+    strict: bool = False,
+) -> Verified:
+    """`verify`, with the keys that signed."""
     signed = verified_by(envelope, keys.values(), strict=strict)
     if threshold < 1 or len(signed) < threshold:
         raise TrustError(
@@ -165,7 +184,7 @@ def verify(
             found=envelope.payload_type[:80],
             hint="this envelope was made for another purpose; look for the right one",
         )
-    return envelope.payload
+    return Verified(payload=envelope.payload, key_ids=signed)
 
 
 def verified_by(

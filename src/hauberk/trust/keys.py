@@ -226,6 +226,26 @@ def save(pair: KeyPair, folder: Path, role: Role, label: Label) -> Path:
     return private
 
 
+def make_missing(
+    folder: Path,
+    label: Label,
+    roles: Sequence[Role] = tuple(Role),
+    algorithm: Algorithm = Algorithm.ECDSA_P256,
+) -> tuple[Role, ...]:
+    """Make a key for every one of ``roles`` that has none yet.
+
+    Returns:
+        The roles that got a new key.
+
+    Raises:
+        TrustError: The folder is open to others.
+    """
+    missing = tuple(role for role in roles if not (folder / f"{role}.pem").exists())
+    for role in missing:
+        save(generate(algorithm), folder, role, label)
+    return missing
+
+
 def load(folder: Path, role: Role, *, user: int | None = None) -> KeyPair:
     """The private key of ``role``.
 

@@ -38,7 +38,16 @@ from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageErr
 from hauberk.trust.canonical import canonical_json, parse_json
 from hauberk.trust.digest import parse_digest
 from hauberk.trust.fields import Fields, misfit
-from hauberk.trust.keys import KeyId, Label, PublicKey, Role, custodians, read_label, read_public
+from hauberk.trust.keys import (
+    KeyId,
+    Label,
+    PublicKey,
+    Role,
+    custodians,
+    load_public,
+    read_label,
+    read_public,
+)
 from hauberk.trust.policy import policy_document, read_policy
 
 FORMAT = "urn:hauberk:root:v1"
@@ -272,6 +281,30 @@ def _no_root(path: Path) -> UnavailableError:
         found="none",
         hint="name one with --root FILE, or pin the keys of somebody you trust",
     )
+
+
+def own_root(
+    project: str, folder: Path, *, policy: Policy, tool_floor: str, roles: Iterable[Role] = Role
+) -> Root:
+    """A root that trusts the keys of one folder, for their owner to pin.
+
+    Args:
+        project: Name of the project.
+        folder: Where keys lie; only public halves are read.
+        policy: The policy floor.
+        tool_floor: Oldest version of Hauberk whose statements count.
+        roles: Roles to trust.
+
+    Raises:
+        UnavailableError: A role has no key.
+        ArtifactError: A public half is malformed.
+    """
+    trusted = {}
+    for role in roles:
+        public, label = load_public(folder, role)
+        key = TrustedKey(public=public, label=label)
+        trusted[role] = RoleKeys(threshold=1, keys=(key,))
+    return Root(project=project, roles=trusted, policy=policy, tool_floor=tool_floor)
 
 
 # What a root allows ------------------------------------------------------------------

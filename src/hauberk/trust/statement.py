@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hauberk.core.artifact import Digest
-from hauberk.errors import ArtifactError
+from hauberk.core.record import Attestation
+from hauberk.errors import ArtifactError, InternalError
 from hauberk.trust.canonical import canonical_json, parse_canonical
-from hauberk.trust.digest import from_hex, hex_of, is_folder_name
+from hauberk.trust.digest import digest_bytes, from_hex, hex_of, is_folder_name
+from hauberk.trust.dsse import Envelope
 from hauberk.trust.fields import Fields, misfit
 from hauberk.trust.manifest import MAX_PATH_BYTES, check_path
 
@@ -84,6 +86,26 @@ def parse(payload: bytes) -> Statement:
         subjects=subjects,
         predicate_type=fields.text("predicateType"),
         predicate=fields.object("predicate").values,
+    )
+
+
+def attestation(payload: bytes, envelope: Envelope | None = None) -> Attestation:
+    """A statement as runs record it; without an envelope it is unsigned.
+
+    Raises:
+        ArtifactError: The bytes are no statement.
+        InternalError: The envelope is around another statement.
+    """
+    said = parse(payload)
+    if envelope is not None and envelope.payload != payload:
+        raise InternalError("an envelope was kept for another statement")
+    signatures = envelope.signatures if envelope else ()
+    return Attestation(
+        predicate_type=said.predicate_type,
+        subjects=said.subjects,
+        envelope=envelope.to_bytes() if envelope else b"",
+        key_ids=tuple(one.key_id for one in signatures),
+        digest=digest_bytes(payload),
     )
 
 
