@@ -1,0 +1,55 @@
+# make help lists what there is. Every target sets up what it needs.
+.DEFAULT_GOAL := help
+.PHONY: help setup dev demo test lint docs check wheel fix range bench test-integrations lock clean
+
+PY := .venv/bin/python
+# Figures, servers and devices have targets of their own.
+MARKS := not online and not integration and not gpu and not range
+T :=
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+setup:
+	@bash scripts/setup
+
+dev: setup ## make or refresh .venv
+
+demo: setup ## a small project from real data, its lifecycle, attacks on it, one page
+	@.venv/bin/hauberk try
+
+test: setup ## run the tests; T=tests/core runs a part
+	@$(PY) -m pytest -m "$(MARKS)" $(T)
+
+lint: setup ## formatting, rules, types and layers
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports
+	@$(PY) scripts/generate_docs.py --check
+
+wheel: setup ## build the wheel once, try it where nothing else is, measure sizes and starts
+	@bash scripts/check_wheel
+
+check: lint wheel test ## all that CI does
+
+fix: setup ## format, mend what can be mended, write generated pages again
+	@$(PY) -m ruff check --fix --quiet . || true
+	@$(PY) -m ruff format .
+	@$(PY) scripts/generate_docs.py
+
+range: setup ## attack the controls and write the measured figures
+	@.venv/bin/hauberk range
+
+bench: setup ## how fast the command starts
+	@$(PY) scripts/measure_start.py
+
+test-integrations: setup ## tests that need servers or stacks of their own
+	@$(PY) -m pytest -m integration $(T)
+
+lock: ## resolve requirements/lock.txt again, leaving out releases younger than a week
+	@test -x .venv-lock/bin/pip-compile || { python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet 'pip>=26' pip-tools; }
+	@.venv-lock/bin/python scripts/lock.py
+
+clean: ## remove what the targets made
+	rm -rf .venv .venv-lock .venv-wheel dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
