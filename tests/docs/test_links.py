@@ -15,7 +15,8 @@ def test_every_relative_link_of_a_page_leads_to_a_file(page: Path):
     text = re.sub(r"```.*?```", "", (ROOT / page).read_text("utf-8"), flags=re.DOTALL)
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text)]
     lost = [
-        link for link in links
+        link
+        for link in links
         if link and "://" not in link and not (ROOT / page.parent / link).exists()
     ]
     assert lost == []
@@ -31,9 +32,7 @@ def test_every_target_that_pages_name_exists():
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     texts = [(ROOT / page).read_text("utf-8") for page in PAGES]
     named = {
-        name
-        for text in texts
-        for name in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)
+        name for text in texts for name in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)
     }
     assert named <= targets
 
