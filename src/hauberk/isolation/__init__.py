@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from hauberk.isolation.grants import Bind, Grants
     from hauberk.isolation.interpreters import interpreter_grants
     from hauberk.isolation.limits import Completed, Limits, Usage
-    from hauberk.isolation.outputs import Output, collect_output
+    from hauberk.isolation.observing import Means, Observation, observe_run
+    from hauberk.isolation.outputs import Output, collect_output, list_outputs
     from hauberk.isolation.probing import Probe, probe
     from hauberk.isolation.steps import run
     from hauberk.isolation.workers import spawn
@@ -29,11 +30,15 @@ _HOME = {
     "Completed": "limits",
     "Grants": "grants",
     "Limits": "limits",
+    "Means": "observing",
+    "Observation": "observing",
     "Output": "outputs",
     "Probe": "probing",
     "Usage": "limits",
     "collect_output": "outputs",
     "interpreter_grants": "interpreters",
+    "list_outputs": "outputs",
+    "observe_run": "observing",
     "probe": "probing",
     "run": "steps",
     "spawn": "workers",
@@ -44,11 +49,15 @@ __all__ = [
     "Completed",
     "Grants",
     "Limits",
+    "Means",
+    "Observation",
     "Output",
     "Probe",
     "Usage",
     "collect_output",
     "interpreter_grants",
+    "list_outputs",
+    "observe_run",
     "probe",
     "run",
     "spawn",
