@@ -199,6 +199,12 @@ def test_size_is_bounded():
         parse_json(b"[1,2,3]", max_bytes=6)
 
 
+def test_rows_of_tiny_values_are_bounded_by_number():
+    assert parse_json(b"[" + b"1," * 500 + b"1]", max_bytes=1100)
+    with pytest.raises(ArtifactError, match="too many values"):
+        parse_json(b"[" + b"1," * 5000 + b"1]", max_bytes=16_000)
+
+
 @pytest.mark.parametrize("data", [b'{"b":1,"a":2}', b"[1, 2]", b"1.0", b'"\\u0061"', b"1e5"])
 def test_other_spellings_are_read_but_are_not_canonical(data):
     parse_json(data)

@@ -165,6 +165,8 @@ def test_a_payload_too_large_is_refused(monkeypatch):
     monkeypatch.setattr(dsse, "MAX_PAYLOAD_BYTES", 4)
     with pytest.raises(ArtifactError, match="no signed envelope"):
         Envelope.from_bytes(data)
+    with pytest.raises(ArtifactError, match="no signed envelope"):
+        sign(b"12345", TYPE, [ADA])
 
 
 def test_both_base64_alphabets_and_a_missing_key_id_are_read():

@@ -221,6 +221,13 @@ def test_only_missing_keys_are_made(folder):
     assert load(folder, Role.RELEASE)
 
 
+def test_a_public_half_lost_in_a_crash_is_written_again(folder):
+    make_missing(folder, LABEL)
+    (folder / "release.json").unlink()
+    assert make_missing(folder, LABEL) == ()
+    assert load_public(folder, Role.RELEASE)[0] == load(folder, Role.RELEASE).public
+
+
 def test_the_configuration_follows_xdg(tmp_path):
     assert config_folder({"XDG_CONFIG_HOME": "/x"}, tmp_path).as_posix() == "/x/hauberk"
     assert config_folder({}, tmp_path) == tmp_path / ".config/hauberk"

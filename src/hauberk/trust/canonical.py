@@ -30,6 +30,7 @@ MAX_DEPTH = 64  # our own documents nest less than 12 deep
 MAX_INTEGER = 2**53 - 1  # RFC 7493 section 2.2: exact in a double
 _MAX_INTEGER_CHARS = len(str(-MAX_INTEGER))
 _MAX_FLOAT_CHARS = 400  # no shortest double is longer; longer ones only cost time
+_BYTES_PER_VALUE = 8  # of the allowed size; rows of tiny values would cost seconds to read
 _FIXED_DIGITS = 21  # ECMAScript Number::toString switches to exponents beyond these
 _FIXED_ZEROS = -6
 
@@ -154,6 +155,8 @@ def parse_json(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_
     """
     if len(data) > max_bytes:
         raise _refusal("too large", f"at most {max_bytes} bytes", f"{len(data)} bytes")
+    if data.count(b",") > max(max_bytes // _BYTES_PER_VALUE, 1000):
+        raise _refusal("too many values", f"one per {_BYTES_PER_VALUE} bytes", "more")
     _check_depth(data, max_depth)
     try:
         value = json.loads(

@@ -113,7 +113,13 @@ def pae(payload_type: str, payload: bytes) -> bytes:
 
 
 def sign(payload: bytes, payload_type: str, signers: Sequence[SigningKey]) -> Envelope:
-    """An envelope signed by all ``signers``."""
+    """An envelope signed by all ``signers``.
+
+    Raises:
+        ArtifactError: The payload is larger than readers accept.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise _malformed(f"at most {MAX_PAYLOAD_BYTES} bytes of payload")
     message = pae(payload_type, payload)
     return Envelope(
         payload=payload,

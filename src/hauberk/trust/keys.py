@@ -20,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import secrets
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +32,10 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
+from hauberk.errors import ArtifactError, UnavailableError, UsageError
 from hauberk.trust.canonical import canonical_json, parse_json
 from hauberk.trust.digest import open_regular
+from hauberk.trust.private_files import check_private, create, is_there, make_folder, write
 
 KeyId = NewType("KeyId", str)
 """64 hexadecimal digits: SHA-256 of the key's SubjectPublicKeyInfo in DER."""
@@ -205,9 +205,10 @@ def save(pair: KeyPair, folder: Path, role: Role, label: Label) -> Path:
     Raises:
         UsageError: There is a key for this role already.
         TrustError: The folder is open to others.
+        UnavailableError: The folder cannot be written.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _check_private(os.stat(folder), folder, os.geteuid())  # noqa: PTH116 - as load does
+    make_folder(folder)
+    check_private(os.stat(folder), folder, os.geteuid())  # noqa: PTH116 - as load does
     private = folder / f"{role}.pem"
     key = _private(pair.pkcs8, password=None)
     pem = key.private_bytes(
@@ -215,15 +216,27 @@ def save(pair: KeyPair, folder: Path, role: Role, label: Label) -> Path:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    card = {
-        "algorithm": str(pair.public.algorithm),
-        "key_id": pair.public.key_id,
-        "label": {"custodian": label.custodian, "machine": label.machine},
-        "public": pair.public.pem,
-    }
-    _create(private, pem, 0o600)
-    _create(folder / f"{role}.json", canonical_json(card), 0o644)
+    if not create(private, pem, 0o600):
+        raise UsageError(
+            f"there is a key at {private}",
+            subject=str(private),
+            rule="a key is never replaced",
+            expected="no key for this role",
+            found="one",
+            hint="use it, or move it away together with the file beside it",
+        )
+    _save_card(pair.public, folder, role, label)
     return private
+
+
+def _save_card(public: PublicKey, folder: Path, role: Role, label: Label) -> None:
+    card = {
+        "algorithm": str(public.algorithm),
+        "key_id": public.key_id,
+        "label": {"custodian": label.custodian, "machine": label.machine},
+        "public": public.pem,
+    }
+    write(folder / f"{role}.json", canonical_json(card), 0o644)
 
 
 def make_missing(
@@ -234,15 +247,21 @@ def make_missing(
 ) -> tuple[Role, ...]:
     """Make a key for every one of ``roles`` that has none yet.
 
+    A private key without its public half, as a crash leaves it, gets the half again.
+
     Returns:
         The roles that got a new key.
 
     Raises:
         TrustError: The folder is open to others.
+        UnavailableError: The folder cannot be read or written.
     """
-    missing = tuple(role for role in roles if not (folder / f"{role}.pem").exists())
-    for role in missing:
-        save(generate(algorithm), folder, role, label)
+    missing = tuple(role for role in roles if not is_there(folder / f"{role}.pem"))
+    for role in roles:
+        if role in missing:
+            save(generate(algorithm), folder, role, label)
+        elif not is_there(folder / f"{role}.json"):
+            _save_card(load(folder, role).public, folder, role, label)
     return missing
 
 
@@ -311,58 +330,20 @@ def read_label(value: Any) -> Label:
     )
 
 
-def _create(path: Path, data: bytes, mode: int) -> None:
-    """Write a whole new file or none."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    try:
-        with os.fdopen(file, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(file)
-        os.link(draft, path)  # unlike a rename, it never replaces
-    except FileExistsError as error:
-        raise UsageError(
-            f"there is a key at {path}",
-            subject=str(path),
-            rule="a key is never replaced",
-            expected="no key for this role",
-            found="one",
-            hint="use it, or move it away together with the file beside it",
-        ) from error
-    finally:
-        draft.unlink()
-
-
 def _read_private(path: Path, owner: int) -> bytes:
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise _missing(path, error.strerror) from error
     try:
-        _check_private(os.stat(path.parent), path.parent, owner)  # noqa: PTH116 - as fstat
+        check_private(os.stat(path.parent), path.parent, owner)  # noqa: PTH116 - as fstat
         seen = os.fstat(file)
         if not stat.S_ISREG(seen.st_mode):
             raise _no_key("no regular file")
-        _check_private(seen, path, owner)
+        check_private(seen, path, owner)
         return os.read(file, MAX_KEY_BYTES)
     finally:
         os.close(file)
-
-
-def _check_private(seen: os.stat_result, path: Path, owner: int) -> None:
-    mode = stat.S_IMODE(seen.st_mode)
-    if seen.st_uid == owner and not mode & 0o077:
-        return
-    allowed = 0o700 if stat.S_ISDIR(seen.st_mode) else 0o600
-    raise TrustError(
-        f"private keys at {path} are open to others",
-        subject=str(path),
-        rule="private keys belong to their user alone",
-        expected=f"mode {allowed:04o}, owned by user {owner}",
-        found=f"mode {mode:04o}, owned by user {seen.st_uid}",
-        hint=f"if nobody can have read it: chmod {allowed:o} {path}; else make a new key",
-    )
 
 
 def _missing(path: Path, found: str | None) -> UnavailableError:

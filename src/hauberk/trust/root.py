@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -49,6 +48,7 @@ from hauberk.trust.keys import (
     read_public,
 )
 from hauberk.trust.policy import policy_document, read_policy
+from hauberk.trust.private_files import is_there, make_folder, write
 
 FORMAT = "urn:hauberk:root:v1"
 MAX_ROOT_BYTES = 1 << 20
@@ -170,18 +170,13 @@ def pin(root: Root, config: Path) -> Path:
     Raises:
         TrustError: A pinned root would be replaced by one that is not newer.
         UsageError: The name of the project cannot be pinned.
+        UnavailableError: The configuration cannot be written.
     """
     path = root_path(config, root.project)
-    if path.exists():
+    if is_there(path):
         _check_newer(load(path), root)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(file, "wb") as stream:
-        stream.write(to_json(root))
-        stream.flush()
-        os.fsync(file)
-    draft.replace(path)
+    make_folder(path.parent)
+    write(path, to_json(root), 0o600)
     return path
 
 
@@ -202,7 +197,7 @@ def resolve(
         UnavailableError: There is no root.
     """
     path = file or root_path(config, project)
-    if file is not None or path.exists():
+    if file is not None or is_there(path):
         root = load(path)
         found = replace(root, state=Pin.PINNED) if file is not None else root
         return _of_project(found, project, path)

@@ -27,7 +27,7 @@ from hauberk.trust.manifest import MAX_PATH_BYTES, check_path
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-MAX_SUBJECTS = 100_000
+MAX_SUBJECTS = 50_000  # with paths of 60 bytes they just fit into one envelope
 _FILE, _FOLDER = "sha256", "hauberkTree"
 
 
