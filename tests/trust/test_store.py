@@ -317,3 +317,11 @@ def test_a_lock_file_that_is_a_link_is_refused(tmp_path):
     with pytest.raises(TrustError), store.lock(timeout_s=0):
         pass
     assert not (tmp_path / "victim").exists()
+
+
+# The log -------------------------------------------------------------------------------
+
+
+def test_the_log_of_a_store_outlives_it(tmp_path):
+    Store.open(tmp_path).log.append([b"event"])
+    assert list(Store.open(tmp_path, read_only=True).log.records()) == [b"event"]

@@ -14,7 +14,7 @@ from hauberk.formats.tables import features_of
 
 
 def matrix(dataset: Dataset) -> tuple[Any, Any]:
-    """Features ``(n_rows, n_features)``, float64, between 0 and 1, and labels ``(n_rows,)``.
+    """Features ``(n_rows, n_features)``, float64, as they are, and labels ``(n_rows,)``.
 
     Pictures become one feature per pixel; columns of text are left out.
 

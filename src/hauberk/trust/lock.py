@@ -24,7 +24,10 @@ Waiting = Callable[[str], None]
 """Takes one sentence that says who is being waited for."""
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+TURN_TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.05
+_FIRST_PAUSE_S: Final = 0.0005
 _MAX_OWNER_BYTES: Final = 4096
 _MAX_SHOWN: Final = 120
 
@@ -66,13 +69,39 @@ def _wait(descriptor: int, path: Path, timeout_s: float, waiting: Waiting) -> No
         time.sleep(_POLL_S)
 
 
-def try_lock(descriptor: int) -> bool:
-    """Take the kernel's lock on ``descriptor`` if nobody else holds it."""
+def try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    """Take the kernel's lock on ``descriptor`` unless that means waiting."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def turn(path: Path, *, shared: bool = False, timeout_s: float = TURN_TIMEOUT_S) -> Iterator[None]:
+    """Hold the lock at ``path`` for one short operation, alone or with other readers.
+
+    Raises:
+        UnavailableError: Somebody kept it for longer than any operation takes.
+    """
+    flags = _READ_FLAGS if shared else _FLAGS
+    with explained(path):
+        descriptor = os.open(path, flags, FILE_MODE)
+    try:
+        _take_turn(descriptor, path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout_s)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take_turn(descriptor: int, path: Path, kind: int, timeout_s: float) -> None:
+    deadline, pause_s = time.monotonic() + timeout_s, _FIRST_PAUSE_S
+    while not try_lock(descriptor, kind):
+        if time.monotonic() >= deadline:
+            raise _busy(path, "another process, for too long")
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _POLL_S)
 
 
 def _busy(path: Path, owner: str) -> UnavailableError:

@@ -27,6 +27,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +51,7 @@ from hauberk.trust.durable import (
     write_file,
 )
 from hauberk.trust.lock import Waiting, held, silent
+from hauberk.trust.log import Log
 from hauberk.trust.pointers import SqlitePointers
 
 NAME: Final = ".hauberk"
@@ -93,6 +95,17 @@ class Store:
         self.blobs = DirectoryBlobs(root / "blobs", tmp=self.tmp, before=before)
         self.pointers = SqlitePointers(root / "pointers.sqlite", read_only=read_only)
         self._before = before
+
+    @cached_property
+    def log(self) -> Log:
+        """The append-only log; opened when it is first asked for.
+
+        Raises:
+            TrustError: The log is damaged, or shorter than its newest head.
+        """
+        return Log.open(
+            self.root / "log", read_only=self.read_only, tmp=self.tmp, before=self._before
+        )
 
     @classmethod
     def open(

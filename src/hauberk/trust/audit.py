@@ -1,0 +1,290 @@
+"""Hold the records of a log against the heads that are believed.
+
+The steps, numbered as below:
+
+1. Read every head, the log's own and the witness's; those that are malformed, of another
+   log, or not signed as demanded are defects and prove nothing.
+2. Two heads of one size with two roots: the log was forked.
+3. Walk over the records once and compare the root at the size of every head.
+4. A head larger than the log: the tail is gone.
+5. Where roots differ, the records between the last head that fits and the first that does
+   not were changed. Where the original leaf hashes are at hand (a log keeps them beside the
+   records, and a head proves them), the records are named with what was done to them.
+
+What no head covers yet cannot be judged: whoever can write to the log can rewrite what came
+after the newest head, and with the signing key everything that no witness holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Final
+
+from hauberk.errors import ArtifactError
+from hauberk.trust.checkpoint import Check, Head, parse_note
+from hauberk.trust.merkle import Frontier
+
+MAX_DEFECTS: Final = 100
+"""More are counted by nobody; the log must be restored anyway."""
+
+Leaves = Callable[[], Iterable[bytes]]
+"""Opens a pass over leaf hashes in order."""
+
+Originals = Callable[[Head], Sequence[bytes] | None]
+"""Leaf hashes that a head proves, where somebody kept them."""
+
+
+class Fault(StrEnum):
+    """What is wrong with a log."""
+
+    EDITED = "edited"
+    DELETED = "deleted"
+    REORDERED = "reordered"
+    DUPLICATED = "duplicated"
+    INSERTED = "inserted"
+    REWRITTEN = "rewritten"
+    TRUNCATED = "truncated"
+    FORKED = "forked"
+    UNREADABLE = "unreadable"
+    UNTRUSTED_HEAD = "untrusted head"
+
+
+class Standing(StrEnum):
+    """How far the answer of an audit can be believed."""
+
+    UNSIGNED = "no signed head"
+    NOT_WITNESSED = "log not witnessed"
+    WITNESSED = "witnessed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    """One thing that is wrong.
+
+    Attributes:
+        first: First record concerned, numbered as they were signed.
+        last: Last record concerned.
+    """
+
+    fault: Fault
+    message: str
+    first: int | None = None
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        size: Records that are there.
+        root: Root over them.
+        signed_size: Records that a good head of the log covers.
+        witnessed_size: Records that a good head in the second place covers.
+    """
+
+    size: int
+    root: bytes
+    defects: tuple[Defect, ...]
+    signed_size: int
+    witnessed_size: int
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is wrong; see `standing` for what that is worth."""
+        return not self.defects
+
+    @property
+    def standing(self) -> Standing:
+        """How far ``is_clean`` can be believed."""
+        if self.witnessed_size:
+            return Standing.WITNESSED
+        return Standing.NOT_WITNESSED if self.signed_size else Standing.UNSIGNED
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A head with who says so."""
+
+    head: Head
+    holder: str
+
+
+_OWN = "the log's own head"
+_WITNESS = "the witness's head"
+
+
+def audit(
+    leaves: Leaves,
+    *,
+    heads: Iterable[bytes],
+    witnessed: Iterable[bytes] = (),
+    check: Check | None = None,
+    origin: str | None = None,
+    originals: Originals | None = None,
+) -> Audit:
+    """Hold records against heads.
+
+    Args:
+        leaves: Leaf hashes of the records as they are now.
+        heads: Signed checkpoints beside the log.
+        witnessed: Signed checkpoints from the second place.
+        check: Signatures that a head must carry; without it heads are taken on their word.
+        origin: Name that heads must bear.
+        originals: Finds what a head that does not fit was made over.
+    """
+    defects: list[Defect] = []
+    claims = [  # 1
+        *_read(heads, _OWN, check, origin, defects),
+        *_read(witnessed, _WITNESS, check, origin, defects),
+    ]
+    defects += _forks(claims)  # 2
+    size, root, wrong, right = _walk(leaves(), claims)  # 3
+    short = [claim for claim in claims if claim.head.size > size]  # 4
+    named = _named(leaves, [*wrong, *short], originals)  # 5
+    defects += named or [*_cut_off(short, size), *_windows(wrong, right)]
+    return Audit(
+        size=size,
+        root=root,
+        defects=tuple(defects[:MAX_DEFECTS]),
+        signed_size=_largest(claims, _OWN),
+        witnessed_size=_largest(claims, _WITNESS),
+    )
+
+
+def _read(
+    notes: Iterable[bytes],
+    holder: str,
+    check: Check | None,
+    origin: str | None,
+    defects: list[Defect],
+) -> Iterator[_Claim]:
+    try:
+        for data in notes:
+            note = parse_note(data)
+            if origin not in (None, note.head.origin):
+                defects.append(_untrusted(holder, note.head, f"of the log {note.head.origin}"))
+            elif check is not None and not check(note):
+                defects.append(_untrusted(holder, note.head, "not signed as demanded"))
+            else:
+                yield _Claim(note.head, holder)
+    except ArtifactError as error:
+        message = f"{holder} cannot be read: {error.found or error.message}"
+        defects.append(Defect(fault=Fault.UNREADABLE, message=message))
+
+
+def _untrusted(holder: str, head: Head, why: str) -> Defect:
+    message = f"{holder} at {head.size} is {why}"
+    return Defect(fault=Fault.UNTRUSTED_HEAD, message=message)
+
+
+def _largest(claims: Iterable[_Claim], holder: str) -> int:
+    return max((claim.head.size for claim in claims if claim.holder == holder), default=0)
+
+
+def _forks(claims: Iterable[_Claim]) -> Iterator[Defect]:
+    seen: dict[int, _Claim] = {}
+    for claim in claims:
+        first = seen.setdefault(claim.head.size, claim)
+        if first.head.root != claim.head.root:
+            message = f"{first.holder} and {claim.holder} differ at size {claim.head.size}"
+            yield Defect(fault=Fault.FORKED, message=message, last=claim.head.size - 1)
+
+
+def _walk(
+    leaves: Iterable[bytes], claims: Sequence[_Claim]
+) -> tuple[int, bytes, list[_Claim], int]:
+    """Size, root, the claims that do not fit, and the largest size at which all fit."""
+    waiting: dict[int, list[_Claim]] = {}
+    for claim in claims:
+        waiting.setdefault(claim.head.size, []).append(claim)
+    frontier, wrong, right = Frontier(), list[_Claim](), 0
+    add = frontier.add
+    pending = iter(leaves)
+    for size in sorted(waiting):
+        for leaf in islice(pending, size - frontier.size):
+            add(leaf)
+        if frontier.size < size:
+            break
+        misfits = [claim for claim in waiting[size] if claim.head.root != frontier.root]
+        wrong += misfits
+        right = right if wrong else size
+    for leaf in pending:
+        add(leaf)
+    return frontier.size, frontier.root, wrong, right
+
+
+def _cut_off(short: Sequence[_Claim], size: int) -> Iterator[Defect]:
+    for holder in (_OWN, _WITNESS):
+        claimed = _largest(short, holder)
+        if claimed:
+            message = f"{holder} covers {claimed} records, the log has {size}"
+            yield Defect(fault=Fault.TRUNCATED, message=message, first=size, last=claimed - 1)
+
+
+def _windows(wrong: Sequence[_Claim], right: int) -> Iterator[Defect]:
+    for holder in (_OWN, _WITNESS):
+        sizes = [claim.head.size for claim in wrong if claim.holder == holder]
+        if sizes:
+            bad = min(sizes)
+            message = f"records {right} to {bad - 1} are not those that {holder} at {bad} covers"
+            yield Defect(fault=Fault.REWRITTEN, message=message, first=right, last=bad - 1)
+
+
+def _named(leaves: Leaves, broken: Sequence[_Claim], originals: Originals | None) -> list[Defect]:
+    """Exact defects under the largest broken head whose leaf hashes somebody kept."""
+    for claim in sorted(broken, key=lambda claim: -claim.head.size):
+        original = None if originals is None else originals(claim.head)
+        if original is not None:
+            return list(islice(compare(original, leaves()), MAX_DEFECTS))
+    return []
+
+
+def compare(original: Sequence[bytes], found: Iterable[bytes]) -> Iterator[Defect]:
+    """Name what was done to records, by their leaf hashes before and after.
+
+    Records behind the end of ``original`` are no defect. Numbers are those of ``original``.
+    """
+    after = list(found)
+    places = {leaf: at for at, leaf in reversed(list(enumerate(original)))}
+    left = {leaf: at for at, leaf in enumerate(after)}
+    old = new = 0
+    while old < len(original) and new < len(after):
+        if original[old] == after[new]:
+            old, new = old + 1, new + 1
+            continue
+        defect, old, new = _step(original, after, places, left, old, new)
+        yield defect
+    if old < len(original):
+        message = f"records {old} to {len(original) - 1} are gone from the end"
+        yield Defect(fault=Fault.TRUNCATED, message=message, first=old, last=len(original) - 1)
+
+
+def _step(  # noqa: PLR0917 - the state of one walk over two sequences
+    original: Sequence[bytes],
+    after: Sequence[bytes],
+    places: dict[bytes, int],
+    left: dict[bytes, int],
+    old: int,
+    new: int,
+) -> tuple[Defect, int, int]:
+    """The defect where two sequences part, and where each goes on."""
+    expected, found = original[old], after[new]
+    here = places.get(found)
+    later = left.get(expected, -1) > new
+    if here is None and not later:
+        return _at(Fault.EDITED, old, "was edited"), old + 1, new + 1
+    if here is None:
+        return _at(Fault.INSERTED, old, "has a foreign record before it"), old, new + 1
+    if here < old:
+        return _at(Fault.DUPLICATED, here, "occurs again"), old, new + 1
+    if later:
+        return _at(Fault.REORDERED, here, f"stands before record {old}"), old + 1, new + 1
+    return _at(Fault.DELETED, old, "is missing"), old + 1, new
+
+
+def _at(fault: Fault, record: int, what: str) -> Defect:
+    return Defect(fault=fault, message=f"record {record} {what}", first=record, last=record)

@@ -1,0 +1,76 @@
+"""Hashes of the complete subtrees of a log, in the order in which they became complete.
+
+Derived and never synced: proofs made from them are checked against the committed root
+before they are handed out, and the file is made anew where they do not hold.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from hauberk.trust.durable import FILE_MODE, Temporary, explained, open_regular
+from hauberk.trust.merkle import HASH_BYTES, place_of
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHUNK_HASHES = 8192
+
+
+class NodeFile:
+    """The file of subtree hashes, 32 bytes each.
+
+    Args:
+        path: The file; made by the first `write`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, place: int, hashes: Sequence[bytes]) -> None:
+        """Put consecutive hashes at ``place``."""
+        with explained(self._path):
+            descriptor = os.open(self._path, _FLAGS, FILE_MODE)
+            try:
+                os.pwrite(descriptor, b"".join(hashes), place * HASH_BYTES)
+            finally:
+                os.close(descriptor)
+
+    def read(self, place: int) -> bytes:
+        """The hash at ``place``; fewer than 32 bytes where there is none."""
+        try:
+            descriptor = open_regular(self._path)
+        except OSError:
+            return b""
+        try:
+            return os.pread(descriptor, HASH_BYTES, place * HASH_BYTES)
+        finally:
+            os.close(descriptor)
+
+    def node(self, level: int, index: int) -> bytes:
+        """The hash of a complete subtree, as `merkle.NodeAt`."""
+        return self.read(place_of(level, index))
+
+    def leaves(self, size: int) -> list[bytes]:
+        """Hashes of the first ``size`` leaves, as far as they are there."""
+        try:
+            descriptor = open_regular(self._path)
+        except OSError:
+            return []
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read((place_of(0, size) + 1) * HASH_BYTES)
+        starts = (place_of(0, index) * HASH_BYTES for index in range(size))
+        return [data[at : at + HASH_BYTES] for at in starts if at < len(data)]
+
+    def replace(self, hashes: Iterable[bytes], *, tmp: Path) -> None:
+        """Make the whole file anew."""
+        with explained(self._path), Temporary(tmp) as temporary:
+            temporary.fill(_joined(hashes))
+            temporary.rename(self._path)
+
+
+def _joined(hashes: Iterable[bytes]) -> Iterator[bytes]:
+    pending = iter(hashes)
+    while chunk := b"".join(islice(pending, _CHUNK_HASHES)):
+        yield chunk
