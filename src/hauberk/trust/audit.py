@@ -17,6 +17,7 @@ after the newest head, and with the signing key everything that no witness holds
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -247,43 +248,85 @@ def compare(original: Sequence[bytes], found: Iterable[bytes]) -> Iterator[Defec
     """Name what was done to records, by their leaf hashes before and after.
 
     Records behind the end of ``original`` are no defect. Numbers are those of ``original``.
+    What several changes at once are called is a guess; that there are some is not.
     """
-    after = list(found)
-    places = {leaf: at for at, leaf in reversed(list(enumerate(original)))}
-    left = {leaf: at for at, leaf in enumerate(after)}
-    old = new = 0
-    while old < len(original) and new < len(after):
-        if original[old] == after[new]:
-            old, new = old + 1, new + 1
-            continue
-        defect, old, new = _step(original, after, places, left, old, new)
-        yield defect
-    if old < len(original):
-        message = f"records {old} to {len(original) - 1} are gone from the end"
-        yield Defect(fault=Fault.TRUNCATED, message=message, first=old, last=len(original) - 1)
+    walk = _Walk(original, list(found))
+    while walk.goes_on():
+        if not (walk.agrees() or walk.settles()):
+            yield walk.step()
+    missing = walk.missing()
+    if missing:
+        message = f"records {missing[0]} to {missing[-1]} are gone from the end"
+        yield Defect(fault=Fault.TRUNCATED, message=message, first=missing[0], last=missing[-1])
 
 
-def _step(  # noqa: PLR0917 - the state of one walk over two sequences
-    original: Sequence[bytes],
-    after: Sequence[bytes],
-    places: dict[bytes, int],
-    left: dict[bytes, int],
-    old: int,
-    new: int,
-) -> tuple[Defect, int, int]:
-    """The defect where two sequences part, and where each goes on."""
-    expected, found = original[old], after[new]
-    here = places.get(found)
-    later = left.get(expected, -1) > new
-    if here is None and not later:
-        return _at(Fault.EDITED, old, "was edited"), old + 1, new + 1
-    if here is None:
-        return _at(Fault.INSERTED, old, "has a foreign record before it"), old, new + 1
-    if here < old:
-        return _at(Fault.DUPLICATED, here, "occurs again"), old, new + 1
-    if later:
-        return _at(Fault.REORDERED, here, f"stands before record {old}"), old + 1, new + 1
-    return _at(Fault.DELETED, old, "is missing"), old + 1, new
+class _Walk:
+    """Two sequences walked side by side; records that changed places are named once."""
+
+    def __init__(self, original: Sequence[bytes], after: Sequence[bytes]) -> None:
+        self._old = self._new = 0
+        self._original = original
+        self._after = after
+        self._place = {leaf: at for at, leaf in reversed(list(enumerate(original)))}
+        self._last = {leaf: at for at, leaf in enumerate(after)}
+        self._surplus = Counter(after) - Counter(original)
+        self._early: Counter[bytes] = Counter()
+        self._late: Counter[bytes] = Counter()
+
+    def goes_on(self) -> bool:
+        return self._old < len(self._original) and self._new < len(self._after)
+
+    def missing(self) -> list[int]:
+        """Records behind the end of what is left."""
+        rest = range(self._old, len(self._original))
+        return [at for at in rest if not _take(self._early, self._original[at])]
+
+    def agrees(self) -> bool:
+        """Step over a record that is where it was."""
+        agrees = self._original[self._old] == self._after[self._new]
+        self._move(old=agrees, new=agrees)
+        return agrees
+
+    def settles(self) -> bool:
+        """Step over what was named already: seen too early, or expected earlier."""
+        early = _take(self._early, self._original[self._old])
+        late = _take(self._late, self._after[self._new])
+        self._move(old=early, new=late)
+        return early or late
+
+    def step(self) -> Defect:
+        """The defect where the two part; moves on behind it."""
+        expected, found, record = self._original[self._old], self._after[self._new], self._old
+        comes = self._last.get(expected, -1) > self._new
+        if found not in self._place:
+            self._move(old=not comes, new=True)
+            what = (Fault.INSERTED, "has a foreign record before it") if comes else _EDIT
+            return _at(what[0], record, what[1])
+        if _take(self._surplus, found):
+            self._move(new=True)
+            return _at(Fault.DUPLICATED, self._place[found], "occurs again")
+        if not comes:
+            self._move(old=True)
+            return _at(Fault.DELETED, record, "is missing")
+        self._early[found] += 1
+        self._late[expected] += 1
+        self._move(old=True, new=True)
+        return _at(Fault.REORDERED, self._place[found], f"stands where record {record} was")
+
+    def _move(self, *, old: bool = False, new: bool = False) -> None:
+        self._old += old
+        self._new += new
+
+
+_EDIT = (Fault.EDITED, "was edited")
+
+
+def _take(counts: Counter[bytes], leaf: bytes) -> bool:
+    """Use up one of what is counted under ``leaf``, if there is one."""
+    if counts[leaf] <= 0:
+        return False
+    counts[leaf] -= 1
+    return True
 
 
 def _at(fault: Fault, record: int, what: str) -> Defect:

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from hauberk.errors import HauberkError, TrustError
-from hauberk.trust.audit import Defect, Fault
+from hauberk.errors import TrustError
 from hauberk.trust.checkpoint import Head
 from hauberk.trust.durable import Before, explained, write_file
 from hauberk.trust.heads import HeadsFile
@@ -90,7 +89,6 @@ class Journal:
     Attributes:
         tail: As last seen by this object.
         recovered: What this object set aside, oldest first.
-        unfinished: What a reader found behind the last commit, and may not set aside.
     """
 
     def __init__(
@@ -111,7 +109,6 @@ class Journal:
         self._before = before
         self.tail = Tail.start_of(_NOWHERE)
         self.recovered: tuple[Recovery, ...] = ()
-        self.unfinished: Unreadable | None = None
 
     def turn(self) -> AbstractContextManager[None]:
         """The right to write; for a reader, the right to see no half of a commit."""
@@ -174,7 +171,7 @@ class Journal:
         for path in self._paths_from(start):
             segment = read_header(path)
             frontier = frontier or segment.frontier()
-            if not _continues(segment, frontier):
+            if not continues(segment, frontier):
                 raise _broken(path, "it does not continue the segment before it")
             yield from _sound(segment, frontier, end)
             if frontier.size >= end:
@@ -199,7 +196,7 @@ class Journal:
         path = self._folder / segment_name(tail.size)
         if path != tail.segment.path and os.path.lexists(path):
             segment = read_header(path)
-            if not _continues(segment, tail.frontier):
+            if not continues(segment, tail.frontier):
                 raise _broken(path, "it does not continue the segment before it")
             return segment
         full = tail.offset >= self._segment_bytes and tail.size > tail.segment.first
@@ -213,7 +210,6 @@ class Journal:
             raise _broken(tail.segment.path, f"{size} bytes where there were {tail.offset}")
         if head is not None:
             _check_passes(tail.segment.path, head, tail.frontier, tail.frontier)
-        self.unfinished = None
         try:
             for commit in read_commits(tail.segment, tail.offset):
                 tail = _moved(tail, commit, head)
@@ -226,11 +222,9 @@ class Journal:
         if commits_after(tail.segment, stop.offset):
             raise _broken(path, f"{stop.reason} at byte {stop.offset}, with commits behind it")
         _check_covers(self._folder, self._newest_head(), tail.size)
-        if self.read_only:
-            self.unfinished = stop
-            return
-        with explained(path):
-            self.recovered += (self._cut(tail, stop),)
+        if not self.read_only:
+            with explained(path):
+                self.recovered += (self._cut(tail, stop),)
 
     def _cut(self, tail: Tail, stop: Unreadable) -> Recovery:
         """Keep the bytes behind ``tail`` elsewhere, then end the segment there."""
@@ -263,53 +257,9 @@ class Journal:
             finally:
                 os.close(descriptor)
 
-    def leaves(self, end: int, defects: list[Defect]) -> Iterator[bytes]:
-        """Leaf hashes of all records before ``end`` that can be read, damaged or not.
 
-        Args:
-            end: Records that this object has seen committed.
-            defects: Takes what is wrong with the structure.
-        """
-        frontier = Frontier()
-        for path in segment_paths(self._folder):
-            try:
-                segment = read_header(path)
-                if not _continues(segment, frontier):
-                    defects.append(_structural(frontier.size, f"before {path.name}"))
-                yield from _salvaged(segment, frontier, end, defects)
-            except HauberkError as error:
-                defects.append(_unreadable(frontier.size, path, error.found or error.message))
-            except Unreadable as stop:
-                if frontier.size < end:
-                    defects.append(_unreadable(frontier.size, path, stop.reason))
-
-
-def _salvaged(
-    segment: Segment, frontier: Frontier, end: int, defects: list[Defect]
-) -> Iterator[bytes]:
-    for commit in read_commits(segment):
-        if frontier.size >= end:
-            return
-        for record in commit.records:
-            leaf = leaf_hash(record)
-            frontier.add(leaf)
-            yield leaf
-        if frontier.root != commit.root and not defects:
-            last = commit.first + len(commit.records) - 1
-            defects.append(_structural(commit.first, f"in the commit that ends at {last}"))
-
-
-def _structural(first: int, where: str) -> Defect:
-    message = f"from record {first} on the stored roots do not follow, {where}"
-    return Defect(fault=Fault.REWRITTEN, message=message, first=first)
-
-
-def _unreadable(first: int, path: Path, found: str) -> Defect:
-    message = f"{path.name} cannot be read from record {first} on: {found}"
-    return Defect(fault=Fault.UNREADABLE, message=message, first=first)
-
-
-def _continues(segment: Segment, frontier: Frontier) -> bool:
+def continues(segment: Segment, frontier: Frontier) -> bool:
+    """Whether ``segment`` begins where ``frontier`` ends."""
     return segment.first == frontier.size and segment.peaks == tuple(frontier.peaks)
 
 

@@ -27,16 +27,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Final, TypeVar
 
 from hauberk.errors import HauberkError, InternalError, TrustError, UnavailableError, UsageError
 from hauberk.trust import merkle
-from hauberk.trust.audit import Audit, Defect, Fault, audit
+from hauberk.trust.audit import Audit, audit
 from hauberk.trust.checkpoint import Check, Head, Sign, check_name, make_note
 from hauberk.trust.durable import Before, explained, make_folder, proceed, sweep
+from hauberk.trust.examine import examine
 from hauberk.trust.heads import HeadsFile
 from hauberk.trust.journal import Journal, Recovery
 from hauberk.trust.merkle import Frontier, NodeAt, leaf_hash, verify_consistency, verify_inclusion
@@ -54,6 +55,7 @@ __all__ = [
     "MemoryLog",
     "Receipt",
     "Recovery",
+    "examine",
     "leaf_hash",
     "verify_consistency",
     "verify_inclusion",
@@ -90,10 +92,13 @@ class Log:
     ) -> None:
         self.origin = check_name(origin)
         self._journal = journal
+        self._folder = folder
         self._tmp = tmp
         self._heads = HeadsFile(folder / "heads", before=before)
         self._nodes = NodeFile(folder / "nodes")
         self._queue: deque[_Ticket] = deque()
+        self._is_led = False
+        self._queueing = Lock()
         self._committing = Lock()
 
     @classmethod
@@ -175,16 +180,51 @@ class Log:
             raise UsageError("the log was opened for reading only", hint="open it for writing")
         ticket = _Ticket(tuple(bytes(record) for record in batch))
         check_batch(ticket.records)
-        self._queue.append(ticket)
-        with self._committing:  # whoever gets here first commits for all who wait behind
-            while not ticket.is_done:
-                self._commit_group()
+        if self._waits_in_queue(ticket):
+            try:
+                ticket.gate.acquire()
+            except BaseException:
+                self._leave_queue(ticket)
+                raise
+        if not ticket.is_done:
+            self._lead()
         return ticket.result()
+
+    def _waits_in_queue(self, ticket: _Ticket) -> bool:
+        """Queue ``ticket``; whoever finds nobody leading leads, the others wait."""
+        with self._queueing:
+            self._queue.append(ticket)
+            waits, self._is_led = self._is_led, True
+        return waits
+
+    def _leave_queue(self, ticket: _Ticket) -> None:
+        """Give up waiting; a lead that was just handed over goes to the next."""
+        with self._queueing:
+            with suppress(ValueError):
+                self._queue.remove(ticket)
+            handed_over = ticket.leads
+        if handed_over:
+            self._hand_over()
+
+    def _lead(self) -> None:
+        """Commit everything that waits, own batch first, then let the next one lead."""
+        try:
+            self._commit_group()
+        finally:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        with self._queueing:
+            following = self._queue[0] if self._queue else None
+            self._is_led = following is not None
+            if following is not None:
+                following.leads = True
+                following.gate.release()
 
     def _commit_group(self) -> None:
         group = self._take_group()
         try:
-            with self._journal.turn():
+            with self._committing, self._journal.turn():
                 self._journal.catch_up()
                 first = self.size
                 self._commit([record for ticket in group for record in ticket.records])
@@ -199,14 +239,15 @@ class Log:
                 ticket.close()
 
     def _take_group(self) -> list[_Ticket]:
-        group = [self._queue.popleft()]
-        n_records, n_bytes = len(group[0].records), commit_bytes(group[0].records)
-        while self._queue:
-            following = self._queue[0].records
-            n_records, n_bytes = n_records + len(following), n_bytes + commit_bytes(following)
-            if n_records > MAX_COMMIT_RECORDS or n_bytes > MAX_COMMIT_BYTES:
-                break
-            group.append(self._queue.popleft())
+        n_records = n_bytes = 0
+        group: list[_Ticket] = []
+        with self._queueing:
+            while self._queue:
+                following = self._queue[0].records
+                n_records, n_bytes = n_records + len(following), n_bytes + commit_bytes(following)
+                if group and (n_records > MAX_COMMIT_RECORDS or n_bytes > MAX_COMMIT_BYTES):
+                    break
+                group.append(self._queue.popleft())
         return group
 
     def _commit(self, records: Sequence[bytes]) -> None:
@@ -373,35 +414,24 @@ class Log:
         Raises:
             UnavailableError: The log cannot be read.
         """
-        structure: list[Defect] = []
-        if self._journal.unfinished is not None:
-            structure.append(_unfinished(self.size, self._journal.unfinished.reason))
-        result = audit(
-            lambda: self._journal.leaves(self.size, structure),
-            heads=self._heads,
-            witnessed=() if witness is None else HeadsFile(witness),
-            check=check,
-            origin=self.origin,
-            originals=self._originals,
-        )
-        return replace(result, defects=(*dict.fromkeys(structure), *result.defects))
-
-    def _originals(self, head: Head) -> Sequence[bytes] | None:
-        """Leaf hashes that ``head`` proves, from the stored subtrees."""
-        leaves = self._nodes.leaves(head.size)
-        frontier = Frontier()
-        for leaf in leaves:
-            frontier.add(leaf)
-        return leaves if (frontier.size, frontier.root) == (head.size, head.root) else None
+        return examine(self._folder, check=check, witness=witness, origin=self.origin)
 
 
 class _Ticket:
-    """A batch on its way into a commit."""
+    """A batch on its way into a commit.
 
-    __slots__ = ("error", "receipt", "records")
+    Attributes:
+        gate: Opens when the batch is done, or its owner is to lead.
+        leads: Whether the lead was handed to its owner.
+    """
+
+    __slots__ = ("error", "gate", "leads", "receipt", "records")
 
     def __init__(self, records: tuple[bytes, ...]) -> None:
         self.records = records
+        self.gate = Lock()
+        self.gate.acquire()
+        self.leads = False
         self.receipt: Receipt | None = None
         self.error: HauberkError | None = None
 
@@ -411,12 +441,15 @@ class _Ticket:
 
     def close(self) -> None:
         """Leave nobody waiting, whatever ended the commit."""
+        # the leader's own gate is either unopened, or opened already when it was handed the lead
         if not self.is_done:
             self.error = UnavailableError(
                 "the append was interrupted",
                 rule="records are acknowledged or not; these may be in the log or not",
                 hint="look for them at the end of the log, then append again",
             )
+        if not self.leads:
+            self.gate.release()
 
     def result(self) -> Receipt:
         if self.error is not None:
@@ -516,11 +549,6 @@ class MemoryLog:
 
     def _node(self, level: int, index: int) -> bytes:
         return self._nodes[merkle.place_of(level, index)]
-
-
-def _unfinished(size: int, reason: str) -> Defect:
-    message = f"behind the last whole commit, at record {size}, lies {reason}"
-    return Defect(fault=Fault.UNREADABLE, message=message, first=size)
 
 
 def _check_span(start: int, end: int | None) -> None:

@@ -170,8 +170,15 @@ def commit_bytes(records: Sequence[bytes]) -> int:
     return _COMMIT_BYTES + 4 * len(records) + sum(map(len, records)) + HASH_BYTES
 
 
-def read_commits(segment: Segment, start: int | None = None) -> Iterator[Commit]:
+def read_commits(
+    segment: Segment, start: int | None = None, *, end: int | None = None
+) -> Iterator[Commit]:
     """Commits from offset ``start`` on; roots are for the caller to compare.
+
+    Args:
+        segment: Which file.
+        start: Offset of a commit; that of the first where it is not given.
+        end: Offset at which the file counts as ended.
 
     Raises:
         Unreadable: The file goes on, but not with a whole commit.
@@ -182,7 +189,9 @@ def read_commits(segment: Segment, start: int | None = None) -> Iterator[Commit]
         os.fdopen(open_regular(segment.path), "rb", _BUFFER_BYTES) as file,
     ):
         file.seek(offset)
-        while (commit := _read_commit(file, segment, offset)) is not None:
+        while offset != end and (commit := _read_commit(file, segment, offset)) is not None:
+            if end is not None and commit.end > end:
+                raise Unreadable(offset, "a commit cut short")
             yield commit
             offset = commit.end
 

@@ -213,7 +213,7 @@ class Store:
         """
         _check_size(digest, self.blobs.size(digest), size)
         with explained(target), Temporary(target.parent, self._before, mark=_MARK) as temporary:
-            temporary.fill(self.blobs.open(digest))
+            temporary.write(self.blobs.open(digest))
             temporary.permit(mode)
             temporary.sync()
             temporary.rename(target)
