@@ -41,8 +41,9 @@ fix: setup ## format, mend what can be mended, write generated pages again
 range: setup ## attack the controls and write the measured figures
 	@.venv/bin/hauberk range
 
-bench: setup ## how fast the command starts
+bench: setup ## how fast the command starts, and every file in benchmarks/
 	@$(PY) scripts/measure_start.py
+	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) "$$file" || exit 1; done
 
 test-integrations: setup ## tests that need servers or stacks of their own
 	@$(PY) -m pytest -m integration $(T)

@@ -15,7 +15,6 @@ from hauberk.trust.root import (
     Pin,
     RoleKeys,
     TrustedKey,
-    check_promotion,
     check_tool,
     from_json,
     load,
@@ -222,45 +221,6 @@ def test_a_root_too_large_is_refused(config, monkeypatch):
     monkeypatch.setattr(module, "MAX_ROOT_BYTES", 100)
     with pytest.raises(ArtifactError, match="too large"):
         load(path)
-
-
-# Production ---------------------------------------------------------------------------
-
-
-def two_keys(*labels):
-    pairs = [generate() for _ in labels]
-    keys = tuple(
-        TrustedKey(public=pair.public, label=Label(machine=machine, custodian=custodian))
-        for pair, (machine, custodian) in zip(pairs, labels, strict=True)
-    )
-    role = RoleKeys(threshold=1, keys=keys)
-    root = replace(ROOT, roles={**ROOT.roles, Role.RELEASE: role})
-    return root, [pair.public.key_id for pair in pairs]
-
-
-def test_two_persons_may_promote():
-    root, ids = two_keys(("m1", "ada"), ("m2", "bob"))
-    check_promotion(root, ids)
-
-
-@pytest.mark.parametrize("labels", [(("m1", "ada"), ("m1", "bob")), (("m1", "ada"), ("m2", "ada"))])
-def test_two_keys_of_one_person_may_not(labels):
-    root, ids = two_keys(*labels)
-    with pytest.raises(TrustError, match="two persons") as caught:
-        check_promotion(root, ids)
-    assert caught.value.found == "2 keys of 1 (demo, one custodian)"
-
-
-def test_one_signature_may_not():
-    root, ids = two_keys(("m1", "ada"), ("m2", "bob"))
-    with pytest.raises(TrustError, match="two persons"):
-        check_promotion(root, [ids[0], ids[0], "unknown"])
-
-
-def test_trust_on_first_use_may_not():
-    root, ids = two_keys(("m1", "ada"), ("m2", "bob"))
-    with pytest.raises(TrustError, match="first use"):
-        check_promotion(replace(root, state=Pin.FIRST_USE), ids)
 
 
 # Versions -----------------------------------------------------------------------------

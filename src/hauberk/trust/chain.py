@@ -33,24 +33,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from hauberk.core.artifact import Digest
 from hauberk.core.policy import EvidenceMode, Isolation
 from hauberk.errors import ArtifactError, TrustError
-from hauberk.trust.digest import check, digest_bytes
+from hauberk.trust import handover
+from hauberk.trust.digest import digest_bytes
 from hauberk.trust.dsse import Envelope, verify_keys
+from hauberk.trust.handover import refusal
 from hauberk.trust.keys import KeyId, Role, custody
-from hauberk.trust.places import Place, held
+from hauberk.trust.places import Place
 from hauberk.trust.policy import check_floor
 from hauberk.trust.predicates import (
-    TEST_RESULT,
     Circumstances,
     ModelTest,
     Named,
     Release,
-    Result,
     Step,
     read_model_test,
     read_release,
@@ -128,17 +128,6 @@ class _Signed:
     signed_by: tuple[KeyId, ...]
 
 
-@dataclass(slots=True, kw_only=True)
-class _Ledger:
-    """What exists at a point of the chain: name to digest."""
-
-    sources: Mapping[str, Digest]
-    products: dict[str, Digest] = field(default_factory=dict)
-
-    def digest(self, name: str) -> Digest | None:
-        return self.products.get(name) or self.sources.get(name)
-
-
 def verify_chain(
     *,
     release: bytes,
@@ -172,10 +161,11 @@ def verify_chain(
     _check_circumstances(made, links, tests, root)  # 5, 6
     _check_required(links, {*required, *root.steps})  # 7
     _check_sequence(links)  # 8
-    ledger = _follow(links, made, root)  # 9
-    _check_released(made, ledger)  # 10
-    _check_tests(made, tests, ledger)  # 11
-    rehashed = _rehash(made, links, ledger, places)  # 12
+    steps = [link.step for link in links]
+    ledger = handover.follow(steps, made, root.sources)  # 9
+    handover.check_released(made, ledger)  # 10
+    handover.check_tests(made, tests, ledger)  # 11
+    rehashed = handover.rehash(made, steps, ledger, places)  # 12
     return VerifiedChain(
         release=made,
         digest=top.digest,
@@ -224,7 +214,7 @@ def _release(data: bytes, root: Root) -> _Signed:
     signed = _signed(data, root, Role.RELEASE, "release")
     made = read_release(signed.said)
     if made.project != root.project:
-        raise _refusal(
+        raise refusal(
             "the release is of another project",
             subject="release.project",
             rule="a root counts for the project it names",
@@ -233,7 +223,7 @@ def _release(data: bytes, root: Root) -> _Signed:
             hint="look for the release of this project",
         )
     if made.sequence < root.release_floor:
-        raise _refusal(
+        raise refusal(
             "the release is older than the pinned floor",
             subject=f"release {made.version}",
             rule="release numbers start at the pinned floor, so that old ones cannot come back",
@@ -256,7 +246,7 @@ def _statements(statements: Sequence[bytes], root: Root) -> dict[Digest, _Signed
     for index, data in enumerate(statements):
         one = _signed(data, root, Role.LIFECYCLE, f"statement {index}")
         if one.digest in signed:
-            raise _refusal(
+            raise refusal(
                 "a statement is there twice",
                 subject=f"statement {index}",
                 rule="the chain holds every statement once",
@@ -277,7 +267,7 @@ def _check_complete(made: Release, signed: Mapping[Digest, _Signed]) -> None:
     missing = next((one for one in (*made.steps, *made.tests) if one.digest not in signed), None)
     extra = next((digest for digest in signed if digest not in named), None)
     if missing is not None:
-        raise _refusal(
+        raise refusal(
             f"the statement of {missing.name} is missing",
             subject=missing.name,
             rule="every statement that the release rests on is there",
@@ -286,7 +276,7 @@ def _check_complete(made: Release, signed: Mapping[Digest, _Signed]) -> None:
             hint="restore the statement, or run the lifecycle again",
         )
     if repeated is not None or extra is not None:
-        raise _refusal(
+        raise refusal(
             "the release does not rest on these statements",
             subject="chain",
             rule="the chain holds the statements that the release names, each once",
@@ -323,7 +313,7 @@ def _as(named: Named, signed: _Signed, read: Callable[[Statement], T]) -> T:
 
 def _check_name(named: Named, found: str) -> None:
     if named.name != found:
-        raise _refusal(
+        raise refusal(
             f"the statement of {named.name} speaks of {found}",
             subject=named.name,
             rule="a statement counts under the name that it was signed with",
@@ -345,7 +335,7 @@ def _check_circumstances(
         _check_floors(one.name, one.circumstances, root)
         wanted = one.circumstances.policy.min_isolation
         if one.isolation.rank < wanted.rank:
-            raise _refusal(
+            raise refusal(
                 f"{one.name} was held too weakly",
                 subject=one.name,
                 rule="a step reaches the isolation that its policy asks for",
@@ -373,7 +363,7 @@ def _check_required(links: Sequence[Link], required: Iterable[str]) -> None:
     missing = sorted(set(required) - names.keys())
     twice = sorted(name for name, count in names.items() if count > 1)
     if missing or twice:
-        raise _refusal(
+        raise refusal(
             f"step {missing[0]} is missing" if missing else f"step {twice[0]} is there twice",
             subject=(missing or twice)[0],
             rule="every required step is in the chain, and no step twice",
@@ -388,7 +378,7 @@ def _check_sequence(links: Sequence[Link]) -> None:
     for link in links:
         where = link.step.circumstances
         if where.sequence <= last.get(where.run, -1):
-            raise _refusal(
+            raise refusal(
                 f"step {link.step.name} is out of order",
                 subject=link.step.name,
                 rule="within one run the sequence numbers grow along the chain",
@@ -397,133 +387,6 @@ def _check_sequence(links: Sequence[Link]) -> None:
                 hint="use the statements of this release only",
             )
         last[where.run] = where.sequence
-
-
-# 9, 10, 11: digests that hand over ----------------------------------------------------
-
-
-def _follow(links: Sequence[Link], made: Release, root: Root) -> _Ledger:
-    ledger = _Ledger(sources=_sources(made, root))
-    for link in links:
-        for name, digest in link.step.materials.items():
-            _check_known(f"material {name} of {link.step.name}", name, digest, ledger)
-        ledger.products.update(link.step.products)
-    return ledger
-
-
-def _sources(made: Release, root: Root) -> dict[str, Digest]:
-    sources = {source.name: source.digest for source in made.sources}
-    if len(sources) != len(made.sources):
-        raise ArtifactError("the release names a source twice", subject="release.sources")
-    for name, digest in root.sources.items():
-        check(
-            sources.get(name, digest),
-            digest,
-            subject=f"source {name}",
-            hint="the root of trust knows this source with other bytes",
-        )
-    return sources
-
-
-def _check_known(subject: str, name: str, digest: Digest, ledger: _Ledger) -> None:
-    known = ledger.digest(name)
-    if known != digest:
-        raise _refusal(
-            f"{subject} does not come from the chain",
-            subject=subject,
-            rule="a step takes what an earlier step made, or a source that the release names",
-            expected=known or "a product or source of that name",
-            found=digest,
-            hint="something was exchanged between two steps; run the lifecycle again",
-        )
-
-
-def _check_released(made: Release, ledger: _Ledger) -> None:
-    for name, digest in made.files.items():
-        found = ledger.products.get(name)
-        if found != digest:
-            raise _refusal(
-                f"the released {name} is no product of the chain",
-                subject=name,
-                rule="a release hands on what the last step to write it made",
-                expected=found or "a product of that name",
-                found=digest,
-                hint="the file was swapped after its step; release the step's product",
-            )
-    if made.model not in made.files:
-        raise _refusal(
-            "the release's model is not among its files",
-            subject="release.model",
-            rule="the model is one of the released files",
-            expected=", ".join(sorted(made.files))[:200],
-            found=made.model,
-            hint="publish the release again",
-        )
-
-
-def _check_tests(made: Release, tests: Sequence[ModelTest], ledger: _Ledger) -> None:
-    if not tests:
-        raise _refusal(
-            "nobody examined the released model",
-            subject=made.model,
-            rule="a release rests on at least one test of its model",
-            expected=f"a statement of type {TEST_RESULT}",
-            found="none",
-            hint="run validation before releasing",
-        )
-    for test in tests:
-        if (test.model, test.digest) != (made.model, made.files[made.model]):
-            raise _refusal(
-                f"{test.name} examined another model",
-                subject=test.name,
-                rule="the tested model is the released one",
-                expected=f"{made.model} {made.files[made.model]}",
-                found=f"{test.model} {test.digest}",
-                hint="run validation on the model that is released",
-            )
-        if test.result is Result.FAILED or test.failed:
-            raise _refusal(
-                f"the model failed {test.name}",
-                subject=test.name,
-                rule="a released model failed no test",
-                expected=Result.PASSED.value,
-                found=", ".join(test.failed) or test.result.value,
-                hint="train a better model, or change the demands by a person who may",
-            )
-        for name, digest in test.data.items():
-            _check_known(f"set {name} of {test.name}", name, digest, ledger)
-
-
-# 12: bytes ---------------------------------------------------------------------------
-
-
-def _rehash(
-    made: Release, links: Sequence[Link], ledger: _Ledger, places: Sequence[Place]
-) -> dict[str, tuple[str, ...]]:
-    kept = {source.name: source.digest for source in made.sources if source.kept}
-    wanted = kept | ledger.products
-    rehashed = {name: _held(name, digest, places) for name, digest in sorted(wanted.items())}
-    for link in links:
-        if link.step.assessments:
-            name = f"control results of {link.step.name}"
-            rehashed[name] = _held(name, link.step.assessments, places)
-    return rehashed
-
-
-def _held(name: str, expected: Digest, places: Sequence[Place]) -> tuple[str, ...]:
-    found = held(places, name, expected)
-    for label, digest in found:
-        check(digest, expected, subject=f"{name} in the {label}")
-    if not found:
-        raise _refusal(
-            f"{name} is missing",
-            subject=name,
-            rule="the bytes of the chain are held somewhere",
-            expected=expected,
-            found=f"nothing in the {', '.join(place.label for place in places) or 'places given'}",
-            hint="restore it, or run the step that makes it again",
-        )
-    return tuple(label for label, _ in found)
 
 
 # The answer --------------------------------------------------------------------------
@@ -541,11 +404,3 @@ def _custody(root: Root, signed_by: Iterable[KeyId]) -> str:
     signed = set(signed_by)
     keys = root.keys(Role.RELEASE).keys
     return custody([key.label for key in keys if key.public.key_id in signed])
-
-
-def _refusal(
-    message: str, *, subject: str, rule: str, expected: str, found: str, hint: str
-) -> TrustError:
-    return TrustError(
-        message, subject=subject, rule=rule, expected=expected, found=found, hint=hint
-    )

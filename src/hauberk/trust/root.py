@@ -13,7 +13,7 @@ digests of sources that are known beforehand.
 2. Else the file in the user's configuration, in the state that it says.
 3. Else what the project itself offers, on first use only. It is remembered, so that a later
    exchange of store and keys is refused; the state stays ``first-use`` until a person pins
-   it, and nothing is promoted to production on its strength (`check_promotion`).
+   it, and nothing is promoted to production on its strength (`hauberk.trust.promotion`).
 4. Else there is nothing to verify against, which is an error.
 
 Files that others may write, or that belong neither to the user nor to the administrator,
@@ -42,7 +42,6 @@ from hauberk.trust.keys import (
     Label,
     PublicKey,
     Role,
-    custodians,
     load_public,
     read_label,
     read_public,
@@ -58,7 +57,6 @@ _VERSION = re.compile(
     r"([-.]?[a-zA-Z][a-zA-Z0-9.-]{0,40})?"  # of a version before that one
     r"(?:\+[a-zA-Z0-9.]{1,40})?"  # of a build, which does not count
 )
-_PERSONS = 2  # who must agree on production
 
 
 class Pin(StrEnum):
@@ -303,40 +301,6 @@ def own_root(
 
 
 # What a root allows ------------------------------------------------------------------
-
-
-def check_promotion(root: Root, signed_by: Iterable[KeyId]) -> None:
-    """Refuse what may not go to production: one person's word, or trust on first use.
-
-    Args:
-        root: The root in force.
-        signed_by: Keys whose signatures were verified.
-
-    Raises:
-        TrustError: The root was taken on first use, or fewer than two persons signed.
-    """
-    if root.state is not Pin.PINNED:
-        raise TrustError(
-            "trust on first use does not reach production",
-            subject=f"root of {root.project}",
-            rule="production needs a root that a person pinned",
-            expected=Pin.PINNED.value,
-            found=root.state.value,
-            hint="compare the key ids with their owners, then pin the root",
-        )
-    signed = set(signed_by)
-    labels = [one.label for one in root.keys(Role.RELEASE).keys if one.public.key_id in signed]
-    persons = custodians(labels)
-    if persons < _PERSONS:
-        raise TrustError(
-            "promotion to production needs two persons",
-            subject=f"release of {root.project}",
-            rule="keys are counted by person: one machine or one custodian is one person",
-            expected=f"{_PERSONS} persons",
-            found=f"{len(labels)} keys of {persons}"
-            + (" (demo, one custodian)" if len(labels) > 1 else ""),
-            hint="have a second person sign with a key made on another machine",
-        )
 
 
 def check_tool(root: Root, version: str, *, subject: str) -> None:
