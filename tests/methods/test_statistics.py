@@ -54,14 +54,10 @@ def test_corrections_accept_no_tests():
     assert benjamini_hochberg([]).size == holm([]).size == 0
 
 
-@given(
-    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), st.floats(0.5, 100), st.floats(-9, 9)
-)
-def test_robust_z_ignores_scale_and_place(values, scale, place):
-    x = np.array(values)
-    moved = robust_z(x * scale + place)
-    assert np.all(np.isfinite(moved))
-    assert np.argmax(np.abs(x - np.median(x))) >= 0
+@given(st.lists(st.integers(-1_000, 1_000), min_size=1, max_size=40), st.integers(-9, 9))
+def test_robust_z_ignores_scale_and_place(values, place):
+    x = np.array(values, float)
+    assert robust_z(x * 4 + place) == pytest.approx(robust_z(x))
 
 
 def test_robust_z_is_a_normal_score_and_survives_outliers():

@@ -1,0 +1,186 @@
+"""Labels that the other rows contradict; see `LabelFlips`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hauberk.core.artifact import Dataset
+from hauberk.core.control import Check, NotApplicable
+from hauberk.core.finding import Evidence, Finding, Location, Matrix, RowScores, Severity
+from hauberk.core.threat import ThreatId
+from hauberk.methods import embed
+from hauberk.methods.beliefs import (
+    Changes,
+    beliefs,
+    chance_of_change,
+    estimate_changes,
+    sharpened,
+)
+
+_SHOWN = 10
+_MAX_CLASSES = 200
+_MIN_ROWS = 40
+_MIN_CLASS_ROWS = 8
+_DRAWN_CLASSES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelFlips(Check[Dataset]):
+    """Labels that contradict what models trained on the other rows believe.
+
+    Every row is scored by the probability that its label was changed. The data set is
+    flagged when labels are contradicted even where beliefs are firmest, as often there as
+    elsewhere: honest doubt fades with firmness, changed labels do not. Then the rows whose
+    label is likelier changed than not are named.
+
+    Limits:
+        Sets whose classes overlap (models err on more than ``max_doubt`` of the rows) are
+        scored but not flagged: there a flip looks like any hard row. Flips of rows near the
+        boundary, of whole clusters, of fewer than ``min_rate`` of the rows or in sets of
+        fewer than some hundred rows pass the gate, as do changes made to all copies of the
+        data with the features to match.
+
+    Args:
+        min_rate: Share of changed labels that must be exceeded with 99 % confidence, 0 to
+            1. Lower finds weaker attacks and raises false alarms.
+        max_doubt: Share of rows that models may get wrong without any flips, 0 to 1.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> from hauberk.formats.tables import table_of
+        >>> xs = [i / 100 for i in range(400)]
+        >>> ys = ["low" if (x < 2) != (i % 10 == 0) else "high" for i, x in enumerate(xs)]
+        >>> table = table_of("t", [pa.RecordBatch.from_pydict({"x": xs, "y": ys})], label="y")
+        >>> [f.message for f in LabelFlips().check(table) if isinstance(f, Finding)]
+        ['39 of 400 labels of t contradict rows that are alike, also where the models are surest']
+
+    References:
+        Northcutt, Jiang and Chuang (2021), Confident learning: estimating uncertainty in
+        dataset labels. For the statistics see `hauberk.methods.beliefs`.
+    """
+
+    title: ClassVar[str] = "Labels were changed"
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("PP-1"), ThreatId("AQ-2"))
+    subject: ClassVar[Any] = Dataset
+
+    min_rate: float = 0.015
+    max_doubt: float = 0.12
+
+    def check(self, subject: Dataset) -> Iterator[Finding | RowScores]:
+        """Scores for all rows, and at most one finding.
+
+        Raises:
+            NotApplicable: There is no label, it is no class, or there are too few rows.
+        """
+        rows, known = _classified(subject)
+        labels = _recoded(rows.labels[known])
+        n_classes = int(labels.max()) + 1
+        belief = beliefs(embed.features(rows)[known], labels, n_classes)
+        changes = estimate_changes(belief, labels)
+        rates = self._rates(changes, n_classes)
+        sharp = sharpened(belief, labels, max(changes.rate, self.min_rate))
+        chance = chance_of_change(sharp, labels, rates)
+        yield _scores(subject, rows, known, chance)
+        if self._is_alarming(changes):
+            names = [rows.classes[code] for code in np.unique(rows.labels[known])]
+            yield _finding(subject, known, chance, changes, names)
+
+    def _rates(self, changes: Changes, n_classes: int) -> Any:
+        """Uniform rates, but pairs that stand out have their own."""
+        uniform = min(max(changes.rate, self.min_rate), 0.4) / max(n_classes - 1, 1)
+        rates = np.full((n_classes, n_classes), uniform)
+        special = changes.pairs_low > max(self.min_rate, 2 * uniform)
+        rates[special] = np.minimum(changes.pairs[special], 0.4)
+        return rates
+
+    def _is_alarming(self, changes: Changes) -> bool:
+        """Whether contradictions are many, not from lack of skill and not from doubt."""
+        has_skill = changes.rate < 0.5 * changes.chance and changes.doubt < self.max_doubt
+        is_flat = changes.fading > 0.01 and changes.rate > 0.35 * changes.contradicted  # noqa: PLR2004 - chosen with the range, see Limits
+        spread = changes.low > self.min_rate and is_flat
+        paired = bool((changes.pairs_low > 2 * self.min_rate).any()) and changes.fading > 1e-4  # noqa: PLR2004 - as above
+        return has_skill and (spread or paired)
+
+
+def _classified(subject: Dataset) -> tuple[embed.Rows, Any]:
+    if subject.label is None:
+        raise NotApplicable("no column is named as the label")
+    rows = embed.load(subject)
+    counts = np.bincount(rows.labels[rows.labels >= 0], minlength=len(rows.classes))
+    large = np.flatnonzero(counts >= _MIN_CLASS_ROWS)
+    known = np.flatnonzero(np.isin(rows.labels, large))
+    if len(rows.classes) > _MAX_CLASSES or large.size < 2 or known.size < _MIN_ROWS:  # noqa: PLR2004 - two classes
+        raise NotApplicable(
+            f"the label has {len(rows.classes)} values, {large.size} of them in at least "
+            f"{_MIN_CLASS_ROWS} rows: too few rows to contradict it, or no class"
+        )
+    return rows, known
+
+
+def _recoded(labels: Any) -> Any:
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def _scores(subject: Dataset, rows: embed.Rows, known: Any, chance: Any) -> RowScores:
+    """The chance of a change; rows without a usable label score 0."""
+    scores = np.zeros(rows.n_rows)
+    scores[known] = chance
+    return RowScores(
+        path=subject.name, n_rows=rows.n_rows, read=lambda: iter([(0, scores.tolist())])
+    )
+
+
+def _finding(
+    subject: Dataset, known: Any, chance: Any, changes: Changes, names: list[str]
+) -> Finding:
+    flagged = np.flatnonzero(chance > 0.5)  # noqa: PLR2004 - likelier changed than not
+    worst = known[flagged[np.argsort(-chance[flagged], kind="stable")][:_SHOWN]]
+    return Finding(
+        message=f"{flagged.size} of {chance.size} labels of {subject.name} contradict rows that "
+        "are alike, also where the models are surest",
+        path=subject.name,
+        severity=Severity.HIGH,
+        threats=LabelFlips.threats,
+        confidence=0.99,
+        location=Location(rows=tuple(worst.tolist()), field=subject.label),
+        remedy="Set the named rows aside, have a person label them again, and find the step "
+        "or the contributor that changed them.",
+        evidence=Evidence(
+            statistic="share of contradicted labels where beliefs are firmest",
+            value=changes.rate,
+            threshold=changes.low,
+            n=changes.n_anchors,
+            facts=_facts(changes, names, flagged.size),
+            plots=_plots(changes, names),
+        ),
+    )
+
+
+def _facts(changes: Changes, names: list[str], n_flagged: int) -> dict[str, str]:
+    origin, given = np.unravel_index(changes.pairs_low.argmax(), changes.pairs_low.shape)
+    facts = {
+        "rows named": str(n_flagged),
+        "contradicted among all rows": f"{changes.contradicted:.3f}",
+    }
+    if changes.pairs_low[origin, given] > 0:
+        facts["strongest pair"] = (
+            f"{names[origin]} labelled {names[given]}: {changes.pairs[origin, given]:.3f}"
+        )
+    return facts
+
+
+def _plots(changes: Changes, names: list[str]) -> tuple[Matrix, ...]:
+    if len(names) > _DRAWN_CLASSES:
+        return ()
+    return (
+        Matrix(
+            title="Believed class (rows) and label (columns) where beliefs are firmest",
+            rows=tuple(names),
+            columns=tuple(names),
+            values=tuple(tuple(row) for row in changes.pairs.tolist()),
+        ),
+    )
