@@ -49,7 +49,7 @@ test-integrations: setup ## tests that need servers or stacks of their own
 	@$(PY) -m pytest -m integration $(T)
 
 lock: ## resolve requirements/lock.txt again, leaving out releases younger than a week
-	@test -x .venv-lock/bin/pip-compile || { python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet 'pip>=26' pip-tools; }
+	@test -x .venv-lock/bin/pip-compile || { $${PYTHON:-python3} -m venv .venv-lock && .venv-lock/bin/pip install --quiet 'pip>=26' pip-tools; }
 	@.venv-lock/bin/python scripts/lock.py
 
 clean: ## remove what the targets made

@@ -19,6 +19,7 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     package = tmp_path / "hauberk"
     (package / "controls" / "model").mkdir(parents=True)
+    (package / "controls" / "__init__.py").touch()  # else the real package goes first
     monkeypatch.setattr(hauberk, "__path__", [str(package), *hauberk.__path__])
     hidden = [name for name in sys.modules if name.startswith("hauberk.controls")]
     for name in hidden:

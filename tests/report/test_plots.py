@@ -103,6 +103,11 @@ def test_an_interval_shades_the_side_that_counts_as_met():
     assert '<rect x="4.0" y="3" width="76.0"' in at_most
 
 
+def test_a_cell_near_the_largest_number_is_drawn():
+    plot = Matrix(title="t", rows=("r",), columns=("c",), values=((1.9974368165136842e307,),))
+    assert 'class="h9"' in draw(plot)
+
+
 @given(value=_FLOATS, low=_FLOATS, high=_FLOATS, target=_FLOATS)
 def test_an_interval_of_any_numbers_stays_on_its_line(
     value: float, low: float, high: float, target: float

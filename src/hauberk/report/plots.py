@@ -216,7 +216,7 @@ def matrix(plot: Matrix) -> Markup:
 
 def _cell(value: float, span: Span) -> Markup:
     low, high = span
-    shade = round(9 * (value - low) / (high - low))
+    shade = round(9 * ((value - low) / (high - low)))
     return element("td", number(value), class_=f"h{shade}")
 
 
