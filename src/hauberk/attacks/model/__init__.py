@@ -1,0 +1,1 @@
+"""Attacks on model files and on what is reported about models."""

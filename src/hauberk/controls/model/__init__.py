@@ -1,0 +1,1 @@
+"""Controls over model files and evaluations."""

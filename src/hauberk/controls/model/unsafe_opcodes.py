@@ -1,0 +1,323 @@
+"""Model files that run code when they are loaded: see `UnsafeOpcodes`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from hauberk.core.artifact import ModelFile
+from hauberk.core.control import Check, NotApplicable
+from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
+from hauberk.core.threat import ThreatId
+from hauberk.errors import UnavailableError
+from hauberk.formats.archives import Ledger, Trouble, TroubleKind
+from hauberk.formats.contents import PLAIN, TAIL, Kind, Part, contents
+from hauberk.formats.onnx_files import read_onnx
+from hauberk.formats.pickle_events import Embedded, Ended, Imported
+from hauberk.formats.pickle_judgement import Grade, Remark, judge
+from hauberk.formats.pickle_values import printable
+from hauberk.formats.pickles import read_pickle
+from hauberk.formats.safetensors import problems_of
+from hauberk.formats.spans import Span, open_span
+
+MAX_FINDINGS = 100
+"""Findings told of one file; the first are enough to refuse it."""
+
+MAX_EMBEDDED = 1_000
+"""Constants inside pickles that are looked into."""
+
+_CARVED_BYTES = 16 << 20
+_MAX_CARVED = 200
+_CARVE = re.compile(
+    rb"\x80[\x02-\x05](?=[\x95c}\](X\x8c\x28])|[ci](?=[a-z_][\w.]{1,60}\n[A-Za-z_][\w.]{0,60}\n)"
+)
+
+_SEVERITY = {
+    Grade.DANGEROUS: Severity.CRITICAL,
+    Grade.CODE: Severity.HIGH,
+    Grade.EVASIVE: Severity.HIGH,
+    Grade.UNKNOWN: Severity.MEDIUM,
+}
+_REMEDY = {
+    Grade.DANGEROUS: "Do not load this file. Ask its publisher for safetensors, ONNX or skops.",
+    Grade.CODE: "Do not load this file outside of a sandbox; define the function in a package "
+    "and refer to it by name.",
+    Grade.EVASIVE: "Do not load this file; fetch it again and compare its digest with the "
+    "publisher's.",
+    Grade.UNKNOWN: "Find out what this name does when it is loaded, and list it in the policy "
+    "with an owner and a reason.",
+}
+_DOMAINS = frozenset(
+    {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", "com.microsoft"}
+)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was found so far in one file.
+
+    Attributes:
+        worst: The worst remark about each thing, in the order of discovery.
+    """
+
+    path: str
+    ledger: Ledger = field(default_factory=Ledger)
+    worst: dict[tuple[tuple[str, ...], str], tuple[Remark, tuple[str, ...]]] = field(
+        default_factory=dict
+    )
+    unread: list[str] = field(default_factory=list)
+    judged: int = 0
+    foreign: int = 0
+    embedded: int = 0
+
+    def note(self, remark: Remark, inner: tuple[str, ...]) -> None:
+        """Keep ``remark`` unless something as bad is known about the same thing."""
+        key = (inner, remark.about)
+        known = self.worst.get(key)
+        if known is None and len(self.worst) >= MAX_FINDINGS and remark.grade < Grade.DANGEROUS:
+            return
+        if known is None or known[0].grade < remark.grade or _says_more(known[0], remark):
+            self.worst[key] = (remark, inner)
+
+
+def _says_more(old: Remark, new: Remark) -> bool:
+    """Whether the second remark decodes the call where the first only names the import."""
+    return (
+        old.grade == new.grade and old.text.startswith("imports") and not new.text.startswith("imp")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsafeOpcodes(Check[ModelFile]):
+    r"""Files whose loading would import or call something that is not on a reviewed list.
+
+    The file is taken apart by its content, through archives and compressed streams, and
+    every pickle in it is followed symbolically: nothing is unpickled. Each import and call
+    is held against a list of exact names that was generated from the libraries that write
+    honest models, with the shape of the arguments where that matters. A call of a name known
+    to run code is critical and shown decoded; a structure that no honest writer makes is
+    high; a name that nobody has reviewed is a medium finding for a person to decide.
+
+    Limits:
+        A listed class is trusted with any state, unless its library turns state into code.
+        Code inside TorchScript archives, Keras, HDF5, SavedModel, GGUF and TensorFlow Lite
+        files is not read: those end as not assessed. Triggers hidden in weights are invisible
+        here. Whether the loading machine has a module that answers to a listed name with
+        other code is the business of locked environments.
+
+    Args:
+        max_unpacked_bytes: Bytes that archives and streams in one file may unpack to.
+            More costs disk and time; a file beyond it is refused.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "model.bin")
+        ...     _ = path.write_bytes(b"cos\\nsystem\\n(S'id'\\ntR.")
+        ...     found = list(UnsafeOpcodes().check(ModelFile(name="model.bin", path=path)))
+        >>> found[0].message
+        "model.bin: loading it calls os.system('id')"
+
+    References:
+        CPython, ``Lib/pickletools.py`` and ``Modules/_pickle.c``; MITRE ATLAS AML.T0011.000;
+        CWE-502.
+    """
+
+    title: ClassVar[str] = "Model file that runs code when it is loaded"
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("EX-1"),)
+    subject: ClassVar[type] = ModelFile
+
+    max_unpacked_bytes: int = 8 << 30
+
+    def check(self, subject: ModelFile) -> Iterator[Finding]:
+        """Findings in the order in which the bytes lie, the worst about each thing.
+
+        Raises:
+            UnavailableError: The file, or a part of it, cannot be read.
+            NotApplicable: The file is in a format that carries no model.
+        """
+        reading = _Reading(subject.name, Ledger(max_bytes=self.max_unpacked_bytes))
+        for name, path in _files(subject):
+            with open_span(path) as span:
+                _read(span, name, reading)
+        yield from _findings(reading)
+        if reading.unread and not any(_is_defect(remark) for remark, _ in reading.worst.values()):
+            raise _unread(subject, reading)
+        if reading.foreign and not reading.judged:
+            raise NotApplicable(f"{subject.name} is in no format that models come in")
+
+
+def _files(subject: ModelFile) -> Iterator[tuple[str, Path]]:
+    if not subject.path.is_dir():
+        yield "", subject.path
+        return
+    for path in sorted(subject.path.rglob("*")):
+        if path.is_file() or path.is_symlink():
+            yield str(path.relative_to(subject.path)), path
+
+
+# Reading
+
+
+def _read(
+    span: Span,
+    name: str,
+    reading: _Reading,
+    inner: tuple[str, ...] = (),
+    *,
+    is_constant: bool = False,
+) -> None:
+    """Judge everything in ``span``; of a constant inside a pickle only what would run."""
+    place = (*inner, name) if name and not is_constant else inner
+    for part in contents(span, name or reading.path, place, reading.ledger):
+        if isinstance(part, Trouble):
+            _note_trouble(part, reading, is_constant=is_constant)
+        elif part.kind is Kind.PICKLE:
+            _read_pickle(part, reading, is_constant=is_constant)
+        elif not is_constant:
+            _READERS.get(part.kind, _judged)(part, reading)
+
+
+def _note_trouble(trouble: Trouble, reading: _Reading, *, is_constant: bool) -> None:
+    if trouble.kind is TroubleKind.UNREAD:
+        if not is_constant:
+            reading.unread.append(_where(trouble.inner, trouble.reason))
+    elif not is_constant or trouble.kind is TroubleKind.BOUND:
+        remark = Remark(Grade.EVASIVE, trouble.reason, trouble.reason, trouble.offset or 0)
+        reading.note(remark, trouble.inner)
+
+
+def _where(inner: tuple[str, ...], reason: str) -> str:
+    return f"{' > '.join(inner)}: {reason}" if inner else reason
+
+
+def _read_pickle(part: Part, reading: _Reading, *, is_constant: bool) -> None:
+    reading.judged += 1
+    # Under a second reading array bytes are taken for opcodes and names come out scrambled:
+    # only names known to be dangerous count there.
+    is_second = part.detail == PLAIN
+    for event in part.events or ():
+        if isinstance(event, Embedded):
+            _read_embedded(event, part, reading)
+        elif isinstance(event, Ended) and event.broken:
+            if not is_second and not is_constant:
+                text = f"stops with an error: {event.broken}"
+                reading.note(Remark(Grade.EVASIVE, "broken", text, event.offset), part.inner)
+        elif isinstance(event, Imported) or not is_second:
+            for remark in judge(event):
+                if remark.grade is Grade.DANGEROUS or not is_second:
+                    reading.note(remark, part.inner)
+
+
+def _read_embedded(event: Embedded, part: Part, reading: _Reading) -> None:
+    reading.embedded += 1
+    if reading.embedded <= MAX_EMBEDDED:
+        inner = (*part.inner, f"constant at byte {event.offset}")
+        _read(event.span, "", reading, inner, is_constant=True)
+
+
+def _judged(_part: Part, reading: _Reading) -> None:
+    reading.judged += 1
+
+
+def _foreign(_part: Part, reading: _Reading) -> None:
+    reading.foreign += 1
+
+
+def _storage(part: Part, reading: _Reading) -> None:
+    if part.detail == TAIL:
+        _carve(part, reading)
+
+
+def _empty(part: Part, reading: _Reading) -> None:
+    if not part.inner:
+        reading.unread.append("the file is empty")
+
+
+def _unreadable(part: Part, reading: _Reading) -> None:
+    reading.unread.append(_where(part.inner, f"{part.kind}: {part.detail}"))
+    _carve(part, reading)
+
+
+def _safetensors(part: Part, reading: _Reading) -> None:
+    reading.judged += 1
+    for problem in problems_of(part.span):
+        reading.note(Remark(Grade.EVASIVE, problem, problem, 0), part.inner)
+
+
+def _onnx(part: Part, reading: _Reading) -> None:
+    reading.judged += 1
+    summary = read_onnx(part.span)
+    brought = {domain for domain, _ in summary.functions}
+    for domain in sorted({domain for domain, _ in summary.operators} - brought - _DOMAINS):
+        text = f"needs operators of {printable(domain)!r}, which a library outside must bring"
+        reading.note(Remark(Grade.UNKNOWN, domain, text, 0), part.inner)
+    for place in sorted(summary.external):
+        if _leads_out(place):
+            text = f"reads tensors from {printable(place)!r}, outside of its folder"
+            reading.note(Remark(Grade.EVASIVE, place, text, 0), part.inner)
+
+
+def _leads_out(place: str) -> bool:
+    return place.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", place) or ":" in place[:2]
+
+
+_READERS: dict[Kind, Callable[[Part, _Reading], None]] = {
+    Kind.STORAGE: _storage,
+    Kind.SAFETENSORS: _safetensors,
+    Kind.ONNX: _onnx,
+    Kind.TEXT: _foreign,
+    Kind.FOREIGN: _foreign,
+    Kind.EMPTY: _empty,
+    Kind.UNREAD: _unreadable,
+    Kind.UNKNOWN: _unreadable,
+}
+
+
+def _carve(part: Part, reading: _Reading) -> None:
+    """Look for dangerous pickles inside bytes of no known format; only those are told."""
+    data = part.span.read(part.offset, _CARVED_BYTES)
+    for _, match in zip(range(_MAX_CARVED), _CARVE.finditer(data), strict=False):
+        at = part.offset + match.start()
+        for event in read_pickle(part.span, at, arrays=True, max_opcodes=100_000):
+            for remark in judge(event):
+                if remark.grade is Grade.DANGEROUS:
+                    reading.note(remark, (*part.inner, f"hidden at byte {at}"))
+
+
+# Telling
+
+
+def _findings(reading: _Reading) -> Iterator[Finding]:
+    ordered = sorted(reading.worst.values(), key=lambda item: -item[0].grade)
+    for remark, inner in ordered[:MAX_FINDINGS]:
+        place = f"{reading.path} > {' > '.join(inner)}" if inner else reading.path
+        verb = "" if remark.grade is Grade.EVASIVE else "loading it "
+        yield Finding(
+            message=f"{place}: {verb}{remark.text}",
+            path=reading.path,
+            severity=_SEVERITY[remark.grade],
+            level=Level.DEFECT if _is_defect(remark) else Level.REVIEW,
+            confidence=0.5 if remark.grade is Grade.UNKNOWN else 1.0,
+            remedy=_REMEDY[remark.grade],
+            location=Location(offset=remark.offset, inner=inner),
+            evidence=Evidence(facts={"grade": remark.grade.name.lower()}),
+        )
+
+
+def _is_defect(remark: Remark) -> bool:
+    return remark.grade > Grade.UNKNOWN
+
+
+def _unread(subject: ModelFile, reading: _Reading) -> UnavailableError:
+    return UnavailableError(
+        f"{subject.name} could not be assessed: {reading.unread[0]}",
+        subject=subject.name,
+        rule="every part of a model file is read before it is judged",
+        found="; ".join(reading.unread[:5]),
+        hint="unpack or convert it where that is safe, or refuse it",
+    )

@@ -1,0 +1,426 @@
+"""What a file holds, by its bytes and not by its name, at every level of nesting.
+
+`contents` walks through archives and compressed streams and gives the parts that a loader
+could be handed. One file may be several things at once, a pickle in front of a zip
+archive for example, and each reading is followed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import cast
+
+from hauberk.errors import ArtifactError, LimitError
+from hauberk.formats.archives import (
+    BoundError,
+    Ledger,
+    TarEntry,
+    Trouble,
+    TroubleKind,
+    ZipEntry,
+    find_zip,
+    is_tar,
+    list_tar,
+    list_zip,
+    stream_kind,
+    unpack,
+)
+from hauberk.formats.numpy_files import MAGIC as NPY_MAGIC
+from hauberk.formats.numpy_files import read_npy_header
+from hauberk.formats.onnx_files import is_onnx
+from hauberk.formats.pickle_events import Built, Called, Ended, Imported, PickleEvent
+from hauberk.formats.pickle_values import printable
+from hauberk.formats.pickles import read_pickle
+from hauberk.formats.safetensors import is_safetensors
+from hauberk.formats.spans import Span, spooled
+
+HEAD_BYTES = 1 << 12
+
+PLAIN = "as pickle.load reads it"
+"""Detail of a second reading: the bytes of joblib's arrays are opcodes for ``pickle.load``."""
+
+TAIL = "bytes behind a pickle"
+"""Detail of what follows the last pickle of a file; no loader runs it."""
+
+MAX_STACKED = 10_000
+"""Pickles one behind the other in one file."""
+
+
+class Kind(StrEnum):
+    """What a part is."""
+
+    PICKLE = "pickle"
+    NPY = "npy"
+    SAFETENSORS = "safetensors"
+    ONNX = "onnx"
+    STORAGE = "raw tensor storage"
+    TEXT = "text"
+    INERT = "format without code"
+    FOREIGN = "no model format"
+    UNREAD = "format that is not read"
+    UNKNOWN = "unknown format"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing found in a file.
+
+    Attributes:
+        span: Its bytes; valid until the next part is asked for.
+        inner: Path inside nested containers, outermost first.
+        offset: Where it begins in the span: a pickle behind another one.
+        detail: Name of the format where ``kind`` alone does not say it.
+        events: What loading a pickle would do.
+    """
+
+    kind: Kind
+    span: Span
+    inner: tuple[str, ...] = ()
+    offset: int = 0
+    detail: str = ""
+    events: Replay | None = None
+
+
+class Replay:
+    """The events of one pickle, read once, that can be drained to their end by two readers."""
+
+    def __init__(self, events: Iterator[PickleEvent]) -> None:
+        self._events = events
+        self._ended: Ended | None = None
+
+    def __iter__(self) -> Iterator[PickleEvent]:
+        for event in self._events:
+            if isinstance(event, Ended):
+                self._ended = event
+            yield event
+
+    def ended(self) -> Ended:
+        """The last event; what was not read by then is read now."""
+        for _ in self:
+            pass
+        return cast("Ended", self._ended)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the walk stands."""
+
+    inner: tuple[str, ...]
+    ledger: Ledger
+    claims_pickle: bool
+
+    def inside(self, name: str) -> _Place:
+        return replace(self, inner=(*self.inner, printable(name)), claims_pickle=_claims(name))
+
+
+_PICKLE_NAMES = re.compile(r"\.(pkl|pickle|p|pk|joblib|jl|pt|pth|ckpt|dill|dat)\d?$", re.IGNORECASE)
+
+
+def _claims(name: str) -> bool:
+    return bool(_PICKLE_NAMES.search(name))
+
+
+def contents(
+    span: Span, name: str = "", inner: tuple[str, ...] = (), ledger: Ledger | None = None
+) -> Iterator[Part | Trouble]:
+    """The parts of a file and what could not be taken at face value, in file order.
+
+    Args:
+        span: Bytes of a stranger.
+        name: What the file is called; only a claim, used to tell a damaged pickle from
+            bytes of an unknown format.
+        inner: Path of containers that the file was found in.
+        ledger: Budget, shared with whatever holds this file.
+    """
+    place = _Place(inner, ledger or Ledger(), _claims(name))
+    yield from _walk(span, place)
+
+
+def _walk(span: Span, place: _Place) -> Iterator[Part | Trouble]:
+    try:
+        place.ledger.enter(len(place.inner))
+        yield from _readings(span, place)
+    except ArtifactError as error:
+        yield _trouble(error, place)
+
+
+def _readings(span: Span, place: _Place) -> Iterator[Part | Trouble]:
+    """Every way in which the bytes could be read."""
+    head = span.read(0, HEAD_BYTES)
+    if not head:
+        yield Part(Kind.EMPTY, span, place.inner)
+        return
+    found = False
+    for reading in (_as_archive, _as_stream, _as_npy, _as_pickles):
+        for part in reading(span, head, place):
+            found = True
+            yield part
+    if not found:
+        yield _plain(span, head, place)
+
+
+# Containers
+
+
+def _as_archive(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
+    end = find_zip(span)
+    if end is not None and (head.startswith(b"PK") or _points_at_directory(span, end)):
+        yield from _walk_zip(span, end, place)
+    elif head.startswith(b"PK\x03\x04"):
+        reason = "the zip archive has no directory"
+        yield Trouble(TroubleKind.EVASIVE, reason, place.inner)
+    if is_tar(head):
+        yield from _walk_tar(span, place)
+
+
+def _points_at_directory(span: Span, end: int) -> bool:
+    """Whether the end record has a directory in front of it, or is a chance match."""
+    size = int.from_bytes(span.read(end + 12, 4), "little")
+    return size <= end and span.read(end - size, 4) == b"PK\x01\x02"
+
+
+def _walk_zip(span: Span, end: int, place: _Place) -> Iterator[Part | Trouble]:
+    listing = list_zip(span, end)
+    yield from (replace(trouble, inner=place.inner) for trouble in listing.troubles)
+    overlap = any("overlap" in trouble.reason for trouble in listing.troubles)
+    storages = _storage_folders(listing.entries)
+    for entry in listing.entries:
+        if entry.name.endswith("/") and not entry.size:
+            continue
+        inside = place.inside(entry.name)
+        if overlap and entry.method != "stored":
+            continue  # a bomb by construction; what it holds has been refused already
+        if _is_storage(entry.name, storages):
+            yield from _storage(span, entry, inside)
+        else:
+            yield from _zip_member(span, entry, inside)
+
+
+def _storage_folders(entries: tuple[ZipEntry, ...]) -> tuple[str, ...]:
+    """Folders of raw tensor bytes, which lie beside the pickle of a torch archive."""
+    pickles = (entry.name for entry in entries if entry.name.endswith("/data.pkl"))
+    return tuple(name.removesuffix("data.pkl") for name in pickles)
+
+
+_STORAGE_NAME = re.compile(r"(data|constants|xl_model_weights)/[^/]+|byteorder|version|\.\w.*")
+
+
+def _is_storage(name: str, folders: tuple[str, ...]) -> bool:
+    return any(
+        name.startswith(folder) and _STORAGE_NAME.fullmatch(name.removeprefix(folder))
+        for folder in folders
+    )
+
+
+def _storage(span: Span, entry: ZipEntry, place: _Place) -> Iterator[Part | Trouble]:
+    place.ledger.enter(len(place.inner))
+    yield Part(Kind.STORAGE, span.part(entry.data, entry.packed), place.inner)
+
+
+def _zip_member(span: Span, entry: ZipEntry, place: _Place) -> Iterator[Part | Trouble]:
+    if entry.is_encrypted:
+        yield Trouble(TroubleKind.UNREAD, "a member is encrypted", place.inner, entry.start)
+    elif not entry.method:
+        reason = "a member's compression is not read"
+        yield Trouble(TroubleKind.UNREAD, reason, place.inner, entry.start)
+    elif entry.method == "stored":
+        yield from _walk(span.part(entry.data, entry.packed), place)
+    else:
+        yield from _unpacked(entry.chunks(span, place.ledger), place)
+
+
+def _walk_tar(span: Span, place: _Place) -> Iterator[Part | Trouble]:
+    for entry in list_tar(span, place.ledger):
+        if isinstance(entry, TarEntry):
+            yield from _walk(span.part(entry.data, entry.size), place.inside(entry.name))
+        else:
+            yield replace(entry, inner=place.inner)
+
+
+def _as_stream(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
+    kind = stream_kind(head)
+    packed = span
+    if head.startswith(b"ZF0x"):
+        # joblib before 0.10: "ZF", the size as 19 characters, an optional blank, then zlib.
+        kind, packed = "zlib", span.part(22 if head[21:22] == b" " else 21)
+    if kind is not None:
+        inside = replace(place, inner=(*place.inner, f"({kind})"))
+        # Two bytes make a zlib header: a stream that breaks at once is another format.
+        is_weak = kind == "zlib" and not place.claims_pickle
+        yield from _unpacked(unpack(packed.chunks(), kind, place.ledger), inside, is_weak=is_weak)
+
+
+def _unpacked(
+    chunks: Iterator[bytes], place: _Place, *, is_weak: bool = False
+) -> Iterator[Part | Trouble]:
+    """What is packed, as far as it unpacks: a loader acts on the first bytes at once."""
+    problems: list[ArtifactError] = []
+    with spooled(_until_problem(chunks, problems)) as result:
+        if problems and not (is_weak and not result.size):
+            yield _trouble(problems[0], place)
+        if result.size or not problems:
+            yield from _walk(result, place)
+
+
+def _until_problem(chunks: Iterator[bytes], problems: list[ArtifactError]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except ArtifactError as error:
+        problems.append(error)
+
+
+def _trouble(error: ArtifactError, place: _Place) -> Trouble:
+    kind = TroubleKind.BOUND if isinstance(error, BoundError) else TroubleKind.EVASIVE
+    return Trouble(kind, error.message, place.inner)
+
+
+# Pickles
+
+
+def _as_npy(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
+    if not head.startswith(NPY_MAGIC):
+        return
+    header = read_npy_header(span)
+    if header.has_objects:
+        yield from _pickles(span, header.data, place)
+    else:
+        yield Part(Kind.NPY, span, place.inner)
+
+
+def _as_pickles(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
+    if not head.startswith(NPY_MAGIC) and begins_pickle(span, 0, is_claimed=place.claims_pickle):
+        yield from _pickles(span, 0, place)
+
+
+def _pickles(span: Span, start: int, place: _Place) -> Iterator[Part | Trouble]:
+    """The pickle at ``start`` and those right behind it, as legacy torch files have them."""
+    at = start
+    for _ in range(MAX_STACKED):
+        events = Replay(read_pickle(span, at, arrays=True))
+        yield Part(Kind.PICKLE, span, place.inner, at, events=events)
+        ended = events.ended()
+        if ended.arrays:
+            plain = Replay(read_pickle(span, at))
+            yield Part(Kind.PICKLE, span, place.inner, at, PLAIN, events=plain)
+        at = ended.offset
+        if ended.broken or at >= span.size or not begins_pickle(span, at, is_claimed=False):
+            break
+    else:
+        yield Trouble(TroubleKind.BOUND, "too many pickles in one file", place.inner, at)
+    if at < span.size:
+        yield Part(Kind.STORAGE, span, place.inner, at, TAIL)
+
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
+_TRIAL_OPCODES = 200_000
+_STRONG = re.compile(rb"\x80[\x04\x05]\x95|\x80[\x02\x03][}\](c\x8aX]")
+_FIRST_OPCODES = re.compile(rb"[\x80(\]})IFLSVKJMGNUXTBCcipPQ\x88-\x8f\x95\x96]")
+
+
+def begins_pickle(span: Span, at: int, *, is_claimed: bool) -> bool:
+    """Whether a pickle begins here: it is tried, because old protocols have no magic.
+
+    Args:
+        is_claimed: Whether the file's name says so; then a damaged one counts too.
+    """
+    head = span.read(at, 3)
+    if not _FIRST_OPCODES.match(head):
+        return False
+    is_binary = head[:1] == b"\x80" and head[1:2] <= b"\x05"
+    if is_binary and (is_claimed or _STRONG.match(head)):
+        return True
+    try:
+        return _trial(span, at, is_binary=is_binary)
+    except LimitError:
+        return True
+
+
+def _trial(span: Span, at: int, *, is_binary: bool) -> bool:
+    for event in read_pickle(span, at, arrays=True, max_opcodes=_TRIAL_OPCODES):
+        if isinstance(event, Imported) and not _is_plausible(event):
+            return False
+        if isinstance(event, (Called, Built)) or (is_binary and isinstance(event, Imported)):
+            return True
+        if isinstance(event, Ended):
+            return not event.broken
+    return False
+
+
+def _is_plausible(event: Imported) -> bool:
+    names = (event.target.module, event.target.name)
+    return all(_IDENTIFIER.fullmatch(name) for name in names)
+
+
+# Everything else
+
+_MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
+    (0, b"\x89HDF\r\n\x1a\n", Kind.UNREAD, "HDF5"),
+    (0, b"GGUF", Kind.UNREAD, "GGUF"),
+    (4, b"TFL3", Kind.UNREAD, "TensorFlow Lite"),
+    (0, b"7z\xbc\xaf\x27\x1c", Kind.UNREAD, "7z archive"),
+    (0, b"Rar!\x1a\x07", Kind.UNREAD, "RAR archive"),
+    (0, b"\x28\xb5\x2f\xfd", Kind.UNREAD, "zstd stream"),
+    (0, b"\x04\x22\x4d\x18", Kind.UNREAD, "lz4 stream"),
+    (0, b"LZIP", Kind.UNREAD, "lzip stream"),
+    (0, b"CBM1", Kind.INERT, "CatBoost model"),
+    (0, b"PAR1", Kind.FOREIGN, "Parquet"),
+    (0, b"ARROW1", Kind.FOREIGN, "Arrow"),
+    (0, b"\xff\xff\xff\xff", Kind.FOREIGN, "Arrow stream"),
+    (0, b"\x89PNG\r\n\x1a\n", Kind.FOREIGN, "PNG"),
+    (0, b"\xff\xd8\xff", Kind.FOREIGN, "JPEG"),
+    (0, b"GIF8", Kind.FOREIGN, "GIF"),
+    (8, b"WEBP", Kind.FOREIGN, "WebP"),
+    (0, b"II*\0", Kind.FOREIGN, "TIFF"),
+    (0, b"MM\0*", Kind.FOREIGN, "TIFF"),
+    (0, b"BM", Kind.FOREIGN, "bitmap"),
+    (0, b"%PDF-", Kind.FOREIGN, "PDF"),
+    (0, b"SQLite format 3\0", Kind.FOREIGN, "SQLite"),
+    (0, b"RIFF", Kind.FOREIGN, "RIFF"),
+    (0, b"OggS", Kind.FOREIGN, "Ogg"),
+    (0, b"fLaC", Kind.FOREIGN, "FLAC"),
+    (0, b"ID3", Kind.FOREIGN, "MP3"),
+    (4, b"ftyp", Kind.FOREIGN, "MP4"),
+    (0, b"wOF", Kind.FOREIGN, "font"),
+    (0, b"\0\x01\0\0\0", Kind.FOREIGN, "font"),
+    (0, b"\x7fELF", Kind.FOREIGN, "ELF program"),
+    (0, b"\xca\xfe\xba\xbe", Kind.FOREIGN, "Java class"),
+)
+"""Offset, bytes, what it means, name."""
+
+_UBJ = re.compile(rb"\{[LlIiU#]")
+
+
+def _plain(span: Span, head: bytes, place: _Place) -> Part:
+    kind, detail = _plain_kind(span, head)
+    return Part(kind, span, place.inner, detail=detail)
+
+
+def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
+    if is_safetensors(head):
+        return Kind.SAFETENSORS, "safetensors"
+    for at, magic, kind, detail in _MAGICS:
+        if head[at : at + len(magic)] == magic:
+            return kind, detail
+    if is_text(head):
+        return Kind.TEXT, "text"
+    if _UBJ.match(head):
+        return Kind.INERT, "UBJSON"
+    return (Kind.ONNX, "ONNX") if is_onnx(span) else (Kind.UNKNOWN, "unknown")
+
+
+def is_text(head: bytes) -> bool:
+    """Whether the first bytes are UTF-8 text or a legacy encoding of a language of Europe."""
+    if b"\0" in head:
+        return head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)  # noqa: PLR2004
+    if controls:
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4 or sum(byte > 127 for byte in head) < len(head) // 4  # noqa: PLR2004
+    return True

@@ -1,0 +1,94 @@
+"""What loading a pickle would do, told one event at a time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from hauberk.formats.pickle_values import Call, Global
+from hauberk.formats.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Loading would import this name."""
+
+    target: Global
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Loading would make this call, with the arguments as they are now."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Loading would set the state of ``target``."""
+
+    target: Any
+    state: Any
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Loading would put items into ``target``, by its own methods where it is no container."""
+
+    target: Any
+    opcode: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """Something that no honest writer makes."""
+
+    reason: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Constant bytes that look like something a loader reads."""
+
+    span: Span
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of one pickle.
+
+    Attributes:
+        offset: First byte after it, or where it broke.
+        broken: Why loading stops there with an error; empty after a ``STOP``.
+        result: What loading would return.
+        arrays: Arrays between the opcodes that were passed over.
+    """
+
+    offset: int
+    protocol: int
+    opcodes: int
+    broken: str = ""
+    result: Any = None
+    arrays: int = 0
+
+
+PickleEvent = Imported | Called | Built | Received | Oddity | Embedded | Ended
+
+
+_FIRST_TEXT_OPCODE = re.compile(rb"[(\]})IFLSVKJMGNUXTcip]")
+_TEXT_IMPORT = re.compile(rb"[ci][A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n")
+_MAGIC = re.compile(
+    rb"\x80[\x00-\x05]|PK\x03\x04|\x1f\x8b\x08|BZh[1-9]|\xfd7zXZ\x00|\x93NUMPY|x[\x01\x5e\x9c\xda]"
+)
+
+
+def looks_loadable(head: bytes) -> bool:
+    """Whether bytes begin like a pickle or like a container that a pickle travels in."""
+    if _MAGIC.match(head):
+        return True
+    return bool(_FIRST_TEXT_OPCODE.match(head) and _TEXT_IMPORT.search(head[:512]))

@@ -1,0 +1,186 @@
+"""What is known about the names that pickles import.
+
+Three sources, all data in this package: the list generated from the libraries themselves
+(``pickle_allowlist.json``, written by ``scripts/generate_pickle_allowlist.py``), the
+reviewed list of plain values, and the names known to run code
+(``pickle_knowledge.toml``). A name that is in none is unknown, which is never the same as
+harmless. Only exact names are listed, never whole modules: a module's other names are how
+gadgets would pass.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from hauberk.formats.pickle_values import Global
+
+
+class Standing(StrEnum):
+    """What is known about a name."""
+
+    LISTED = "listed"
+    UNKNOWN = "unknown"
+    CODE = "carries code"
+    DANGEROUS = "dangerous"
+
+
+class Home(StrEnum):
+    """Whose name it is."""
+
+    STANDARD = "standard library"
+    LIBRARY = "reviewed library"
+    FOREIGN = "other package"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known about one name.
+
+    Attributes:
+        uses: For a listed name, what honest writers do with it: ``r`` refer, ``c`` call,
+            ``n`` make without constructor, ``k`` fill as a container.
+        reason: Why it is dangerous; empty otherwise.
+    """
+
+    standing: Standing
+    home: Home
+    uses: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Knowledge:
+    listed: Mapping[str, str]
+    modules: frozenset[str]
+    names: frozenset[str]
+    exceptions: frozenset[str]
+    code: frozenset[str]
+    code_modules: frozenset[str]
+    anywhere: frozenset[str]
+    reached: frozenset[str]
+    libraries: frozenset[str]
+
+
+_STANDARD = sys.stdlib_module_names | {
+    # Modules that this interpreter lacks and another one has.
+    *("__builtin__", "copy_reg", "cPickle", "commands", "popen2", "imp", "distutils", "asyncore"),
+    *("asynchat", "smtpd", "telnetlib", "cgi", "cgitb", "pipes", "crypt", "nntplib", "nt"),
+    *("_winapi", "winreg", "msvcrt", "lib2to3", "xdrlib", "uu", "sndhdr", "mailcap", "imghdr"),
+    *("posix", "_posixsubprocess", "org", "java", "compression", "annotationlib", "test"),
+}
+
+
+@cache
+def _knowledge() -> _Knowledge:
+    folder = files("hauberk.formats")
+    reviewed = tomllib.loads((folder / "pickle_knowledge.toml").read_text("utf-8"))
+    generated = json.loads((folder / "pickle_allowlist.json").read_text("utf-8"))
+    danger = reviewed["dangerous"]
+    return _Knowledge(
+        listed=_flat(generated["globals"]) | reviewed["listed"] | _torch(reviewed),
+        modules=frozenset(danger["modules"]),
+        names=frozenset(danger["names"]),
+        exceptions=frozenset(danger["exceptions"]),
+        code=frozenset(danger["code"]),
+        code_modules=frozenset(danger["code_modules"]),
+        anywhere=frozenset(danger["anywhere"]),
+        reached=frozenset(danger["reached"]),
+        libraries=frozenset(generated["libraries"]) | {"torch"},
+    )
+
+
+def _flat(globals_: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {
+        f"{module}.{name}": uses
+        for module, names in globals_.items()
+        for name, uses in names.items()
+    }
+
+
+def _torch(reviewed: Mapping[str, Any]) -> dict[str, str]:
+    dtypes = {f"torch.{name}": "r" for name in reviewed["torch_dtypes"]["names"]}
+    modules = reviewed["torch_modules"]
+    classes = {f"{module}.{name}": "rn" for module, names in modules.items() for name in names}
+    return dtypes | classes
+
+
+def known(name: Global) -> Known:
+    """What is known about ``name``."""
+    knowledge = _knowledge()
+    root = name.module.partition(".")[0]
+    home = _home(root, knowledge)
+    # CPython walks attributes since protocol 4; where a dot is no part of a listed name,
+    # it is the way from a harmless module to another one.
+    if name.path in knowledge.listed and _is_written_plainly(name):
+        return Known(Standing.LISTED, home, knowledge.listed[name.path])
+    if name.path in knowledge.exceptions:
+        return Known(Standing.UNKNOWN, home)
+    if _covers(knowledge.code_modules, name.path) or name.path in knowledge.code:
+        return Known(Standing.CODE, home, reason="carries compiled code")
+    if reason := _danger(name, knowledge, home):
+        return Known(Standing.DANGEROUS, home, reason=reason)
+    if _is_attribute_of_listed(name, knowledge):
+        return Known(Standing.LISTED, home, "r")
+    return Known(Standing.UNKNOWN, home)
+
+
+def _is_attribute_of_listed(name: Global, knowledge: _Knowledge) -> bool:
+    """Whether this is a method of a listed class: bound methods are written that way."""
+    owner, _, last = name.name.rpartition(".")
+    is_hidden = last.startswith("__") and last != "__new__"
+    return bool(owner) and not is_hidden and f"{name.module}.{owner}" in knowledge.listed
+
+
+def _home(root: str, knowledge: _Knowledge) -> Home:
+    if root in _STANDARD:
+        return Home.STANDARD
+    return Home.LIBRARY if root in knowledge.libraries else Home.FOREIGN
+
+
+_DOTTED_NAMES = frozenset({"datetime.timezone.utc", "zoneinfo.ZoneInfo._unpickle"})
+
+
+def _is_written_plainly(name: Global) -> bool:
+    """Whether module and attribute are divided where the list divides them."""
+    return "." not in name.name or name.path in _DOTTED_NAMES or name.name[:1].isupper()
+
+
+def _danger(name: Global, knowledge: _Knowledge, home: Home) -> str:
+    *way, last = name.name.split(".")
+    if name.path in knowledge.names or _covers(knowledge.modules, name.path):
+        return "runs code or reaches the system"
+    if last in knowledge.anywhere:
+        return "is a function that runs code or changes the interpreter"
+    through = [part for part in way if part in knowledge.reached or part in knowledge.anywhere]
+    if through or (last in knowledge.reached and home is not Home.FOREIGN):
+        return "reaches one module through another"
+    if any(
+        part.startswith("__") and part != "__new__"
+        for part in name.name.split(".")
+        if part[-2:] == "__"
+    ):
+        return "reaches into the interpreter"
+    if _SHELL.search(name.name):
+        return "is no name but text to run"
+    return ""
+
+
+_SHELL = re.compile(r"[;|&$`\s()/\\]")
+
+
+def _covers(modules: frozenset[str], path: str) -> bool:
+    """Whether ``path`` or a package above it is among ``modules``."""
+    while path:
+        if path in modules:
+            return True
+        path = path.rpartition(".")[0]
+    return False

@@ -1,0 +1,85 @@
+"""The header of safetensors files, judged by the rules of the format.
+
+The format carries no code. What can still hurt is a header that lies: ranges that
+overlap, leave holes or reach beyond the file. Rules: the format's README, "Format".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hauberk.formats.spans import Span
+
+MAX_HEADER_BYTES = 100_000_000
+"""The format's own limit."""
+
+_BITS = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("BOOL", "I8", "U8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 8),
+    **dict.fromkeys(("F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    "F4": 4,
+}
+
+
+def is_safetensors(head: bytes) -> bool:
+    """Whether a file begins like safetensors: a length below 2**40, then a JSON object."""
+    return head[8:9] == b"{" and head[5:8] == b"\0\0\0"
+
+
+def problems_of(span: Span) -> Iterator[str]:
+    """What is wrong with the header; nothing where it keeps the rules."""
+    size = int.from_bytes(span.read(0, 8), "little")
+    if size > min(MAX_HEADER_BYTES, max(span.size - 8, 0)):
+        yield f"the header claims {size} bytes of {span.size}"
+        return
+    try:
+        header = json.loads(span.read(8, size), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        yield f"the header is no JSON object: {error}"
+        return
+    tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    yield from _ranges(tensors, span.size - 8 - size)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        message = "a name stands twice"
+        raise ValueError(message)
+    return dict(pairs)
+
+
+def _ranges(tensors: Mapping[str, Any], room: int) -> Iterator[str]:
+    found = []
+    for entry in tensors.values():
+        problem = _entry_problem(entry)
+        if problem:
+            yield problem
+            return
+        found.append(tuple(entry["data_offsets"]))
+    at = 0
+    for start, end in sorted(found):
+        if start != at:
+            yield "tensors overlap" if start < at else "bytes between tensors belong to none"
+            return
+        at = end
+    if at != room:
+        yield f"tensors end at byte {at} of {room}"
+
+
+def _entry_problem(entry: Any) -> str:
+    try:
+        start, end = entry["data_offsets"]
+        bits = _BITS[entry["dtype"]]
+        for size in entry["shape"]:
+            bits *= size if size >= 0 else 1 << 64
+    except (KeyError, TypeError, ValueError):
+        return "an entry does not name a known type, a shape and a range"
+    if not isinstance(start, int) or not isinstance(end, int) or (end - start) * 8 != bits:
+        return "a range does not fit its type and shape"
+    return ""
