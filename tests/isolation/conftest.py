@@ -79,3 +79,8 @@ def python_step(work: Path) -> Callable[..., Completed]:
 @pytest.fixture
 def need_full() -> Isolation:
     return need(Isolation.FULL)
+
+
+@pytest.fixture
+def need_landlock() -> Isolation:
+    return need(Isolation.LANDLOCK)

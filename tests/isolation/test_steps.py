@@ -51,8 +51,8 @@ def test_usage_is_measured(python_step, level) -> None:
     assert done.usage.max_rss_bytes > 50_000_000
 
 
-def test_denials_that_nobody_sees_are_said_to_be_unobserved(python_step, level) -> None:
-    assert python_step("pass", level).denials is None
+def test_at_observe_denials_are_said_to_be_unobserved(python_step) -> None:
+    assert python_step("pass", Isolation.OBSERVE).denials is None
 
 
 def test_granted_variables_arrive(python_step, level) -> None:

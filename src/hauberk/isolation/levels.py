@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,7 @@ def plan(work: Work, level: Isolation) -> dict[str, Any]:
         "namespaces": False,
         "landlock": None,
         "filter": "",
+        "heard": None,
         **builders[level](work),
     }
 
@@ -173,6 +175,7 @@ def _landlock(work: Work) -> dict[str, Any]:
     write = [*work.grants.write, *(bind.source for bind in binds if bind.writable), work.scratch]
     protected = () if version >= landlock.SIGNAL_ABI else (os.getpid(),)
     rules = seccomp.landlock_rules(protected=protected)
+    machine = os.uname().machine
     return {
         **_on_host(work),
         "landlock": {
@@ -181,7 +184,16 @@ def _landlock(work: Work) -> dict[str, Any]:
             "write": [str(path) for path in write],
             "devices": list(_DEVICES),
         },
-        "filter": seccomp.assemble(rules, os.uname().machine).hex(),
+        "filter": seccomp.assemble(rules, machine).hex(),
+        "heard": _heard(seccomp.heard(rules), machine, refuse=True),
+    }
+
+
+def _heard(rules: tuple[seccomp.Rule, ...], machine: str, *, refuse: bool) -> dict[str, Any]:
+    return {
+        "program": seccomp.assemble(rules, machine).hex(),
+        "names": seccomp.names_of(rules, machine),
+        "refuse": refuse,
     }
 
 
@@ -208,13 +220,17 @@ def _full(work: Work) -> dict[str, Any]:
     _refuse_network(work.grants, Isolation.FULL)
     program = find_bubblewrap()
     front = (program, *_namespaces(), *_view(work))
+    machine = os.uname().machine
+    # A bubblewrap that is set-user-id needs the privileges that a listener gives up.
+    set_id = Path(program).stat().st_mode & stat.S_ISUID
     home = f"/tmp/{_HOME_NAME}"  # noqa: S108 - inside the step's own view, private to it
     return {
         "argv": [*front, "--chdir", str(work.cwd), "--", *work.command],
         "env": _environment(work, home, "/tmp"),  # noqa: S108 - as above
         "start_in": "/",
         "namespaces": True,
-        "filter": seccomp.assemble(seccomp.full_rules(), os.uname().machine).hex(),
+        "filter": seccomp.assemble(seccomp.full_rules(), machine).hex(),
+        "heard": None if set_id else _heard(seccomp.network_rules(), machine, refuse=False),
     }
 
 

@@ -64,17 +64,30 @@ def drop_capabilities() -> None:
     _must(int(libc.syscall(_CAPSET[os.uname().machine], header, b"\0" * 24)))
 
 
+class filter_program:  # noqa: N801 - used like a function; contextlib would double the start
+    """A filter in memory as the kernel takes it, for the time of one ``with``."""
+
+    def __init__(self, program: bytes) -> None:
+        self._code = ctypes.create_string_buffer(program, len(program))
+        length = len(program) // 8  # struct sock_filter has eight bytes
+        head = struct.pack("@HP", length, ctypes.addressof(self._code))
+        self._head = ctypes.create_string_buffer(head, len(head))
+
+    def __enter__(self) -> int:
+        return ctypes.addressof(self._head)
+
+    def __exit__(self, *_: object) -> None:
+        del self._head, self._code
+
+
 def install_filter(program: bytes) -> None:
     """Put a system call filter on this process and all it starts; needs no_new_privs.
 
     Raises:
         OSError: The kernel refused.
     """
-    code = ctypes.create_string_buffer(program, len(program))
-    length = len(program) // 8  # struct sock_filter has eight bytes
-    fprog = struct.pack("@HP", length, ctypes.addressof(code))
-    buffer = ctypes.create_string_buffer(fprog, len(fprog))
-    _must(_prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.addressof(buffer)))
+    with filter_program(program) as address:
+        _must(_prctl(_SET_SECCOMP, _FILTER_MODE, address))
 
 
 def set_limits(limits: dict[str, list[int]]) -> None:

@@ -46,6 +46,9 @@ _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _SKIP = _ERRNO
 """The call does nothing and reports success."""
 
+_NOTIFY = 0x7FC00000
+"""The call waits until a listener has answered it."""
+
 
 class Test(Enum):
     """How a condition reads the low 32 bits of an argument."""
@@ -104,9 +107,7 @@ _ATTRIBUTES = (
     " removexattrat file_setattr"
 )
 _OWNERS = "chown fchown lchown fchownat"
-_OTHERS_SCHEDULING = (
-    "sched_setaffinity sched_setscheduler sched_setparam sched_setattr setpriority ioprio_set"
-)
+_OTHERS_SCHEDULING = "sched_setscheduler sched_setparam sched_setattr setpriority ioprio_set"
 _SIGNALS = "kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo"
 
 
@@ -169,8 +170,8 @@ def landlock_rules(*, protected: tuple[int, ...] = ()) -> tuple[Rule, ...]:
     No socket can be made at all: datagrams, raw packets and multipath TCP pass by
     Landlock, and a Unix socket with a path (a container engine's, a key agent's) does
     too. Connected pairs are allowed. Changes of mode and time, which Landlock does not
-    see, do nothing and report success, because copying libraries call them by habit;
-    changes of owner and attributes fail.
+    see, do nothing and report success, because copying libraries call them by habit, and
+    so does binding other threads to processors; changes of owner and attributes fail.
 
     Args:
         protected: Process ids that no signal may reach, where Landlock does not scope
@@ -192,7 +193,33 @@ def landlock_rules(*, protected: tuple[int, ...] = ()) -> tuple[Rule, ...]:
         *(refuse(call, error=errno.EOPNOTSUPP) for call in _ATTRIBUTES.split()),
         *(refuse(call, When(0, Test.DIFFERENT, 0)) for call in _OTHERS_SCHEDULING.split()),
         *(Rule(call, _SKIP) for call in _MODES.split()),
+        Rule("sched_setaffinity", _SKIP, (When(0, Test.DIFFERENT, 0),)),
     )
+
+
+def heard(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """The same rules, where what would fail with "not permitted" asks a listener first.
+
+    The listener gives that same answer; without one the call fails all the same.
+    """
+    return tuple(
+        Rule(rule.call, _NOTIFY, rule.when) if rule.action == _ERRNO | errno.EPERM else rule
+        for rule in rules
+    )
+
+
+def network_rules() -> tuple[Rule, ...]:
+    """Ask a listener about every address that a step turns to; nothing is refused."""
+    return (
+        Rule("connect", _NOTIFY),
+        Rule("sendto", _NOTIFY, (When(4, Test.DIFFERENT, 0),)),
+    )
+
+
+def names_of(rules: tuple[Rule, ...], machine: str) -> dict[str, str]:
+    """Number (as text) to name of every call that asks a listener."""
+    asking = {rule.call for rule in rules if rule.action == _NOTIFY}
+    return {str(number_of(call, machine)): call for call in sorted(asking)}
 
 
 def _instruction(code: int, jump_true: int, jump_false: int, value: int) -> bytes:

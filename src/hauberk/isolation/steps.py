@@ -71,7 +71,7 @@ def completed(report: Report, level: Isolation) -> Completed:
         stdout=report.stdout,
         stderr=stderr,
         usage=usage,
-        denials=None,
+        denials=None if report.denials is None else tuple(report.denials),
         level=level,
         timed_out=killed_by == "wall_s",
         killed_by=killed_by,

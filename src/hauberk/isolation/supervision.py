@@ -50,6 +50,7 @@ class Report:
     wall_s: float
     cpu_s: float
     max_rss: int
+    denials: list[str] | None
     stdout: bytes
     stderr: bytes
 

@@ -13,6 +13,7 @@ Loaded modules are kept few because their start is paid by every step.
 
 from __future__ import annotations
 
+import _socket
 import json
 import os
 import resource
@@ -21,7 +22,7 @@ import signal
 import sys
 import time
 
-from hauberk.isolation import landlock, privileges, processes
+from hauberk.isolation import landlock, notices, privileges, processes
 
 TYPE_CHECKING = False  # importing typing would cost a third of the start
 if TYPE_CHECKING:
@@ -157,18 +158,35 @@ def _close_others(keep: set[int]) -> None:
                 continue  # the listing's own descriptor
 
 
-def _restrict(plan: dict[str, Any]) -> None:
+def _restrict(plan: dict[str, Any], channel: int) -> None:
     """Put the level on; whatever fails here ends the child before any foreign code."""
     if plan["landlock"] is not None:
         rules = plan["landlock"]
         privileges.drop_capabilities()
         landlock.restrict(rules["abi"], rules["read"], rules["write"], rules["devices"])
+    if plan["heard"] is not None and _listen(plan["heard"], channel):
+        return
+    if plan["landlock"] is not None:
         privileges.install_filter(bytes.fromhex(plan["filter"]))
 
 
-def _child(plan: dict[str, Any], streams: tuple[int, int, int, int], argv: list[str]) -> NoReturn:
+def _listen(heard: dict[str, Any], channel: int) -> bool:
+    """Whether refusals will be heard; where not, the filter refuses on its own."""
+    landlock.no_new_privileges()
+    try:
+        listener = notices.install_listener(bytes.fromhex(heard["program"]))
+    except OSError:
+        return False
+    notices.send_descriptor(channel, listener)
+    os.close(listener)
+    return True
+
+
+def _child(
+    plan: dict[str, Any], streams: tuple[int, int, int, int, int], argv: list[str]
+) -> NoReturn:
     """From fork to exec; reports the stage that failed through the last stream."""
-    null, out, err, trouble = streams
+    null, out, err, trouble, channel = streams
     stage = "session"
     try:
         os.setsid()
@@ -177,7 +195,7 @@ def _child(plan: dict[str, Any], streams: tuple[int, int, int, int], argv: list[
             signal.signal(number, signal.SIG_DFL)
         for source, target in ((null, 0), (out, 1), (err, 2)):
             os.dup2(source, target)
-        _close_others({0, 1, 2, trouble, *plan["descriptors"]})
+        _close_others({0, 1, 2, trouble, channel, *plan["descriptors"]})
         for descriptor in plan["descriptors"]:
             os.set_inheritable(descriptor, True)
         stage = "working folder"
@@ -185,7 +203,7 @@ def _child(plan: dict[str, Any], streams: tuple[int, int, int, int], argv: list[
         stage = "limits"
         privileges.set_limits(plan["rlimits"])
         stage = "isolation"
-        _restrict(plan)
+        _restrict(plan, channel)
         stage = "exec"
         os.execvpe(argv[0], argv, plan["env"])  # noqa: S606 - the whole purpose
     except OSError as error:
@@ -219,6 +237,7 @@ class Work:
         self.namespaces_status = b""
         self.killed_by = ""
         self.left = 0
+        self.notices: notices.Notices | None = None
 
     def start(self) -> None:
         """Fork, restrict, exec; returns when the new program runs or has failed to."""
@@ -227,35 +246,48 @@ class Work:
         trouble_read, trouble_write = os.pipe()
         status_read, status_write = os.pipe()
         null = os.open(os.devnull, os.O_RDWR)
+        ours, theirs = _socket.socketpair()
         argv = self._plan["argv"]
         if self._plan["namespaces"]:
             argv = _namespace_arguments(self._plan, status_write)
         self._pid = os.fork()
         if self._pid == 0:
-            _child(self._plan, (null, out_write, err_write, trouble_write), argv)
+            streams = (null, out_write, err_write, trouble_write, theirs.fileno())
+            _child(self._plan, streams, argv)
+        theirs.close()
         for descriptor in (out_write, err_write, trouble_write, status_write, null):
             os.close(descriptor)
         for descriptor in self._plan["descriptors"]:
             if descriptor != status_write:
                 os.close(descriptor)
         self.trouble = os.read(trouble_read, _MAX_SETUP_MESSAGE_BYTES)
+        self._hear(notices.receive_descriptor(ours.fileno()))
+        ours.close()
         self._status_read = status_read
         for descriptor, tail in zip((out_read, err_read), self.tails, strict=True):
             os.set_blocking(descriptor, False)
             self._streams[descriptor] = tail
+
+    def _hear(self, listener: int | None) -> None:
+        if listener is not None:
+            heard = self._plan["heard"]
+            self.notices = notices.Notices(listener, heard["names"], refuse=heard["refuse"])
 
     def watch(self) -> Watch:
         """Until the first process ends, a limit is broken or the caller is gone."""
         watch = Watch(self._plan)
         poll = select.poll()
         end = _process_descriptor(self._pid)
-        for descriptor in (self._control, *self._streams, *end):
+        listeners = [self.notices.listener] if self.notices else []
+        for descriptor in (self._control, *self._streams, *end, *listeners):
             poll.register(descriptor, select.POLLIN)
         next_look = 0.0
         while not (self._over() or self.killed_by):
             ready = [descriptor for descriptor, _ in poll.poll(_LOOK_S * 1000)]
             if self._control in ready:
                 self.killed_by = "caller"
+            if self.notices and self.notices.listener in ready:
+                self.notices.answer()
             for descriptor in self._drain(ready):
                 poll.unregister(descriptor)
             self._note(processes.reap())
@@ -325,6 +357,7 @@ def _report(work: Work, watch: Watch | None) -> bytes:
             "wall_s": time.monotonic() - watch.started if watch else 0.0,
             "cpu_s": max(usage.ru_utime + usage.ru_stime, watch.cpu_s if watch else 0.0),
             "max_rss": max(usage.ru_maxrss * 1024, watch.max_rss if watch else 0),
+            "denials": work.notices.value() if work.notices else None,
             "out": len(out),
             "err": len(err),
         }
