@@ -42,6 +42,7 @@ from hauberk.core.artifact import Digest
 from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableError, UsageError
 from hauberk.trust import dsse, keys
 from hauberk.trust.canonical import canonical_json, parse_json
+from hauberk.trust.checkpoint import parse_head, signing_with
 from hauberk.trust.digest import check, digest_bytes, digest_file, digest_tree, is_folder_name
 from hauberk.trust.dsse import Envelope
 from hauberk.trust.fields import Fields
@@ -54,6 +55,9 @@ SIGNS: Mapping[Role, frozenset[str]] = {
     Role.RELEASE: frozenset({RELEASE}),
 }
 """Predicate types that each role may sign."""
+
+HEAD_SIGNER = "hauberk"
+"""Name on the signature line of a log's head."""
 
 MAX_FRAME_BYTES = 48 << 20  # a statement of 16 MiB in base64, with the paths of its subjects
 START_TIMEOUT_S = 30.0
@@ -148,6 +152,19 @@ class Signer:
         signed = dsse.verify(envelope, {key.key_id: key}, strict=True)
         check(digest_bytes(signed), digest_bytes(statement), subject="the signer's answer")
         return envelope
+
+    def sign_head(self, role: Role, text: bytes) -> bytes:
+        """The signature line of a log's head, see `hauberk.trust.checkpoint`.
+
+        Raises:
+            UsageError: The signer was started without that role.
+            TrustError: The text is no head of a log.
+            UnavailableError: The signer has ended or takes too long.
+        """
+        if role not in self.public:
+            raise UsageError(f"this run may not sign as {role}", subject=role.value)
+        request = {"head": base64.b64encode(text).decode(), "role": role.value}
+        return _bytes(self._ask(request), "line")
 
     def close(self) -> None:
         """End the process and wait for it."""
@@ -251,11 +268,33 @@ def serve(connection: socket.socket, pairs: Mapping[Role, KeyPair]) -> None:
     send_frame(connection, {"public": public})
     while (request := receive_frame(connection)) is not None:
         try:
-            answer = {"envelope": base64.b64encode(_serve_one(request, pairs)).decode()}
+            answer = _answer_to(request, pairs)
         except HauberkError as error:
             send_frame(connection, {"error": _error_document(error)})
         else:
             send_frame(connection, answer)
+
+
+def _answer_to(request: Fields, pairs: Mapping[Role, KeyPair]) -> dict[str, str]:
+    if "head" in request.values:
+        return {"line": base64.b64encode(_serve_head(request, pairs)).decode()}
+    return {"envelope": base64.b64encode(_serve_one(request, pairs)).decode()}
+
+
+def _serve_head(request: Fields, pairs: Mapping[Role, KeyPair]) -> bytes:
+    """Sign what parses as a head of a log and nothing else."""
+    request.only("head", "role")
+    role, text = request.choice("role", Role), _bytes(request, "head")
+    parse_head(text)
+    if role is not Role.LIFECYCLE or role not in pairs:
+        raise TrustError(
+            f"role {role} may not sign heads of logs",
+            subject=role.value,
+            rule="every role signs its own statements only",
+            expected=Role.LIFECYCLE.value,
+            found=role.value,
+        )
+    return signing_with(HEAD_SIGNER, [pairs[role]])(text)
 
 
 def _serve_one(request: Fields, pairs: Mapping[Role, KeyPair]) -> bytes:

@@ -1,0 +1,61 @@
+"""Propose a lifecycle file for the project in this folder, and make keys for it.
+
+Looks for data, scripts, requirements and models, writes a commented hauberk.toml and makes
+signing keys under your configuration folder. Nothing of the project is run or changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "propose a lifecycle file for the project in this folder"
+EXAMPLE = "hauberk init my-project"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("project", nargs="?", default=".", help="the project's folder")
+    parser.add_argument("--force", action="store_true", help="replace a lifecycle file")
+    parser.add_argument("--no-keys", action="store_true", help="make no keys")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file, make the keys, say what to do next."""
+    from hauberk.cli.words import project_folder
+    from hauberk.errors import UsageError
+    from hauberk.lifecycle import propose
+    from hauberk.lifecycle.settings import FILE
+
+    root = project_folder(args.project)
+    target = root / FILE
+    if target.exists() and not args.force:
+        raise UsageError(
+            "there is a lifecycle file already",
+            subject=str(target),
+            expected="none",
+            found=FILE,
+            hint="edit it, or replace it with --force",
+        )
+    found = propose.look(root)
+    target.write_text(propose.write(found), encoding="utf-8")
+    print(f"wrote {_shown(target)}")
+    print(f"  {len(found.tables)} tables, {len(found.scripts)} scripts, {len(found.models)} models")
+    if not args.no_keys:
+        _keys(found.name)
+    print("next: check the guesses in it, then: hauberk run")
+    return 0
+
+
+def _keys(project: str) -> None:
+    """Make the keys that are missing and pin them as this project's root of trust."""
+    from hauberk.cli.words import configuration
+    from hauberk.lifecycle.signing import make_keys, pin_own_root
+
+    for line in (*make_keys(configuration()), *pin_own_root(project, configuration())):
+        print(f"  {line}")
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

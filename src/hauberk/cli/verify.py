@@ -1,0 +1,41 @@
+"""Check the whole chain of a project's release: from the model back to the sources.
+
+Signatures are held against the keys pinned outside the project; every byte that the chain
+names is hashed again, in the store and in the project's folder. The first broken link is
+named and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "check a model's whole chain, or say what is broken"
+EXAMPLE = "hauberk verify examples/loans"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("project", nargs="?", default=".", help="the project's folder")
+    parser.add_argument("--root", metavar="FILE", help="root of trust, outside the project")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify; a broken promise is raised and becomes exit code 1."""
+    import json
+    from pathlib import Path
+
+    from hauberk.cli.words import configuration, project_folder
+    from hauberk.lifecycle.chain_text import as_json, verified_lines
+    from hauberk.lifecycle.settings import load
+    from hauberk.lifecycle.verification import verify_project
+
+    root = project_folder(args.project)
+    chain = verify_project(
+        load(root), configuration(), root_file=Path(args.root) if args.root else None
+    )
+    if args.format == "json":
+        print(json.dumps(as_json(chain), indent=1))
+    else:
+        print("\n".join(verified_lines(chain)))
+    return 0

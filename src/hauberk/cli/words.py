@@ -1,0 +1,48 @@
+"""What several verbs share: where the project and the configuration are, how events read.
+
+Not a verb; verbs are the modules that `hauberk.cli` lists.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from hauberk.errors import UsageError
+
+
+def project_folder(name: str) -> Path:
+    """The folder of a project.
+
+    Raises:
+        UsageError: There is no such folder.
+    """
+    root = Path(name)
+    if not root.is_dir():
+        raise UsageError(
+            "there is no such project folder",
+            subject=name,
+            expected="a folder",
+            found="a file" if root.exists() else "nothing",
+        )
+    return root.resolve()
+
+
+def configuration() -> Path:
+    """The user's configuration folder of Hauberk."""
+    from hauberk.trust.keys import config_folder
+
+    return config_folder(os.environ, Path.home())
+
+
+def colour(stream: object = sys.stdout) -> bool:
+    """Whether to colour: only on a terminal, and not under ``NO_COLOR``."""
+    is_terminal = getattr(stream, "isatty", lambda: False)()
+    return bool(is_terminal) and not os.environ.get("NO_COLOR")
+
+
+def clock() -> float:
+    """Seconds since the epoch."""
+    return time.time()

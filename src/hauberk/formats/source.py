@@ -1,0 +1,305 @@
+"""A tree of code as subjects: text files of a folder, and what its git history still holds.
+
+Nothing of the tree runs. Files are read as bytes within bounds; links are not followed.
+Git is asked with its plumbing only, in an environment where neither the repository's
+configuration nor the user's can start a program: no hooks, no file-system monitor, no
+pager, no filters, no aliases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from hauberk.core.artifact import CodeTree, Digest, SourceFile
+from hauberk.errors import ArtifactError, UnavailableError, UsageError
+
+MAX_FILE_BYTES = 4 << 20
+"""Code and configuration are smaller; a larger file is listed as not read."""
+
+MAX_FILES = 1_000_000
+MAX_HISTORY_BLOBS = 1_000_000
+MAX_HISTORY_BYTES = 1 << 20
+"""Blobs of the history above this are no code."""
+
+_SNIFF = 8_192
+_LEFT_OUT = frozenset(
+    """
+    .git .hg .svn .hauberk .mypy_cache .nox .pytest_cache .ruff_cache .tox .venv __pycache__
+    node_modules venv
+    """.split()  # noqa: SIM905 - a table of names reads better as words
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    """One version of a file in the history."""
+
+    commit: str
+    path: str
+    oid: str
+
+
+def open_tree(root: Path, *, history: bool = True) -> CodeTree:
+    """The tree of code at ``root``; constructing it reads nothing but names.
+
+    Args:
+        history: Whether blobs that are no longer in the work tree are offered too, where
+            ``root`` is the top of a git repository or lies in one.
+
+    Raises:
+        UsageError: There is no such folder.
+    """
+    if not root.is_dir():
+        raise UsageError(
+            "there is no such folder of code",
+            subject=str(root),
+            expected="a folder",
+            found="a file" if root.exists() else "nothing",
+        )
+    opened = partial(_history, root) if history and repository(root) else None
+    return CodeTree(
+        name=str(root),
+        root=root,
+        files=partial(_files, root),
+        history=opened,
+        unread=partial(_unread, root),
+    )
+
+
+def repository(root: Path) -> bool:
+    """Whether git sees a work tree or bare repository at ``root``."""
+    git = shutil.which("git")
+    return git is not None and ask(git, root, "rev-parse", "--git-dir") is not None
+
+
+# Files ---------------------------------------------------------------------------------
+
+
+def _files(root: Path) -> Iterator[SourceFile]:
+    for path in _walk(root):
+        data = _read(path)
+        if data is None or b"\0" in data[:_SNIFF]:
+            continue
+        yield source_file(path.relative_to(root), data)
+
+
+def source_file(path: Path, data: bytes) -> SourceFile:
+    """Bytes as a file of code; what is not UTF-8 is replaced and marked as lossy."""
+    text = data.decode("utf-8", "replace")
+    return SourceFile(
+        name=path.as_posix(),
+        digest=Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"),
+        path=path,
+        text=text.removeprefix("\ufeff"),
+        lossy="\ufffd" in text,
+    )
+
+
+def _unread(root: Path) -> Iterable[tuple[Path, str]]:
+    for path in _walk(root):
+        reason = _why_unread(path)
+        if reason:
+            yield path.relative_to(root), reason
+
+
+def _why_unread(path: Path) -> str:
+    try:
+        size = path.lstat().st_size
+        if size > MAX_FILE_BYTES:
+            return f"{size} bytes, more than {MAX_FILE_BYTES}"
+        path.open("rb").close()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Regular files below ``root``, sorted by path; links and special files are left out."""
+    waiting, count = [root], 0
+    while waiting:
+        folder = waiting.pop()
+        folders = []
+        for path in _sorted(folder):
+            mode = path.lstat().st_mode
+            if stat.S_ISDIR(mode) and path.name not in _LEFT_OUT:
+                folders.append(path)
+            elif stat.S_ISREG(mode):
+                count += 1
+                if count > MAX_FILES:
+                    raise ArtifactError(
+                        "the tree holds too many files",
+                        subject=str(root),
+                        expected=f"at most {MAX_FILES}",
+                        found="more",
+                    )
+                yield path
+        waiting.extend(reversed(folders))
+
+
+def _sorted(folder: Path) -> list[Path]:
+    try:
+        return sorted(Path(entry.path) for entry in os.scandir(folder))
+    except OSError as error:
+        raise UnavailableError(
+            "a folder of code cannot be read",
+            subject=str(folder),
+            found=error.strerror or type(error).__name__,
+        ) from error
+
+
+def _read(path: Path) -> bytes | None:
+    """A file within bounds; ``None`` for one that `_unread` tells of."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(handle, "rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    return data if len(data) <= MAX_FILE_BYTES else None
+
+
+# History -------------------------------------------------------------------------------
+
+
+def _history(root: Path) -> Iterator[SourceFile]:
+    """Each blob of the history once that no file of the work tree holds, oldest first."""
+    git = shutil.which("git")
+    if git is None:
+        raise UnavailableError("git is not installed", subject=str(root), hint="install git")
+    present = set(_present(git, root))
+    blobs = [blob for blob in _changed(git, root) if blob.oid not in present]
+    with _batch(git, root) as process:
+        for blob in blobs:
+            data = _blob(process, blob.oid)
+            if data is not None and b"\0" not in data[:_SNIFF]:
+                yield source_file(Path(f"{blob.commit[:12]}:{blob.path}"), data)
+
+
+def _present(git: str, root: Path) -> Iterator[str]:
+    """Object ids of the files as they are checked out now."""
+    listed = ask(git, root, "ls-files", "--stage", "-z") or b""
+    for line in listed.split(b"\0"):
+        words = line.split()
+        if len(words) > 1:
+            yield words[1].decode("ascii", "replace")
+
+
+def _changed(git: str, root: Path) -> Iterator[_Blob]:
+    """Every blob that any commit of any reference brought in, with the first such commit."""
+    listed = ask(
+        git,
+        root,
+        *("log", "--all", "--reverse", "--raw", "--no-abbrev", "--no-renames", "-m", "-z"),
+        *("--format=commit %H", "--no-show-signature", "--no-ext-diff", "--no-textconv"),
+    )
+    seen: set[str] = set()
+    commit, raw = "", b""
+    for part in (listed or b"").split(b"\0"):
+        if part.lstrip(b"\n").startswith(b"commit "):
+            commit = part.strip().split()[1].decode("ascii", "replace")
+        elif part.lstrip(b"\n").startswith(b":"):
+            raw = part
+        elif raw:
+            oid = raw.split()[3].decode("ascii", "replace")
+            raw = b""
+            if set(oid) != {"0"} and oid not in seen and len(seen) < MAX_HISTORY_BLOBS:
+                seen.add(oid)
+                yield _Blob(commit, part.decode("utf-8", "replace"), oid)
+
+
+def _batch(git: str, root: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        (*command(git, root), "cat-file", "--batch"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
+
+
+def _blob(process: subprocess.Popen[bytes], oid: str) -> bytes | None:
+    """One blob; ``None`` where it is missing, damaged, no blob or too large."""
+    asked, answers = _pipe(process.stdin), _pipe(process.stdout)
+    asked.write(oid.encode() + b"\n")
+    asked.flush()
+    words = answers.readline().split()
+    if len(words) != 3:  # noqa: PLR2004 - id, type, size
+        return None
+    size = int(words[2])
+    kept = answers.read(min(size, MAX_HISTORY_BYTES))
+    _skip(answers, size - len(kept) + 1)
+    return kept if words[1] == b"blob" and size <= MAX_HISTORY_BYTES else None
+
+
+def _skip(stream: IO[bytes], count: int) -> None:
+    while count > 0:
+        piece = stream.read(min(count, 1 << 20))
+        if not piece:
+            return
+        count -= len(piece)
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise UnavailableError("git gave no pipe")
+    return stream
+
+
+# Asking git ----------------------------------------------------------------------------
+
+
+def command(git: str, root: Path) -> tuple[str, ...]:
+    """The beginning of a git command that runs nothing which the repository names."""
+    return (
+        git,
+        "--no-pager",
+        "--no-replace-objects",
+        "-C",
+        str(root),
+        *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+        *("-c", "core.attributesFile=/dev/null", "-c", "protocol.allow=never"),
+    )
+
+
+def environment() -> dict[str, str]:
+    """Variables for git: nothing of the user's configuration, no prompts, no locks."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_NO_LAZY_FETCH": "1",
+    }
+
+
+def ask(git: str, root: Path, *words: str, timeout_s: float = 300.0) -> bytes | None:
+    """What one plumbing command prints; ``None`` where it fails.
+
+    Raises:
+        UnavailableError: It takes longer than ``timeout_s``.
+    """
+    try:
+        done = subprocess.run(
+            (*command(git, root), *words),
+            env=environment(),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnavailableError(
+            "git takes too long", subject=str(root), found=f"{timeout_s:g} s"
+        ) from error
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,1 @@
+"""Data engineering: acquire, preprocess, analyse, prepare."""

@@ -1,0 +1,104 @@
+"""Acquisition: land every source, pin its bytes, and go on only with the landed copy.
+
+A source is a file of the project, a file that an installed Python package carries
+(``package:NAME/path``), or an https address. The first landing records the digest in
+``hauberk.lock``; from then on other bytes under the same name are refused. A digest in the
+lifecycle file counts more than the lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from hauberk.core.artifact import Digest
+from hauberk.core.lifecycle import Component
+from hauberk.core.record import Section, StepReport, StepState
+from hauberk.errors import TrustError
+from hauberk.lifecycle.lock import Pin
+from hauberk.lifecycle.sources import Landed, land
+
+if TYPE_CHECKING:
+    from hauberk.lifecycle.workshop import Workshop
+
+MANY = True
+
+
+class Mode(StrEnum):
+    """How the bytes are kept: ``pin`` refuses change, ``snapshot`` copies anew per run."""
+
+    PIN = "pin"
+    SNAPSHOT = "snapshot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TABLE:
+    """``[acquisition.NAME]``.
+
+    Attributes:
+        uri: Where the bytes come from: a path, ``package:NAME/path`` or an https address.
+        path: Where scripts look for them; the path itself for files of the project.
+        sha256: Expected digest, 64 hexadecimal digits.
+        label: Column to predict.
+        sensitive: Columns that name a protected group.
+        licence: Licence of the data, recorded in the lock.
+    """
+
+    uri: str
+    path: str | None = None
+    mode: Mode = Mode.PIN
+    sha256: str | None = None
+    label: str | None = None
+    sensitive: tuple[str, ...] = ()
+    source: str | None = None
+    annotator: str | None = None
+    licence: str | None = None
+
+
+def work(shop: Workshop) -> StepReport:
+    """Land all sources; refuse bytes that are not the pinned ones."""
+    tables = shop.settings.table(Component.ACQUISITION)
+    rows: list[tuple[str, str]] = []
+    outputs: dict[str, Digest] = {}
+    for path, name in shop.plan.sources.items():
+        landed = _land(shop, name, path, tables[name])
+        outputs[path] = landed.digest
+        shop.hand_over(f"acquisition.{name}", ("land", landed.origin), {}, {path: landed.digest})
+        rows.append((path, f"{landed.size:,} bytes from {landed.origin}; {landed.digest}"))
+    shop.pins.write()
+    return StepReport(
+        component=Component.ACQUISITION,
+        state=StepState.DONE,
+        summary=f"{len(outputs)} source{'s' if len(outputs) != 1 else ''} landed and pinned",
+        outputs=outputs,
+        sections=(Section(title="Sources", rows=tuple(rows)),),
+    )
+
+
+def _land(shop: Workshop, name: str, path: str, table: TABLE) -> Landed:
+    keys = ("acquisition", name)
+    declared = Digest(f"sha256:{table.sha256}") if table.sha256 else None
+    pinned = shop.pins.get(name) if table.mode is Mode.PIN else None
+    expected = declared or (pinned.digest if pinned else None)
+    landed = land(table.uri, shop, keys, expected=expected)
+    if expected is not None and landed.digest != expected:
+        raise TrustError(
+            f"the source {name!r} is not what was pinned",
+            subject=f"{path} ({table.uri})",
+            rule="bytes under a pinned name never change",
+            expected=f"{expected} ({'lifecycle file' if declared else 'hauberk.lock'})",
+            found=landed.digest,
+            hint="find out who changed it; if that is right, remove the pin and run again",
+        )
+    shop.pins.put(
+        name,
+        Pin(
+            uri=table.uri,
+            digest=landed.digest,
+            size=landed.size,
+            licence=table.licence or (pinned.licence if pinned else ""),
+        ),
+    )
+    shop.land(path, landed.digest)
+    return landed

@@ -1,0 +1,1 @@
+"""Experiment and development: version, train, validate, repository and pipeline."""

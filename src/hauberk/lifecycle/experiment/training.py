@@ -1,0 +1,80 @@
+"""Training: the user's step in its sandbox, on everything but the sealed test set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from hauberk.core.artifact import ModelFile
+from hauberk.core.lifecycle import Component
+from hauberk.core.record import Section, StepReport
+from hauberk.errors import ArtifactError
+from hauberk.lifecycle import reporting
+from hauberk.lifecycle.plan import LimitsTable
+from hauberk.lifecycle.steps import do, report_of
+
+if TYPE_CHECKING:
+    from hauberk.lifecycle.workshop import Workshop
+
+MAX_REPORT_BYTES = 1 << 20
+"""Metrics are a few numbers; a larger file is no report of metrics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TABLE:
+    """``[training]``.
+
+    Attributes:
+        outputs: The model first; metrics and other files after it.
+        inputs: The training and validation parts where nothing else is given.
+        metrics: Output that holds the metrics which the script claims, as JSON.
+    """
+
+    run: str = ""
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    metrics: str | None = None
+    limits: LimitsTable = field(default_factory=LimitsTable)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def work(shop: Workshop) -> StepReport:
+    """Train, then look at the model file before anything loads it."""
+    step = shop.plan.training
+    shop.say("step-started", step.table.run, Component.TRAINING, step=step.name)
+    report = report_of(step, do(step, shop))
+    claimed = _claimed(shop)
+    if claimed:
+        shop.shared.reported = claimed
+        rows = tuple((name, f"{value:.4f}") for name, value in claimed.items())
+        section = Section(title="Metrics that the script claims", rows=rows)
+        report = replace(report, sections=(*report.sections, section))
+    model = ModelFile(
+        name=shop.plan.model, digest=shop.digests[shop.plan.model], path=shop.view(shop.plan.model)
+    )
+    return reporting.with_gate(report, shop.decide(shop.judge(model, ["model"])))
+
+
+def _claimed(shop: Workshop) -> dict[str, float]:
+    path = shop.settings.table(Component.TRAINING).metrics
+    if path is None:
+        return {}
+    data = shop.view(path).read_bytes()
+    try:
+        value = json.loads(data[: MAX_REPORT_BYTES + 1]) if len(data) <= MAX_REPORT_BYTES else None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ArtifactError(
+            "the claimed metrics cannot be read",
+            subject=path,
+            expected="a JSON object of names and numbers",
+            found=f"{len(data)} bytes that are none",
+        )
+    return {
+        str(name): float(number)
+        for name, number in value.items()
+        if isinstance(number, (int, float)) and not isinstance(number, bool)
+    }

@@ -1,0 +1,1 @@
+"""Production: metadata, export, registry, serving, monitoring, inputs and outputs."""

@@ -1,0 +1,86 @@
+"""Input data: the closed schema of requests, learnt from the rows the model was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hauberk.core.lifecycle import Component
+from hauberk.core.record import Section, StepReport, StepState
+from hauberk.errors import ArtifactError
+from hauberk.lifecycle.production.signature import schema_for
+
+if TYPE_CHECKING:
+    from hauberk.formats.v2_schema import InputSchema
+    from hauberk.lifecycle.workshop import Workshop
+
+PROFILE = "hauberk/profile.json"
+SCHEMA = "hauberk/schema.json"
+CHECKED_ROWS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TABLE:
+    """``[input-data]``.
+
+    Attributes:
+        max_rows: Rows that one request may carry.
+    """
+
+    max_rows: int = 10_000
+
+
+def work(shop: Workshop) -> StepReport:
+    """Learn profile and schema from the training part; say how many test rows do not fit."""
+    from hauberk.formats import v2_schema
+    from hauberk.sketches.profile import profile_of
+
+    train = shop.plan.prepared["train"]
+    profile = profile_of(shop.table(train))
+    table = shop.settings.table(Component.INPUT_DATA)
+    schema = schema_for(shop, profile, max_rows=table.max_rows)
+    shop.shared.profile = profile.to_bytes()
+    shop.shared.schema = v2_schema.to_bytes(schema)
+    products = {
+        PROFILE: shop.store.blobs.put(iter([shop.shared.profile])),
+        SCHEMA: shop.store.blobs.put(iter([shop.shared.schema])),
+    }
+    attestation = shop.hand_over(
+        "input-data", ("learn-schema",), {train: shop.digests[train]}, products
+    )
+    n_rows, misfits = _misfits(shop, schema)
+    return StepReport(
+        component=Component.INPUT_DATA,
+        state=StepState.DONE,
+        summary=f"closed schema of {len(shop.shared.features)} features; "
+        f"{misfits} of {n_rows} test rows do not fit it",
+        inputs={train: shop.digests[train]},
+        outputs=products,
+        attestations=(attestation,),
+        sections=(_section(schema, n_rows, misfits),),
+    )
+
+
+def _misfits(shop: Workshop, schema: InputSchema) -> tuple[int, int]:
+    """Test rows looked at, and those that the schema would refuse."""
+    from hauberk.formats.v2_schema import request_for
+
+    seen = misfits = 0
+    for batch in shop.table(shop.plan.prepared["test"]).read():
+        rows: Any = batch
+        for row in rows.to_pylist()[: CHECKED_ROWS - seen]:
+            seen += 1
+            try:
+                schema.check(request_for(schema, [row]))
+            except ArtifactError:
+                misfits += 1
+    return seen, misfits
+
+
+def _section(schema: InputSchema, n_rows: int, misfits: int) -> Section:
+    rows = [("test rows that do not fit", f"{misfits} of {n_rows}")]
+    for tensor in schema.inputs:
+        shape = "x".join("rows" if size is None else str(size) for size in tensor.shape)
+        names = ", ".join(rule.name for rule in tensor.columns if rule.name)
+        rows.append((tensor.name, f"{tensor.datatype} {shape} {names}".strip()))
+    return Section(title="Schema of requests", rows=tuple(rows))

@@ -1,0 +1,148 @@
+"""Model registry: a signed release of the bundle and everything it rests on, to staging.
+
+The release names each file by digest, each step and test by the digest of its signed
+statement, and every source. Before the pointer moves, the whole chain is verified once as a
+stranger would. Promotion to production is a separate act of two persons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hauberk.core.artifact import Digest
+from hauberk.core.lifecycle import Component
+from hauberk.core.record import Section, StepReport, StepState
+from hauberk.guard.bundle import add_statement
+from hauberk.lifecycle import releases
+from hauberk.lifecycle.production.model_export import RELEASED
+from hauberk.lifecycle.production.serving import FOLDER, next_version
+from hauberk.lifecycle.verification import verify_release
+from hauberk.trust.digest import digest_bytes
+from hauberk.trust.dsse import Envelope
+from hauberk.trust.predicates import Named, Release, Source
+
+if TYPE_CHECKING:
+    from hauberk.core.record import Attestation
+    from hauberk.lifecycle.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TABLE:
+    """``[model-registry]``; nothing to set yet."""
+
+
+def work(shop: Workshop) -> StepReport:
+    """Sign the release, verify it as a stranger would, move the pointer."""
+    if not shop.signing.signs:
+        why = f"not released: {shop.signing.state.facts()['signatures']}"
+        return StepReport(
+            component=Component.MODEL_REGISTRY,
+            state=StepState.NOT_RUN,
+            summary=why,
+            reason=why,
+        )
+    _keep_code(shop)
+    release = _release(shop)
+    attestation = shop.signing.attest_release(release, shop)
+    statements = (*shop.attestations, *shop.tests)
+    verified = verify_release(
+        attestation.envelope,
+        tuple(item.envelope for item in statements),
+        root=shop.signing.root,
+        project=shop.settings.root,
+        store=shop.store,
+        required=required_steps(shop),
+    )
+    releases.publish(
+        shop.store,
+        shop.settings.project.name,
+        digest_bytes(attestation.envelope),
+        [digest_bytes(item.envelope) for item in statements],
+        release.sequence,
+    )
+    if shop.shared.bundle is not None:
+        add_statement(shop.shared.bundle, attestation.envelope)
+    shop.shared.release = attestation
+    rows = (
+        ("version", release.version),
+        ("channel", release.channel),
+        ("release", digest_bytes(attestation.envelope)),
+        ("steps", ", ".join(link.step.name for link in verified.links)),
+        ("tests", ", ".join(test.name for test in verified.tests)),
+        ("weakest isolation", verified.isolation.value),
+        ("keys", verified.custody),
+        *((path, digest) for path, digest in release.files.items()),
+    )
+    return StepReport(
+        component=Component.MODEL_REGISTRY,
+        state=StepState.DONE,
+        summary=f"version {release.version} released to staging; the chain of "
+        f"{len(verified.links)} steps verifies",
+        outputs=release.files,
+        attestations=(attestation,),
+        sections=(Section(title="Release", rows=rows),),
+    )
+
+
+def required_steps(shop: Workshop) -> tuple[str, ...]:
+    """Names of the steps that this project's chain must have."""
+    return required_names(shop.plan)
+
+
+def required_names(plan: object) -> tuple[str, ...]:
+    """Names of the steps that a plan's chain must have."""
+    from hauberk.lifecycle.plan import Plan
+
+    if not isinstance(plan, Plan):
+        return ()
+    return (
+        *(f"acquisition.{name}" for name in plan.sources.values()),
+        *(step.name for step in plan.steps),
+        "preparation",
+        "training",
+        "model-export",
+        "input-data",
+        "serving",
+    )
+
+
+def _release(shop: Workshop) -> Release:
+    sequence = next_version(shop)
+    files = {path: digest for path, digest in shop.digests.items() if path.startswith(FOLDER)}
+    made = {path for record in shop.records for path in record.products}
+    sources = {
+        path: digest
+        for record in shop.records
+        for path, digest in record.materials.items()
+        if path not in made
+    }
+    return Release(
+        project=shop.settings.project.name,
+        version=str(sequence),
+        sequence=sequence,
+        channel=releases.STAGING,
+        model=RELEASED,
+        files=files,
+        steps=tuple(
+            Named(name=record.name, digest=_payload_digest(item))
+            for record, item in zip(shop.records, shop.attestations, strict=True)
+        ),
+        tests=tuple(
+            Named(name="validation.exported", digest=_payload_digest(item)) for item in shop.tests
+        ),
+        sources=tuple(Source(name=path, digest=digest) for path, digest in sorted(sources.items())),
+        circumstances=shop.signing.circumstances(shop),
+        created=round(shop.context.clock(), 3),
+    )
+
+
+def _payload_digest(item: Attestation) -> Digest:
+    return digest_bytes(Envelope.from_bytes(item.envelope).payload)
+
+
+def _keep_code(shop: Workshop) -> None:
+    """Put the project's code into the store, so that the chain can be checked later."""
+    root = shop.settings.root
+    missing = [path for path, digest in shop.code.files.items() if not shop.store.blobs.has(digest)]
+    shop.store.publish_files(root / path for path in missing)

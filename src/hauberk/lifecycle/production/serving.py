@@ -1,0 +1,120 @@
+"""Serving: make the bundle that a guard serves, and ask it a few questions before it goes out.
+
+A run makes and tries the bundle, then stops; ``hauberk serve`` puts it on line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hauberk.core.artifact import Digest
+from hauberk.core.lifecycle import Component
+from hauberk.core.record import Section, StepReport, StepState
+from hauberk.errors import InternalError
+from hauberk.guard import bundle as bundles
+from hauberk.guard.smoke import Smoke, smoke
+from hauberk.lifecycle.production.input_data import PROFILE, SCHEMA
+from hauberk.lifecycle.production.model_export import PATH as MODEL
+
+if TYPE_CHECKING:
+    from hauberk.lifecycle.workshop import Workshop
+
+FOLDER = "hauberk/bundle"
+"""Where the bundle's files stand among the products."""
+
+SMOKE_ROWS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TABLE:
+    """``[serving]``.
+
+    Attributes:
+        tolerance: Difference allowed between an answer and the exported model's score.
+    """
+
+    tolerance: float = 1e-4
+
+
+def work(shop: Workshop) -> StepReport:
+    """Write the bundle, load it as a server would, ask it, compare."""
+    folder = shop.work / "bundle"
+    digests = _written(shop, folder)
+    materials = {path: shop.digests[path] for path in (MODEL, PROFILE, SCHEMA)}
+    attestation = shop.hand_over("serving", ("bundle",), materials, digests)
+    loaded = bundles.load(folder, verify=bundles.pinned(digests[f"{FOLDER}/{bundles.MANIFEST}"]))
+    shop.shared.bundle = folder
+    rows, expected = _questions(shop)
+    table = shop.settings.table(Component.SERVING)
+    asked = smoke(
+        loaded, rows, expected, output=_output(loaded), tolerance=table.tolerance, over_socket=True
+    )
+    report = StepReport(
+        component=Component.SERVING,
+        state=StepState.DONE,
+        summary=f"{asked.agreed} of {asked.n_rows} answers over HTTP agree with the model",
+        inputs=materials,
+        outputs=digests,
+        attestations=(attestation,),
+        sections=(_section(asked, loaded),),
+    )
+    if not asked.passed:
+        reason = f"served answers differ from the exported model's by up to {asked.worst:.3g}"
+        return replace(report, state=StepState.REFUSED, reason=reason)
+    return report
+
+
+def _written(shop: Workshop, folder: Path) -> dict[str, Digest]:
+    """Write the bundle and put its files into the store."""
+    from hauberk.formats import v2_schema
+
+    if shop.shared.schema is None or shop.shared.profile is None:
+        raise InternalError("the bundle was made before the schema was learnt")
+    bundles.write(
+        folder,
+        name=shop.settings.project.name,
+        version=str(next_version(shop)),
+        model=shop.view(MODEL).read_bytes(),
+        schema=v2_schema.from_bytes(shop.shared.schema),
+        profile=shop.shared.profile,
+    )
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    return {f"{FOLDER}/{name}": shop.store.publish_file(folder / name) for name in names}
+
+
+def next_version(shop: Workshop) -> int:
+    """The number that the next release will carry."""
+    from hauberk.lifecycle.releases import staged
+
+    found = staged(shop.store, shop.settings.project.name)
+    return found.sequence + 1 if found else 1
+
+
+def _questions(shop: Workshop) -> tuple[list[dict[str, Any]], list[Any]]:
+    """The first test rows with the scores that the exported model gave them."""
+    dataset = shop.table(shop.plan.prepared["test"])
+    first: Any = next(iter(dataset.read()))
+    rows = first.slice(0, SMOKE_ROWS).to_pylist()
+    scores = np.asarray(shop.shared.exported.scores[: len(rows)])
+    return rows, scores.tolist()
+
+
+def _output(loaded: bundles.Bundle) -> str:
+    """The output that holds the scores: the last, as converters order them."""
+    return loaded.schema.outputs[-1].name
+
+
+def _section(asked: Smoke, loaded: bundles.Bundle) -> Section:
+    rows = (
+        ("protocol", "Open Inference Protocol v2 over HTTP on loopback"),
+        ("rows asked", str(asked.n_rows)),
+        ("largest difference", f"{asked.worst:.3g}"),
+        ("slowest answer", f"{asked.seconds * 1000:.1f} ms"),
+        ("inputs", ", ".join(tensor.name for tensor in loaded.schema.inputs)),
+        ("bundle", loaded.digests[bundles.MANIFEST]),
+    )
+    return Section(title="Smoke test", rows=rows)

@@ -1,0 +1,126 @@
+"""Releases in a project's store: what is staged, and everything that it rests on.
+
+A release is a signed statement. The pointer ``releases/<project>/<channel>`` names it by
+digest together with the envelopes it rests on; all of them are blobs. The pointer proves
+nothing: whoever reads it verifies the chain against the pinned root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hauberk.core.artifact import Digest
+from hauberk.errors import TrustError, UsageError
+from hauberk.trust.canonical import canonical_json, parse_json
+from hauberk.trust.digest import parse_digest
+
+if TYPE_CHECKING:
+    from hauberk.trust.store import Store
+
+STAGING = "staging"
+MAX_POINTER_BYTES = 4 << 20
+MAX_ENVELOPE_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """What a channel's pointer names.
+
+    Attributes:
+        release: Digest of the release's envelope.
+        statements: Digests of the envelopes of all steps and tests.
+        sequence: Number of the release.
+        tag: What a swap of the pointer must present.
+    """
+
+    release: Digest
+    statements: tuple[Digest, ...]
+    sequence: int
+    tag: str
+
+
+def staged(store: Store, project: str, channel: str = STAGING) -> Staged | None:
+    """What the channel of the project points at, unverified; ``None`` where nothing is.
+
+    Raises:
+        TrustError: The pointer is malformed.
+    """
+    pointer = store.pointers.get(_name(project, channel))
+    if pointer is None:
+        return None
+    try:
+        value: Any = parse_json(pointer.value, max_bytes=MAX_POINTER_BYTES)
+        return Staged(
+            release=parse_digest(value["release"]),
+            statements=tuple(parse_digest(item) for item in value["statements"]),
+            sequence=int(value["sequence"]),
+            tag=pointer.tag,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrustError(
+            "the pointer of a channel is malformed",
+            subject=_name(project, channel),
+            expected="a release, its statements and its number",
+            found=f"{type(error).__name__}: {error}",
+            hint="publish again with hauberk run; find out who wrote it",
+        ) from error
+
+
+def publish(
+    store: Store, project: str, release: Digest, statements: Sequence[Digest], sequence: int
+) -> None:
+    """Point the staging channel at a release.
+
+    Raises:
+        TrustError: Somebody else moved the pointer meanwhile.
+    """
+    before = staged(store, project)
+    value = {"release": release, "statements": list(statements), "sequence": sequence}
+    store.pointers.swap(
+        _name(project, STAGING), canonical_json(value), expect=before.tag if before else None
+    )
+
+
+def envelopes(store: Store, found: Staged) -> tuple[bytes, tuple[bytes, ...]]:
+    """The release's envelope and those it rests on, read from the store by digest.
+
+    Raises:
+        TrustError: A blob is not what its name says.
+        UnavailableError: A blob is gone.
+    """
+    return _blob(store, found.release), tuple(_blob(store, item) for item in found.statements)
+
+
+def required(store: Store, project: str) -> Staged:
+    """What is staged.
+
+    Raises:
+        UsageError: Nothing is.
+    """
+    found = staged(store, project)
+    if found is None:
+        raise UsageError(
+            "nothing has been released yet",
+            subject=project,
+            expected=f"a release in channel {STAGING}",
+            found="none",
+            hint="hauberk run releases to staging when every gate allows it and keys are there",
+        )
+    return found
+
+
+def _blob(store: Store, digest: Digest) -> bytes:
+    if store.blobs.size(digest) > MAX_ENVELOPE_BYTES:
+        raise TrustError(
+            "an envelope is too large",
+            subject=digest,
+            expected=f"at most {MAX_ENVELOPE_BYTES} bytes",
+            found=f"{store.blobs.size(digest)} bytes",
+        )
+    return b"".join(store.blobs.open(digest))
+
+
+def _name(project: str, channel: str) -> str:
+    return f"releases/{project}/{channel}"

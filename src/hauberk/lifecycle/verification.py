@@ -1,0 +1,72 @@
+"""Verify what a project has released: the chain, and the bytes that lie in the project now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hauberk.errors import UsageError
+from hauberk.lifecycle import releases
+from hauberk.lifecycle.plan import plan
+from hauberk.trust.chain import VerifiedChain, verify_chain
+from hauberk.trust.places import BlobPlace, FolderPlace
+from hauberk.trust.policy import tighten
+from hauberk.trust.root import Root, resolve
+from hauberk.trust.store import Store
+
+if TYPE_CHECKING:
+    from hauberk.lifecycle.settings import Settings
+
+
+def verify_project(
+    settings: Settings, configuration: Path, *, root_file: Path | None = None
+) -> VerifiedChain:
+    """Verify the staged release of a project against the pinned root.
+
+    The project's policy may not be below the pinned floor. The chain is verified from the
+    release back to the sources, and every file of the project that the chain names is
+    hashed again where it lies.
+
+    Raises:
+        TrustError: Something is not what was signed; the error names it.
+        UsageError: Nothing has been released.
+        UnavailableError: There is no store or no root.
+    """
+    from hauberk.lifecycle.production.model_registry import required_names
+
+    store = Store.open(settings.root, create=False, read_only=True)
+    name = settings.project.name
+    root = resolve(name, configuration, file=root_file)
+    tighten(root.policy, settings.default_policy(), project_waivers=root.project_waivers)
+    found = releases.required(store, name)
+    release, statements = releases.envelopes(store, found)
+    return verify_release(
+        release,
+        statements,
+        root=root,
+        project=settings.root,
+        store=store,
+        required=required_names(plan(settings)),
+    )
+
+
+def verify_release(
+    release: bytes,
+    statements: Sequence[bytes],
+    *,
+    root: Root | None,
+    project: Path,
+    store: Store,
+    required: Sequence[str],
+) -> VerifiedChain:
+    """Verify a release with its statements; bytes are looked for in project and store."""
+    if root is None:
+        raise UsageError("an unsigned run has nothing to verify")
+    return verify_chain(
+        release=release,
+        statements=statements,
+        places=(FolderPlace(root=project), BlobPlace(blobs=store.blobs)),
+        root=root,
+        required=required,
+    )
