@@ -503,6 +503,11 @@ def test_a_test_on_another_set_is_refused(world):
     refused(world, "set prepared/test.csv of validation")
 
 
+def test_a_test_on_no_set_is_refused(world):
+    world.tests[0] = replace(world.tests[0], data={})
+    refused(world, "names no set")
+
+
 def test_a_raised_metric_is_refused(world):
     statements = world.statements()
     body = json.loads(statements[3])

@@ -18,7 +18,7 @@ then holds the answer against the bytes. It believes nothing but the root of tru
 9.  Every material is the latest product of that name of an earlier step, or a source that
     the release names; every source has the digest that the root knows for it, if any.
 10. Every released file is the latest product of that name; the model is one of them.
-11. There is a test of the model, every test named is of this model, used only products and
+11. There is a test of the model, every test named is of this model, names sets, all products or
     sources of the chain, and did not fail.
 12. The bytes of every kept source, of the latest product of every name and of the control
     results are hashed again wherever they are held: every place that holds them agrees, and

@@ -132,6 +132,15 @@ def check_tests(made: Release, tests: Sequence[ModelTest], ledger: Ledger) -> No
                 found=f"{test.model} {test.digest}",
                 hint="run validation on the model that is released",
             )
+        if not test.data:
+            raise refusal(
+                f"{test.name} names no set",
+                subject=test.name,
+                rule="a test names the sealed sets that the model was examined on",
+                expected="at least one set with its digest",
+                found="none",
+                hint="run validation on a sealed set",
+            )
         if test.result is Result.FAILED or test.failed:
             raise refusal(
                 f"the model failed {test.name}",

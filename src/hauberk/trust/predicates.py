@@ -36,7 +36,6 @@ STEP_BUILD = "urn:hauberk:step:v1"
 RUNNER = "urn:hauberk:runner:v1"
 SLSA_VERSION = "1.2"
 _ASSESSMENTS = "assessments"
-_TEST_SET = "data"
 
 
 class Result(StrEnum):
@@ -245,7 +244,8 @@ def read_step(said: Statement) -> Step:
     outside.only("command", "component", "parameters", "step")
     inside = definition.object("internalParameters")
     times = details.object("metadata").only("finishedOn", "invocationId", "startedOn")
-    byproducts = read_resources(details, "byproducts")
+    if times.text("invocationId") != inside.text("run"):
+        raise misfit("metadata.invocationId", inside.text("run"), times.text("invocationId"))
     return Step(
         name=outside.text("step"),
         component=outside.choice("component", Component),
@@ -257,9 +257,16 @@ def read_step(said: Statement) -> Step:
         circumstances=_read_circumstances(inside, details.object("builder")),
         started=times.time("startedOn"),
         finished=times.time("finishedOn"),
-        assessments=byproducts.get(_ASSESSMENTS),
+        assessments=_read_assessments(details),
         parameters=outside.object("parameters").values,
     )
+
+
+def _read_assessments(details: Fields) -> Digest | None:
+    byproducts = read_resources(details, "byproducts")
+    if byproducts.keys() - {_ASSESSMENTS}:
+        raise misfit(f"{details.where}.byproducts", _ASSESSMENTS, ", ".join(sorted(byproducts)))
+    return byproducts.get(_ASSESSMENTS)
 
 
 # Tests -------------------------------------------------------------------------------
