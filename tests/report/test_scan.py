@@ -110,3 +110,10 @@ def test_page_of_an_unfinished_scan_is_not_called_clean():
     failed = Assessment(control="c/d", path="p", outcome=Outcome.FAILED, reason="no reader")
     page = scan_html(ScanResult(findings=(), assessments=(failed,)))
     assert "Nothing found, but not everything could be judged" in page
+
+
+def test_page_of_a_scan_with_nothing_grave_asks_for_care_only():
+    finding = Finding(message="m", path="p", severity=Severity.LOW, remedy="r")
+    page = scan_html(ScanResult(findings=(finding,), assessments=(), summary={"paths": ["a", "b"]}))
+    assert 'class="verdict caution"' in page
+    assert "<dd>a, b</dd>" in page

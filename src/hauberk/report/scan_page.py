@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hauberk.core.finding import Outcome
+from hauberk.core.finding import Finding, Level, Outcome, Severity
 from hauberk.report.document import document
-from hauberk.report.evidence import assessments_table, checks, findings_list, unjudged
+from hauberk.report.evidence import assessments_table, checks, findings_list, pairs, unjudged
 from hauberk.report.markup import Markup, element
 from hauberk.report.scan import by_severity, counted
 from hauberk.report.scan_result import ScanResult
@@ -23,7 +23,13 @@ def page(result: ScanResult) -> str:
         element("header", element("p", "Hauberk scan", class_="brand")),
         element(
             "main",
-            element("section", element("h1", heading), _counts(result), class_=f"verdict {tone}"),
+            element(
+                "section",
+                element("h1", heading),
+                _counts(result),
+                _said(result),
+                class_=f"verdict {tone}",
+            ),
             element(
                 "section",
                 element("h2", "Findings"),
@@ -45,12 +51,30 @@ def page(result: ScanResult) -> str:
 
 def _answer(result: ScanResult) -> tuple[str, Tone]:
     if result.findings:
-        return plural(len(result.findings), "finding"), Tone.BAD
+        grave = any(_is_grave(finding) for finding in result.findings)
+        return plural(len(result.findings), "finding"), Tone.BAD if grave else Tone.CAUTION
     if not result.assessments:
         return "Nothing was assessed", Tone.CAUTION
     if any(item.outcome is Outcome.FAILED for item in result.assessments):
         return "Nothing found, but not everything could be judged", Tone.CAUTION
     return "Nothing found", Tone.GOOD
+
+
+def _is_grave(finding: Finding) -> bool:
+    return finding.level is Level.DEFECT and finding.severity.rank >= Severity.HIGH.rank
+
+
+def _said(result: ScanResult) -> Markup | None:
+    """What the scanner says of the scan itself, where it is plain enough to show."""
+    rows = [(name, _plain(value)) for name, value in result.summary.items()]
+    shown = [(name.replace("_", " "), text) for name, text in rows if text]
+    return pairs(shown) if shown else None
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(item) for item in value)
+    return str(value) if isinstance(value, (str, int, float)) else ""
 
 
 def _counts(result: ScanResult) -> Markup:
