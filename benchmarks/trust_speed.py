@@ -149,7 +149,7 @@ def chain(rounds: int) -> dict[str, float]:
             name=f"test{index}",
             model=names[-1],
             digest=nothing,
-            data={},
+            data={names[1]: nothing},
             result=Result.PASSED,
             circumstances=replace(around, sequence=20 + index),
             **how,

@@ -19,6 +19,7 @@ from hauberk.errors import (
     UsageError,
 )
 from hauberk.trust import dsse, signer
+from hauberk.trust.checkpoint import Head, parse_note, signed_by
 from hauberk.trust.keys import Role, generate, save
 from hauberk.trust.predicates import model_test_statement, release_statement, step_statement
 from hauberk.trust.signer import (
@@ -29,7 +30,7 @@ from hauberk.trust.signer import (
     serve,
     sign_checked,
 )
-from hauberk.trust.statement import statement
+from hauberk.trust.statement import PAYLOAD_TYPE, statement
 
 
 @pytest.fixture
@@ -208,6 +209,39 @@ def test_the_runner_never_holds_private_bytes(started, folder):
     assert not any(repr(secret) in held for secret in secrets)
 
 
+# Heads of logs ------------------------------------------------------------------------
+
+HEAD = Head(origin="loans/log", size=3, root=bytes(32))
+
+
+def test_the_lifecycle_key_signs_heads_of_logs(started, world):
+    note = HEAD.to_text() + b"\n" + started.sign_head(Role.LIFECYCLE, HEAD.to_text())
+    check = signed_by(signer.HEAD_SIGNER, [world.lifecycle.public])
+    check(parse_note(note))
+    assert parse_note(note).head == HEAD
+
+
+def test_the_release_key_signs_no_heads(started):
+    with pytest.raises(TrustError, match="may not sign heads"):
+        started.sign_head(Role.RELEASE, HEAD.to_text())
+
+
+def test_a_head_needs_a_role_that_was_loaded(folder):
+    with (
+        Signer.start(folder, (Role.RELEASE,)) as handle,
+        pytest.raises(UsageError, match="may not sign as lifecycle"),
+    ):
+        handle.sign_head(Role.LIFECYCLE, HEAD.to_text())
+
+
+def test_what_envelopes_sign_is_never_taken_for_a_head(started, world):
+    # the same key signs both, so that neither text may pass for the other
+    text = dsse.pae(PAYLOAD_TYPE, step_statement(world.steps[0]))
+    for odd in (text, text + b"\n1\nAAAA\n", b"", b"x"):
+        with pytest.raises(ArtifactError):
+            started.sign_head(Role.LIFECYCLE, odd)
+
+
 # What it signs ------------------------------------------------------------------------
 
 
@@ -300,6 +334,14 @@ def test_errors_are_answers_and_the_conversation_goes_on(pairs, world):
     assert set(greeting["public"]) == {"lifecycle", "release"}
     assert [set(answer) for answer in answers] == [{"error"}] * 4 + [{"envelope"}]
     assert {answer["error"]["class"] for answer in answers[:4]} == {"ArtifactError"}
+
+
+def test_heads_are_signed_over_the_same_wire(pairs):
+    head = {"head": base64.b64encode(HEAD.to_text()).decode(), "role": "lifecycle"}
+    _, *answers = conversation(
+        pairs, head, head | {"role": "release"}, head | {"head": "eA=="}, head | {"paths": {}}
+    )
+    assert [set(answer) for answer in answers] == [{"line"}] + [{"error"}] * 3
 
 
 @pytest.mark.parametrize(
