@@ -57,6 +57,8 @@ class Work:
         scratch: A fresh folder on the host: the step's ``/tmp`` and home.
         descriptors: Open descriptors that the work inherits besides the three standard
             ones; only `workers` passes any.
+        max_landlock_abi: Newest Landlock version to use; less is for trying out how an
+            older kernel does.
     """
 
     command: tuple[str, ...]
@@ -65,16 +67,22 @@ class Work:
     limits: Limits
     scratch: Path
     descriptors: tuple[int, ...] = ()
+    max_landlock_abi: int = landlock.SIGNAL_ABI
 
 
-def plan(work: Work, level: Isolation) -> dict[str, Any]:
+def plan(work: Work, level: Isolation, *, warden: int) -> dict[str, Any]:
     """The warden's orders for ``work`` at ``level``.
+
+    Args:
+        work: What to run.
+        level: At which level.
+        warden: Process id of the warden, which the work must not be able to end.
 
     Raises:
         UnavailableError: The level is missing something that the grants ask for.
     """
     (work.scratch / _HOME_NAME).mkdir(exist_ok=True)
-    builders: dict[Isolation, Callable[[Work], dict[str, Any]]] = {
+    builders: dict[Isolation, Callable[[Work, int], dict[str, Any]]] = {
         Isolation.FULL: _full,
         Isolation.LANDLOCK: _landlock,
         Isolation.OBSERVE: _observe,
@@ -90,7 +98,7 @@ def plan(work: Work, level: Isolation) -> dict[str, Any]:
         "landlock": None,
         "filter": "",
         "heard": None,
-        **builders[level](work),
+        **builders[level](work, warden),
     }
 
 
@@ -147,7 +155,7 @@ def _on_host(work: Work) -> dict[str, Any]:
     }
 
 
-def _observe(work: Work) -> dict[str, Any]:
+def _observe(work: Work, _warden: int) -> dict[str, Any]:
     return _on_host(work)
 
 
@@ -161,9 +169,9 @@ def _refuse_network(grants: Grants, level: Isolation) -> None:
         )
 
 
-def _landlock(work: Work) -> dict[str, Any]:
+def _landlock(work: Work, warden: int) -> dict[str, Any]:
     _refuse_network(work.grants, Isolation.LANDLOCK)
-    version = landlock.abi()
+    version = min(landlock.abi(), work.max_landlock_abi)
     if version < landlock.MIN_ABI:
         raise UnavailableError(
             "Landlock is missing or too old",
@@ -173,13 +181,13 @@ def _landlock(work: Work) -> dict[str, Any]:
     binds = work.grants.binds
     read = [*work.grants.read, *(bind.source for bind in binds if not bind.writable)]
     write = [*work.grants.write, *(bind.source for bind in binds if bind.writable), work.scratch]
-    protected = () if version >= landlock.SIGNAL_ABI else (os.getpid(),)
+    protected = () if version >= landlock.SIGNAL_ABI else (os.getpid(), os.getpgrp(), warden)
     rules = seccomp.landlock_rules(protected=protected)
     machine = os.uname().machine
     return {
         **_on_host(work),
         "landlock": {
-            "abi": min(version, landlock.SIGNAL_ABI),
+            "abi": version,
             "read": [*map(str, system_grants()), *_KERNEL_FACTS, "/proc/self", *map(str, read)],
             "write": [str(path) for path in write],
             "devices": list(_DEVICES),
@@ -216,7 +224,7 @@ def find_bubblewrap(folders: str = _PATH) -> str:
     return program
 
 
-def _full(work: Work) -> dict[str, Any]:
+def _full(work: Work, _warden: int) -> dict[str, Any]:
     _refuse_network(work.grants, Isolation.FULL)
     program = find_bubblewrap()
     front = (program, *_namespaces(), *_view(work))

@@ -14,14 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from hauberk.core.policy import Isolation
 from hauberk.errors import UnavailableError, UsageError
 from hauberk.isolation import audit_shim, auditing, tracing
 from hauberk.isolation.activity import Activity, ObservedProcess, summarise
 from hauberk.isolation.grants import Grants
-from hauberk.isolation.levels import Work, as_command, plan
+from hauberk.isolation.levels import Work, as_command
 from hauberk.isolation.limits import Completed, Limits
 from hauberk.isolation.steps import completed
 from hauberk.isolation.supervision import scratch_folder, supervise
@@ -186,6 +185,5 @@ def _run(
     command: tuple[str, ...], cwd: Path, limits: Limits, env: dict[str, str], scratch: Path
 ) -> Completed:
     work = Work(command=command, cwd=cwd, grants=Grants(), limits=limits, scratch=scratch)
-    orders: dict[str, Any] = {**plan(work, Isolation.OBSERVE), "env": env}
-    report, _ = supervise(orders, limits)
+    report, _ = supervise(work, Isolation.OBSERVE, env=env)
     return completed(report, Isolation.OBSERVE)

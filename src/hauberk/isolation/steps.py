@@ -12,7 +12,7 @@ from pathlib import Path
 from hauberk.core.policy import Isolation
 from hauberk.errors import UnavailableError, UsageError
 from hauberk.isolation.grants import Grants, check_grants
-from hauberk.isolation.levels import Work, as_command, plan
+from hauberk.isolation.levels import Work, as_command
 from hauberk.isolation.limits import Completed, Limits, Usage
 from hauberk.isolation.supervision import Report, scratch_folder, supervise
 
@@ -48,7 +48,7 @@ def run(
         work = Work(
             command=as_command(command), cwd=cwd, grants=grants, limits=limits, scratch=scratch
         )
-        report, _ = supervise(plan(work, level), limits)
+        report, _ = supervise(work, level)
     return completed(report, level)
 
 

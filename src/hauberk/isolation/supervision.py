@@ -11,15 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hauberk.core.policy import Isolation
 from hauberk.errors import InternalError, UnavailableError
 from hauberk.isolation import warden
-from hauberk.isolation.limits import Limits
+from hauberk.isolation.levels import Work, plan
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of the ``hauberk`` package."""
@@ -98,37 +99,47 @@ class _Sink:
 
 
 def supervise(
-    plan: dict[str, Any], limits: Limits, *, results: int | None = None, max_result_bytes: int = 0
+    work: Work,
+    level: Isolation,
+    *,
+    env: Mapping[str, str] | None = None,
+    results: int | None = None,
+    max_result_bytes: int = 0,
 ) -> tuple[Report, bytes | None]:
-    """Carry out a plan; the tree is dead when this returns or raises.
+    """Do the work at the level; the tree is dead when this returns or raises.
 
     Args:
-        plan: From `levels.plan`; its descriptors are closed here, whatever happens.
-        limits: The same that the plan holds.
-        results: Read end of a pipe whose write end is among the plan's descriptors.
+        work: Its descriptors are closed here, whatever happens.
+        level: Exactly this level.
+        env: The whole environment, instead of the clean one.
+        results: Read end of a pipe whose write end is among the work's descriptors.
         max_result_bytes: Largest result; more is dropped and answered with ``None``.
 
     Raises:
         InternalError: The warden itself died or left something alive.
-        UnavailableError: The warden could not be started.
+        UnavailableError: The warden could not be started, or the level is not to be had.
     """
+    limits = work.limits
     with ExitStack() as stack:
         control_read, control_write = os.pipe()
         report_read, report_write = os.pipe()
         lifeline = stack.enter_context(os.fdopen(control_write, "wb", buffering=0))
         with ExitStack() as unstarted:
             unstarted.callback(os.close, report_read)
-            process = _start(control_read, report_write, plan["descriptors"])
+            process = _start(control_read, report_write, list(work.descriptors))
             unstarted.pop_all()
         # Undone from the last: the warden hears that we are gone, cannot block on a
         # report that nobody reads, ends the tree, and is waited for.
         stack.callback(_end, process)
         stack.callback(os.close, report_read)
         stack.callback(lifeline.close)
+        orders = plan(work, level, warden=process.pid)
+        if env is not None:
+            orders["env"] = dict(env)
         sinks = {report_read: _Sink(2 * limits.output_bytes + (1 << 16))}
         if results is not None:
             sinks[results] = _Sink(max_result_bytes)
-        _send(lifeline.fileno(), plan)
+        _send(lifeline.fileno(), orders)
         _collect(sinks, time.monotonic() + limits.wall_s + _GRACE_S)
         report = _parse(bytes(sinks[report_read].data))
     result = sinks.get(results) if results is not None else None
@@ -161,8 +172,8 @@ def _start(control: int, report: int, descriptors: list[int]) -> subprocess.Pope
             os.close(descriptor)
 
 
-def _send(control: int, plan: dict[str, Any]) -> None:
-    data = json.dumps(plan).encode()
+def _send(control: int, orders: dict[str, Any]) -> None:
+    data = json.dumps(orders).encode()
     view = memoryview(len(data).to_bytes(8, "little") + data)
     with suppress(BrokenPipeError):  # a dead warden is noticed by its missing report
         while view:

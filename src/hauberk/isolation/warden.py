@@ -370,7 +370,11 @@ def main() -> None:
     control, report = int(sys.argv[1]), int(sys.argv[2])
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    plan = json.loads(read_frame(control))
+    try:
+        plan = json.loads(read_frame(control))
+    except EOFError:
+        return  # the caller found that the level is not to be had
+    os.setsid()  # signals to the caller's group are not for the warden
     privileges.become_subreaper()
     work = Work(plan, control)
     work.start()

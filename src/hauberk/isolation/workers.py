@@ -15,7 +15,7 @@ from hauberk.isolation import worker
 from hauberk.isolation.frames import GREETING, open_frame
 from hauberk.isolation.grants import Grants, check_grants
 from hauberk.isolation.interpreters import interpreter_grants
-from hauberk.isolation.levels import Work, plan
+from hauberk.isolation.levels import Work
 from hauberk.isolation.limits import Completed, Limits
 from hauberk.isolation.steps import completed
 from hauberk.isolation.supervision import IMPORT_OURS, PACKAGE, scratch_folder, supervise
@@ -83,7 +83,7 @@ def spawn(
             descriptors=(incoming, outgoing),
         )
         report, result = supervise(
-            plan(work, level), limits, results=results, max_result_bytes=max_result_bytes + 16
+            work, level, results=results, max_result_bytes=max_result_bytes + 16
         )
     return _outcome(task, completed(report, level), result)
 
