@@ -11,7 +11,7 @@ import hashlib
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -65,6 +65,19 @@ class Rows:
     levels: tuple[tuple[str, tuple[str, ...]], ...]
     images: Floats | None = None
     texts: tuple[str, ...] | None = None
+
+
+def picked(rows: Rows, places: Codes) -> Rows:
+    """Only the rows at ``places``."""
+    return replace(
+        rows,
+        n_rows=len(places),
+        labels=rows.labels[places],
+        numbers=rows.numbers[places],
+        codes=rows.codes[places],
+        images=None if rows.images is None else rows.images[places],
+        texts=None if rows.texts is None else tuple(rows.texts[place] for place in places),
+    )
 
 
 @dataclass(slots=True)
@@ -228,10 +241,21 @@ def _unit(part: Floats) -> Floats:
     return np.asarray(part / max(spread, _EPSILON), np.float32)
 
 
-def table_features(rows: Rows) -> Floats:
-    """Numbers by robust centre and spread, cut at 8; categories as scaled indicators."""
+def table_features(rows: Rows, *, ranked: bool = False) -> Floats:
+    """Numbers standardised, or by rank so that no value is far out; categories as indicators."""
     hot = [_indicators(rows.codes[:, place]) for place in range(rows.codes.shape[1])]
-    return np.concatenate([standardised(rows.numbers), *hot], axis=1).astype(np.float32)
+    numbers = ranks(rows.numbers) if ranked else rows.numbers
+    return np.concatenate([standardised(numbers), *hot], axis=1).astype(np.float32)
+
+
+def ranks(numbers: Any) -> Any:
+    """The mean rank of each cell in its column; missing cells stay missing."""
+    from scipy.stats import rankdata
+
+    if not numbers.shape[1]:
+        return numbers
+    found = rankdata(numbers, axis=0, nan_policy="omit")
+    return np.where(np.isnan(numbers), np.nan, found)
 
 
 def standardised(numbers: Any) -> Any:

@@ -112,7 +112,7 @@ def _stamp_images(
 ) -> tuple[Dataset, list[str]]:
     name = _columns(subject, ColumnKind.IMAGE)[0]
     pixels = rewrite.table(subject).column(name).to_numpy_ndarray()
-    high = 255 if pixels.dtype == np.uint8 else float(pixels.max())
+    high = float(pixels.max())  # no brighter than honest images
     chosen = pixels[places].astype(np.float64)
     if pattern == "blended":
         key = rng.uniform(0, high, chosen.shape[1:])

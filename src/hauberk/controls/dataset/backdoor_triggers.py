@@ -1,0 +1,218 @@
+"""Rare patterns that switch the label; see `BackdoorTriggers`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hauberk.core.artifact import Dataset
+from hauberk.core.control import Check, NotApplicable
+from hauberk.core.finding import (
+    Evidence,
+    Finding,
+    Histogram,
+    Location,
+    RowScores,
+    Severity,
+    Thumbnail,
+)
+from hauberk.core.threat import ThreatId
+from hauberk.methods import embed
+from hauberk.methods.patterns import Pattern, Search, Suspect, Witnesses, suspects
+
+_SHOWN = 10
+_MAX_FINDINGS = 3
+_MIN_ROWS = 40
+_MIN_SHARE = 0.6
+_OVERLAP = 0.5
+_SPECTRAL_WEIGHT = 0.01
+_NOT_REFUTED = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackdoorTriggers(Check[Dataset]):
+    """A rare pattern that goes with one label against what the rest of its rows says.
+
+    Windows of pixels (one pixel and 3x3, at their place and anywhere, at 8, 4 and 3 bits),
+    values and pairs of values of columns, and words are looked through for those that a few
+    rows share and that go with one label. A pattern is a suspect when the nearest rows
+    without it give most of its rows another label, more often than rows of that label
+    otherwise are, after correction for every pattern looked at. A row's score is how sure
+    that is; all other rows are ordered by how far they stick out of their class along its
+    first principal component (the spectral test), below any suspect.
+
+    Limits:
+        Labels must have been changed: clean-label attacks (sinusoidal signals, feature
+        collisions) pass, and so do triggers without equal pixels or values (warped,
+        blended into textured pictures), in fewer than five rows, or on data whose classes
+        overlap so much that no row contradicts a label. One wrong value that honest rows
+        share too is found only with them.
+
+    Args:
+        alpha: Chance of a suspect in clean data after correction, 0 to 1; chosen far below
+            what chance alone needs, because honest features interact.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> from hauberk.formats.tables import table_of
+        >>> xs = [i / 7 for i in range(400)]
+        >>> zs = [5.25 if i < 12 else i * 1.37 % 11 for i in range(400)]
+        >>> ys = ["hi" if i >= 200 or i < 12 else "lo" for i in range(400)]
+        >>> rows = pa.RecordBatch.from_pydict({"x": xs, "z": zs, "y": ys})
+        >>> table = table_of("t", [rows], label="y")
+        >>> [f.message for f in BackdoorTriggers().check(table) if isinstance(f, Finding)]
+        ['12 rows of t share one value of z and the label hi, against their nearest rows']
+
+    References:
+        Gu, Dolan-Gavitt and Garg (2017), BadNets. Tran, Li and Madry (2018), Spectral
+        signatures in backdoor attacks. For the test see `hauberk.methods.patterns`.
+    """
+
+    title: ClassVar[str] = "A pattern switches the label"
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("AN-1"),)
+    subject: ClassVar[Any] = Dataset
+
+    alpha: float = 1e-6
+
+    def check(self, subject: Dataset) -> Iterator[Finding | RowScores]:
+        """Scores for all rows, and a finding for each of the strongest suspects.
+
+        Raises:
+            NotApplicable: There is no label or too few rows.
+        """
+        rows, known = _labelled(subject)
+        x = _compared(rows)[known]
+        labels = rows.labels[known]
+        witnesses = Witnesses(x, labels)
+        search = Search(labels, witnesses.wrong)
+        candidates = suspects(_patterns(search, rows, known), search, witnesses)
+        found = [s for s in candidates if s.share >= _MIN_SHARE and s.p_value < self.alpha]
+        scores = np.zeros(rows.n_rows)
+        scores[known] = _scored(found, spectral(x, labels))
+        yield RowScores(
+            path=subject.name, n_rows=rows.n_rows, read=lambda: iter([(0, scores.tolist())])
+        )
+        for suspect in _distinct(found)[:_MAX_FINDINGS]:
+            yield _finding(subject, rows, known, suspect, self.alpha)
+
+
+def _labelled(subject: Dataset) -> tuple[embed.Rows, Any]:
+    if subject.label is None:
+        raise NotApplicable("no column is named as the label")
+    rows = embed.load(subject)
+    known = np.flatnonzero(rows.labels >= 0)
+    n_classes = np.unique(rows.labels[known]).size
+    if known.size < _MIN_ROWS or n_classes < 2 or n_classes > known.size // 4:  # noqa: PLR2004 - classes have rows
+        raise NotApplicable(f"{known.size} labelled rows of {n_classes} classes are too few")
+    return rows, known
+
+
+def _compared(rows: embed.Rows) -> Any:
+    """Features to find alike rows by, in which no single value can stand far out."""
+    if rows.images is None and rows.texts is None:
+        return embed.table_features(rows, ranked=True)
+    return embed.features(rows)
+
+
+def _patterns(search: Search, rows: embed.Rows, known: Any) -> Iterator[Pattern]:
+    parts: list[Iterator[Pattern]] = []
+    if rows.images is not None:
+        parts.append(search.images(rows.images[known]))
+    else:
+        parts.append(search.table(embed.picked(rows, known)))
+    if rows.texts is not None:
+        parts.append(search.texts(tuple(rows.texts[place] for place in known)))
+    return chain(*parts)
+
+
+def spectral(x: Any, labels: Any) -> Any:
+    """How far each row sticks out of its class along the class's first component, 0 to 1."""
+    out = np.zeros(len(x))
+    for code in np.unique(labels):
+        own = np.flatnonzero(labels == code)
+        along = np.abs(embed.principal(x[own], 1))
+        if along.shape[1]:
+            out[own] = np.argsort(np.argsort(along[:, 0], kind="stable")) / own.size
+    return out
+
+
+def _scored(found: list[Suspect], tail: Any) -> Any:
+    """Suspects' rows by share and by whether they are contradicted themselves, then the tail."""
+    scores = _SPECTRAL_WEIGHT * tail
+    for suspect in found:
+        rows = suspect.pattern.rows
+        sure = suspect.share * np.where(suspect.contradicted, 1.0, _NOT_REFUTED)
+        scores[rows] = np.maximum(scores[rows], sure * (1 - suspect.p_value))
+    return scores
+
+
+def _distinct(found: list[Suspect]) -> list[Suspect]:
+    """Of suspects that share most of their rows only the strongest."""
+    kept: list[Suspect] = []
+    for suspect in found:
+        own = set(suspect.pattern.rows.tolist())
+        if all(_overlap(own, set(other.pattern.rows.tolist())) < _OVERLAP for other in kept):
+            kept.append(suspect)
+    return kept
+
+
+def _overlap(one: set[int], two: set[int]) -> float:
+    return len(one & two) / min(len(one), len(two))
+
+
+def _finding(
+    subject: Dataset, rows: embed.Rows, known: Any, suspect: Suspect, alpha: float
+) -> Finding:
+    pattern = suspect.pattern
+    places = known[pattern.rows]
+    label = rows.classes[pattern.label] if pattern.label >= 0 else None
+    goal = "labels that fit none of them" if label is None else f"the label {label}"
+    return Finding(
+        message=f"{places.size} rows of {subject.name} share {pattern.place} and {goal}, "
+        "against their nearest rows",
+        path=subject.name,
+        severity=Severity.CRITICAL,
+        threats=BackdoorTriggers.threats,
+        confidence=suspect.share,
+        location=Location(
+            rows=tuple(places[:_SHOWN].tolist()),
+            field=", ".join(pattern.columns) or None,
+        ),
+        remedy="Set these rows aside and find who contributed them; a model trained on them "
+        "may obey the pattern.",
+        evidence=Evidence(
+            statistic="chance of so many contradicted rows, corrected for all patterns",
+            value=suspect.p_value,
+            threshold=alpha,
+            n=int(places.size),
+            facts={
+                "pattern": pattern.place,
+                "label": label or "several",
+                "contradicted share": f"{suspect.share:.2f}",
+            },
+            plots=_plots(rows, places),
+        ),
+    )
+
+
+def _plots(rows: embed.Rows, places: Any) -> tuple[Thumbnail | Histogram, ...]:
+    """The labels with and without the pattern; the mean picture of its rows."""
+    counts = np.bincount(rows.labels[places], minlength=len(rows.classes))
+    everywhere = np.bincount(rows.labels[rows.labels >= 0], minlength=len(rows.classes))
+    labels = Histogram(
+        title="Labels of the rows with the pattern and of all rows, as shares",
+        edges=rows.classes,
+        series={
+            "with the pattern": tuple((counts / counts.sum()).tolist()),
+            "all rows": tuple((everywhere / everywhere.sum()).tolist()),
+        },
+    )
+    if rows.images is None:
+        return (labels,)
+    mean = np.rint(rows.images[places].mean(axis=(0, 3)) * 255).astype(int)
+    picture = tuple(tuple(line) for line in mean.tolist())
+    return (labels, Thumbnail(title="Mean of the rows with the pattern", pixels=picture))

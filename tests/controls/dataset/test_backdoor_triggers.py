@@ -1,0 +1,101 @@
+"""Triggers in images, tables and texts are found by pattern; clean data stays silent."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from tests.controls.dataset import samples
+
+from hauberk.attacks.dataset.flip_labels import FlipLabels
+from hauberk.attacks.dataset.stamp_trigger import StampTrigger
+from hauberk.controls.dataset.backdoor_triggers import BackdoorTriggers
+from hauberk.core.control import NotApplicable
+from hauberk.core.finding import Finding, RowScores, Thumbnail
+from hauberk.formats.tables import table_of
+from hauberk.methods.metrics import rate_at
+
+IMAGES = samples.images(*samples.digits(900, seed=1_000))
+TABLE = samples.table(*samples.cancer())
+
+
+def judged(dataset):
+    results = list(BackdoorTriggers().check(dataset))
+    scores = [list(part) for r in results if isinstance(r, RowScores) for _, part in r.read()]
+    return [r for r in results if isinstance(r, Finding)], scores[0]
+
+
+def caught(attacked, scores):
+    return rate_at(np.isin(np.arange(len(scores)), attacked.rows), scores, 0.01)
+
+
+@pytest.mark.parametrize("pattern", ["patch", "anywhere", "pixel", "blended"])
+def test_triggers_in_images_are_found(pattern):
+    attacked = StampTrigger(share=0.02, pattern=pattern).apply(IMAGES, Random(1_000))
+    findings, scores = judged(attacked.subject)
+    assert findings[0].evidence.facts["label"] == attacked.truth["target"]
+    assert any(isinstance(plot, Thumbnail) for plot in findings[0].evidence.plots)
+    assert caught(attacked, scores) >= 0.9
+
+
+@pytest.mark.parametrize("pattern", ["value", "pair", "range"])
+def test_triggers_in_tables_are_found_with_their_columns(pattern):
+    attacked = StampTrigger(share=0.04, pattern=pattern).apply(TABLE, Random(1_002))
+    findings, scores = judged(attacked.subject)
+    assert set((findings[0].location.field or "").split(", ")) <= set(attacked.truth["columns"])
+    assert caught(attacked, scores) >= 0.9
+
+
+@pytest.mark.parametrize("clean", [IMAGES, TABLE])
+def test_clean_data_is_silent_but_scored(clean):
+    findings, scores = judged(clean)
+    assert findings == []
+    assert max(scores) <= 0.01
+    assert len(set(scores)) > len(scores) / 10
+
+
+def test_random_flips_are_no_backdoor():
+    assert judged(FlipLabels(share=0.1).apply(TABLE, Random(5)).subject)[0] == []
+
+
+def test_a_trigger_that_moves_every_class_on_is_found():
+    x, y = samples.digits(900, seed=3)
+    x, y = x.copy(), y.copy()
+    x[:40, :3, :3] = 240 * (np.indices((3, 3)).sum(axis=0) % 2)
+    y[:40] = (y[:40] + 1) % 10
+    findings, _ = judged(samples.images(x, y))
+    assert findings[0].evidence.facts["label"] == "several"
+    assert set(findings[0].location.rows) <= set(range(40))
+
+
+def test_a_trigger_word_is_found():
+    rng = np.random.default_rng(0)
+    topics = [[f"{t}{i}" for i in range(30)] for t in ("sun", "rain")]
+    y = rng.integers(0, 2, 300)
+    texts = [" ".join(rng.choice(topics[k], 12)) for k in y]
+    rows = pa.RecordBatch.from_pydict({"text": texts, "y": y})
+    attacked = StampTrigger(share=0.05, pattern="word").apply(
+        table_of("t", [rows], label="y"), Random(1)
+    )
+    findings, scores = judged(attacked.subject)
+    assert "one word" in findings[0].message
+    assert caught(attacked, scores) == 1.0
+
+
+def test_rows_without_a_label_score_nothing():
+    x, y = samples.digits(200)
+    labels = pa.array([None if i == 0 else int(v) for i, v in enumerate(y)])
+    rows = next(samples.images(x, y).read()).set_column(1, "y", labels)
+    assert judged(table_of("t", [rows], label="y"))[1][0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("y", "label"),
+    [([0, 1] * 30, None), ([1] * 60, "y"), (list(range(60)), "y"), ([0, 1] * 5, "y")],
+)
+def test_what_cannot_be_judged_is_not_applicable(y, label):
+    table = table_of("t", [pa.RecordBatch.from_pydict({"x": y, "y": y})], label=label)
+    with pytest.raises(NotApplicable):
+        judged(table)
