@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from tests.report.example_record import accepted_record, example_record, findings
 
 from hauberk.core.codec import from_json, to_json
-from hauberk.core.finding import Curve, Evidence, Finding, Histogram
+from hauberk.core.finding import Curve, Evidence, Finding, Histogram, RowScores
 from hauberk.core.policy import Policy, Waiver
 from hauberk.core.record import RunRecord
+from hauberk.errors import UnavailableError
 
 
 def _portable(value: Any) -> Any:
@@ -83,3 +84,11 @@ def test_categories_stay_names_and_edges_stay_numbers():
     numbers = Histogram(title="t", edges=(0.0, 1.0), series={"s": (1.0,)})
     assert from_json(Histogram, _portable(names)) == names
     assert from_json(Histogram, _portable(numbers)) == numbers
+
+
+def test_scores_of_rows_come_back_without_their_rows():
+    scores = RowScores(path="a.csv", n_rows=1, read=lambda: iter([(0, [0.5])]))
+    back = from_json(RowScores, _portable(scores))
+    assert (back.path, back.n_rows) == ("a.csv", 1)
+    with pytest.raises(UnavailableError, match="not kept"):
+        back.read()

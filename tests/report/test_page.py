@@ -17,9 +17,11 @@ from hauberk.core.finding import Outcome
 from hauberk.core.lifecycle import COMPONENTS, Component
 from hauberk.core.policy import Isolation
 from hauberk.core.record import RunRecord, StepReport, StepState
+from hauberk.core.threat import Comparison
 from hauberk.report import html
 from hauberk.report.coverage import Cover, cover
-from hauberk.report.verdict import Tone, headline
+from hauberk.report.evidence import with_digests
+from hauberk.report.verdict import Tone, headline, state_words
 
 _VOID = {"br", "hr", "meta"}
 
@@ -214,3 +216,18 @@ def test_a_threat_that_nothing_answers_is_a_gap():
     unknown = {"ZZ-9": replace(threats()["AQ-1"], id="ZZ-9")}  # type: ignore[index, arg-type]
     covers = cover(accepted_record(), unknown)  # type: ignore[arg-type]
     assert list(covers.values()) == [Cover.GAP]
+
+
+def test_too_few_trials_say_on_which_side_of_the_target_they_point():
+    few = replace(scores()[2], value=1.0)
+    assert state_words(few) == "not enough trials, on target so far"
+    assert state_words(replace(few, value=0.1)) == "not enough trials, off target so far"
+    assert state_words(replace(few, comparison=Comparison.AT_MOST)).endswith("off target so far")
+
+
+def test_a_digest_in_a_rooms_facts_is_cut_and_kept_whole_for_who_points_at_it(page: str):
+    digest = "sha256:" + "ab" * 32
+    assert with_digests(f"x {digest} y") == (
+        f'x <code title="{digest}" class="digest">abababababab</code> y'
+    )
+    assert with_digests(digest + "a") == digest + "a"

@@ -11,12 +11,14 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+
+from hauberk.errors import UnavailableError
 
 T = TypeVar("T")
 _TAG = "noun"
@@ -89,10 +91,21 @@ def _build(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = _hints(kind)
         fields = _expect(value, Mapping, kind)
-        return kind(**{name: _build(hints[name], item) for name, item in fields.items()})
+        built = {name: _build(hints[name], item) for name, item in fields.items()}
+        return kind(**(_left_out(hints) | built))
     if isinstance(kind, typing.NewType):
         return _build(kind.__supertype__, value)
     return _build_container(kind, typing.get_origin(kind), value)
+
+
+def _left_out(hints: Mapping[str, Any]) -> dict[str, Any]:
+    """Stand-ins for the callables that `to_json` leaves out: what they read was not kept."""
+    return {name: _not_kept for name, hint in hints.items() if typing.get_origin(hint) is Callable}
+
+
+def _not_kept(*_args: Any) -> typing.NoReturn:
+    message = "this was not kept with the record"
+    raise UnavailableError(message, hint="run again to have it")
 
 
 def _build_union(kinds: tuple[Any, ...], value: Any) -> Any:

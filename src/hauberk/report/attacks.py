@@ -9,6 +9,7 @@ from hauberk.core.threat import Comparison
 from hauberk.report.evidence import Threats, threat_chip
 from hauberk.report.markup import Markup, Node, element
 from hauberk.report.plots import interval
+from hauberk.report.verdict import state_words
 from hauberk.report.wording import number, percent, plural
 
 _SIGNS = {"met": "✓", "missed": "✕", "void": "∅"}
@@ -44,7 +45,7 @@ def _row(score: Score, threats: Threats) -> Markup:
         _measured(score),
         percent(score.false_alarm_rate),
         (
-            element("b", f"{_SIGNS.get(score.state, '?')} {score.state}"),
+            element("b", f"{_SIGNS.get(score.state, '…')} {state_words(score)}"),
             element("small", f"{plural(score.trials, 'trial')} ({score.unit})"),
             element("small", score.note) if score.note else None,
         ),

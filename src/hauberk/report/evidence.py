@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from hauberk.core.finding import Assessment, Evidence, Finding, Level, Outcome
@@ -17,6 +18,10 @@ MAX_FINDINGS = 100
 MAX_ROWS = 400
 MAX_FACTS = 40
 MAX_PLOTS = 12
+LONG = 12
+"""Pairs from which on a list is set in columns."""
+
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{64})(?![0-9a-f])")
 
 Threats = Mapping[ThreatId, Threat]
 
@@ -112,9 +117,15 @@ def _statistic(evidence: Evidence) -> list[Node]:
 
 
 def pairs(rows: Iterable[tuple[str, Node]]) -> Markup:
-    """Names with values."""
-    entries = [(element("dt", name), element("dd", value)) for name, value in rows]
-    return element("dl", [part for entry in entries for part in entry], class_="pairs")
+    """Names with values; many of them in columns, where there is room."""
+    entries = [element("div", element("dt", name), element("dd", value)) for name, value in rows]
+    return element("dl", entries, class_="pairs long" if len(entries) > LONG else "pairs")
+
+
+def with_digests(text: str) -> Markup:
+    """``text`` with each SHA-256 in it cut to its first digits."""
+    parts = _DIGEST.split(text)
+    return join(digest_code(part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def digest_code(digest: str) -> Markup:

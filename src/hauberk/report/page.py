@@ -12,16 +12,16 @@ from hauberk.report.evidence import (
     Threats,
     assessments_table,
     checks,
-    digest_code,
     findings_list,
     more,
     pairs,
     scrolling,
     severity_badge,
     unjudged,
+    with_digests,
 )
 from hauberk.report.lifecycle_map import lifecycle_map, ring
-from hauberk.report.markup import Markup, Node, element, join
+from hauberk.report.markup import Markup, element, join
 from hauberk.report.plots import draw
 from hauberk.report.provenance import provenance
 from hauberk.report.verdict import (
@@ -263,7 +263,7 @@ def _section(section: Section) -> Markup:
         "div",
         element("h5", section.title),
         element("p", section.text) if section.text else None,
-        pairs(rows) if rows else None,
+        pairs((name, with_digests(value)) for name, value in rows) if rows else None,
         more(len(section.rows) - len(rows), "row"),
         element("div", plots, class_="plots") if plots else None,
         class_="facts",
@@ -282,10 +282,7 @@ def _provenance(record: RunRecord) -> Markup:
 
 
 def _environment(record: RunRecord) -> Markup:
-    rows: list[tuple[str, Node]] = [
-        (name, digest_code(value) if value.startswith("sha256:") else value)
-        for name, value in record.environment.items()
-    ]
+    rows = [(name, with_digests(value)) for name, value in record.environment.items()]
     return join((pairs(rows) if rows else None, _events(record)))
 
 

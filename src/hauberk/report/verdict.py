@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hauberk.core.attack import Score
 from hauberk.core.finding import Assessment, Finding, Outcome
 from hauberk.core.lifecycle import COMPONENTS
 from hauberk.core.policy import Isolation
 from hauberk.core.record import RunRecord, StepReport, StepState
+from hauberk.core.threat import Comparison
 from hauberk.report.wording import plural, title
 
 
@@ -152,9 +154,19 @@ def _controls_sentence(record: RunRecord) -> str:
 def _attack_sentence(record: RunRecord) -> tuple[str, ...]:
     if not record.scores:
         return ()
-    states = Counter(score.state for score in record.scores)
+    states = Counter(state_words(score) for score in record.scores)
     parts = [f"{count} {state}" for state, count in sorted(states.items())]
-    return (f"{plural(len(record.scores), 'figure')} measured by attacks: {', '.join(parts)}.",)
+    return (f"{plural(len(record.scores), 'figure')} measured by attacks: {'; '.join(parts)}.",)
+
+
+def state_words(score: Score) -> str:
+    """The state of a figure; too few trials say on which side of the target they point."""
+    if score.state != "not enough trials" or score.value is None:
+        return score.state
+    above = score.value >= score.target
+    on_target = above if score.comparison is Comparison.AT_LEAST else score.value <= score.target
+    side = "on target so far" if on_target else "off target so far"
+    return f"{score.state}, {side}"
 
 
 def trust_state(record: RunRecord) -> list[tuple[str, str]]:
