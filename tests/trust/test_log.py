@@ -3,7 +3,9 @@
 import errno
 import os
 import shutil
+import signal
 import stat
+import threading
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,7 @@ from hauberk.errors import TrustError, UnavailableError, UsageError
 from hauberk.trust.audit import Fault, Standing, compare
 from hauberk.trust.checkpoint import signed_by, signing_with
 from hauberk.trust.keys import generate
-from hauberk.trust.log import Log, examine
+from hauberk.trust.log import Log, _Ticket, examine
 from hauberk.trust.merkle import leaf_hash
 
 KEY, STRANGER = generate(), generate()
@@ -441,6 +443,53 @@ def test_an_interrupted_append_leaves_nobody_waiting(tmp_path):
     hook.armed = False
     log.append([b"b"])
     assert list(log.records())[-1] == b"b"
+
+
+@pytest.fixture
+def alarm():
+    """Interrupts the main thread once, soon."""
+
+    def interrupt(_signal, _frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    yield lambda: signal.setitimer(signal.ITIMER_REAL, 0.05)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_an_interrupted_waiter_stops_nobody_else(tmp_path, alarm):
+    syncing, go_on = threading.Event(), threading.Event()
+
+    def hook(step):
+        if step == "log-sync":
+            syncing.set()
+            go_on.wait(10)
+
+    log = Log.open(tmp_path / "log", before=hook)
+    leader = threading.Thread(target=log.append, args=([b"a"],))
+    leader.start()
+    syncing.wait(10)
+    alarm()
+    with pytest.raises(KeyboardInterrupt):
+        log.append([b"given up"])
+    go_on.set()
+    leader.join()
+    log.append([b"b"])
+    assert list(log.records()) == [b"a", b"b"]
+
+
+def test_a_waiter_that_was_to_lead_and_gives_up_lets_the_next_one_lead(tmp_path):
+    log = Log.open(tmp_path / "log")
+    first, second = _Ticket((b"a",)), _Ticket((b"b",))
+    assert not log._waits_in_queue(first)
+    assert log._waits_in_queue(second)
+    first.leads = True
+    log._leave_queue(first)
+    assert second.leads
+    assert second.gate.acquire(blocking=False)
+    log._lead()
+    assert second.result().first_index == 0
 
 
 # Naming changes -----------------------------------------------------------------------------

@@ -34,8 +34,11 @@ MAX_DEFECTS: Final = 100
 Leaves = Callable[[], Iterable[bytes]]
 """Opens a pass over leaf hashes in order."""
 
-Originals = Callable[[Head], Sequence[bytes] | None]
-"""Leaf hashes that a head proves, where somebody kept them."""
+MAX_NAMED: Final = 1 << 17
+"""Records that are compared one by one; naming needs some 500 bytes of memory for each."""
+
+Originals = Callable[[Head, int], Sequence[bytes] | None]
+"""Leaf hashes that a head proves, from a record on, where somebody kept them."""
 
 
 class Fault(StrEnum):
@@ -145,7 +148,7 @@ def audit(
     defects += _forks(claims)  # 2
     size, root, wrong, right = _walk(leaves(), claims)  # 3
     short = [claim for claim in claims if claim.head.size > size]  # 4
-    named = _named(leaves, [*wrong, *short], originals)  # 5
+    named = _named(leaves, [*wrong, *short], right, originals)  # 5
     defects += named or [*_cut_off(short, size), *_windows(wrong, right)]
     return Audit(
         size=size,
@@ -235,22 +238,34 @@ def _windows(wrong: Sequence[_Claim], right: int) -> Iterator[Defect]:
             yield Defect(fault=Fault.REWRITTEN, message=message, first=right, last=bad - 1)
 
 
-def _named(leaves: Leaves, broken: Sequence[_Claim], originals: Originals | None) -> list[Defect]:
+def _named(
+    leaves: Leaves, broken: Sequence[_Claim], right: int, originals: Originals | None
+) -> list[Defect]:
     """Exact defects under the largest broken head whose leaf hashes somebody kept."""
     for claim in sorted(broken, key=lambda claim: -claim.head.size):
-        original = None if originals is None else originals(claim.head)
+        if originals is None or claim.head.size - right > MAX_NAMED:
+            continue
+        original = originals(claim.head, right)
         if original is not None:
-            return list(islice(compare(original, leaves()), MAX_DEFECTS))
+            found = islice(leaves(), right, right + 2 * MAX_NAMED)
+            return list(islice(compare(original, found, first=right), MAX_DEFECTS))
     return []
 
 
-def compare(original: Sequence[bytes], found: Iterable[bytes]) -> Iterator[Defect]:
+def compare(
+    original: Sequence[bytes], found: Iterable[bytes], *, first: int = 0
+) -> Iterator[Defect]:
     """Name what was done to records, by their leaf hashes before and after.
 
-    Records behind the end of ``original`` are no defect. Numbers are those of ``original``.
-    What several changes at once are called is a guess; that there are some is not.
+    Records behind the end of ``original`` are no defect. What several changes at once are
+    called is a guess; that there are some is not.
+
+    Args:
+        original: Leaf hashes as they were.
+        found: Leaf hashes as they are; memory is needed for all of them.
+        first: Number of the record that ``original`` begins with.
     """
-    walk = _Walk(original, list(found))
+    walk = _Walk(original, list(found), first)
     while walk.goes_on():
         if not (walk.agrees() or walk.settles()):
             yield walk.step()
@@ -263,8 +278,9 @@ def compare(original: Sequence[bytes], found: Iterable[bytes]) -> Iterator[Defec
 class _Walk:
     """Two sequences walked side by side; records that changed places are named once."""
 
-    def __init__(self, original: Sequence[bytes], after: Sequence[bytes]) -> None:
+    def __init__(self, original: Sequence[bytes], after: Sequence[bytes], first: int) -> None:
         self._old = self._new = 0
+        self._first = first
         self._original = original
         self._after = after
         self._place = {leaf: at for at, leaf in reversed(list(enumerate(original)))}
@@ -279,7 +295,7 @@ class _Walk:
     def missing(self) -> list[int]:
         """Records behind the end of what is left."""
         rest = range(self._old, len(self._original))
-        return [at for at in rest if not _take(self._early, self._original[at])]
+        return [self._first + at for at in rest if not _take(self._early, self._original[at])]
 
     def agrees(self) -> bool:
         """Step over a record that is where it was."""
@@ -296,7 +312,8 @@ class _Walk:
 
     def step(self) -> Defect:
         """The defect where the two part; moves on behind it."""
-        expected, found, record = self._original[self._old], self._after[self._new], self._old
+        expected, found = self._original[self._old], self._after[self._new]
+        record, place = self._first + self._old, self._first + self._place.get(found, 0)
         comes = self._last.get(expected, -1) > self._new
         if found not in self._place:
             self._move(old=not comes, new=True)
@@ -304,14 +321,14 @@ class _Walk:
             return _at(what[0], record, what[1])
         if _take(self._surplus, found):
             self._move(new=True)
-            return _at(Fault.DUPLICATED, self._place[found], "occurs again")
+            return _at(Fault.DUPLICATED, place, "occurs again")
         if not comes:
             self._move(old=True)
             return _at(Fault.DELETED, record, "is missing")
         self._early[found] += 1
         self._late[expected] += 1
         self._move(old=True, new=True)
-        return _at(Fault.REORDERED, self._place[found], f"stands where record {record} was")
+        return _at(Fault.REORDERED, place, f"stands where record {record} was")
 
     def _move(self, *, old: bool = False, new: bool = False) -> None:
         self._old += old

@@ -83,16 +83,27 @@ class Database:
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         try:
-            with explained(self._path):
-                self._make_ready()
-                connection = self._connect()
+            connection = self._opened()
             try:
-                self._check_schema(connection)
                 yield connection
             finally:
                 connection.close()
         except sqlite3.Error as error:
             raise self._typed(error) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        with explained(self._path):
+            self._make_ready()
+            connection = self._connect()
+        try:
+            self._prepare(connection)
+        except UnicodeDecodeError as error:  # sqlite3 quotes damaged names in its messages
+            connection.close()
+            raise self._damaged("names that are no text") from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _make_ready(self) -> None:
         """A private regular file at the path; anything else is refused."""
@@ -111,18 +122,16 @@ class Database:
         mode = "ro" if self._read_only else "rw"
         uri = f"{self._path.absolute().as_uri()}?mode={mode}"
         connection = sqlite3.connect(uri, uri=True, timeout=self._timeout_s, isolation_level=None)
+        connection.text_factory = _lossy
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_FIELD_BYTES)
         units = iter(range(MAX_STEPS // _STEP_UNIT))
         connection.set_progress_handler(lambda: next(units, None) is None, _STEP_UNIT)
-        for pragma in (
-            "trusted_schema = OFF",
-            "cell_size_check = ON",
-            f"synchronous = {self._synchronous}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    def _check_schema(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         found = self._tables(connection)
         if not found and not self._read_only:
             found = self._create(connection)
@@ -161,13 +170,20 @@ class Database:
                 found=found,
                 hint=_UNAVAILABLE[code],
             )
+        return self._damaged(found)
+
+    def _damaged(self, found: str) -> ArtifactError:
         return ArtifactError(
             "the database is damaged",
-            subject=subject,
+            subject=str(self._path),
             expected="a sqlite3 file written by this program",
             found=found,
             hint="move the file away and restore it from a backup",
         )
+
+
+def _lossy(text: bytes) -> str:
+    return text.decode(errors="replace")
 
 
 _UNAVAILABLE: Final = {

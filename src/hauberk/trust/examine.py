@@ -20,7 +20,7 @@ from hauberk.trust.durable import explained
 from hauberk.trust.heads import HeadsFile
 from hauberk.trust.journal import continues
 from hauberk.trust.lock import turn
-from hauberk.trust.merkle import Frontier, leaf_hash
+from hauberk.trust.merkle import Frontier, frontier_of, leaf_hash
 from hauberk.trust.nodes import NodeFile
 from hauberk.trust.segments import Segment, Unreadable, read_commits, read_header, segment_paths
 
@@ -53,15 +53,15 @@ def examine(
         witnessed=() if witness is None else HeadsFile(witness),
         check=check,
         origin=origin,
-        originals=lambda head: originals(NodeFile(folder / "nodes"), head),
+        originals=lambda head, first: originals(NodeFile(folder / "nodes"), head, first),
     )
     return replace(result, defects=(*dict.fromkeys(structure), *result.defects))
 
 
-def originals(nodes: NodeFile, head: Head) -> Sequence[bytes] | None:
-    """Leaf hashes that ``head`` proves, from the stored subtrees."""
-    leaves = nodes.leaves(head.size)
-    frontier = Frontier()
+def originals(nodes: NodeFile, head: Head, first: int) -> Sequence[bytes] | None:
+    """Leaf hashes from record ``first`` on that ``head`` proves, from the stored subtrees."""
+    leaves = nodes.leaves(first, head.size)
+    frontier = Frontier(first, frontier_of(nodes.node, first))
     for leaf in leaves:
         frontier.add(leaf)
     return leaves if (frontier.size, frontier.root) == (head.size, head.root) else None

@@ -542,10 +542,10 @@ class MemoryLog:
             originals=self._originals,
         )
 
-    def _originals(self, head: Head) -> Sequence[bytes] | None:
+    def _originals(self, head: Head, first: int) -> Sequence[bytes] | None:
         if head.size > self.size or self.root_at(head.size) != head.root:
             return None
-        return [self._node(0, index) for index in range(head.size)]
+        return [self._node(0, index) for index in range(first, head.size)]
 
     def _node(self, level: int, index: int) -> bytes:
         return self._nodes[merkle.place_of(level, index)]

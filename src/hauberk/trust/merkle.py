@@ -33,6 +33,7 @@ __all__ = [
     "EMPTY_ROOT",
     "Frontier",
     "NodeAt",
+    "frontier_of",
     "leaf_hash",
     "node_hash",
     "place_of",
@@ -107,12 +108,21 @@ def place_of(level: int, index: int) -> int:
 
 def root_of(node: NodeAt, start: int, end: int) -> bytes:
     """Root over records ``start`` to ``end``; ``start`` as a proof cuts the tree."""
+    return _fold(_parts(node, start, end))
+
+
+def frontier_of(node: NodeAt, size: int) -> tuple[bytes, ...]:
+    """The subtrees that the root over the first ``size`` records is made of."""
+    return tuple(_parts(node, 0, size))
+
+
+def _parts(node: NodeAt, start: int, end: int) -> list[bytes]:
     hashes = []
     while start < end:
         level = (end - start).bit_length() - 1
         hashes.append(node(level, start >> level))
         start += 1 << level
-    return _fold(hashes)
+    return hashes
 
 
 def _split(size: int) -> int:

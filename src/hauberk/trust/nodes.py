@@ -52,15 +52,17 @@ class NodeFile:
         """The hash of a complete subtree, as `merkle.NodeAt`."""
         return self.read(place_of(level, index))
 
-    def leaves(self, size: int) -> list[bytes]:
-        """Hashes of the first ``size`` leaves, as far as they are there."""
+    def leaves(self, first: int, end: int) -> list[bytes]:
+        """Hashes of leaves ``first`` to ``end``, as far as they are there; all in memory."""
         try:
             descriptor = open_regular(self._path)
         except OSError:
             return []
+        start = place_of(0, first) * HASH_BYTES
         with os.fdopen(descriptor, "rb") as file:
-            data = file.read((place_of(0, size) + 1) * HASH_BYTES)
-        starts = (place_of(0, index) * HASH_BYTES for index in range(size))
+            file.seek(start)
+            data = file.read(place_of(0, end) * HASH_BYTES - start)
+        starts = (place_of(0, index) * HASH_BYTES - start for index in range(first, end))
         return [data[at : at + HASH_BYTES] for at in starts if at < len(data)]
 
     def replace(self, hashes: Iterable[bytes], *, tmp: Path) -> None:
