@@ -72,9 +72,10 @@ def _accepts(decoder, body: bytes) -> bool:
         (b"[" * 17 + b"]" * 17, "nesting depth"),
         (b"[" * 100_000, "nesting depth"),
         (b"[1" + b"0" * 70 + b"]", "digits in a row"),
-        (b'["' + b"a" * 70_000 + b'"]', "size in bytes"),
+        (b'["' + b"a" * 70_000 + b'"]', "closed strings"),
+        (b'["' + b"\\na" * 30_000 + b'"]', "size in bytes"),
         (b"[" + b"1," * 1_000_001 + b"1]", "number of values"),
-        (b'["open', "JSON of RFC 8259"),
+        (b'["open', "closed strings"),
         (b"]", "JSON of RFC 8259"),
         (b"[NaN]", "JSON of RFC 8259"),
         (b"[Infinity]", "JSON of RFC 8259"),
@@ -109,6 +110,15 @@ def test_a_string_value_followed_by_a_key_of_the_same_text_is_no_duplicate():
 def test_a_body_beyond_its_size_is_refused_unread():
     with pytest.raises(ArtifactError, match="size in bytes"):
         decode(b" " * 11, JsonLimits(max_bytes=10))
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [(b"[{},{},{}]", "number of objects"), (b'{"a":1,"b":2,"c":3}', "number of keys")],
+)
+def test_objects_and_keys_are_counted(body, rule):
+    with pytest.raises(ArtifactError, match=rule):
+        decode(body, JsonLimits(max_objects=2, max_keys=2))
 
 
 def test_a_message_repeats_only_short_plain_names():

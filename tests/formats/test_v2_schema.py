@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hauberk.errors import ArtifactError
-from hauberk.formats import v2_schema
+from hauberk.formats import strict_json, v2, v2_schema
 from hauberk.formats.v2 import Datatype, Request, RequestedOutput, Tensor
 from hauberk.formats.v2_schema import InputSchema, Rule, TensorSchema
 
@@ -156,3 +156,17 @@ def _first_input(**changes) -> bytes:
 def test_bytes_that_are_no_schema_are_refused(data):
     with pytest.raises(ArtifactError):
         v2_schema.from_bytes(data)
+
+
+@pytest.mark.parametrize("n_rows", [1, 100])
+def test_whatever_the_schema_allows_fits_its_limits(n_rows):
+    limits = v2_schema.limits_for(_SCHEMA, v2.DEFAULT_LIMITS)
+    request = _request(ages=(40.0,) * n_rows, colours=("red",) * n_rows)
+    assert v2.parse_request(v2.write_request(request), limits) == request
+
+
+def test_what_the_schema_cannot_need_is_refused_before_it_is_decoded():
+    numbers = InputSchema(inputs=(_WIDE,), max_rows=10)
+    limits = v2_schema.limits_for(numbers, v2.DEFAULT_LIMITS)
+    with pytest.raises(ArtifactError, match="number of values"):
+        strict_json.scan(b"[" + b"1," * 1000 + b"1]", limits.json)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# Not lazy: the function must stand under this name before its module's own name does.
+from hauberk.catalogue.figures import Figure, Part, figure_of, figures
+
 if TYPE_CHECKING:
     from hauberk.catalogue.coverage import answered_by
-    from hauberk.catalogue.figures import Figure, Part, figure_of, figures
     from hauberk.catalogue.load import attackers, by_component, references, threat, threats
 
 __all__ = [
@@ -30,10 +32,6 @@ __all__ = [
 
 _HOME = {
     "answered_by": "coverage",
-    "Figure": "figures",
-    "Part": "figures",
-    "figure_of": "figures",
-    "figures": "figures",
 }
 
 

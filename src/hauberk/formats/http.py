@@ -38,12 +38,14 @@ class Answer:
         status: 0 where the connection ended without an answer.
         headers: Names in lower case; the last of repeated ones.
         seconds: From the first byte sent to the last byte read.
+        processor_s: Processor time that the answer took, where the door can tell; else 0.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     seconds: float = 0.0
+    processor_s: float = 0.0
 
 
 @runtime_checkable
@@ -63,3 +65,17 @@ def json_call(path: str, body: bytes, headers: Mapping[str, str] | None = None) 
     """A call that posts JSON."""
     named = {"content-type": "application/json", **(headers or {})}
     return Call(path=path, headers=tuple(named.items()), chunks=(body,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """A model behind a door, as a client with a sample request knows it.
+
+    Attributes:
+        path: Of inference.
+        sample: A JSON body that is answered.
+    """
+
+    door: Door
+    path: str
+    sample: bytes

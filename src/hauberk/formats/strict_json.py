@@ -5,7 +5,8 @@ sender likes. One linear scan over the raw bytes settles both, and the number of
 before any decoder sees them. Rules, beyond RFC 8259:
 
 1. UTF-8 without a byte order mark, at most ``max_bytes``.
-2. At most ``max_depth`` open brackets, ``max_values`` commas, brackets and strings.
+2. At most ``max_depth`` open brackets, ``max_objects`` objects of ``max_keys`` keys, and
+   ``max_values`` commas, brackets and strings.
 3. No key twice in one object; keys are written without escapes, so that equal keys are
    equal bytes.
 4. No NaN or Infinity, no number beyond a double, no integer of more than ``MAX_DIGITS``.
@@ -25,11 +26,14 @@ from hauberk.errors import ArtifactError
 MAX_DIGITS = 64
 """Digits in a row. A double needs 17, a 64-bit integer 19; long runs cost quadratic time."""
 
+MAX_STRING_BYTES = 64 << 10
+"""Bytes of a string between two escapes that the scan looks at before it gives up."""
+
 MAX_SHOWN = 64
 """Characters of a foreign name that a message repeats."""
 
 _TOKEN = re.compile(
-    rb'["{}\[\]](?:(?<=")((?:[^"\\]++|\\.)*+)"([ \t\n\r]*+:)?)?',
+    rb'["{}\[\]](?:(?<=")([^"\\]{0,65536}+(?:\\.[^"\\]{0,65536}+)*+)"([ \t\n\r]*+:)?)?',
     re.DOTALL,  # begins with a set of bytes, which lets the search skip numbers quickly
 )
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
@@ -45,13 +49,17 @@ class JsonLimits:
         max_bytes: Size of the document.
         max_depth: Brackets open at once.
         max_values: Separators, brackets and strings together; memory grows with it.
-        max_string_bytes: One string or key as written.
+        max_string_bytes: One string or key as written; `MAX_STRING_BYTES` at most.
+        max_objects: Objects in the document.
+        max_keys: Keys in one object.
     """
 
     max_bytes: int = 4 << 20
     max_depth: int = 16
     max_values: int = 1_000_000
-    max_string_bytes: int = 64 << 10
+    max_string_bytes: int = MAX_STRING_BYTES
+    max_objects: int = 100_000
+    max_keys: int = 100_000
 
 
 def shown(name: str) -> str:
@@ -97,15 +105,16 @@ def scan(body: bytes, limits: JsonLimits) -> None:
 
 def _scan_structure(body: bytes, limits: JsonLimits, n_values: int) -> None:
     open_objects: list[set[bytes] | None] = []
+    n_objects = 0
     for token in _TOKEN.finditer(body):
         n_values += 1
         first = body[token.start() : token.start() + 1]
         if first == b'"':  # a string, or a quote that nothing closes
             _take_string(token, open_objects, limits)
         elif first in b"{[":
+            n_objects += first == b"{"
             open_objects.append(set() if first == b"{" else None)
-            if len(open_objects) > limits.max_depth:
-                at_most("the document", "nesting depth", limits.max_depth, "deeper")
+            _check_room(len(open_objects), n_objects, limits)
         elif not open_objects:
             refuse("the document", "JSON of RFC 8259", "balanced brackets", "one too many")
         else:
@@ -114,12 +123,19 @@ def _scan_structure(body: bytes, limits: JsonLimits, n_values: int) -> None:
             at_most("the document", "number of values", limits.max_values, "more")
 
 
+def _check_room(depth: int, n_objects: int, limits: JsonLimits) -> None:
+    if depth > limits.max_depth:
+        at_most("the document", "nesting depth", limits.max_depth, "deeper")
+    if n_objects > limits.max_objects:
+        at_most("the document", "number of objects", limits.max_objects, "more")
+
+
 def _take_string(
     token: re.Match[bytes], open_objects: list[set[bytes] | None], limits: JsonLimits
 ) -> None:
     text = token[1]
     if text is None:
-        refuse("the document", "JSON of RFC 8259", "a closed string", "an open one")
+        refuse("the document", "closed strings", f"at most {MAX_STRING_BYTES} bytes", "an open one")
     if len(text) > limits.max_string_bytes:
         at_most("a string", "size in bytes", limits.max_string_bytes, len(text))
     if token[2] is None or not open_objects:
@@ -133,6 +149,8 @@ def _take_string(
         name = shown(text.decode("utf-8", "replace"))
         refuse(name, "no key stands twice in one object", "one value", "two")
     keys.add(text)
+    if len(keys) > limits.max_keys:
+        at_most("an object", "number of keys", limits.max_keys, "more")
 
 
 @cache

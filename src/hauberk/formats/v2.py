@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -102,6 +103,8 @@ _TYPES: dict[Datatype, frozenset[type]] = {
     kind: frozenset({float, int}) if kind in _FLOATS else frozenset({int}) for kind in _BOUNDS
 } | {Datatype.BOOL: frozenset({bool}), Datatype.BYTES: frozenset({str})}
 _BY_NAME = {kind.value: kind for kind in Datatype}
+_MARKUP = frozenset("<>\"'\\`")
+_PLAIN = re.compile(r"[A-Za-z0-9._:/@+=-]+")
 _WORDS = {bool: "boolean", str: "string", dict: "object", list: "array", type(None): "null"}
 
 Parameter = str | int | float | bool
@@ -231,7 +234,7 @@ def request_of(value: Any, limits: Limits, read: ReadValues) -> Request:
     return Request(
         inputs=inputs,
         outputs=_requested(top.get("outputs", ()), limits),
-        id=_optional_name("id", top.get("id"), limits),
+        id=_optional("id", top.get("id"), limits),
         parameters=_parameters("parameters", top, limits),
     )
 
@@ -244,10 +247,10 @@ def response_of(value: Any, limits: Limits, read: ReadValues) -> Response:
     """
     top = _object("the response", value, _RESPONSE, required=("model_name", "outputs"))
     return Response(
-        model_name=_name("model_name", top["model_name"], limits),
-        model_version=_optional_name("model_version", top.get("model_version"), limits),
+        model_name=_word_like("model_name", top["model_name"], limits),
+        model_version=_optional("model_version", top.get("model_version"), limits),
         outputs=_tensors("outputs", top["outputs"], limits, read),
-        id=_optional_name("id", top.get("id"), limits),
+        id=_optional("id", top.get("id"), limits),
         parameters=_parameters("parameters", top, limits),
     )
 
@@ -285,18 +288,31 @@ def _list(where: str, value: Any, max_length: int) -> list[Any]:
 
 
 def _name(where: str, value: Any, limits: Limits) -> str:
-    """Names reach logs and headers, so they are printable ASCII without quotes or tags."""
+    """Names of tensors are columns of somebody's table: any printable text without markup."""
+    text = _short(where, value, limits)
+    if not text.isprintable() or not _MARKUP.isdisjoint(text):
+        refuse(where, "characters of a name", "printable, no quotes or angle brackets", "others")
+    return text
+
+
+def _word_like(where: str, value: Any, limits: Limits) -> str:
+    """What the sender chooses freely and others repeat, in logs and answers, is kept plain."""
+    text = _short(where, value, limits)
+    if not _PLAIN.fullmatch(text):
+        refuse(where, "characters of an identifier", "letters, digits and ._:/@+=-", "others")
+    return text
+
+
+def _short(where: str, value: Any, limits: Limits) -> str:
     if type(value) is not str:
         refuse(where, "type", "a string", _word(value))
     if not 0 < len(value) <= limits.max_name:
         refuse(where, "length", f"1 to {limits.max_name} characters", str(len(value)))
-    if not (value.isascii() and value.isprintable()) or any(mark in value for mark in "<>\"'\\`"):
-        refuse(where, "characters of a name", "printable ASCII, no quotes or brackets", "others")
     return value
 
 
-def _optional_name(where: str, value: Any, limits: Limits) -> str | None:
-    return None if value is None else _name(where, value, limits)
+def _optional(where: str, value: Any, limits: Limits) -> str | None:
+    return None if value is None else _word_like(where, value, limits)
 
 
 def _parameters(where: str, holder: Mapping[str, Any], limits: Limits) -> Mapping[str, Parameter]:
@@ -305,7 +321,7 @@ def _parameters(where: str, holder: Mapping[str, Any], limits: Limits) -> Mappin
     value = _object(where, holder["parameters"], limits.parameters, required=())
     for name, item in value.items():
         if type(item) is str:
-            _name(f"{where}.{name}", item, limits)
+            _word_like(f"{where}.{name}", item, limits)
         elif type(item) not in (int, float, bool):
             refuse(f"{where}.{name}", "type", "a string, number or boolean", _word(item))
     return dict(value)

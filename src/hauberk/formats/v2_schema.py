@@ -15,12 +15,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hauberk.errors import ArtifactError
 from hauberk.formats.strict_json import JsonLimits, at_most, decode, refuse, shown
-from hauberk.formats.v2 import Datatype, Request, Tensor
+from hauberk.formats.v2 import Datatype, Limits, Request, Tensor
 
 SCHEMA_VERSION = 1
 MAX_SCHEMA_BYTES = 8 << 20
@@ -101,6 +101,36 @@ class InputSchema:
         if n_rows > self.max_rows:
             at_most("inputs", "rows in one request", self.max_rows, n_rows)
         return n_rows
+
+
+def limits_for(schema: InputSchema, outer: Limits) -> Limits:
+    """The narrowest limits within ``outer`` in which every allowed request fits.
+
+    What the schema cannot need is then refused by the first look at the raw bytes.
+    """
+    n_tensors = len(schema.inputs) + len(schema.outputs)
+    has_text = any(tensor.datatype is Datatype.BYTES for tensor in schema.inputs)
+    per_row = sum(math.prod(size or 1 for size in tensor.shape) for tensor in schema.inputs)
+    n_elements = min(outer.max_elements, schema.max_rows * per_row)
+    # A value brings a comma; nested rows bring brackets; a text may hold commas of its own.
+    n_values = 4 * n_elements + 32 * n_tensors + _SPARE_VALUES
+    return replace(
+        outer,
+        json=replace(
+            outer.json,
+            max_values=outer.json.max_values if has_text else min(outer.json.max_values, n_values),
+            max_objects=2 * n_tensors + _SPARE_OBJECTS,
+            max_keys=_MAX_KEYS,
+        ),
+        max_tensors=n_tensors,
+        max_elements=n_elements,
+    )
+
+
+_SPARE_VALUES = 64
+_SPARE_OBJECTS = 16
+_MAX_KEYS = 16
+"""The protocol has at most five fields in an object; more are looked at only to name one."""
 
 
 def _check_names(request: Request, schema: InputSchema) -> None:

@@ -57,14 +57,20 @@ async def ask(app: App, call: Call) -> Answer:
     async def send(message: Mapping[str, Any]) -> None:
         sent.append(message)
 
-    started = time.perf_counter()
-    await app(_scope(call), receive, send)
+    scope = _scope(call)
+    started, processor_started = time.perf_counter(), time.process_time()
+    await app(scope, receive, send)
     headers = {
         name.decode("latin-1"): value.decode("latin-1") for name, value in sent[0]["headers"]
     }
     body = b"".join(message.get("body", b"") for message in sent[1:])
-    seconds = time.perf_counter() - started
-    return Answer(status=sent[0]["status"], headers=headers, body=body, seconds=seconds)
+    return Answer(
+        status=sent[0]["status"],
+        headers=headers,
+        body=body,
+        seconds=time.perf_counter() - started,
+        processor_s=time.process_time() - processor_started,
+    )
 
 
 def _scope(call: Call) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from hauberk.core.ports import ClientState
 from hauberk.errors import ArtifactError, HauberkError, LimitError
 from hauberk.formats import v2, v2_binary
 from hauberk.formats.v2 import Datatype, Request, Response, Tensor
+from hauberk.formats.v2_schema import limits_for
 from hauberk.guard.audit import Auditor, Decision, Log, record_of
 from hauberk.guard.bundle import MANIFEST, Bundle
 from hauberk.guard.identity import Keyring
@@ -108,13 +109,14 @@ class Service:
 
     def __init__(self, bundle: Bundle, model: Model, surroundings: Surroundings) -> None:
         policy = bundle.policy
-        limits = v2.Limits(json=policy.json_limits, max_elements=policy.max_values)
+        outer = v2.Limits(json=policy.json_limits, max_elements=policy.max_values)
+        limits = limits_for(bundle.schema, outer)
         self.bundle = bundle
         self.model = model
         self.world = surroundings
         self.metrics = Metrics(model=bundle.name, version=bundle.version)
         self.budget = OversizedRequests(
-            limits=policy.json_limits, rate_per_s=policy.rate_per_s, burst=policy.burst
+            limits=limits.json, rate_per_s=policy.rate_per_s, burst=policy.burst
         )
         self.outputs = ActiveOutputs(link_hosts=policy.link_hosts)
         self.schema = SmuggledFields(schema=bundle.schema, limits=limits)

@@ -2,15 +2,17 @@
 
 It takes requests as common serving stacks do by default: the last of two equal keys wins,
 unknown fields and inputs are dropped, NaN and numbers in strings are converted, declared
-types are believed, the declared length and content type are not looked at, and whatever
-then goes wrong is answered with 500. The behaviour was measured on six such stacks; where
-they differed, the more common answer was taken.
+types are believed, the declared length and content type are not looked at, compressed bodies
+are unpacked, and whatever then goes wrong is answered with 500. The behaviour was measured
+on six such stacks; where they differed, the more common answer was taken.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,18 +58,21 @@ class LenientDoor:
 
     def call(self, call: Call) -> Answer:
         """Answer one request; slow pieces are waited for."""
+        import numpy as np
+
         started = time.perf_counter()
-        status, body = self._answered(b"".join(call.chunks))
+        with np.errstate(all="ignore"):
+            status, body = self._answered(call)
         return Answer(status=status, body=body, seconds=time.perf_counter() - started)
 
     def together(self, calls: Iterable[Call]) -> tuple[Answer, ...]:
         """One after the other: nobody is turned away."""
         return tuple(self.call(call) for call in calls)
 
-    def _answered(self, body: bytes) -> tuple[int, bytes]:
+    def _answered(self, call: Call) -> tuple[int, bytes]:
         try:
-            request = json.loads(body)
-        except (ValueError, RecursionError):
+            request = json.loads(_unpacked(call))
+        except (ValueError, RecursionError, OSError, EOFError, zlib.error):
             return 400, b'{"error": "no JSON"}'
         try:
             outputs = self.model(_tensors(request))
@@ -80,6 +85,18 @@ class LenientDoor:
             for name, values in outputs.items()
         ]
         return 200, json.dumps({"outputs": answer}).encode()
+
+
+def _unpacked(call: Call) -> bytes:
+    """The body, decompressed as often as its sender says, whatever comes out."""
+    body = b"".join(call.chunks)
+    headers = {name.lower(): value for name, value in call.headers}
+    for coding in reversed(headers.get("content-encoding", "").split(",")):
+        if coding.strip() in ("gzip", "x-gzip"):
+            body = gzip.decompress(body)
+        elif coding.strip() == "deflate":
+            body = zlib.decompress(body)
+    return body
 
 
 def _tensors(request: Any) -> dict[str, Any]:

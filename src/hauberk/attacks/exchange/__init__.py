@@ -1,0 +1,1 @@
+"""Attacks through the interface of a served model."""
