@@ -12,7 +12,6 @@ from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Location, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.errors import UnavailableError
-from hauberk.methods.scoring import computed, judge_rows, metric_name, metric_names
 
 _ROUNDING = 1e-9
 """Floating point may put a difference that is exactly the limit just below it."""
@@ -57,6 +56,8 @@ class MetricMismatch(Check[Evaluation]):
             UnavailableError: A reported metric cannot be recomputed.
             UsageError: The data has no label column.
         """
+        from hauberk.methods.scoring import computed, judge_rows, metric_name
+
         if not subject.reported:
             raise NotApplicable("no metric is reported for the model")
         meant = {reported: metric_name(reported) for reported in subject.reported}
@@ -98,6 +99,8 @@ class MetricMismatch(Check[Evaluation]):
 
 
 def _unknown(subject: Evaluation, names: list[str]) -> UnavailableError:
+    from hauberk.methods.scoring import metric_names
+
     return UnavailableError(
         f"{subject.model.name}: {', '.join(sorted(names))} cannot be recomputed",
         subject=subject.model.name,

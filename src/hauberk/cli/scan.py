@@ -1,0 +1,135 @@
+"""Check data, models, code and repositories that you already have.
+
+What lies at a path is found out by its content. Model files are taken apart and read, never
+loaded; folders are read as code and every file in them as what it is. Findings of level
+review are shown and do not fail the scan by themselves.
+
+Exit codes: 0 nothing at or above --fail-on, 1 a finding, 2 usage, 3 nothing was found but
+something could not be judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hauberk.core.finding import Severity
+
+if TYPE_CHECKING:
+    from hauberk.report import ScanResult
+
+HELP = "check data, models, code and repositories that you already have"
+EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --output scan.sarif"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a file or a folder")
+    parser.add_argument("--format", choices=("text", "json", "sarif", "html"), default="text")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write there, not to stdout")
+    parser.add_argument(
+        "--fail-on",
+        choices=[severity.value for severity in reversed(Severity)],
+        default=Severity.HIGH.value,
+        help="mildest severity that makes exit code 1 (default: high)",
+    )
+    parser.add_argument(
+        "--no-history", action="store_true", help="leave out the history of repositories"
+    )
+    data = parser.add_argument_group("tables")
+    data.add_argument("--label", metavar="COL", help="column to predict")
+    data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
+    data.add_argument("--against", metavar="FILE", type=Path, help="an older version of PATH")
+    data.add_argument("--annotator", metavar="COL", help="column that names who labelled a row")
+    data.add_argument("--source", metavar="COL", help="column that names who gave a row")
+    data.add_argument("--sensitive", metavar="COLS", default="", help="protected groups: a,b,c")
+    data.add_argument("--rows", metavar="FILE", type=Path, help="score every row: .csv, .parquet")
+    data.add_argument(
+        "--arrays", metavar="X=NAME,y=NAME", default="", help="arrays of npz files to use"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Scan and write the result; the exit code is that of the verdict."""
+    from datetime import UTC, datetime
+
+    from hauberk.core.policy import Policy
+    from hauberk.scanner import ScanOptions, scan
+
+    options = ScanOptions(
+        label=args.label,
+        annotator=args.annotator,
+        source=args.source,
+        sensitive=tuple(name for name in args.sensitive.split(",") if name),
+        train=args.train,
+        against=args.against,
+        arrays=_arrays(args.arrays),
+        history=not args.no_history,
+    )
+    policy = Policy(fail_on=Severity(args.fail_on))
+    _check_rows(args.rows)
+    result = scan(args.paths, options=options, policy=policy, today=datetime.now(UTC).date())
+    if args.rows is not None:
+        from hauberk.scanner.rows import row_scores, write_rows
+
+        write_rows(row_scores(result.assessments), args.rows)
+    _write(result, args)
+    return int(result.summary["exit_code"])
+
+
+def _check_rows(path: Path | None) -> None:
+    """Refuse an impossible ``--rows`` before the work and not after it."""
+    if path is not None and path.suffix not in {".csv", ".parquet"}:
+        from hauberk.errors import UsageError
+
+        raise UsageError(
+            "row scores are written as CSV or Parquet",
+            subject="--rows",
+            expected="a name ending in .csv or .parquet",
+            found=str(path),
+        )
+
+
+def _arrays(text: str) -> tuple[str, str]:
+    """``X=a,y=b`` as the two names."""
+    from hauberk.errors import UsageError
+
+    named = {"X": "X", "y": "y"}
+    for part in filter(None, text.split(",")):
+        role, mark, name = part.partition("=")
+        if role not in named or not mark or not name:
+            raise UsageError(
+                "--arrays names the arrays of features and of labels",
+                subject="--arrays",
+                expected="X=NAME,y=NAME",
+                found=text,
+            )
+        named[role] = name
+    return named["X"], named["y"]
+
+
+def _write(result: ScanResult, args: argparse.Namespace) -> None:
+    text = _rendered(result, args)
+    if args.output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        args.output.write_text(text, "utf-8")
+    except OSError as error:
+        from hauberk.errors import UnavailableError
+
+        reason = error.strerror or str(error)
+        message = f"the result cannot be written: {reason}"
+        raise UnavailableError(message, subject=str(args.output)) from error
+
+
+def _rendered(result: ScanResult, args: argparse.Namespace) -> str:
+    from hauberk import report
+
+    if args.format == "text":
+        colour = args.output is None and sys.stdout.isatty()
+        return report.scan_text(result, colour=colour)
+    writers = {"json": report.scan_json, "sarif": report.scan_sarif, "html": report.scan_html}
+    return writers[args.format](result)

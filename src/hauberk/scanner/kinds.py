@@ -1,0 +1,98 @@
+"""What one file is, by its first bytes; its name only breaks ties.
+
+A file may be two things: an npz archive is a table and may hold pickles, so both are said.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from enum import StrEnum
+from pathlib import Path
+
+from hauberk.errors import HauberkError
+from hauberk.formats.archives import Trouble
+from hauberk.formats.contents import Kind, Part, contents
+from hauberk.formats.spans import Span, open_span
+
+_HEAD_BYTES = 1 << 16
+_MIN_LINES = 2
+_TABLE_LINES = 20
+
+_MODEL_NAMES = re.compile(
+    r"\.(pkl|pickle|joblib|jl|pt|pth|ckpt|bin|model|onnx|h5|hdf5|keras|pb|tflite|gguf|ggml|npy|npz"
+    r"|safetensors|skops|dill|mar|zip|tar|tgz|gz|bz2|xz|7z|zst|rar|pmml|ubj|cbm)$",
+    re.IGNORECASE,
+)
+_TABLE_NAMES = re.compile(r"\.(csv|tsv|tab|jsonl|ndjson)$", re.IGNORECASE)
+
+
+class FileKind(StrEnum):
+    """What a file is taken for.
+
+    ``OTHER`` is content that no control looks at: pictures, fonts, programs, unknown bytes
+    whose name claims nothing.
+    """
+
+    MODEL = "model file"
+    TABLE = "table"
+    TABLE_AND_MODEL = "table that may hold pickles"
+    TEXT = "text"
+    OTHER = "other"
+    UNREADABLE = "unreadable"
+
+
+def kind_of(path: Path) -> FileKind:
+    """What the file at ``path`` is; never raises for what it holds."""
+    try:
+        with open_span(path) as span:
+            return _kind_of(span, path.name)
+    except HauberkError:
+        return FileKind.UNREADABLE
+
+
+def _kind_of(span: Span, name: str) -> FileKind:
+    first = next(contents(span, name), None)
+    if first is None or isinstance(first, Trouble) or first.inner:
+        is_npz = isinstance(first, Part) and first.kind is Kind.NPY
+        return FileKind.TABLE_AND_MODEL if is_npz else FileKind.MODEL
+    if first.kind is Kind.TEXT:
+        return FileKind.TABLE if _is_table(span, name) else FileKind.TEXT
+    if first.kind is Kind.FOREIGN:
+        is_table = first.detail in {"Parquet", "Arrow"}
+        return FileKind.TABLE if is_table else FileKind.OTHER
+    if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
+        return FileKind.MODEL if _MODEL_NAMES.search(name) else FileKind.OTHER
+    return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
+
+
+def _is_table(span: Span, name: str) -> bool:
+    """Whether text is made of rows: its name says so, or its first lines agree."""
+    if _TABLE_NAMES.search(name):
+        return True
+    head = span.read(0, _HEAD_BYTES).decode("utf-8", "replace")
+    lines = head.splitlines()[: _TABLE_LINES + 1]
+    whole = lines if span.size <= _HEAD_BYTES else lines[:-1]
+    if len(whole) < _MIN_LINES:
+        return False
+    return _are_records(whole) or any(_are_rows(whole, mark) for mark in ",;\t|")
+
+
+def _are_records(lines: list[str]) -> bool:
+    try:
+        return all(isinstance(json.loads(line), dict) for line in lines if line.strip())
+    except (ValueError, RecursionError):
+        return False
+
+
+def _are_rows(lines: list[str], mark: str) -> bool:
+    """Whether all lines have as many cells as the first, whose cells are names."""
+    try:
+        rows = [row for row in csv.reader(lines, delimiter=mark) if row]
+    except csv.Error:
+        return False
+    header = rows[0] if rows else []
+    are_names = all(re.fullmatch(r"[^\n{}()=<>]{1,64}", cell.strip()) for cell in header)
+    is_wide = len(header) > 1 and len(rows) >= _MIN_LINES
+    return is_wide and are_names and all(len(row) == len(header) for row in rows)

@@ -1,0 +1,183 @@
+"""Subjects at a path, found by content.
+
+A folder is a tree of code, with its history where it is a repository, and every file in it
+is looked at as its own kind besides. Links are not followed, so nothing outside of the path
+is read. What cannot be opened comes as a subject that cannot be judged, never as silence.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, SourceFile, Splits
+from hauberk.errors import ArtifactError, UsageError
+from hauberk.formats import source
+from hauberk.formats.source import open_tree, repository, source_file
+from hauberk.scanner.kinds import FileKind, kind_of
+from hauberk.scanner.options import ScanOptions
+
+MAX_FILES = 1_000_000
+
+_LEFT_OUT = frozenset(
+    {".git", ".hg", ".svn", ".hauberk", "__pycache__", "node_modules", ".venv", "venv"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """One thing to judge.
+
+    Attributes:
+        path: How it is called in the result.
+        kind: What it was taken for, in words.
+        open: Makes the subject; may raise what assessing it may raise. ``None`` where no
+            control looks at such content.
+    """
+
+    path: str
+    kind: str
+    open: Callable[[], Any] | None
+
+
+def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
+    """Everything to judge at ``path``, in a repeatable order.
+
+    Raises:
+        UsageError: There is nothing at ``path``.
+    """
+    chosen = options or ScanOptions()
+    if not os.path.lexists(path):
+        raise UsageError(
+            f"there is nothing at {path}",
+            subject=str(path),
+            expected="a file or a folder",
+            hint="fetch what lies at a URL first, then scan the file",
+        )
+    if path.is_dir():
+        yield from _folder(path, chosen)
+    else:
+        yield from _file(path, str(path), chosen, is_named=True)
+
+
+def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
+    has_text = False
+    for path in _walk(root):
+        for found in _file(path, str(path), options, is_named=False):
+            has_text = has_text or found.kind == FileKind.TEXT
+            if found.kind != FileKind.TEXT:
+                yield found
+    is_repository = repository(root)
+    if has_text or is_repository:
+        yield Located(
+            path=str(root),
+            kind="repository" if is_repository else "tree of code",
+            open=lambda: open_tree(root, history=options.history),
+        )
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Files below ``root`` sorted by path; links are left out, unreadable folders are told."""
+    count = 0
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            yield folder
+            continue
+        for entry in entries:
+            count += 1
+            if count > MAX_FILES:
+                raise ArtifactError(
+                    "the folder holds too many files",
+                    subject=str(root),
+                    rule=f"at most {MAX_FILES} files in one scan",
+                    hint="scan its parts one by one",
+                )
+            if entry.is_file(follow_symlinks=False):
+                yield Path(entry.path)
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        waiting += [Path(item.path) for item in reversed(folders) if item.name not in _LEFT_OUT]
+
+
+def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Iterator[Located]:
+    kind = kind_of(path)
+    if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
+        path, kind, is_named=is_named
+    ):
+        yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
+    if kind is FileKind.TEXT:
+        yield Located(path=name, kind=kind, open=lambda: _one_file(path))
+    elif kind is FileKind.OTHER and not is_named:
+        yield Located(path=name, kind=kind, open=None)
+    elif kind is not FileKind.TABLE:
+        yield Located(path=name, kind=kind, open=lambda: ModelFile(name=name, path=path))
+
+
+def _is_wanted(path: Path, kind: FileKind, *, is_named: bool) -> bool:
+    """Whether arrays are data: those named on the command line, or such as hold ``X``."""
+    if kind is FileKind.TABLE or is_named:
+        return True
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "X.npy" in archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:
+    """The subject that a table is, alone or beside the one it is held against."""
+    dataset = _table(path, options, is_named=is_named)
+    if options.train is not None:
+        train = _table(options.train, options, is_named=True)
+        return Splits(train=train, test=dataset)
+    if options.against is not None:
+        return Comparison(old=_table(options.against, options, is_named=True), new=dataset)
+    return dataset
+
+
+def _table(path: Path, options: ScanOptions, *, is_named: bool) -> Dataset:
+    from hauberk.formats.tables import open_table
+
+    if not is_named and not _has_columns(path, options):
+        return open_table(path, arrays=options.arrays)
+    return open_table(
+        path,
+        label=options.label,
+        sensitive=options.sensitive,
+        source=options.source,
+        annotator=options.annotator,
+        arrays=options.arrays,
+    )
+
+
+def _has_columns(path: Path, options: ScanOptions) -> bool:
+    """Whether a table found in a folder is one that the named columns are about."""
+    from hauberk.formats.tables import open_table
+
+    named = {options.label, options.source, options.annotator, *options.sensitive} - {None}
+    return named <= {column.name for column in open_table(path, arrays=options.arrays).columns}
+
+
+def _one_file(path: Path) -> CodeTree:
+    """A single text file as a tree of code."""
+
+    def files() -> Iterator[SourceFile]:
+        yield source_file(Path(path.name), path.read_bytes())
+
+    def unread() -> Iterator[tuple[Path, str]]:
+        size = path.lstat().st_size
+        if size > source.MAX_FILE_BYTES or not stat.S_ISREG(path.lstat().st_mode):
+            yield Path(path.name), f"{size} bytes, more than {source.MAX_FILE_BYTES}"
+
+    is_small = path.lstat().st_size <= source.MAX_FILE_BYTES
+    reader = files if is_small else lambda: iter(())
+    return CodeTree(name=str(path), root=path.parent, files=reader, unread=unread)

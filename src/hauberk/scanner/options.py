@@ -1,0 +1,31 @@
+"""What the caller says about the data that a scan meets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOptions:
+    """Roles that content alone does not tell.
+
+    Attributes:
+        label: Column to predict.
+        annotator: Column that names who labelled a row.
+        source: Column that names who contributed a row.
+        sensitive: Columns that name a protected group.
+        train: Training rows that the scanned table is the test part of.
+        against: An older version that the scanned table is compared with.
+        arrays: Names of the features and of the labels in npz files.
+        history: Whether the history of repositories is read too.
+    """
+
+    label: str | None = None
+    annotator: str | None = None
+    source: str | None = None
+    sensitive: tuple[str, ...] = ()
+    train: Path | None = None
+    against: Path | None = None
+    arrays: tuple[str, str] = ("X", "y")
+    history: bool = True

@@ -1,0 +1,138 @@
+"""Judge everything at some paths by every control that fits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, Splits
+from hauberk.core.control import Control
+from hauberk.core.finding import Assessment, Finding, Level, Outcome
+from hauberk.core.policy import Policy
+from hauberk.core.threat import ThreatId
+from hauberk.engine import assess_all, decide, discover
+from hauberk.engine.assess import judged
+from hauberk.report import ScanResult
+from hauberk.scanner.locating import Located, locate
+from hauberk.scanner.options import ScanOptions
+
+_FOLDERS: tuple[tuple[type, str], ...] = (
+    (ModelFile, "model"),
+    (Dataset, "dataset"),
+    (Splits, "dataset"),
+    (Comparison, "dataset"),
+    (CodeTree, "code"),
+)
+"""Type of a subject to the folder of its controls; only those that are met are imported."""
+
+MAX_LISTED = 50
+"""Names of unjudged files in the summary."""
+
+
+class _Opening(Control):
+    """Stands in an assessment for what could not even be opened."""
+
+    title: ClassVar[str] = "Content that cannot be opened"
+    threats: ClassVar[tuple[ThreatId, ...]] = ()
+    subject: ClassVar[Any] = object
+
+    @property
+    def id(self) -> str:
+        return "scanner/locate"
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What a scan has gathered so far."""
+
+    assessments: list[Assessment]
+    kinds: Counter[str]
+    unjudged: list[str]
+
+
+def scan(
+    paths: Sequence[Path],
+    *,
+    options: ScanOptions | None = None,
+    policy: Policy | None = None,
+    today: date,
+) -> ScanResult:
+    """Judge what lies at ``paths`` and hold it against ``policy``.
+
+    Args:
+        today: Day on which waivers are judged.
+
+    Raises:
+        UsageError: There is nothing at a path, or a named column does not exist.
+    """
+    chosen, held = options or ScanOptions(), policy or Policy()
+    progress = _Progress([], Counter(), [])
+    optional: set[str] = set()
+    for path in paths:
+        for located in locate(path, chosen):
+            progress.kinds[located.kind] += 1
+            _judge(located, progress, optional)
+    return _result(paths, progress, held, today=today, optional=frozenset(optional))
+
+
+def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
+    if located.open is None:
+        progress.unjudged.append(located.path)
+        return
+    opened: list[Any] = []
+    assessment = judged(_Opening(), located.path, lambda: _open(located, opened))
+    if assessment.outcome is not Outcome.CLEAN:
+        progress.assessments.append(assessment)
+        return
+    controls = _controls(opened[0])
+    optional.update(control.id for control in controls if control.optional)
+    shadows = {control.id for control in controls if control.shadow}
+    found = assess_all(controls, opened[0])
+    progress.assessments += [_shadowed(item, shadows) for item in found]
+    if not found:
+        progress.unjudged.append(located.path)
+
+
+def _open(located: Located, opened: list[Any]) -> Iterator[Finding]:
+    if located.open is not None:
+        opened.append(located.open())
+    yield from ()
+
+
+def _controls(subject: Any) -> tuple[Control, ...]:
+    folders = {folder for kind, folder in _FOLDERS if isinstance(subject, kind)}
+    return discover("controls", subjects=folders)
+
+
+def _shadowed(assessment: Assessment, shadows: set[str]) -> Assessment:
+    """Findings of controls that start in shadow ask for a review until they are promoted."""
+    if assessment.control not in shadows:
+        return assessment
+    reviews = tuple(replace(item, level=Level.REVIEW) for item in assessment.findings)
+    return replace(assessment, findings=reviews)
+
+
+def _result(
+    paths: Sequence[Path],
+    progress: _Progress,
+    policy: Policy,
+    *,
+    today: date,
+    optional: frozenset[str],
+) -> ScanResult:
+    verdict = decide(progress.assessments, policy, today=today, optional=optional)
+    findings = tuple(item for part in progress.assessments for item in part.findings)
+    summary = {
+        "paths": [str(path) for path in paths],
+        "kinds": dict(sorted(progress.kinds.items())),
+        "unjudged": progress.unjudged[:MAX_LISTED],
+        "n_unjudged": len(progress.unjudged),
+        "decision": verdict.decision.value,
+        "exit_code": verdict.exit_code,
+        "fail_on": policy.fail_on.value,
+    }
+    return ScanResult(findings=findings, assessments=tuple(progress.assessments), summary=summary)
