@@ -1,0 +1,103 @@
+"""Identifiers are found by their check digits, places and columns, in linear time."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hauberk.formats.tables import table_of
+from hauberk.methods.identifiers import (
+    IdentifierKind,
+    columns_of_kind,
+    find_identifiers,
+    identifying_columns,
+    passes_luhn,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("write to jo.doe+x@mail.example.org now", IdentifierKind.EMAIL),
+        ("card 4111 1111 1111 1111.", IdentifierKind.CARD),
+        ("DE89 3704 0044 0532 0130 00", IdentifierKind.IBAN),
+        ("ssn 078-05-1120", IdentifierKind.US_SSN),
+        ("12345678Z", IdentifierKind.NATIONAL_ID),
+        ("131052A308T", IdentifierKind.NATIONAL_ID),
+        ("44051401359", IdentifierKind.NATIONAL_ID),
+        ("529.982.247-25", IdentifierKind.NATIONAL_ID),
+        ("from 192.168.10.7", IdentifierKind.IP_ADDRESS),
+        ("call +49 30 1234567", IdentifierKind.PHONE),
+        ("call (030) 123 4567", IdentifierKind.PHONE),
+    ],
+)
+def test_each_kind_is_found_at_its_place(text, kind):
+    (found,) = find_identifiers(text)
+    assert found.kind is kind
+    assert text[found.start : found.end].strip() in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111 1111 1111 1112",
+        "0000 0000 0000 0000",
+        "DE89 3704 0044 0532 0130 01",
+        "000-12-3456",
+        "12345678A",
+        "44051401358",
+        "529.982.247-26",
+        "111.111.111-11",
+        "999.1.1.1",
+        "1.2.3.4.5",
+        "a@b",
+        "room 12, row 7",
+        "2020-01-02",
+        "0.123456",
+        "",
+    ],
+)
+def test_numbers_that_fail_their_check_are_not_found(text):
+    assert list(find_identifiers(text)) == []
+
+
+@given(st.text(max_size=200))
+def test_places_lie_inside_and_do_not_overlap(text):
+    found = list(find_identifiers(text))
+    assert all(0 <= item.start < item.end <= len(text) for item in found)
+    assert all(a.end <= b.start for a, b in pairwise(found))
+
+
+@given(st.integers(0, 10**17))
+def test_one_check_digit_of_ten_fits(number):
+    assert sum(passes_luhn(f"{number}{digit}") for digit in range(10)) == 1
+
+
+@pytest.mark.parametrize("unit", ["a", "1", "1 ", "1-", "a@", "+", "a.", "DE11", "0", "1."])
+def test_long_runs_cost_no_more_than_their_length(unit):
+    assert list(find_identifiers(unit * 50_000)) is not None
+
+
+def test_columns_are_named_with_their_share():
+    rows = pa.RecordBatch.from_pydict(
+        {
+            "mail": [f"u{i}@example.org" if i % 2 else "none" for i in range(100)],
+            "number": list(range(100)),
+            "measure": [i / 7 for i in range(100)],
+            "city": ["x", "y"] * 50,
+            "gap": [None] * 100,
+            "y": [0, 1] * 50,
+        }
+    )
+    found = identifying_columns(table_of("t", [rows], label="y"))
+    assert [(c.name, c.kind) for c in found] == [
+        ("mail", IdentifierKind.EMAIL),
+        ("number", IdentifierKind.UNIQUE),
+    ]
+    assert found[0].share == 0.5
+    assert found[0].rows[:2] == (1, 3)
+    assert [c.name for c in columns_of_kind(found, share=0.9)] == ["number"]
