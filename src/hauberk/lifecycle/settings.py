@@ -55,7 +55,7 @@ class WaiverTable:
 class PolicyTable:
     """``[policy]``; it can only tighten what is pinned outside the project."""
 
-    fail_on: Severity = Severity.HIGH
+    fail_on: Severity | None = None
     min_isolation: Isolation | None = None
     required: tuple[str, ...] = ()
     waivers: tuple[WaiverTable, ...] = ()
@@ -80,11 +80,11 @@ class Settings:
         """The table of ``component``: its dataclass, or a mapping of named ones."""
         return self.tables[component]
 
-    def default_policy(self, *, min_isolation: Isolation = Isolation.OBSERVE) -> Policy:
-        """The project's own policy, before the pinned floor is applied."""
+    def policy_over(self, floor: Policy) -> Policy:
+        """The project's own policy; what it does not say is as the pinned floor has it."""
         table = self.policy
         return Policy(
-            fail_on=table.fail_on,
+            fail_on=table.fail_on or floor.fail_on,
             required=frozenset(table.required) or None,
             waivers=tuple(
                 Waiver(
@@ -96,7 +96,7 @@ class Settings:
                 )
                 for item in table.waivers
             ),
-            min_isolation=table.min_isolation or min_isolation,
+            min_isolation=table.min_isolation or floor.min_isolation,
         )
 
 

@@ -25,15 +25,8 @@ from hauberk.trust import keys, predicates
 from hauberk.trust.keys import Label, Role
 from hauberk.trust.policy import sealed, tighten
 from hauberk.trust.predicates import Circumstances, ModelTest, Release, Step
-from hauberk.trust.root import (
-    Pin,
-    RoleKeys,
-    Root,
-    TrustedKey,
-    pin,
-    resolve,
-    root_path,
-)
+from hauberk.trust.private_files import is_there
+from hauberk.trust.root import Pin, Root, own_root, pin, resolve, root_path
 from hauberk.trust.signer import Signer
 
 if TYPE_CHECKING:
@@ -187,18 +180,20 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
     Raises:
         TrustError: The project's policy lowers the floor, or keys are open to others.
     """
-    own = settings.default_policy()
+    unpinned = settings.policy_over(Policy())
     if level is Isolation.OBSERVE:
-        return _unsigned(own, "at level observe a step could read the keys")
+        return _unsigned(unpinned, "at level observe a step could read the keys")
     folder = keys_folder(options.configuration)
     try:
         offered = offered_root(settings.project.name, folder)
     except UnavailableError:
-        return _unsigned(own, "there are no keys; hauberk init makes them")
+        return _unsigned(unpinned, "there are no keys; hauberk init makes them")
     root = resolve(
         settings.project.name, options.configuration, file=options.root_file, offered=offered
     )
+    own = settings.policy_over(root.policy)
     policy = tighten(root.policy, own, project_waivers=root.project_waivers)
+    _refuse_weak(level, policy)
     signer = Signer.start(folder, ROLES)
     labels = [key.label for role in ROLES for key in root.keys(role).keys]
     return Signing(
@@ -208,6 +203,18 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
         root=root,
         key_ids=tuple(signer.public[role].key_id for role in ROLES),
     )
+
+
+def _refuse_weak(level: Isolation, policy: Policy) -> None:
+    if level.rank < policy.min_isolation.rank:
+        raise UnavailableError(
+            "isolation is weaker than the pinned policy allows",
+            subject="isolation",
+            rule="below the policy's level nothing is signed",
+            expected=f"at least {policy.min_isolation}",
+            found=level.value,
+            hint="install bubblewrap, or run with --isolation observe, which signs nothing",
+        )
 
 
 def keys_folder(configuration: Path) -> Path:
@@ -222,16 +229,13 @@ def make_keys(configuration: Path) -> Iterator[str]:
         TrustError: The folder is open to others.
     """
     folder = keys_folder(configuration)
+    configuration.mkdir(mode=0o700, parents=True, exist_ok=True)
     label = Label(custodian=getpass.getuser(), machine=keys.machine_name())
+    made = keys.make_missing(folder, label, ROLES)
     for role in ROLES:
-        try:
-            public, _ = keys.load_public(folder, role)
-            yield f"key for {role}: {public.key_id[:16]} (kept)"
-        except UnavailableError:
-            configuration.mkdir(mode=0o700, parents=True, exist_ok=True)
-            pair = keys.generate()
-            keys.save(pair, folder, role, label)
-            yield f"key for {role}: {pair.public.key_id[:16]} (new, in {folder})"
+        public, _ = keys.load_public(folder, role)
+        state = f"new, in {folder}" if role in made else "kept"
+        yield f"key for {role}: {public.key_id[:16]} ({state})"
 
 
 def pin_own_root(project: str, configuration: Path) -> Iterator[str]:
@@ -240,7 +244,7 @@ def pin_own_root(project: str, configuration: Path) -> Iterator[str]:
     An existing root is left alone: replacing what is trusted is a person's decision.
     """
     path = root_path(configuration, project)
-    if path.exists():
+    if is_there(path):
         yield f"root of trust for {project}: kept as it is"
         return
     pin(offered_root(project, keys_folder(configuration)), configuration)
@@ -248,16 +252,13 @@ def pin_own_root(project: str, configuration: Path) -> Iterator[str]:
 
 
 def offered_root(project: str, folder: Path) -> Root:
-    """The root that the user's own keys make.
+    """The root that the user's own keys make, with the policy that applies by default.
 
     Raises:
         UnavailableError: There are no keys.
     """
-    roles = {}
-    for role in ROLES:
-        public, label = keys.load_public(folder, role)
-        roles[role] = RoleKeys(threshold=1, keys=(TrustedKey(public=public, label=label),))
-    return Root(project=project, roles=roles, policy=sealed(Policy()))
+    floor = sealed(Policy(min_isolation=Isolation.LANDLOCK))
+    return own_root(project, folder, policy=floor, tool_floor=__version__, roles=ROLES)
 
 
 def _unsigned(own: Policy, why: str) -> Signing:

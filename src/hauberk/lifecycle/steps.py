@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from hauberk.lifecycle.workshop import Workshop
 
 CHUNK_BYTES = 1 << 20
+SIGNALS = 128
+"""Exit codes above it name the signal that ended a process."""
+
 SHOWN_LINES = 20
 """Lines of a failed step's output that are shown; the whole tail is in the run's folder."""
 
@@ -270,6 +273,8 @@ def _why(step: Step, completed: Completed) -> str:
         return f"{step.name} took longer than {step.table.limits.wall_s:g} s and was killed"
     if completed.killed_by:
         return f"{step.name} was killed: {completed.killed_by}"
+    if completed.exit_code > SIGNALS:
+        return f"{step.name} was killed by signal {completed.exit_code - SIGNALS}"
     return f"{step.name} ended with exit code {completed.exit_code}"
 
 

@@ -202,7 +202,8 @@ def _line_of(text: str, keys: tuple[str, ...]) -> int | None:
     for number, line in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
         if header:
-            table = tuple(part.strip().strip("\"'") for part in header.group(1).split("."))
+            parts = re.findall(r'"[^"]*"|\'[^\']*\'|[^.\s]+', header.group(1))
+            table = tuple(part.strip("\"'") for part in parts)
             if table == keys[: len(table)]:
                 best = number
         elif table == keys[: len(table)] and _assigns(line, keys[len(table) :]):

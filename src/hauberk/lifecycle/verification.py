@@ -38,7 +38,8 @@ def verify_project(
     store = Store.open(settings.root, create=False, read_only=True)
     name = settings.project.name
     root = resolve(name, configuration, file=root_file)
-    tighten(root.policy, settings.default_policy(), project_waivers=root.project_waivers)
+    own = settings.policy_over(root.policy)
+    tighten(root.policy, own, project_waivers=root.project_waivers)
     found = releases.required(store, name)
     release, statements = releases.envelopes(store, found)
     return verify_release(

@@ -1,0 +1,63 @@
+"""`hauberk verify` refuses every forgery of a finished project, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hauberk.cli import main
+from hauberk.errors import TrustError, UnavailableError
+from hauberk.lifecycle.settings import load
+from hauberk.lifecycle.verification import verify_project
+from hauberk.range import sample
+from hauberk.range.forgeries import Forgery, Site, flip_byte, forgeries, play
+
+
+def test_an_honest_project_verifies(site: Site) -> None:
+    chain = verify_project(load(site.root), site.configuration)
+    assert chain.release.project == sample.NAME
+    assert "data/examinations.csv" in chain.rehashed
+
+
+@pytest.mark.parametrize("forgery", forgeries(sample.RAW), ids=lambda forgery: forgery.name)
+def test_a_forgery_is_refused(forgery: Forgery, finished: Site, tmp_path: Path) -> None:
+    verdict = play(forgery, finished, tmp_path)
+    assert verdict.refused, verdict.words
+
+
+def test_a_file_that_no_step_made_does_not_disturb(site: Site) -> None:
+    (site.root / "notes.txt").write_text("mine")
+    verify_project(load(site.root), site.configuration)
+
+
+def test_a_product_missing_from_the_folder_is_still_held_by_the_store(site: Site) -> None:
+    (site.root / "model.joblib").unlink()
+    verify_project(load(site.root), site.configuration)
+
+
+def test_another_users_root_refuses(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError):
+        verify_project(load(site.root), tmp_path / "empty")
+
+
+def test_changed_code_is_refused(site: Site) -> None:
+    flip_byte(site.root / "steps" / "train.py")
+    with pytest.raises(TrustError, match=r"train\.py"):
+        verify_project(load(site.root), site.configuration)
+
+
+def test_the_command_names_object_rule_and_remedy(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(site.configuration.parent))
+    (site.configuration.parent / "hauberk").symlink_to(site.configuration)
+    try:
+        assert main(["verify", str(site.root)]) == 0
+        assert "verified: tumours version 1" in capsys.readouterr().out
+        flip_byte(site.root / "data" / "train.csv")
+        assert main(["verify", str(site.root)]) == 1
+    finally:
+        (site.configuration.parent / "hauberk").unlink()
+    shown = capsys.readouterr().err
+    assert all(word in shown for word in ("object:", "rule:", "expected:", "found:", "next:"))
