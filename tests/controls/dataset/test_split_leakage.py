@@ -54,13 +54,19 @@ def test_clean_splits_are_silent(clean):
     assert judged(clean)[0] == []
 
 
-def test_equal_rows_on_a_coarse_grid_are_for_review():
+def test_an_equal_row_on_a_coarse_grid_is_chance():
     x, y = datasets.load_iris(return_X_y=True)
-    twins = [101, 142]  # two flowers of equal measures
     order = [*(i for i in range(150) if i != 142), 142]
-    assert np.array_equal(x[twins[0]], x[twins[1]])
-    findings, _ = judged(samples.split(samples.table, x[order], y[order]))
-    assert [finding.level for finding in findings] == [Level.REVIEW]
+    assert np.array_equal(x[101], x[142])
+    assert judged(samples.split(samples.table, x[order], y[order]))[0] == []
+
+
+def test_more_equal_rows_than_chance_brings_are_for_review_and_many_a_defect():
+    x, y = datasets.load_iris(return_X_y=True)
+    for n_copies, level in ((1, Level.REVIEW), (6, Level.DEFECT)):
+        copied = np.concatenate([x, x[:n_copies]]), np.concatenate([y, y[:n_copies]])
+        findings, _ = judged(samples.split(samples.table, *copied, share=120 / len(copied[0])))
+        assert [finding.level for finding in findings] == [level]
 
 
 def test_a_copied_row_with_another_label_is_a_copy():

@@ -29,6 +29,8 @@ from hauberk.methods.statistics import information
 
 _SHOWN = 10
 _MIN_JACCARD = 0.8
+_REVIEW_BELOW = 0.05
+"""Chance of as many equal rows below which a person should look at them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,8 @@ class SplitLeakage(Check[Splits]):
 
     Limits:
         Rows that were rotated, scaled, cropped, reworded or rounded coarsely pass. In tables
-        of few and coarse columns equal rows arise by chance; they are reported for review
-        unless there are more of them, or nearer ones, than chance brings. Time leaks need a
+        of few and coarse columns equal rows arise by chance; they are reported only when
+        there are more of them, or nearer ones, than chance brings. Time leaks need a
         declared time column.
 
     Args:
@@ -93,13 +95,13 @@ class SplitLeakage(Check[Splits]):
         queries = np.arange(n_train, rows.n_rows)
         step = -(-n_train // self.n_pool)
         p_values, originals = _near(rows, queries, np.arange(0, n_train, step))
-        suspicion = information(np.where(equal, 0.0, p_values))
         surprising = p_values < self.alpha / max(queries.size, 1)
+        chance = near.exact_excess(int(equal.sum()), equal.size, repeated, n_train)
+        is_defect = chance < self.alpha or bool((equal & surprising).any())
+        suspicion = information(np.where(equal & is_defect, 0.0, p_values))
         yield _scores(other, suspicion)
-        if equal.any():
-            p_value = near.exact_excess(int(equal.sum()), equal.size, repeated, n_train)
-            is_defect = p_value < self.alpha or bool((equal & surprising).any())
-            yield _equal_finding(train, other, equal, p_value, is_defect=is_defect)
+        if is_defect or chance < _REVIEW_BELOW:
+            yield _equal_finding(train, other, equal, chance, is_defect=is_defect)
         if (surprising & ~equal).any():
             yield _near_finding(train, other, surprising & ~equal, originals, suspicion)
 
