@@ -58,7 +58,7 @@ def _lines(score: Score) -> Iterator[str]:
     strength = f" ({score.strength})" if score.strength else ""
     head = f"{score.metric}{strength} {score.comparison} {score.target:g}"
     yield from textwrap.wrap(
-        f"{score.state.upper():<8}{head}: {_value(score)}",
+        f"{score.state.upper() + ' ':<8}{head}: {_value(score)}",
         WIDTH,
         initial_indent="  ",
         subsequent_indent=" " * 10,

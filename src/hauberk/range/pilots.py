@@ -6,6 +6,7 @@ learns that it should not, is the attack's potency.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hauberk.core.artifact import Dataset
@@ -75,3 +76,15 @@ def nearest(features: Any, labels: Any) -> Any:
     from sklearn.neighbors import KNeighborsClassifier
 
     return KNeighborsClassifier(1).fit(features, labels)
+
+
+def augmented(features: Any, labels: Any) -> tuple[Any, Any]:
+    """Square pictures as they are, shifted by a pixel, mirrored and brightened."""
+    import numpy as np
+
+    side = math.isqrt(features.shape[1])
+    images = features.reshape(-1, side, side)
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    views = [padded[:, y : y + side, x : x + side] for y, x in ((0, 1), (2, 1), (1, 0), (1, 2))]
+    views += [images, images[:, :, ::-1], np.clip(images * 1.15, 0, 255)]
+    return np.vstack([view.reshape(len(images), -1) for view in views]), np.tile(labels, len(views))

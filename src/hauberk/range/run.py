@@ -49,7 +49,7 @@ def measure(
     progress: Progress | None = None,
 ) -> tuple[Score, ...]:
     """Scores of one scenario; void ones where this machine lacks what it needs."""
-    wanted = trials or max(target.trials for target in scenario.targets())
+    wanted = trials or max(scenario.trials, *(target.trials for target in scenario.targets()))
     started = time.process_time()
     played = []
     try:

@@ -51,6 +51,7 @@ class Scenario:
             an independent trial of the unit that the targets name.
         parts: Metric and strength of each target that is measured; the strength is empty
             where the target has none.
+        trials: Trials to play where the targets need fewer; 0 plays what they need.
         min_potency: Share of trials in which the attack must work with the control off,
             0 to 1; below it all rows are void.
         note: What a reader of the figure must know: data, sizes, promotion from shadow.
@@ -61,6 +62,7 @@ class Scenario:
     control: Control | str
     play: Callable[[int], Trial]
     parts: tuple[tuple[str, str], ...]
+    trials: int = 0
     min_potency: float = 0.9
     note: str = ""
 

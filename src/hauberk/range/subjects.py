@@ -30,6 +30,25 @@ def tumours(seed: int, n_rows: int = 400) -> Dataset:
     return table_of(f"tumours-{seed}", [batch], label="diagnosis")
 
 
+def generated(seed: int, n_rows: int = 400) -> Dataset:
+    """Two to five classes of numbers around centres of their own, label ``class``.
+
+    Unlike a draw from a pool, another seed gives data that share nothing with the first.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    rng = np.random.default_rng([seed, 7])
+    n_classes, n_columns = int(rng.integers(2, 6)), int(rng.integers(4, 16))
+    labels = rng.integers(0, n_classes, n_rows)
+    centres = rng.normal(0, rng.uniform(1.5, 3.0), (n_classes, n_columns))
+    shape = rng.normal(0, 1, (n_columns, n_columns)) / np.sqrt(n_columns)
+    values = centres[labels] + rng.normal(0, 1, (n_rows, n_columns)) @ shape
+    columns = {f"x{i}": values[:, i] for i in range(n_columns)}
+    batch = pa.record_batch(columns | {"class": labels.astype(str)})
+    return table_of(f"generated-{seed}", [batch], label="class")
+
+
 def images_with_labels(name: str, images: Any, labels: Any, *, label: str) -> Dataset:
     """A data set of pictures.
 

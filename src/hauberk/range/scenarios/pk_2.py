@@ -1,0 +1,88 @@
+"""PK-2: rows of the training set in the test set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from random import Random
+
+from hauberk.attacks.dataset.leak_rows import LeakRows
+from hauberk.controls.dataset.split_leakage import SplitLeakage
+from hauberk.core.artifact import Splits
+from hauberk.core.threat import ThreatId
+from hauberk.formats.tables import table_of
+from hauberk.range.outcomes import alarmed, found, recall_at, row_scores
+from hauberk.range.pilots import accuracy, augmented, matrix, nearest
+from hauberk.range.scenario import Scenario, Trial
+from hauberk.range.subjects import digits
+
+PK_2 = ThreatId("PK-2")
+CONTROL = SplitLeakage()
+SHARE = 0.03
+RATE = 0.01
+N_TRAIN, N_TEST = 1000, 500
+
+
+def splits(seed: int) -> Splits:
+    """A clean split of digits: no picture stands twice in the pool they are drawn from."""
+    batch = next(digits(seed, N_TRAIN + N_TEST).read())
+    train, test = batch.slice(0, N_TRAIN), batch.slice(N_TRAIN)  # type: ignore[attr-defined] # Arrow's own
+    return Splits(
+        train=table_of("train", [train], label="digit"),
+        test=table_of("test", [test], label="digit"),
+    )
+
+
+def _rows(attack: LeakRows) -> Callable[[int], Trial]:
+    def play(seed: int) -> Trial:
+        clean = splits(seed)
+        attacked = attack.apply(clean, Random(seed))
+        scores = row_scores(CONTROL, attacked.subject)
+        recall, alarms = recall_at(scores, attacked.rows, RATE)
+        surprising = math.log10(len(scores) / CONTROL.alpha)  # the control's own threshold
+        flagged = [row for row, score in enumerate(scores) if score > surprising]
+        hits = set(flagged) & set(attacked.rows)
+        return Trial(
+            values={
+                "row_recall": recall,
+                "row_precision": len(hits) / len(flagged) if flagged else 0.0,
+                "all_found": found(CONTROL, attacked.subject) and len(hits) == len(attacked.rows),
+            },
+            potent=_flatters(clean, attacked.subject, attacked.rows),
+            false_alarm=alarms if attack.disguise != "exact" else alarmed(CONTROL, clean),
+        )
+
+    return play
+
+
+def _flatters(clean: Splits, twin: Splits, rows: tuple[int, ...]) -> bool:
+    """Whether a model that remembers its rows knows the copies better than honest rows.
+
+    It is trained as people train on pictures: with shifted, mirrored and brightened copies.
+    """
+    model = nearest(*augmented(*matrix(clean.train)))
+    features, labels = matrix(twin.test)
+    copies = accuracy(model, features[list(rows)], labels[list(rows)])
+    return copies >= accuracy(model, *matrix(clean.test))
+
+
+def _leak(strength: str, disguise: str, *metrics: str) -> Scenario:
+    attack = LeakRows(share=SHARE, disguise=disguise)
+    return Scenario(
+        threat=PK_2,
+        attack=attack,
+        control=CONTROL,
+        play=_rows(attack),
+        parts=tuple((metric, strength) for metric in metrics),
+        trials=20,
+        note=f"{SHARE:.0%} of {N_TEST} test digits are copies of {N_TRAIN} training digits",
+    )
+
+
+SCENARIOS = (
+    _leak("exact copies", "exact", "all_found"),
+    _leak("noise", "jitter", "row_recall", "row_precision"),
+    _leak("shifted", "shift", "row_recall"),
+    _leak("brightness", "brightness", "row_recall"),
+    _leak("mirrored", "mirror", "row_recall"),
+)
