@@ -134,3 +134,8 @@ def test_the_package_says_what_it_lacks():
 def test_a_refusing_threat_has_a_part_without_tolerance(threat: Threat):
     sharp = {(Comparison.AT_LEAST, 1.0), (Comparison.AT_MOST, 0.0)}
     assert sharp & {(part.comparison, part.value) for part in threat.targets}
+
+
+def test_no_module_hides_a_function_of_the_same_name():
+    exported = set(catalogue.__all__)
+    assert exported.isdisjoint(path.stem for path in HERE.glob("*.py"))

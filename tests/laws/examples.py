@@ -45,11 +45,13 @@ def mixed_table(_folder: Path, seed: int = 1, n_rows: int = 600) -> Dataset:
     age, income = rng.integers(18, 80, n_rows), rng.normal(50, 12, n_rows).round(2)
     town = rng.choice(["north", "south", "east"], n_rows)
     label = np.where(income + age / 4 > 62, "yes", "no")
+    height = rng.normal(170, 9, n_rows).round(1)
     gaps = rng.random(n_rows) < 0.03
     batch = pa.record_batch(
         {
             "age": pa.array(age),
-            "income": pa.array(income, mask=gaps),
+            "income": pa.array(income),
+            "height": pa.array(height, mask=gaps),
             "town": pa.array(town),
             "label": pa.array(label),
         }

@@ -10,12 +10,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# Not lazy: the function must stand under this name before its module's own name does.
-from hauberk.catalogue.figures import Figure, Part, figure_of, figures
-
 if TYPE_CHECKING:
     from hauberk.catalogue.coverage import answered_by
     from hauberk.catalogue.load import attackers, by_component, references, threat, threats
+    from hauberk.catalogue.measured import Figure, Part, figure_of, figures
 
 __all__ = [
     "Figure",
@@ -32,6 +30,10 @@ __all__ = [
 
 _HOME = {
     "answered_by": "coverage",
+    "Figure": "measured",
+    "Part": "measured",
+    "figure_of": "measured",
+    "figures": "measured",
 }
 
 

@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from hauberk.catalogue.coverage import answered_by
-from hauberk.catalogue.figures import Figure, Part, figure_of
 from hauberk.catalogue.load import references
+from hauberk.catalogue.measured import Figure, Part, figure_of
 from hauberk.core.threat import Statistic, Threat
 
 WIDTH = 80

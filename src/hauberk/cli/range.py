@@ -15,15 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hauberk import __version__
-from hauberk.catalogue.figures import FOLDER, write_figures
 from hauberk.catalogue.load import threats
+from hauberk.catalogue.measured import FOLDER, write_figures
 from hauberk.cli._range import Bar, result, table
 from hauberk.core.attack import Score
 from hauberk.core.lifecycle import Component
 from hauberk.core.threat import ThreatId
 from hauberk.errors import UsageError
-from hauberk.range.run import REPORTING_SEED
-from hauberk.range.run import run as run_scenarios
+from hauberk.range.measure import REPORTING_SEED
+from hauberk.range.measure import run as run_scenarios
 from hauberk.range.scenario import has_scenario
 
 HELP = "attack the controls and measure how they hold"

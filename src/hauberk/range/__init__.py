@@ -12,17 +12,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hauberk.range.run import REPORTING_SEED, Progress, run
-    from hauberk.range.scenario import Scenario, Trial, scenarios
+    from hauberk.range.measure import REPORTING_SEED, Progress, run
+    from hauberk.range.scenario import Scenario, Trial
 
-__all__ = ["REPORTING_SEED", "Progress", "Scenario", "Trial", "run", "scenarios"]
+__all__ = ["REPORTING_SEED", "Progress", "Scenario", "Trial", "run"]
 
-_HOME = {"Scenario": "scenario", "Trial": "scenario", "scenarios": "scenario"}
+_HOME = {"Scenario": "scenario", "Trial": "scenario"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    home = importlib.import_module(f"{__name__}.{_HOME.get(name, 'run')}")
+    home = importlib.import_module(f"{__name__}.{_HOME.get(name, 'measure')}")
     return getattr(home, name)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hauberk import catalogue
-from hauberk.catalogue.figures import figure_of, figures, write_figures
+from hauberk.catalogue.measured import figure_of, figures, write_figures
 from hauberk.core.attack import Score
 from hauberk.core.threat import Comparison, Threat, ThreatId
 from hauberk.errors import InternalError

@@ -2,14 +2,14 @@ import json
 
 import pytest
 
-from hauberk.catalogue import figures as kept
+from hauberk.catalogue.measured import figures as kept_figures
 from hauberk.cli import main
 from hauberk.cli import range as verb
 from hauberk.core.threat import ThreatId
 from hauberk.errors import InternalError, UnavailableError
-from hauberk.range import run as running
+from hauberk.range import measure as running
 from hauberk.range import scenario as scenarios
-from hauberk.range.run import REPORTING_SEED, measure, run
+from hauberk.range.measure import REPORTING_SEED, measure, run
 from hauberk.range.scenario import Scenario, Trial
 
 KEYS = {
@@ -95,7 +95,7 @@ def test_text_fits_eighty_columns(world, capsys):
 def test_figures_are_kept_for_whole_runs_only(world, capsys, tmp_path):
     assert main(["range", "--threat", "EX-9", "--write", "--trials", "3"]) == 2
     assert main(["range", "--threat", "EX-9", "--write"]) == 0
-    assert kept.figures(tmp_path / "figures")[EX_9][0].state == "met"
+    assert kept_figures(tmp_path / "figures")[EX_9][0].state == "met"
 
 
 def test_output_goes_to_the_file(world, capsys, tmp_path):
