@@ -6,7 +6,7 @@ Figures are reported on seeds from there on, which no parameter was chosen on.
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable, Iterable, Iterator
 
 from hauberk.core.attack import Score
@@ -49,8 +49,8 @@ def measure(
     progress: Progress | None = None,
 ) -> tuple[Score, ...]:
     """Scores of one scenario; void ones where this machine lacks what it needs."""
-    wanted = trials or max(scenario.trials, *(target.trials for target in scenario.targets()))
-    started = time.process_time()
+    wanted = trials or scenario.trials or max(t.trials for t in scenario.targets())
+    started = _processor_s()
     played = []
     try:
         for done in range(wanted):
@@ -59,7 +59,7 @@ def measure(
                 progress(scenario, done + 1, wanted)
     except UnavailableError as error:
         return _unavailable(scenario, len(played), error)
-    return judge(scenario, played, seconds=time.process_time() - started)
+    return judge(scenario, played, seconds=_processor_s() - started)
 
 
 def _unavailable(scenario: Scenario, n_played: int, error: UnavailableError) -> tuple[Score, ...]:
@@ -85,3 +85,8 @@ def _unavailable(scenario: Scenario, n_played: int, error: UnavailableError) -> 
         )
         for target in scenario.targets()
     )
+
+
+def _processor_s() -> float:
+    """Processor time of this process and of the workers that have ended."""
+    return sum(os.times()[:4])

@@ -51,7 +51,8 @@ class Scenario:
             an independent trial of the unit that the targets name.
         parts: Metric and strength of each target that is measured; the strength is empty
             where the target has none.
-        trials: Trials to play where the targets need fewer; 0 plays what they need.
+        trials: Trials to play; 0 plays as many as the neediest target. Fewer where there are no
+            more independent ones: a case that is played twice proves nothing new.
         min_potency: Share of trials in which the attack must work with the control off,
             0 to 1; below it all rows are void.
         note: What a reader of the figure must know: data, sizes, promotion from shadow.

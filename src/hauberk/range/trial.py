@@ -25,7 +25,7 @@ from hauberk.range import sample
 from hauberk.range.forgeries import Forgery, Refusal, Site, forgeries, play
 from hauberk.range.intervals import share_bounds
 from hauberk.range.judge import NOT_ENOUGH
-from hauberk.range.run import measure
+from hauberk.range.measure import measure
 from hauberk.range.scenario import has_scenario, scenarios
 
 TRIALS = 2

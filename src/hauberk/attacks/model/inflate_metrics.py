@@ -30,6 +30,10 @@ class InflateMetrics(Transform[Evaluation]):
         way: ``drop``, ``round`` or ``edit``; by default the random generator picks one.
         share: Share of the wrong rows that ``drop`` leaves out, 0 to 1.
         least: Smallest change that counts as an attack, as a share.
+
+    References:
+        MITRE ATLAS AML.T0031, "Erode AI Model Integrity". CWE-345, "Insufficient verification
+        of data authenticity".
     """
 
     title: ClassVar[str] = "Report better metrics than the model has"

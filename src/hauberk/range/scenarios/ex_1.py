@@ -74,8 +74,9 @@ SCENARIOS = (
         control=CONTROL,
         play=_payload,
         parts=(("refused", ""), ("canaries_fired", ""), ("detected", "all families")),
-        note=f"{len(_NAMES)} ways to write such a file, in turn; each opened in a sandbox by "
-        "the loader it is meant for",
+        trials=len(_NAMES),
+        note=f"{len(_NAMES)} ways to write such a file, each once and opened in a sandbox by the "
+        "loader it is meant for",
     ),
     Scenario(
         threat=EX_1,
