@@ -7,6 +7,7 @@ documents as open and certain on every machine, so that the gap is stated, not h
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import stat
@@ -344,6 +345,38 @@ def test_nothing_is_left_in_shared_memory(python_step, enforced) -> None:
     name = f"hauberk-left-{os.getpid()}"
     python_step(f"open('/dev/shm/{name}', 'w')", enforced)
     assert not Path("/dev/shm", name).exists()
+
+
+def test_no_system_v_segment_is_left(python_step, enforced) -> None:
+    key = 0x48420000 + os.getpid() % 0x10000
+    code = f"import ctypes; print(ctypes.CDLL(None).shmget({key}, 4096, 0o1666))"
+    python_step(code, enforced)
+    assert ctypes.CDLL(None).shmget(key, 4096, 0) == -1
+
+
+def test_a_read_only_path_beneath_a_writable_one_is_held_at_full(
+    python_step, need_full, work
+) -> None:
+    (work / "input.csv").write_text("rows", "utf-8")
+    done = python_step("open('input.csv', 'w')", need_full, read=(work / "input.csv",))
+    assert b"Read-only file system" in done.stderr
+
+
+def test_landlock_leaves_open_to_change_an_input_beneath_a_writable_folder(
+    python_step, need_landlock, work
+) -> None:
+    (work / "input.csv").write_text("rows", "utf-8")
+    python_step("open('input.csv', 'w')", need_landlock, read=(work / "input.csv",))
+    assert (work / "input.csv").read_text("utf-8") == ""
+
+
+def test_landlock_leaves_open_to_see_that_a_file_is_there(
+    python_step, need_landlock, tmp_path
+) -> None:
+    (tmp_path / "key").write_text("PRIVATE", "utf-8")
+    code = "import os, sys; print(os.stat(sys.argv[1]).st_size)"
+    done = python_step(code, need_landlock, arguments=(str(tmp_path / "key"),))
+    assert done.stdout == b"7\n"
 
 
 def test_nothing_is_left_in_the_hosts_temporary_folder(python_step, enforced) -> None:

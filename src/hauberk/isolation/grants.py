@@ -40,7 +40,8 @@ class Grants:
         write: Files and folders that may be read, changed and removed.
         binds: Paths that appear elsewhere.
         env: Variables added to the few that every step gets; never secrets.
-        network: Host names that may be reached; empty means no network at all.
+        network: Hosts that may be reached, ``host`` (ports 80 and 443) or ``host:port``,
+            through a proxy at ``full`` only; empty means no network at all.
     """
 
     read: tuple[Path, ...] = ()

@@ -12,7 +12,7 @@ from typing import Any
 
 from hauberk.core.policy import Isolation
 from hauberk.errors import UnavailableError
-from hauberk.isolation import landlock, seccomp
+from hauberk.isolation import landlock, netns, seccomp
 from hauberk.isolation.grants import Bind, Grants
 from hauberk.isolation.interpreters import system_grants
 from hauberk.isolation.limits import Limits
@@ -98,6 +98,7 @@ def plan(work: Work, level: Isolation, *, warden: int) -> dict[str, Any]:
         "landlock": None,
         "filter": "",
         "heard": None,
+        "channel": None,
         **builders[level](work, warden),
     }
 
@@ -162,7 +163,7 @@ def _observe(work: Work, _warden: int) -> dict[str, Any]:
 def _refuse_network(grants: Grants, level: Isolation) -> None:
     if grants.network:
         raise UnavailableError(
-            "this level cannot open the network to single hosts",
+            "only the level full can open the network to single hosts",
             subject=", ".join(grants.network),
             found=level.value,
             hint="fetch in an acquisition step with a pinned digest, or run without hosts",
@@ -225,7 +226,6 @@ def find_bubblewrap(folders: str = _PATH) -> str:
 
 
 def _full(work: Work, _warden: int) -> dict[str, Any]:
-    _refuse_network(work.grants, Isolation.FULL)
     program = find_bubblewrap()
     front = (program, *_namespaces(), *_view(work))
     machine = os.uname().machine
@@ -234,12 +234,20 @@ def _full(work: Work, _warden: int) -> dict[str, Any]:
     home = f"/tmp/{_HOME_NAME}"  # noqa: S108 - inside the step's own view, private to it
     return {
         "argv": [*front, "--chdir", str(work.cwd), "--", *work.command],
-        "env": _environment(work, home, "/tmp"),  # noqa: S108 - as above
+        "env": {**_way_out(work.grants), **_environment(work, home, "/tmp")},  # noqa: S108 - as above
         "start_in": "/",
         "namespaces": True,
         "filter": seccomp.assemble(seccomp.full_rules(), machine).hex(),
         "heard": None if set_id else _heard(seccomp.network_rules(), machine, refuse=False),
     }
+
+
+def _way_out(grants: Grants) -> dict[str, str]:
+    """Variables by which programs find the proxy; where nothing is granted there is none."""
+    if not grants.network:
+        return {}
+    address = "http://{}:{}".format(*netns.ADDRESS)
+    return dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), address)
 
 
 def _namespaces() -> Iterator[str]:

@@ -72,9 +72,9 @@ class Completed:
         stdout: Tail, at most ``output_bytes``.
         stderr: Tail, at most ``output_bytes``.
         denials: What was refused, as far as the level can see it, each kind once: at
-            ``full`` addresses outside that the step turned to, at ``landlock`` sockets
-            and system calls. Refused files are seen at no level. ``None`` is "not
-            observed", which does not mean that nothing was refused.
+            ``full`` addresses outside and hosts without a grant that it turned to, at
+            ``landlock`` sockets and system calls. Refused files are seen at no level.
+            ``None`` is "not observed", which does not mean that nothing was refused.
         killed_by: The limit that ended it (a field of `Limits`), or empty.
     """
 

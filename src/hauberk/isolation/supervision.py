@@ -13,13 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hauberk.core.policy import Isolation
 from hauberk.errors import InternalError, UnavailableError
 from hauberk.isolation import warden
+from hauberk.isolation.gateway import Gateway, check_hosts, gateway
 from hauberk.isolation.levels import Work, plan
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -121,12 +122,13 @@ def supervise(
     """
     limits = work.limits
     with ExitStack() as stack:
+        way_out = _way_out(work, level, stack)
         control_read, control_write = os.pipe()
         report_read, report_write = os.pipe()
         lifeline = stack.enter_context(os.fdopen(control_write, "wb", buffering=0))
         with ExitStack() as unstarted:
             unstarted.callback(os.close, report_read)
-            process = _start(control_read, report_write, list(work.descriptors))
+            process = _start(control_read, report_write, list(work.descriptors), way_out)
             unstarted.pop_all()
         # Undone from the last: the warden hears that we are gone, cannot block on a
         # report that nobody reads, ends the tree, and is waited for.
@@ -134,6 +136,7 @@ def supervise(
         stack.callback(os.close, report_read)
         stack.callback(lifeline.close)
         orders = plan(work, level, warden=process.pid)
+        orders["channel"] = way_out.channel if way_out else None
         if env is not None:
             orders["env"] = dict(env)
         sinks = {report_read: _Sink(2 * limits.output_bytes + (1 << 16))}
@@ -142,13 +145,24 @@ def supervise(
         _send(lifeline.fileno(), orders)
         _collect(sinks, time.monotonic() + limits.wall_s + _GRACE_S)
         report = _parse(bytes(sinks[report_read].data))
+        if way_out is not None:
+            report = replace(report, denials=[*(report.denials or ()), *way_out.refused()])
     result = sinks.get(results) if results is not None else None
     if result is None:
         return report, b""
     return report, None if result.overflowed else bytes(result.data)
 
 
-def _start(control: int, report: int, descriptors: list[int]) -> subprocess.Popen[bytes]:
+def _way_out(work: Work, level: Isolation, stack: ExitStack) -> Gateway | None:
+    if not work.grants.network or level is not Isolation.FULL:
+        return None
+    check_hosts(work.grants.network)
+    return stack.enter_context(gateway(work.grants.network, IMPORT_OURS))
+
+
+def _start(
+    control: int, report: int, descriptors: list[int], way_out: Gateway | None
+) -> subprocess.Popen[bytes]:
     """Start the warden; the ends that are its own are closed here."""
     code = f"{IMPORT_OURS}from {warden.__name__} import main;main()"
     options = ("-I", "-S", "-X", "utf8")
@@ -157,7 +171,7 @@ def _start(control: int, report: int, descriptors: list[int]) -> subprocess.Pope
             [sys.executable, *options, "-c", code, str(control), str(report)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            pass_fds=(control, report, *descriptors),
+            pass_fds=(control, report, *descriptors, *([way_out.channel] if way_out else ())),
             env={},
             cwd="/",
         )

@@ -22,7 +22,7 @@ import signal
 import sys
 import time
 
-from hauberk.isolation import landlock, notices, privileges, processes
+from hauberk.isolation import landlock, netns, notices, privileges, processes
 
 TYPE_CHECKING = False  # importing typing would cost a third of the start
 if TYPE_CHECKING:
@@ -213,14 +213,18 @@ def _child(
     os._exit(_EXIT_SETUP)
 
 
-def _namespace_arguments(plan: dict[str, Any], status: int) -> list[str]:
-    """The command line with the two descriptors that only the warden knows."""
+def _namespace_arguments(plan: dict[str, Any], status: int, hold: int | None) -> list[str]:
+    """The command line with the descriptors that only the warden knows."""
     program = os.memfd_create("filter", 0)
     write_all(program, bytes.fromhex(plan["filter"]))
     os.lseek(program, 0, os.SEEK_SET)
     plan["descriptors"] += [program, status]
     front, rest = plan["argv"][0], plan["argv"][1:]
-    return [front, "--seccomp", str(program), "--json-status-fd", str(status), *rest]
+    held = []
+    if hold is not None:
+        plan["descriptors"].append(hold)
+        held = ["--block-fd", str(hold)]
+    return [front, "--seccomp", str(program), "--json-status-fd", str(status), *held, *rest]
 
 
 class Work:
@@ -247,26 +251,38 @@ class Work:
         status_read, status_write = os.pipe()
         null = os.open(os.devnull, os.O_RDWR)
         ours, theirs = _socket.socketpair()
+        hold_read, hold_write = os.pipe()
         argv = self._plan["argv"]
         if self._plan["namespaces"]:
-            argv = _namespace_arguments(self._plan, status_write)
+            hold = hold_read if self._plan["channel"] is not None else None
+            argv = _namespace_arguments(self._plan, status_write, hold)
         self._pid = os.fork()
         if self._pid == 0:
             streams = (null, out_write, err_write, trouble_write, theirs.fileno())
             _child(self._plan, streams, argv)
         theirs.close()
-        for descriptor in (out_write, err_write, trouble_write, status_write, null):
+        used = {out_write, err_write, trouble_write, status_write, null, hold_read}
+        for descriptor in used.union(self._plan["descriptors"]):
             os.close(descriptor)
-        for descriptor in self._plan["descriptors"]:
-            if descriptor != status_write:
-                os.close(descriptor)
+        self._status_read = status_read
         self.trouble = os.read(trouble_read, _MAX_SETUP_MESSAGE_BYTES)
         self._hear(notices.receive_descriptor(ours.fileno()))
         ours.close()
-        self._status_read = status_read
+        if self._plan["channel"] is not None and not self.trouble:
+            self._open_network(self._plan["channel"])
+        os.close(hold_write)
         for descriptor, tail in zip((out_read, err_read), self.tails, strict=True):
             os.set_blocking(descriptor, False)
             self._streams[descriptor] = tail
+
+    def _open_network(self, channel: int) -> None:
+        """Put the way out into the step's network; the step waits until it is there."""
+        said = os.read(self._status_read, _MAX_STATUS_BYTES)
+        self.namespaces_status = said
+        found = said.partition(b'"child-pid":')[2].split(b",")[0].strip(b" }\n")
+        if found.isdigit() and not netns.listen_in(int(found), channel):
+            self.trouble = json.dumps(["network", 0, "no way out could be made"]).encode()
+        os.close(channel)
 
     def _hear(self, listener: int | None) -> None:
         if listener is not None:
@@ -303,9 +319,9 @@ class Work:
         self._drain(list(self._streams))
         os.set_blocking(self._status_read, False)
         try:
-            self.namespaces_status = os.read(self._status_read, _MAX_STATUS_BYTES)
+            self.namespaces_status += os.read(self._status_read, _MAX_STATUS_BYTES)
         except BlockingIOError:
-            self.namespaces_status = b""
+            return  # it was killed before it could say more
 
     def _over(self) -> bool:
         return self.status is not None
