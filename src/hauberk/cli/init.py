@@ -1,7 +1,8 @@
 """Propose a lifecycle file for the project in this folder, and make keys for it.
 
 Looks for data, scripts, requirements and models, writes a commented hauberk.toml and makes
-signing keys under your configuration folder. Nothing of the project is run or changed.
+signing keys under your configuration folder. Nothing of the project is run or changed, and
+a lifecycle file that is there already is kept.
 """
 
 from __future__ import annotations
@@ -21,30 +22,47 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file, make the keys, say what to do next."""
+    """Write the file unless there is one, make the keys, say what to do next."""
     from hauberk.cli.words import project_folder
-    from hauberk.errors import UsageError
+    from hauberk.lifecycle.settings import find
+
+    root = project_folder(args.project)
+    existing = find(root)
+    name = _kept(root) if existing and not args.force else _proposed(root)
+    if not args.no_keys:
+        _keys(name)
+    print("next: hauberk run" if existing else "next: check the guesses in it, then: hauberk run")
+    return 0
+
+
+def _kept(root: Path) -> str:
+    """The name in a lifecycle file that is there already; it is left as it is."""
+    from hauberk.lifecycle.settings import load
+
+    settings = load(root)
+    print(f"kept {settings.source.name} as it is (--force proposes another)")
+    return settings.project.name
+
+
+def _proposed(root: Path) -> str:
+    from hauberk.errors import UnavailableError
     from hauberk.lifecycle import propose
     from hauberk.lifecycle.settings import FILE
 
-    root = project_folder(args.project)
     target = root / FILE
-    if target.exists() and not args.force:
-        raise UsageError(
-            "there is a lifecycle file already",
-            subject=str(target),
-            expected="none",
-            found=FILE,
-            hint="edit it, or replace it with --force",
-        )
     found = propose.look(root)
-    target.write_text(propose.write(found), encoding="utf-8")
+    try:
+        target.write_text(propose.write(found), encoding="utf-8")
+    except OSError as error:
+        raise UnavailableError(
+            "the lifecycle file cannot be written",
+            subject=str(target),
+            found=error.strerror or str(error),
+            hint="copy the project to a place where you may write",
+        ) from error
     print(f"wrote {_shown(target)}")
     print(f"  {len(found.tables)} tables, {len(found.scripts)} scripts, {len(found.models)} models")
-    if not args.no_keys:
-        _keys(found.name)
-    print("next: check the guesses in it, then: hauberk run")
-    return 0
+    return found.name
 
 
 def _keys(project: str) -> None:

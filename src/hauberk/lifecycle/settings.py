@@ -152,10 +152,18 @@ def _room_table(component: Component, document: Mapping[str, Any], source: Sourc
     return tables.build(room.table, value, source, keys)
 
 
-def _find(root: Path) -> Path:
+def find(root: Path) -> Path | None:
+    """The lifecycle file of the project at ``root``, or ``None``."""
     for path in (root / FILE, root / "pyproject.toml"):
         if path.is_file() and (path.name == FILE or b"[tool.hauberk" in path.read_bytes()):
             return path
+    return None
+
+
+def _find(root: Path) -> Path:
+    path = find(root)
+    if path is not None:
+        return path
     raise UsageError(
         "there is no lifecycle file here",
         subject=str(root),
