@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -10,12 +9,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from hauberk.catalogue.load import threats
+from hauberk.cli._text import WIDTH, wrapped
 from hauberk.core.attack import Score
 
 if TYPE_CHECKING:
     from hauberk.range.scenario import Scenario
 
-WIDTH = 80
+_INDENT = " " * 10
 _SECONDS_BETWEEN = 0.2  # drawing more often only costs time
 
 
@@ -57,15 +57,9 @@ def table(scores: Sequence[Score]) -> Iterator[str]:
 def _lines(score: Score) -> Iterator[str]:
     strength = f" ({score.strength})" if score.strength else ""
     head = f"{score.metric}{strength} {score.comparison} {score.target:g}"
-    yield from textwrap.wrap(
-        f"{score.state.upper() + ' ':<8}{head}: {_value(score)}",
-        WIDTH,
-        initial_indent="  ",
-        subsequent_indent=" " * 10,
-    )
-    yield from textwrap.wrap(
-        _ground(score), WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 10
-    )
+    line = f"{score.state.upper() + ' ':<8}{head}: {_value(score)}"
+    yield from wrapped(line, "  ", _INDENT)
+    yield from wrapped(_ground(score), _INDENT, _INDENT)
 
 
 def _value(score: Score) -> str:

@@ -10,9 +10,8 @@ from typing import Any
 from hauberk.catalogue.coverage import answered_by
 from hauberk.catalogue.load import references
 from hauberk.catalogue.measured import Figure, Part, figure_of
+from hauberk.cli._text import WIDTH, wrapped
 from hauberk.core.threat import Statistic, Threat
-
-WIDTH = 80
 
 
 def row(threat: Threat) -> dict[str, Any]:
@@ -83,7 +82,7 @@ def listing(threats: Sequence[Threat]) -> Iterator[str]:
             title = textwrap.shorten(threat.title, 32, placeholder="...")
             yield f"  {threat.id:<6}{title:<33}{threat.kind:<13}{state_of(threat)}".rstrip()
         yield ""
-    yield from textwrap.wrap(_summary(threats), WIDTH)
+    yield from wrapped(_summary(threats))
 
 
 def _summary(threats: Sequence[Threat]) -> str:
@@ -104,7 +103,7 @@ def page(threat: Threat) -> Iterator[str]:
     yield f"{threat.id}  {threat.title}"
     yield f"{threat.component}, {threat.stage}; {threat.kind}, mode {threat.mode}"
     yield ""
-    yield from textwrap.wrap(threat.description, WIDTH)
+    yield from wrapped(threat.description)
     yield ""
     yield from _entry("attacker", f"{threat.attacker.title}. Holds: {threat.attacker.holds}")
     yield from _entry("attack", threat.scenario)
@@ -121,11 +120,11 @@ def page(threat: Threat) -> Iterator[str]:
     yield f"FIGURE  {state_of(threat)}"
     for part in figure_of(threat).parts:
         yield from part_lines(part)
-    yield from textwrap.wrap(threat.reported, WIDTH)
+    yield from wrapped(threat.reported)
 
 
 def _entry(name: str, text: str) -> Iterator[str]:
-    lines = textwrap.wrap(text, WIDTH - 11)
+    lines = wrapped(text, width=WIDTH - 11)
     yield from (f"{name if i == 0 else '':<11}{line}" for i, line in enumerate(lines))
 
 
@@ -135,12 +134,9 @@ def part_lines(part: Part) -> Iterator[str]:
     at = f" at {target.false_alarm_rate:g} false alarms" if target.false_alarm_rate else ""
     median = "median " if target.statistic is Statistic.MEDIAN else ""
     text = f"{median}{target.metric} {target.comparison} {target.value:g}{at}"
-    aim = textwrap.wrap(text + (f" ({target.strength})" if target.strength else ""), WIDTH - 4)
-    yield f"  {aim[0]}"
-    yield from (f"    {line}" for line in aim[1:])
-    yield from textwrap.wrap(
-        _measured(part), WIDTH, initial_indent="    ", subsequent_indent="    "
-    )
+    strength = f" ({target.strength})" if target.strength else ""
+    yield from wrapped(text + strength, "  ", "    ")
+    yield from wrapped(_measured(part), "    ", "    ")
 
 
 def _measured(part: Part) -> str:
