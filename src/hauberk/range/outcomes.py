@@ -6,24 +6,29 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from hauberk.core.control import Control
-from hauberk.core.finding import Assessment, Level, Outcome
+from hauberk.core.finding import Level, Outcome
 from hauberk.engine.assess import assess
 from hauberk.errors import HauberkError, InternalError
 
 
 def found(control: Control, subject: Any) -> bool:
-    """Whether ``control`` finds a defect in ``subject``; a failure to judge is none found."""
-    return _flagged(assess(control, subject))
+    """Whether ``control`` says anything of ``subject``, a finding for review included.
+
+    A failure to judge finds nothing.
+    """
+    return bool(assess(control, subject).findings)
+
+
+def denied(control: Control, subject: Any) -> bool:
+    """Whether ``control`` finds a defect, which denies by itself, in ``subject``."""
+    findings = assess(control, subject).findings
+    return any(finding.level is Level.DEFECT for finding in findings)
 
 
 def alarmed(control: Control, subject: Any) -> bool:
-    """Whether ``control`` would hold up a clean ``subject``: a finding, or no judgement."""
+    """Whether ``control`` bothers anybody about a clean ``subject``: a finding, or no judgement."""
     assessment = assess(control, subject)
-    return _flagged(assessment) or assessment.outcome is Outcome.FAILED
-
-
-def _flagged(assessment: Assessment) -> bool:
-    return any(finding.level is Level.DEFECT for finding in assessment.findings)
+    return bool(assessment.findings) or assessment.outcome is Outcome.FAILED
 
 
 def refuses(act: Callable[[], object]) -> bool:

@@ -10,7 +10,7 @@ from hauberk.controls.dataset.changed_labels import ChangedLabels
 from hauberk.controls.dataset.label_flips import LabelFlips
 from hauberk.core.artifact import Comparison, Dataset
 from hauberk.core.threat import ThreatId
-from hauberk.range.outcomes import alarmed, auroc, found, recall_at, row_scores
+from hauberk.range.outcomes import alarmed, auroc, denied, recall_at, row_scores
 from hauberk.range.pilots import accuracy, matrix, nearest
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.subjects import digits, generated, tumours
@@ -27,7 +27,7 @@ def _step(seed: int) -> Trial:
     clean = tumours(seed)
     attacked = FlipLabels(share=0.05).apply(clean, Random(seed))
     return Trial(
-        values={"refused": found(CONTRACT, Comparison(old=clean, new=attacked.subject))},
+        values={"refused": denied(CONTRACT, Comparison(old=clean, new=attacked.subject))},
         potent=_changed(clean, attacked.subject),
         false_alarm=alarmed(CONTRACT, Comparison(old=clean, new=clean)),
     )

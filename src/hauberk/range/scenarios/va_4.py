@@ -12,7 +12,7 @@ from hauberk.controls.model.metric_mismatch import MetricMismatch
 from hauberk.core.artifact import Batch, Evaluation, ModelFile
 from hauberk.core.threat import ThreatId
 from hauberk.formats.tables import table_of
-from hauberk.range.outcomes import alarmed, found
+from hauberk.range.outcomes import alarmed, denied
 from hauberk.range.pilots import matrix, network
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.subjects import generated
@@ -74,7 +74,7 @@ def _edit(seed: int) -> Trial:
     )
     return Trial(
         values={
-            "refused": found(CONTROL, attacked.subject),
+            "refused": denied(CONTROL, attacked.subject),
             "false_refusals": alarmed(CONTROL, honest),
         },
         potent=gain >= LEAST,
