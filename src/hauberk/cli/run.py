@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,13 +31,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-wait", action="store_true", help="refuse at once while another run holds the store"
     )
+    parser.add_argument(
+        "--observe",
+        metavar="COMMAND",
+        action="append",
+        help="run COMMAND unmodified, watch it and propose a lifecycle file; may be repeated",
+    )
     parser.add_argument("--quiet", action="store_true", help="print the result only")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run, show progress, print the summary."""
-    from pathlib import Path
-
     from hauberk.cli.words import clock, colour, configuration, project_folder
     from hauberk.core.policy import Isolation
     from hauberk.lifecycle.run import Options
@@ -44,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.lifecycle.settings import load
 
     root = project_folder(args.project)
+    if args.observe:
+        return _observe(root, args)
     record = run_lifecycle(
         load(root),
         Options(
@@ -59,6 +66,26 @@ def run(args: argparse.Namespace) -> int:
     )
     _summary(record, coloured=colour(sys.stdout))
     return record.exit_code
+
+
+def _observe(root: Path, args: argparse.Namespace) -> int:
+    """Watch the commands; the result is a proposal and an unsigned record."""
+    from hauberk.cli.words import clock, colour
+    from hauberk.lifecycle.observe import observe
+
+    say = _quiet if args.quiet else _say
+    record, target = observe(root, args.observe, python=Path(sys.executable), clock=clock, say=say)
+    _summary(record, coloured=colour(sys.stdout))
+    print(f"proposed: {target}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _quiet(line: str) -> None:
+    del line
 
 
 def show(event: Event) -> None:

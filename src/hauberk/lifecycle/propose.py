@@ -20,8 +20,8 @@ MAX_SCRIPT_BYTES = 1 << 20
 MAX_SHOWN = 8
 """Files of a kind that are listed; a folder of a thousand tables is named once."""
 
-_TABLES = frozenset({".csv", ".tsv", ".parquet", ".feather", ".arrow", ".jsonl", ".npz"})
-_MODELS = frozenset({".joblib", ".pkl", ".pickle", ".onnx", ".pt", ".pth", ".safetensors", ".h5"})
+TABLES = frozenset({".csv", ".tsv", ".parquet", ".feather", ".arrow", ".jsonl", ".npz"})
+MODELS = frozenset({".joblib", ".pkl", ".pickle", ".onnx", ".pt", ".pth", ".safetensors", ".h5"})
 _REQUIREMENTS = ("requirements.txt", "pyproject.toml", "environment.yml", "setup.py")
 _LABELS = ("label", "target", "class", "y", "outcome", "approved", "approve", "default", "income")
 _SENSITIVE = ("race", "sex", "gender", "ethnicity", "religion", "black", "hispan", "male", "age")
@@ -57,17 +57,17 @@ class Inventory:
 def look(root: Path) -> Inventory:
     """What lies in the project at ``root``."""
     files = sorted(path.relative_to(root).as_posix() for path in project_files(root))
-    tables = tuple(path for path in files if Path(path).suffix.lower() in _TABLES)
+    tables = tuple(path for path in files if Path(path).suffix.lower() in TABLES)
     scripts = tuple(_script(root, path) for path in files if path.endswith(".py"))
     raw = _raw(tables)
     return Inventory(
         name=re.sub(r"[^A-Za-z0-9_-]+", "-", root.resolve().name).strip("-") or "project",
         tables=tables,
-        models=tuple(path for path in files if Path(path).suffix.lower() in _MODELS),
+        models=tuple(path for path in files if Path(path).suffix.lower() in MODELS),
         scripts=scripts,
         requirements=tuple(path for path in _REQUIREMENTS if path in files),
         python=next((name for name in (".venv", "venv") if _has_python(root, name)), None),
-        columns=_columns(root / raw[0]) if raw else (),
+        columns=columns_of(root / raw[0]) if raw else (),
     )
 
 
@@ -116,7 +116,7 @@ def _script(root: Path, path: str) -> Script:
     return Script(path=path, strings=tuple(dict.fromkeys(paths)), trains=trains)
 
 
-def _columns(path: Path) -> tuple[str, ...]:
+def columns_of(path: Path) -> tuple[str, ...]:
     """Names in the first line of a delimited text; nothing for other files."""
     if path.suffix.lower() not in (".csv", ".tsv"):
         return ()
@@ -157,13 +157,21 @@ def _acquisition(found: Inventory) -> str:
             "# ? no raw data were found\n[acquisition.data]\n"
             'uri = "data/raw.csv"\nlabel = "label"\n'
         )
-    blocks = []
+    return "\n".join(acquisition_lines(raw, found.columns))
+
+
+def acquisition_lines(raw: Sequence[str], columns: Sequence[str] = ()) -> list[str]:
+    """The tables of sources; the first bears the guesses about label and groups."""
+    lines = []
+    names: set[str] = set()
     for path in raw:
-        name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(path).stem).strip("-") or "data"
-        blocks.append(f"[acquisition.{name}]\nuri = {json.dumps(path)}")
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(path).stem).strip("-") or "data"
+        name = plain if plain not in names else f"{plain}-{len(names)}"
+        names.add(name)
+        lines.append(f"[acquisition.{name}]\nuri = {json.dumps(path)}")
         if path == raw[0]:
-            blocks.append(_roles(found.columns))
-    return "\n".join([*blocks, ""])
+            lines.append(_roles(columns))
+    return [*lines, ""]
 
 
 def _roles(columns: Sequence[str]) -> str:
@@ -191,14 +199,14 @@ def _preprocessing(found: Inventory) -> str:
 
 
 def _is_step(script: Script) -> bool:
-    return any(Path(text).suffix.lower() in _TABLES for text in script.strings) and not any(
+    return any(Path(text).suffix.lower() in TABLES for text in script.strings) and not any(
         part in script.path for part in ("test", "conftest", "setup.py")
     )
 
 
 def _step(script: Script, found: Inventory) -> str:
     raw = set(_raw(found.tables))
-    tables = [text for text in script.strings if Path(text).suffix.lower() in _TABLES]
+    tables = [text for text in script.strings if Path(text).suffix.lower() in TABLES]
     inputs = [text for text in tables if text in raw] or tables[:1]
     outputs = [text for text in tables if text not in inputs]
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(script.path).stem)
@@ -226,7 +234,7 @@ def _training(found: Inventory) -> str:
             "# ? no training script was found\n[training]\n"
             'run = "python train.py"\noutputs = ["model.joblib"]\n'
         )
-    outputs = [text for text in script.strings if Path(text).suffix.lower() in _MODELS]
+    outputs = [text for text in script.strings if Path(text).suffix.lower() in MODELS]
     reports = [text for text in script.strings if text.endswith(".json")]
     lines = [
         "[training]  # the first output is the model",
