@@ -67,7 +67,7 @@ class LabelFlips(Check[Dataset]):
     """
 
     title: ClassVar[str] = "Labels were changed"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("PP-1"), ThreatId("AQ-2"))
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("PP-1"), ThreatId("AQ-1"))
     subject: ClassVar[Any] = Dataset
 
     min_rate: float = 0.015
