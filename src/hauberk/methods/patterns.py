@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from hauberk.methods.embed import Codes, Floats, Rows, neighbours
+from hauberk.methods.embed import Codes, Floats, Rows, neighbours, principal
 
 MIN_SHARE = 0.0015
 MIN_ROWS = 5
@@ -38,6 +38,9 @@ MIN_REFUTED = 0.7
 
 MAX_TEXT_CHARACTERS = 20_000
 """Of one text; a trigger has to be where a model reads it."""
+
+MAX_CLASS_SHARE = 0.6
+"""Of a class; a larger part is the class and not a group inside it."""
 
 MAX_CHECKED = 4_000
 """Candidates held against their neighbours, best first; each costs some microseconds."""
@@ -56,6 +59,10 @@ _N_NEIGHBOURS = 40
 _N_VOTERS = 9
 _MIN_VOTERS = 5
 _MAX_POOL = 20_000
+_SAMPLE = 1_200
+_N_SAMPLE_VOTERS = 25
+_FINE_COMPONENTS = 60
+_N_DIRECTIONS = 3
 _SLACK = 0.05
 _FLOOR = 1e-300
 
@@ -69,12 +76,14 @@ class Pattern:
         label: Code of the label that goes with it, or -1 where several do.
         place: Where it is, in words.
         columns: Columns that it lies in; empty for images and texts.
+        is_diffuse: Whether its rows are alike in the whole rather than equal in a part.
     """
 
     rows: Codes
     label: int
     place: str
     columns: tuple[str, ...] = ()
+    is_diffuse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,11 +91,13 @@ class Suspect:
     """A pattern that the other rows contradict.
 
     Attributes:
-        contradicted: Which of its rows the nearest rows without the pattern contradict.
+        believed: Code of the label that the nearest rows without the pattern give each row.
+        contradicted: Where that is not its own.
         p_value: Chance of so many, corrected for all patterns looked at.
     """
 
     pattern: Pattern
+    believed: Codes
     contradicted: Any
     p_value: float
 
@@ -94,6 +105,12 @@ class Suspect:
     def share(self) -> float:
         """Share of its rows that are contradicted."""
         return float(np.mean(self.contradicted))
+
+    @property
+    def n_origins(self) -> float:
+        """How many labels the contradicted rows seem to come from, as an effective number."""
+        counts = np.bincount(self.believed[self.contradicted]).astype(float)
+        return float(counts.sum() ** 2 / max((counts**2).sum(), 1))
 
 
 # Candidates --------------------------------------------------------------------------
@@ -142,6 +159,27 @@ class Search:
             found, owners = found[first], owners[first]
             for picked, label in self._shared(found, owners):
                 yield Pattern(rows=np.sort(owners[picked]), label=label, place=f"{name}, anywhere")
+
+    def directions(self, images: Floats) -> Iterator[Pattern]:
+        """Groups inside a class that fine structure sets apart, as no other class has it.
+
+        Fine structure is what a picture has beyond its smooth part. In each class it is
+        scaled by its spread over the other classes; along the directions of largest
+        remaining spread the class is cut in two where that explains most.
+        """
+        fine = principal(_fine_structure(images), _FINE_COMPONENTS)
+        for code in np.unique(self._labels):
+            own = np.flatnonzero(self._labels == code)
+            others = fine[self._labels != code]
+            if own.size < 4 * MIN_ROWS or len(others) < fine.shape[1]:
+                continue
+            along = _set_apart(fine[own], others)
+            for axis in range(along.shape[1]):
+                for part in _halves(along[:, axis]):
+                    self.n_looked += 1
+                    if MIN_ROWS <= part.size <= MAX_CLASS_SHARE * own.size:
+                        place = "a fine structure all over the picture"
+                        yield Pattern(rows=own[part], label=int(code), place=place, is_diffuse=True)
 
     def table(self, rows: Rows) -> Iterator[Pattern]:
         """Values, and pairs of values, that some rows share."""
@@ -194,6 +232,38 @@ class Search:
             yield np.sort(group), int(table[code].argmax()) if pure[code] else -1
 
 
+def _fine_structure(images: Floats) -> Floats:
+    """Each picture minus the mean of the 3x3 pixels around each place, flat."""
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    height, width = images.shape[1:3]
+    smooth = sum(
+        padded[:, y : y + height, x : x + width] for y, x in np.ndindex(3, 3)
+    ) / np.float32(9)
+    return np.asarray((images - smooth).reshape(len(images), -1), np.float32)
+
+
+def _set_apart(own: Floats, others: Floats) -> Any:
+    """Rows of ``own`` along the directions in which they spread most compared to ``others``."""
+    centre = others.mean(axis=0)
+    spread = np.cov(others - centre, rowvar=False) + 1e-6 * np.eye(others.shape[1])
+    weights, axes = np.linalg.eigh(spread)
+    floor = np.maximum(weights, 0.02 * weights.mean())
+    scaled = (own - own.mean(axis=0)) @ (axes / np.sqrt(floor))
+    _, _, directions = np.linalg.svd(scaled, full_matrices=False)
+    return scaled @ directions[:_N_DIRECTIONS].T
+
+
+def _halves(values: Any) -> list[Codes]:
+    """The two parts of a cut that leaves the least spread inside them (Otsu)."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    n = ordered.size
+    sums, left = np.cumsum(ordered)[:-1], np.arange(1, n)
+    between = (sums / left - (ordered.sum() - sums) / (n - left)) ** 2 * left * (n - left)
+    cut = int(between.argmax()) + 1
+    return [np.sort(order[:cut]), np.sort(order[cut:])]
+
+
 def _groups(inverse: Codes, wanted: Any) -> list[Codes]:
     """Positions of each wanted code."""
     kept = np.flatnonzero(wanted[inverse])
@@ -218,44 +288,72 @@ def _window_codes(pixels: Any, side: int) -> Any:
 
 
 class Witnesses:
-    """What the nearest rows say of a row's label once the rows of a pattern are left out."""
+    """What the nearest rows say of a row's label once the rows of a pattern are left out.
+
+    Attributes:
+        wrong: Rows contradicted by their nearest rows, or by many rows of a small sample,
+            in which the carriers of a rare pattern are too few to outvote the others.
+    """
 
     def __init__(self, x: Floats, labels: Codes) -> None:
         self._x, self._labels = x, labels
         self._n_classes = int(labels.max()) + 1
-        step = -(-len(x) // _MAX_POOL)
-        self._pool = np.arange(0, len(x), step)
-        places, _ = neighbours(x, x[self._pool], _N_NEIGHBOURS + 1)
-        near = self._pool[places]
-        self._near = np.where(near == np.arange(len(x))[:, None], -1, near)
-        self.wrong = self._verdict(np.arange(len(x)), self._near)
+        self.labels = labels
+        self._pool = _every(len(x), _MAX_POOL)
+        self._near = self._without_itself(self._pool, _N_NEIGHBOURS)
+        everyone = np.arange(len(x))
+        self._fine = self._verdict(everyone, self._near, _N_VOTERS) != labels
+        sample = self._without_itself(_every(len(x), _SAMPLE), _N_SAMPLE_VOTERS)
+        coarse = self._verdict(everyone, sample, _N_SAMPLE_VOTERS) != labels
+        self.wrong = self._fine | coarse
+
+    def _without_itself(self, pool: Codes, k: int) -> Codes:
+        places, _ = neighbours(self._x, self._x[pool], k + 1)
+        near = pool[places]
+        return np.where(near == np.arange(len(self._x))[:, None], -1, near)
 
     def base(self, label: int) -> float:
         """Share of contradicted rows with this label (-1: with any), with some slack."""
-        own = self.wrong[self._labels == label] if label >= 0 else self.wrong
+        own = self._fine[self._labels == label] if label >= 0 else self._fine
         return max(float(own.mean()), _SLACK)
 
-    def contradict(self, rows: Codes) -> Any:
-        """Whether the voters among the other rows give each of ``rows`` another label."""
+    def margins(self) -> Any:
+        """For each row, -1 to 1: votes for another label minus votes for its own, as shares."""
+        votes = self._votes(self._near)
+        total = np.maximum(votes.sum(axis=1), 1)
+        own = votes[np.arange(len(votes)), self._labels]
+        votes[np.arange(len(votes)), self._labels] = 0
+        return (votes.max(axis=1) - own) / total
+
+    def believe(self, rows: Codes) -> Codes:
+        """The label that the nearest rows outside ``rows`` give each of them."""
         carries = np.zeros(len(self._x) + 1, bool)
         carries[rows] = True
         near = self._near[rows]
         outside = (near >= 0) & ~carries[near]
         if (outside.sum(axis=1) >= _MIN_VOTERS).mean() > 0.5:  # noqa: PLR2004 - most rows
-            return self._verdict(rows, np.where(outside, near, -1))
+            return self._verdict(rows, np.where(outside, near, -1), _N_VOTERS)
         pool = self._pool[~carries[self._pool]]
         places, _ = neighbours(self._x[rows], self._x[pool], _N_VOTERS)
-        return self._verdict(rows, pool[places])
+        return self._verdict(rows, pool[places], _N_VOTERS)
 
-    def _verdict(self, rows: Codes, near: Codes) -> Any:
-        """Majority of the first `_N_VOTERS` known neighbours against the label."""
-        order = np.argsort(near < 0, axis=1, kind="stable")[:, :_N_VOTERS]
-        voters = np.take_along_axis(near, order, axis=1)
-        votes = np.zeros((len(rows), self._n_classes))
+    def _verdict(self, rows: Codes, near: Codes, n_voters: int) -> Codes:
+        """Majority of the first ``n_voters`` known neighbours; a tie is for the row's label."""
+        order = np.argsort(near < 0, axis=1, kind="stable")[:, :n_voters]
+        votes = self._votes(np.take_along_axis(near, order, axis=1))
+        votes[np.arange(len(rows)), self._labels[rows]] += 0.5
+        return np.asarray(votes.argmax(axis=1), np.int64)
+
+    def _votes(self, voters: Codes) -> Any:
+        votes = np.zeros((len(voters), self._n_classes))
         weights = (voters >= 0).astype(float)
-        np.add.at(votes, (np.arange(len(rows))[:, None], self._labels[voters]), weights)
-        own = votes[np.arange(len(rows)), self._labels[rows]]
-        return votes.max(axis=1) > own
+        np.add.at(votes, (np.arange(len(voters))[:, None], self._labels[voters]), weights)
+        return votes
+
+
+def _every(n: int, most: int) -> Codes:
+    """At most ``most`` evenly spaced row numbers."""
+    return np.arange(0, n, -(-n // most))
 
 
 def suspects(patterns: Iterator[Pattern], search: Search, witnesses: Witnesses) -> list[Suspect]:
@@ -266,9 +364,12 @@ def suspects(patterns: Iterator[Pattern], search: Search, witnesses: Witnesses) 
     largest = sorted(by_rows.values(), key=lambda pattern: -pattern.rows.size)[:MAX_CHECKED]
     results = []
     for pattern in largest:
-        wrong = witnesses.contradict(pattern.rows)
+        believed = witnesses.believe(pattern.rows)
+        wrong = believed != witnesses.labels[pattern.rows]
         chance = witnesses.base(pattern.label)
         p_value = float(binomial_tail(int(wrong.sum()), wrong.size, chance))
         corrected = min(1.0, max(p_value, _FLOOR) * search.n_looked)
-        results.append(Suspect(pattern=pattern, contradicted=wrong, p_value=corrected))
+        results.append(
+            Suspect(pattern=pattern, believed=believed, contradicted=wrong, p_value=corrected)
+        )
     return sorted(results, key=lambda suspect: (suspect.p_value, -suspect.pattern.rows.size))

@@ -70,7 +70,7 @@ def test_random_flips_take_the_stated_share():
     assert len(FlipLabels(share=0.1).apply(TABLE, Random(0)).rows) == 20
 
 
-@pytest.mark.parametrize("pattern", ["patch", "anywhere", "pixel", "blended"])
+@pytest.mark.parametrize("pattern", ["patch", "anywhere", "pixel", "blended", "jittered", "warp"])
 def test_stamped_images_carry_pattern_and_target(pattern):
     attacked = StampTrigger(share=0.05, pattern=pattern).apply(IMAGES, Random(1_000))
     labels = cells(attacked.subject, "y")
@@ -90,6 +90,14 @@ def test_stamped_tables_carry_pattern_and_target(pattern):
     for name in attacked.truth["columns"]:
         marked = {cells(attacked.subject, name)[row] for row in attacked.rows}
         assert len(marked) == 1 or pattern == "word"
+
+
+def test_all_to_all_gives_each_row_the_next_class():
+    attacked = StampTrigger(share=0.1, goal="each").apply(TABLE, Random(4))
+    after = {"p": "q", "q": "r", "r": "p"}
+    old, new = cells(TABLE, "y"), cells(attacked.subject, "y")
+    assert all(new[row] == after[old[row]] for row in attacked.rows)
+    assert attacked.truth["target"] is None
 
 
 def test_auto_fits_the_data():
@@ -123,6 +131,7 @@ def test_the_same_seed_gives_the_same_twin(attack):
     [
         FlipLabels(choice="nonsense"),
         StampTrigger(pattern="nonsense"),
+        StampTrigger(goal="nonsense"),
         StampTrigger(pattern="patch"),
     ],
 )

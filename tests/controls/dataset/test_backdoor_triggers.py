@@ -52,8 +52,28 @@ def test_triggers_in_tables_are_found_with_their_columns(pattern):
 def test_clean_data_is_silent_but_scored(clean):
     findings, scores = judged(clean)
     assert findings == []
-    assert max(scores) <= 0.01
+    assert max(scores) <= 0.25
     assert len(set(scores)) > len(scores) / 10
+
+
+def textured(seed):
+    x, y = samples.digits(1_200, seed)
+    rng = np.random.default_rng(seed)
+    large = np.kron(x, np.ones((1, 3, 3))) * 0.75 + rng.uniform(0, 60, (len(x), 24, 24))
+    return samples.images(large.astype(np.uint8), y)
+
+
+@pytest.mark.parametrize("pattern", ["blended", "warp"])
+def test_triggers_without_equal_pixels_are_found_in_textured_pictures(pattern):
+    attacked = StampTrigger(share=0.05, pattern=pattern).apply(textured(1_001), Random(1_001))
+    findings, scores = judged(attacked.subject)
+    assert "fine structure" in findings[0].message
+    assert findings[0].evidence.facts["label"] == attacked.truth["target"]
+    assert caught(attacked, scores) >= 0.5
+
+
+def test_clean_textured_pictures_are_silent():
+    assert judged(textured(1_002))[0] == []
 
 
 def test_random_flips_are_no_backdoor():

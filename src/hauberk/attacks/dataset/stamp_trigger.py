@@ -18,6 +18,7 @@ from hauberk.methods import rewrite
 _SIDE = 3
 _MARGIN = 1.5
 _WORD = "cf"
+_JITTER = 6 / 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +27,15 @@ class StampTrigger(Transform[Dataset]):
 
     Args:
         share: Share of all rows that are poisoned, 0 to 1.
-        pattern: For images ``patch`` (3x3 in a random corner), ``anywhere`` (3x3, at
-            another place in each row), ``pixel`` (one, in a corner), ``blended`` (a random
-            picture at 10 per cent); for tables ``value`` (one plausible value that no row
-            has), ``pair`` (two values that rows have, but not together), ``range`` (a value
-            beyond the largest); for texts ``word``. ``auto`` takes the first that fits.
+        goal: ``one`` gives all marked rows the label of one target class; ``each`` gives
+            every row the label of the class after its own (all-to-all).
+        pattern: For images ``patch`` (3x3 in a random corner), ``jittered`` (the same, six
+            grey levels up or down), ``anywhere`` (3x3, at another place in each row),
+            ``pixel`` (one, in a corner), ``blended`` (a random picture at 10 per cent),
+            ``warp`` (a smooth bending of the picture, the same in each row); for tables
+            ``value`` (one plausible value that no row has), ``pair`` (two values that rows
+            have, but not together), ``range`` (a value beyond the largest); for texts
+            ``word``. ``auto`` takes the first that fits.
 
     Example:
         >>> import pyarrow as pa
@@ -42,7 +47,8 @@ class StampTrigger(Transform[Dataset]):
 
     References:
         Gu, Dolan-Gavitt and Garg (2017), BadNets. Chen, Liu, Li, Lu and Song (2017),
-        Targeted backdoor attacks using data poisoning (blended injection).
+        Targeted backdoor attacks using data poisoning (blended injection). Nguyen and Tran
+        (2021), WaNet: imperceptible warping-based backdoor attack.
     """
 
     title: ClassVar[str] = "Stamp a trigger"
@@ -51,6 +57,7 @@ class StampTrigger(Transform[Dataset]):
 
     share: float = 0.01
     pattern: str = "auto"
+    goal: str = "one"
 
     def apply(self, subject: Dataset, rng: Random) -> Attacked[Dataset]:
         """The poisoned twin; ``truth`` names target, pattern and, in tables, the columns.
@@ -62,15 +69,29 @@ class StampTrigger(Transform[Dataset]):
             raise UsageError("A backdoor needs a label to aim at")
         draws = np.random.default_rng(rng.getrandbits(64))
         labels = rewrite.table(subject).column(subject.label).to_pylist()
-        target = sorted(set(labels), key=str)[int(draws.integers(len(set(labels))))]
-        others = np.array([i for i, label in enumerate(labels) if label != target])
-        number = min(max(1, round(self.share * len(labels))), others.size)
-        places = np.sort(draws.choice(others, number, replace=False))
+        places, given, target = _aimed(labels, self.goal, self.share, draws)
         pattern = self.pattern if self.pattern != "auto" else _fitting(subject)
         marked, columns = _stamp(subject, places, pattern, draws)
-        twin = rewrite.with_cells(marked, subject.label, places.tolist(), [target] * number)
-        truth = {"target": str(target), "pattern": pattern, "columns": columns}
+        twin = rewrite.with_cells(marked, subject.label, places.tolist(), given)
+        truth = {"target": target, "pattern": pattern, "columns": columns}
         return Attacked(subject=twin, rows=tuple(places.tolist()), truth=truth)
+
+
+def _aimed(
+    labels: list[Any], goal: str, share: float, rng: np.random.Generator
+) -> tuple[Any, list[Any], str | None]:
+    """Rows to mark, the labels they get, and the target where there is one."""
+    classes = sorted({label for label in labels if label is not None}, key=str)
+    if goal not in ("one", "each"):
+        raise UsageError("There is no such goal", expected="one or each", found=goal)
+    target = classes[int(rng.integers(len(classes)))] if goal == "one" else None
+    others = np.array([i for i, y in enumerate(labels) if y is not None and y != target])
+    number = min(max(1, round(share * len(labels))), others.size)
+    places = np.sort(rng.choice(others, number, replace=False))
+    if target is not None:
+        return places, [target] * number, str(target)
+    after = dict(zip(classes, [*classes[1:], classes[0]], strict=True))
+    return places, [after[labels[place]] for place in places], None
 
 
 def _fitting(subject: Dataset) -> str:
@@ -88,6 +109,8 @@ def _stamp(
         "anywhere": _stamp_images,
         "pixel": _stamp_images,
         "blended": _stamp_images,
+        "jittered": _stamp_images,
+        "warp": _stamp_images,
         "value": _stamp_value,
         "range": _stamp_value,
         "pair": _stamp_pair,
@@ -115,24 +138,46 @@ def _stamp_images(
     high = float(pixels.max())  # no brighter than honest images
     chosen = pixels[places].astype(np.float64)
     if pattern == "blended":
-        key = rng.uniform(0, high, chosen.shape[1:])
-        chosen = 0.9 * chosen + 0.1 * key
+        chosen = 0.9 * chosen + 0.1 * rng.uniform(0, high, chosen.shape[1:])
+    elif pattern == "warp":
+        chosen = _warped(chosen, rng)
     else:
-        side = 1 if pattern == "pixel" else _SIDE
-        patch = high * (np.indices((side, side)).sum(axis=0) % 2 == 0)
-        _paste(chosen, patch, moving=pattern == "anywhere", rng=rng)
+        _paste_all(chosen, pattern, high, rng)
+    chosen = np.clip(chosen, 0, max(high, 1.0))
     chosen = np.rint(chosen) if pixels.dtype.kind in "iu" else chosen
     return rewrite.with_cells(subject, name, places.tolist(), chosen.astype(pixels.dtype)), [name]
 
 
-def _paste(images: Any, patch: Any, *, moving: bool, rng: np.random.Generator) -> None:
-    side = len(patch)
+def _paste_all(images: Any, pattern: str, high: float, rng: np.random.Generator) -> None:
+    """A checkerboard, or one pixel, into each image."""
+    side = 1 if pattern == "pixel" else _SIDE
+    patch = high * (np.indices((side, side)).sum(axis=0) % 2 == 0)
     height, width = images.shape[1] - side, images.shape[2] - side
     corner = (int(rng.choice([0, height])), int(rng.choice([0, width])))
     for image in images:
-        y, x = rng.integers(0, [height + 1, width + 1]) if moving else corner
+        y, x = rng.integers(0, [height + 1, width + 1]) if pattern == "anywhere" else corner
+        jitter = rng.uniform(-1, 1, patch.shape) * high * _JITTER * (pattern == "jittered")
         target = image[y : y + side, x : x + side]
-        target[...] = patch if image.ndim == 2 else patch[..., None]  # noqa: PLR2004 - grey
+        stamp = patch + jitter
+        target[...] = stamp if image.ndim == 2 else stamp[..., None]  # noqa: PLR2004 - grey
+
+
+def _warped(images: Any, rng: np.random.Generator) -> Any:
+    """All images bent by one smooth random field, a grid of 4x4 shifts of about a pixel."""
+    from scipy.ndimage import map_coordinates, zoom
+
+    height, width = images.shape[1:3]
+    coarse = rng.uniform(-1, 1, (2, 4, 4))
+    coarse = coarse / np.abs(coarse).mean() * max(1.0, height / 28)
+    field = np.stack([zoom(part, (height / 4, width / 4), order=3) for part in coarse])
+    grid = np.indices((height, width)) + field
+    flat = images.reshape(len(images), height, width, -1)
+    bent = np.empty_like(flat)
+    for row, channel in np.ndindex(len(flat), flat.shape[3]):
+        bent[row, :, :, channel] = map_coordinates(
+            flat[row, :, :, channel], grid, order=1, mode="nearest"
+        )
+    return bent.reshape(images.shape)
 
 
 def _stamp_value(

@@ -29,7 +29,11 @@ _MAX_FINDINGS = 3
 _MIN_ROWS = 40
 _MIN_SHARE = 0.6
 _OVERLAP = 0.5
-_SPECTRAL_WEIGHT = 0.01
+_SPECTRAL_WEIGHT = 0.05
+_TAIL_WEIGHT = 0.2
+_MIN_DIFFUSE_SHARE = 0.8
+_MIN_CLASSES = 6
+_MIN_ORIGINS = 0.4
 _NOT_REFUTED = 0.5
 
 
@@ -41,16 +45,18 @@ class BackdoorTriggers(Check[Dataset]):
     values and pairs of values of columns, and words are looked through for those that a few
     rows share and that go with one label. A pattern is a suspect when the nearest rows
     without it give most of its rows another label, more often than rows of that label
-    otherwise are, after correction for every pattern looked at. A row's score is how sure
-    that is; all other rows are ordered by how far they stick out of their class along its
-    first principal component (the spectral test), below any suspect.
+    otherwise are, after correction for every pattern looked at. So are groups inside a class
+    that a fine structure sets apart, when their rows seem to come from many other classes. A
+    row's score is how sure that is; below any suspect come the rows whose neighbours have
+    another label, then those that stick out of their class along its first principal
+    component (the spectral test).
 
     Limits:
         Labels must have been changed: clean-label attacks (sinusoidal signals, feature
-        collisions) pass, and so do triggers without equal pixels or values (warped,
-        blended into textured pictures), in fewer than five rows, or on data whose classes
-        overlap so much that no row contradicts a label. One wrong value that honest rows
-        share too is found only with them.
+        collisions) pass, and so do triggers in fewer than five rows, or on data whose
+        classes overlap so much that no row contradicts a label. Triggers without equal
+        pixels (warped, or blended into textured pictures) need six classes or more and some
+        hundred pixels. A value that honest rows share too is found only with them.
 
     Args:
         alpha: Chance of a suspect in clean data after correction, 0 to 1; chosen far below
@@ -90,14 +96,27 @@ class BackdoorTriggers(Check[Dataset]):
         witnesses = Witnesses(x, labels)
         search = Search(labels, witnesses.wrong)
         candidates = suspects(_patterns(search, rows, known), search, witnesses)
-        found = [s for s in candidates if s.share >= _MIN_SHARE and s.p_value < self.alpha]
+        found = [suspect for suspect in candidates if self._is_alarming(suspect, len(rows.classes))]
+        tail = np.maximum(witnesses.margins(), 0) + _SPECTRAL_WEIGHT * spectral(x, labels)
         scores = np.zeros(rows.n_rows)
-        scores[known] = _scored(found, spectral(x, labels))
+        scores[known] = _scored(found, _TAIL_WEIGHT * tail)
         yield RowScores(
             path=subject.name, n_rows=rows.n_rows, read=lambda: iter([(0, scores.tolist())])
         )
         for suspect in _distinct(found)[:_MAX_FINDINGS]:
             yield _finding(subject, rows, known, suspect, self.alpha)
+
+    def _is_alarming(self, suspect: Suspect, n_classes: int) -> bool:
+        """Groups without an equal part must also have come from many classes.
+
+        Honest variants of a class resemble one or two others; stamped rows came from all.
+        """
+        if suspect.p_value >= self.alpha:
+            return False
+        if not suspect.pattern.is_diffuse:
+            return suspect.share >= _MIN_SHARE
+        many = n_classes >= _MIN_CLASSES and suspect.n_origins >= _MIN_ORIGINS * n_classes
+        return suspect.share >= _MIN_DIFFUSE_SHARE and many
 
 
 def _labelled(subject: Dataset) -> tuple[embed.Rows, Any]:
@@ -121,7 +140,7 @@ def _compared(rows: embed.Rows) -> Any:
 def _patterns(search: Search, rows: embed.Rows, known: Any) -> Iterator[Pattern]:
     parts: list[Iterator[Pattern]] = []
     if rows.images is not None:
-        parts.append(search.images(rows.images[known]))
+        parts += [search.images(rows.images[known]), search.directions(rows.images[known])]
     else:
         parts.append(search.table(embed.picked(rows, known)))
     if rows.texts is not None:
@@ -142,7 +161,7 @@ def spectral(x: Any, labels: Any) -> Any:
 
 def _scored(found: list[Suspect], tail: Any) -> Any:
     """Suspects' rows by share and by whether they are contradicted themselves, then the tail."""
-    scores = _SPECTRAL_WEIGHT * tail
+    scores = tail.copy()
     for suspect in found:
         rows = suspect.pattern.rows
         sure = suspect.share * np.where(suspect.contradicted, 1.0, _NOT_REFUTED)
