@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from hauberk import catalogue
-from hauberk.catalogue.measured import figure_of, figures, write_figures
+from hauberk.catalogue.measured import FOLDER, figure_of, figures, write_figures
 from hauberk.core.attack import Score
+from hauberk.core.codec import from_json
 from hauberk.core.threat import Comparison, Threat, ThreatId
 from hauberk.errors import InternalError
 
@@ -107,3 +108,9 @@ def test_shipped_figures_hold_no_time_of_day():
     for path in sorted(Path(catalogue.__file__).parent.glob("figures/*.json")):
         body = json.loads(path.read_text("utf-8"))
         assert {score["seconds"] for score in body["scores"]} == {0.0}
+
+
+def test_reading_by_hand_gives_what_the_codec_gives():
+    for path in sorted(FOLDER.glob("*.json")):
+        rows = json.loads(path.read_text("utf-8"))["scores"]
+        assert figures()[ThreatId(path.stem)] == tuple(from_json(Score, row) for row in rows)
