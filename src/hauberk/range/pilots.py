@@ -88,3 +88,26 @@ def augmented(features: Any, labels: Any) -> tuple[Any, Any]:
     views = [padded[:, y : y + side, x : x + side] for y, x in ((0, 1), (2, 1), (1, 0), (1, 2))]
     views += [images, images[:, :, ::-1], np.clip(images * 1.15, 0, 255)]
     return np.vstack([view.reshape(len(images), -1) for view in views]), np.tile(labels, len(views))
+
+
+def boosted(features: Any, labels: Any, seed: int) -> Any:
+    """Boosted trees, as people train them on tables; single values do not escape them."""
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    return GradientBoostingClassifier(random_state=seed % 2**32).fit(features, labels)
+
+
+def convolved(features: Any, n_filters: int = 96) -> Any:
+    """Square pictures with what a convolutional layer adds: the best answer to each filter.
+
+    The filters are 3 x 3, random and always the same; pooling over all places makes a pattern
+    count wherever it lies.
+    """
+    import numpy as np
+    from numpy.lib.stride_tricks import sliding_window_view
+
+    side = math.isqrt(features.shape[1])
+    images = features.reshape(-1, side, side)
+    windows = sliding_window_view(images, (3, 3), axis=(1, 2)).reshape(len(images), -1, 9)
+    filters = np.random.default_rng(0).normal(0, 1, (9, n_filters))
+    return np.hstack([features, (windows @ filters).max(axis=1)])

@@ -13,7 +13,7 @@ from hauberk.core.attack import Attacked
 from hauberk.core.threat import ThreatId
 from hauberk.formats.tables import table_of
 from hauberk.range.outcomes import alarmed, found, recall_at, row_scores
-from hauberk.range.pilots import accuracy, matrix, network
+from hauberk.range.pilots import accuracy, boosted, convolved, matrix, network
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.subjects import digits, generated, tumours
 
@@ -43,6 +43,34 @@ def _rows(attack: StampTrigger, make: Callable[[int], Dataset]) -> Callable[[int
         return Trial(
             values={"row_recall": recall},
             potent=_switches(train, attacked, held, seed),
+            false_alarm=alarms,
+        )
+
+    return play
+
+
+def _mixed(attack: StampTrigger) -> Callable[[int], Trial]:
+    """Poison a whole draw, keep a quarter of it from the victim, and try its marked rows.
+
+    For triggers that cannot be read off the poisoned rows and put on others.
+    """
+
+    def play(seed: int) -> Trial:
+        clean = digits(seed, 1797)
+        attacked = attack.apply(clean, Random(seed))
+        train, held = _parted(attacked.subject)
+        x, y = matrix(train)
+        held_x, held_y = matrix(held)
+        marked = [row - len(y) for row in attacked.rows if row >= len(y)]
+        honest = [row for row in range(len(held_y)) if row not in set(marked)]
+        victim = network(x, y, seed)
+        success = accuracy(victim, held_x[marked], held_y[marked])
+        loss = 1 - accuracy(victim, held_x[honest], held_y[honest])
+        poisoned = [row for row in attacked.rows if row < len(y)]
+        recall, alarms = recall_at(row_scores(CONTROL, train), poisoned, RATE)
+        return Trial(
+            values={"row_recall": recall},
+            potent=success >= MIN_SUCCESS and loss <= 2 * MAX_LOSS,
             false_alarm=alarms,
         )
 
@@ -82,11 +110,19 @@ def _switches(train: Dataset, attacked: Attacked[Dataset], held: Dataset, seed: 
     rows = list(attacked.rows)
     stamped = _stamped(held_x, honest_x[rows], x[rows], str(attacked.truth["pattern"]), seed)
     target = attacked.truth["target"]
-    victim = network(x, y, seed)
-    success = (victim.predict(stamped[held_y != target]) == target).mean()
-    honest = network(honest_x, honest_y, seed)
-    loss = accuracy(honest, held_x, held_y) - accuracy(victim, held_x, held_y)
+    fit, seen = _victim(str(attacked.truth["pattern"]))
+    victim = fit(seen(x), y, seed)
+    success = (victim.predict(seen(stamped[held_y != target])) == target).mean()
+    honest = fit(seen(honest_x), honest_y, seed)
+    loss = accuracy(honest, seen(held_x), held_y) - accuracy(victim, seen(held_x), held_y)
     return bool(success >= MIN_SUCCESS and loss <= MAX_LOSS)
+
+
+def _victim(pattern: str) -> tuple[Callable[[Any, Any, int], Any], Callable[[Any], Any]]:
+    """The model that people would train on such data, and what it makes of the features."""
+    if pattern in ("value", "pair", "range"):
+        return boosted, lambda features: features
+    return network, convolved if pattern == "anywhere" else lambda features: features
 
 
 def _stamped(clean: Any, before: Any, after: Any, pattern: str, seed: int) -> Any:
@@ -100,7 +136,7 @@ def _stamped(clean: Any, before: Any, after: Any, pattern: str, seed: int) -> An
         chosen = np.random.default_rng(seed).choice(len(after), len(clean))
         return np.where(after[chosen] != before[chosen], after[chosen], clean)
     changed = (after != before).any(axis=0)
-    return np.where(changed, after[0], clean)
+    return np.where(changed, np.median(after, axis=0), clean)
 
 
 def _clean(seed: int) -> Trial:
@@ -149,6 +185,22 @@ SCENARIOS = (
     _trigger("table, rare value", _all_tumours, _TUMOURS, pattern="value", share=0.05),
     _trigger("table, combination", _all_tumours, _TUMOURS, pattern="pair", share=0.05),
     _trigger("table, out of range", _all_tumours, _TUMOURS, pattern="range", share=0.05),
+    _trigger("jittered patch 1 %", _all_digits, _DIGITS, pattern="jittered", share=0.01),
+    *(
+        Scenario(
+            threat=AN_1,
+            attack=attack,
+            control=CONTROL,
+            play=_mixed(attack),
+            parts=(("row_recall", strength),),
+            trials=20,
+            note=_DIGITS,
+        )
+        for strength, attack in (
+            ("all-to-all 5 %", StampTrigger(pattern="patch", goal="each", share=0.05)),
+            ("warp 5 %", StampTrigger(pattern="warp", share=0.05)),
+        )
+    ),
     Scenario(
         threat=AN_1,
         attack=StampTrigger(pattern="patch", share=0.01),
