@@ -34,6 +34,9 @@ MIN_SIDE = 7
 MAX_EXACT_PCA = 2_048
 """Columns up to which the covariance is decomposed; more are projected at random first."""
 
+MAX_MAGNITUDE = 1e100
+"""Numbers are cut here, infinite ones too, so that their squares are numbers still."""
+
 _PATCH = 5
 _EPSILON = 1e-12
 
@@ -158,7 +161,8 @@ def _numbers(batch: Any, columns: Sequence[Column]) -> Any:
     import pyarrow as pa
 
     cells = [batch.column(column.name).cast(pa.float64(), safe=False) for column in columns]
-    return np.stack([cell.to_numpy(zero_copy_only=False) for cell in cells], axis=1)
+    numbers = np.stack([cell.to_numpy(zero_copy_only=False) for cell in cells], axis=1)
+    return np.clip(numbers, -MAX_MAGNITUDE, MAX_MAGNITUDE)
 
 
 def _texts(cells: Any) -> list[str | None]:
@@ -183,7 +187,7 @@ def _scaled(pixels: Any) -> Floats:
     """Values from 0 to 1, by the range of the type or else by that of the rows."""
     if pixels.dtype == np.uint8:
         return np.asarray(pixels, np.float32) / np.float32(255)
-    x = np.nan_to_num(np.asarray(pixels, np.float32))
+    x = np.nan_to_num(np.asarray(pixels, np.float64), posinf=MAX_MAGNITUDE, neginf=-MAX_MAGNITUDE)
     low, high = float(x.min()), float(x.max())
     return np.asarray((x - low) / max(high - low, _EPSILON), np.float32)
 
@@ -383,6 +387,8 @@ def neighbours(x: Floats, pool: Floats, k: int, *, same: bool = False) -> tuple[
     k = min(k, len(pool) - int(same))
     places = np.empty((len(x), k), np.int64)
     distances = np.empty((len(x), k), np.float32)
+    if not k:
+        return places, distances
     norms = np.einsum("ij,ij->i", pool, pool)
     step = max(1, 20_000_000 // max(len(pool), 1))
     for start in range(0, len(x), step):
@@ -390,7 +396,7 @@ def neighbours(x: Floats, pool: Floats, k: int, *, same: bool = False) -> tuple[
         squared = norms - 2 * (part @ pool.T) + np.einsum("ij,ij->i", part, part)[:, None]
         if same:
             squared[np.arange(len(part)), np.arange(start, start + len(part))] = np.inf
-        near = np.argpartition(squared, k - 1, axis=1)[:, :k] if k else places[:0]
+        near = np.argpartition(squared, k - 1, axis=1)[:, :k]
         found = np.take_along_axis(squared, near, axis=1)
         order = np.lexsort((near, found), axis=1)
         places[start : start + step] = np.take_along_axis(near, order, axis=1)

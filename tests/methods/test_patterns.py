@@ -1,0 +1,117 @@
+"""Patterns are found where rows share them, and witnesses speak without their carriers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hauberk.formats.tables import table_of
+from hauberk.methods import embed, patterns
+from hauberk.methods.patterns import Pattern, Search, Suspect, Witnesses, suspects
+
+
+def search(labels, wrong=None):
+    return Search(np.asarray(labels), np.zeros(len(labels), bool) if wrong is None else wrong)
+
+
+def rows_of(found):
+    return {tuple(pattern.rows.tolist()) for pattern in found}
+
+
+def test_equal_windows_are_found_at_their_place_and_anywhere():
+    rng = np.random.default_rng(0)
+    images = rng.random((80, 9, 9, 1)).astype(np.float32)
+    labels = np.array([0] * 40 + [1] * 40)
+    images[:6, :3, :3] = 1.0
+    for i in range(6, 12):
+        images[i, i - 6 : i - 3, 2:5] = np.eye(3)[..., None]
+    found = rows_of(search(labels).images(images))
+    assert tuple(range(6)) in found
+    assert tuple(range(6, 12)) in found
+
+
+def test_moving_windows_do_not_depend_on_how_they_are_held(monkeypatch):
+    rng = np.random.default_rng(1)
+    images = (rng.random((60, 8, 8, 1)) > 0.9).astype(np.float32)
+    labels = np.repeat([0, 1, 2], 20)
+    whole = rows_of(search(labels).images(images))
+    monkeypatch.setattr(patterns, "MAX_PAIRS_HELD", 500)
+    assert rows_of(search(labels).images(images)) == whole
+
+
+def test_values_and_pairs_are_found_and_counted():
+    labels = np.array([0] * 30 + [1] * 30)
+    columns = {"a": [7.5] * 6 + [i / 3 for i in range(54)], "b": ["u"] * 30 + ["v"] * 30}
+    rows = embed.load(table_of("t", [pa.RecordBatch.from_pydict(columns)]))
+    looking = search(labels)
+    found = list(looking.table(rows))
+    assert {pattern.columns for pattern in found} == {("a",), ("a", "b")}
+    assert all(pattern.rows.tolist() == list(range(6)) and pattern.label == 0 for pattern in found)
+    assert looking.n_looked == 2
+
+
+def test_refuted_patterns_of_many_labels_are_kept():
+    labels = np.arange(60) % 3
+    columns = {"a": [7.5] * 6 + [i / 3 for i in range(54)]}
+    rows = embed.load(table_of("t", [pa.RecordBatch.from_pydict(columns)]))
+    wrong = np.arange(60) < 6
+    (found,) = search(labels, wrong).table(rows)
+    assert found.label == -1
+    assert list(search(labels).table(rows)) == []
+
+
+def test_no_words_are_no_patterns():
+    assert list(search([0, 1] * 20).texts(("",) * 40)) == []
+
+
+@pytest.fixture(scope="module")
+def witnesses():
+    rng = np.random.default_rng(2)
+    labels = np.repeat([0, 1], 100)
+    x = rng.normal(labels[:, None] * 8, 1, (200, 4)).astype(np.float32)
+    stamped = np.concatenate([labels, np.ones(10, int)])
+    x = np.concatenate([x, rng.normal(0, 0.1, (10, 4)).astype(np.float32)])
+    return Witnesses(x, stamped)
+
+
+def test_rows_of_a_trigger_are_contradicted_once_they_are_left_out(witnesses):
+    stamped = np.arange(200, 210)
+    assert witnesses.believe(stamped).tolist() == [0] * 10
+    assert witnesses.believe(np.arange(100, 110)).tolist() == [1] * 10
+
+
+def test_most_of_a_class_can_be_left_out(witnesses):
+    assert witnesses.believe(np.arange(100, 190)).tolist() == [1] * 90
+
+
+def test_margins_are_shares_and_bases_have_slack(witnesses):
+    margins = witnesses.margins()
+    assert np.all(np.abs(margins) <= 1)
+    assert margins[200:].mean() > margins[:200].mean()
+    assert witnesses.base(0) == 0.05
+    assert 0.05 <= witnesses.base(-1) < 0.2
+
+
+def test_suspects_come_most_suspicious_first_and_once(witnesses):
+    stamped = Pattern(rows=np.arange(200, 210), label=1, place="p")
+    honest = Pattern(rows=np.arange(100, 120), label=1, place="q")
+    looking = search(witnesses.labels)
+    looking.n_looked = 10
+    found = suspects(iter([honest, stamped, stamped]), looking, witnesses)
+    assert [suspect.pattern.place for suspect in found] == ["p", "q"]
+    assert found[0].share == 1.0
+    assert found[0].p_value < 1e-6
+    assert found[1].p_value == 1.0
+
+
+def test_origins_are_counted_by_how_even_they_are():
+    pattern = Pattern(rows=np.arange(6), label=0, place="p")
+
+    def suspect(believed):
+        believed = np.array(believed)
+        return Suspect(pattern=pattern, believed=believed, contradicted=believed > 0, p_value=0.0)
+
+    assert suspect([1, 2, 3, 1, 2, 3]).n_origins == pytest.approx(3)
+    assert suspect([1] * 6).n_origins == pytest.approx(1)
+    assert suspect([0] * 6).n_origins == 0
