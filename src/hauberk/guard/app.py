@@ -278,10 +278,13 @@ def _pages(service: Service) -> dict[str, Callable[[], Reply]]:
         version: described,
         f"{model}/ready": ready,
         f"{version}/ready": ready,
-        "/metrics": lambda: Reply(
-            status=200, body=service.metrics.text().encode(), content_type=metrics.CONTENT_TYPE
-        ),
+        "/metrics": lambda: _counted(service),
     }
+
+
+def _counted(service: Service) -> Reply:
+    text = service.metrics.text() + service.world.more_metrics()
+    return Reply(status=200, body=text.encode(), content_type=metrics.CONTENT_TYPE)
 
 
 _EXTENSION = "binary_tensor_data"

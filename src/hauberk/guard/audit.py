@@ -66,6 +66,7 @@ def record_of(decision: Decision) -> bytes:
     """The decision as one line of JSON."""
     return encode(
         {
+            "kind": "decision",
             "at": round(decision.at, 6),
             "model": decision.model,
             "principal": decision.principal,

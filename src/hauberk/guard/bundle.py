@@ -42,8 +42,10 @@ __all__ = [
     "Bundle",
     "Verify",
     "add_statement",
+    "assemble",
     "learn_schema",
     "load",
+    "name_in",
     "pinned",
     "read_once",
     "statements_of",
@@ -140,7 +142,7 @@ def add_statement(folder: Path, envelope: bytes) -> Path:
 
 
 def load(folder: Path, *, verify: Verify) -> Bundle:
-    """The bundle in ``folder``, every byte of it checked before it is used.
+    """The bundle in ``folder``, by steps 1 to 5.
 
     Raises:
         ArtifactError: The folder is not a bundle.
@@ -149,9 +151,26 @@ def load(folder: Path, *, verify: Verify) -> Bundle:
     """
     files = _read_files(folder)  # 1, 2
     statements = tuple(_read_statements(folder / STATEMENTS))
+    return assemble(files, statements, verify=verify, subject=str(folder))
+
+
+def assemble(
+    files: Mapping[str, bytes],
+    statements: tuple[bytes, ...] = (),
+    *,
+    verify: Verify,
+    subject: str = "bundle",
+) -> Bundle:
+    """The bundle that these bytes make, by steps 3 to 5; for bytes from a store.
+
+    Raises:
+        ArtifactError: They are not the files of a bundle.
+        TrustError: A digest does not fit, or ``verify`` refuses.
+    """
+    _check_names(files, subject)
     digests = {path: digest_bytes(data) for path, data in files.items()}
     manifest = _manifest_of(files[MANIFEST])
-    _check_digests(folder, manifest["files"], digests)  # 3
+    _check_digests(subject, manifest["files"], digests)  # 3
     verify(digests, statements)  # 4
     return Bundle(  # 5
         name=manifest["name"],
@@ -163,6 +182,16 @@ def load(folder: Path, *, verify: Verify) -> Bundle:
         digests=digests,
         statements=statements,
     )
+
+
+def name_in(folder: Path) -> str:
+    """What the manifest of a bundle calls it, unverified: good for finding a root, no more.
+
+    Raises:
+        ArtifactError: There is no manifest of a bundle.
+        UnavailableError: It cannot be read.
+    """
+    return str(_manifest_of(read_once(folder / MANIFEST, _MAX_BYTES[MANIFEST]))["name"])
 
 
 def pinned(expected: Digest) -> Verify:
@@ -193,19 +222,22 @@ def _read_files(folder: Path) -> dict[str, bytes]:
         present = sorted(path.name for path in folder.iterdir())
     except OSError as error:
         raise _unreadable(folder, error) from error
-    allowed = {*_MAX_BYTES, STATEMENTS}
-    strange = [name for name in present if name not in allowed]
-    missing = [name for name in _MAX_BYTES if name not in present]
+    _check_names([name for name in present if name != STATEMENTS], str(folder))
+    return {name: read_once(folder / name, limit) for name, limit in _MAX_BYTES.items()}
+
+
+def _check_names(present: Iterable[str], subject: str) -> None:
+    strange = sorted(set(present) - _MAX_BYTES.keys())
+    missing = sorted(_MAX_BYTES.keys() - set(present))
     if strange or missing:
         raise ArtifactError(
             "not a serving bundle",
-            subject=str(folder),
+            subject=subject,
             rule="a bundle holds its files and no others",
-            expected=", ".join(sorted(allowed)),
+            expected=", ".join(sorted(_MAX_BYTES)),
             found=f"missing {missing}, unexpected {strange[:5]}",
             hint="make the bundle with `hauberk run`",
         )
-    return {name: read_once(folder / name, limit) for name, limit in _MAX_BYTES.items()}
 
 
 def _read_statements(folder: Path) -> Iterator[bytes]:
@@ -305,13 +337,13 @@ def _check_name(what: str, name: Any) -> None:
         )
 
 
-def _check_digests(folder: Path, declared: Any, digests: Mapping[str, Digest]) -> None:
+def _check_digests(subject: str, declared: Any, digests: Mapping[str, Digest]) -> None:
     found = {path: digest for path, digest in digests.items() if path != MANIFEST}
     for path in sorted(declared.keys() | found.keys()):
         if declared.get(path) != found.get(path):
             raise TrustError(
                 "a file of the bundle is not the one that was bundled",
-                subject=str(folder / path),
+                subject=f"{subject}/{path}",
                 rule="digest",
                 expected=str(declared.get(path)),
                 found=str(found.get(path)),

@@ -94,6 +94,7 @@ class Surroundings:
         log: Where decisions go; ``None`` keeps none.
         clock: Seconds since the epoch.
         watches: Controls beyond schema and budget.
+        more_metrics: Further lines for ``/metrics``, in the same format.
     """
 
     keyring: Keyring = field(default_factory=Keyring)
@@ -102,6 +103,7 @@ class Surroundings:
     tap: Tap = field(default_factory=_NoTap)
     clock: Callable[[], float] = time.time
     watches: tuple[Watch, ...] = ()
+    more_metrics: Callable[[], str] = str
 
 
 class Service:

@@ -8,6 +8,7 @@ parrot gives every text back as it came, which is what a language model does at 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +111,29 @@ def write_parrot(folder: Path, policy: GuardPolicy | None = None) -> Bundle:
     return _bundle(folder, "parrot", parrot(), PARROT_SCHEMA, policy)
 
 
+@cache
+def _profile() -> bytes:
+    """A training profile with the columns of both models, even over their ranges."""
+    import pyarrow as pa
+
+    from hauberk.formats.tables import table_of
+    from hauberk.sketches.profile import profile_of
+
+    steps = [RANGE * (i / 100 - 1) for i in range(201)]
+    rows = {"a": steps, "b": steps[::-1], "text": ["an everyday sentence"] * 201}
+    return profile_of(table_of("training", [pa.record_batch(rows)])).to_bytes()
+
+
 def _bundle(
     folder: Path, name: str, model: bytes, schema: InputSchema, policy: GuardPolicy | None
 ) -> Bundle:
     digests = bundle.write(
-        folder, name=name, version="1", model=model, schema=schema, profile=b"{}", policy=policy
+        folder,
+        name=name,
+        version="1",
+        model=model,
+        schema=schema,
+        profile=_profile(),
+        policy=policy,
     )
     return bundle.load(folder, verify=bundle.pinned(digests[bundle.MANIFEST]))

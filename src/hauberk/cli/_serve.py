@@ -1,0 +1,159 @@
+"""What `hauberk serve` opens before it serves: a verified bundle, its log, its monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hauberk.errors import ArtifactError, UsageError
+from hauberk.guard import bundle as bundles
+from hauberk.guard import policy as policies
+from hauberk.guard.release import FOLDER, named, signed
+
+if TYPE_CHECKING:
+    from hauberk.core.artifact import Digest
+    from hauberk.guard.audit import Log
+    from hauberk.guard.bundle import Bundle
+    from hauberk.monitor.live import Live
+    from hauberk.sketches.profile import Profile
+    from hauberk.trust.chain import VerifiedChain
+    from hauberk.trust.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A bundle that may be served.
+
+    Attributes:
+        log: Where decisions go; ``None`` where nowhere was named.
+        said: How it was verified, one line each.
+    """
+
+    bundle: Bundle
+    log: Log | None
+    said: tuple[str, ...]
+
+
+def open_any(
+    place: Path, configuration: Path, *, root_file: Path | None, unsigned: bool, log: Path | None
+) -> Opened:
+    """The bundle of a folder, or the staged release of a project.
+
+    Raises:
+        TrustError: It is not what was released.
+        UsageError: There is neither.
+    """
+    if (place / bundles.MANIFEST).is_file():
+        return _folder(place, configuration, root_file=root_file, unsigned=unsigned, log=log)
+    if unsigned:
+        raise UsageError(
+            "only a bundle's own folder can be served unsigned",
+            subject=str(place),
+            expected=f"a folder with {bundles.MANIFEST}",
+            found="a project, or something else",
+        )
+    return _project(place, configuration, root_file=root_file, log=log)
+
+
+def _folder(
+    place: Path, configuration: Path, *, root_file: Path | None, unsigned: bool, log: Path | None
+) -> Opened:
+    from hauberk.trust.root import resolve
+
+    if unsigned:
+        bundle = bundles.load(place, verify=bundles.unverified)
+        warning = "NOT VERIFIED: the bundle agrees with itself, and nobody answers for it"
+        return Opened(bundle=bundle, log=_log(log), said=(warning,))
+    root = resolve(bundles.name_in(place), configuration, file=root_file)
+    bundle = bundles.load(place, verify=signed(root))
+    said = (
+        f"release signed by the keys of a root that is {root.state.value}",
+        "the way back to its sources is checked by `hauberk verify` in the project",
+    )
+    return Opened(bundle=bundle, log=_log(log), said=said)
+
+
+def _project(
+    place: Path, configuration: Path, *, root_file: Path | None, log: Path | None
+) -> Opened:
+    from hauberk.lifecycle.settings import load
+    from hauberk.trust.store import Store
+
+    settings = load(place)
+    store = Store.open(settings.root, create=False)
+    chain = _verified(store, settings.project.name, configuration, root_file)
+    files = _released_files(store, chain.release.files)
+    bundle = bundles.assemble(files, verify=named(chain.release), subject="release")
+    said = (
+        f"chain of {len(chain.links)} steps and {len(chain.tests)} tests verified",
+        f"root of trust: {chain.trust.value}",
+        f"keys: {chain.custody}",
+        f"weakest isolation on the way: {chain.isolation.value}",
+    )
+    return Opened(bundle=bundle, log=_log(log) or store.log, said=said)
+
+
+def _verified(
+    store: Store, project: str, configuration: Path, root_file: Path | None
+) -> VerifiedChain:
+    """The staged release with its chain; bytes are hashed again where the store holds them."""
+    from hauberk.lifecycle import releases
+    from hauberk.trust.chain import verify_chain
+    from hauberk.trust.places import BlobPlace
+    from hauberk.trust.root import resolve
+
+    release, statements = releases.envelopes(store, releases.required(store, project))
+    return verify_chain(
+        release=release,
+        statements=statements,
+        places=(BlobPlace(blobs=store.blobs),),
+        root=resolve(project, configuration, file=root_file),
+    )
+
+
+def _released_files(store: Store, files: Mapping[str, Digest]) -> dict[str, bytes]:
+    prefix = f"{FOLDER}/"
+    found = {}
+    for path, digest in files.items():
+        if not path.startswith(prefix):
+            continue
+        if store.blobs.size(digest) > bundles.MAX_MODEL_BYTES:
+            raise ArtifactError("a released file is too large to serve", subject=path)
+        found[path.removeprefix(prefix)] = b"".join(store.blobs.open(digest))
+    return found
+
+
+def _log(folder: Path | None) -> Log | None:
+    from hauberk.trust.log import Log
+
+    return None if folder is None else Log.open(folder)
+
+
+def with_policy(opened: Opened, file: Path | None) -> Opened:
+    """The same bundle under the policy in a file.
+
+    Raises:
+        UsageError: It cannot be read, or says something that cannot be.
+    """
+    if file is None:
+        return opened
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            "the policy cannot be read", subject=str(file), found=error.strerror
+        ) from error
+    policy = policies.from_bytes(data)
+    said = (*opened.said, f"policy: {file} in place of the bundle's own")
+    return replace(opened, bundle=replace(opened.bundle, policy=policy), said=said)
+
+
+def monitored(bundle: Bundle) -> tuple[Profile, Live]:
+    """The training profile of the bundle, and what gathers live rows to hold against it."""
+    from hauberk.monitor.live import Live
+    from hauberk.sketches.profile import Profile
+
+    profile = Profile.from_bytes(bundle.profile)
+    return profile, Live(profile, bundle.schema)
