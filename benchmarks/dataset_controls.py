@@ -29,7 +29,7 @@ from hauberk.controls.dataset.split_leakage import SplitLeakage
 from hauberk.core.artifact import Dataset, Splits
 from hauberk.core.attack import Transform
 from hauberk.core.control import Check
-from hauberk.core.finding import Finding, Level, RowScores
+from hauberk.core.finding import Finding, RowScores
 from hauberk.formats.tables import table_of
 from hauberk.methods.metrics import rate_at
 from hauberk.methods.statistics import clopper_pearson
@@ -108,7 +108,7 @@ def split(whole: Dataset) -> Splits:
 def judged(control: Check, subject: Dataset | Splits) -> tuple[np.ndarray, bool]:
     results = list(control.check(subject))
     scores = [part for r in results if isinstance(r, RowScores) for _, part in r.read()]
-    alarm = any(isinstance(r, Finding) and r.level is Level.DEFECT for r in results)
+    alarm = any(isinstance(r, Finding) for r in results)
     return np.concatenate(scores), alarm
 
 
