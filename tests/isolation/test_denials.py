@@ -27,7 +27,7 @@ except OSError:
 
 FLOOD = """
 import socket
-for number in range(20_000):
+for number in range(3000):
     try:
         socket.socket(number % 200, 1).close()
     except OSError:

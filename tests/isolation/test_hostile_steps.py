@@ -42,6 +42,9 @@ except (OSError, AttributeError) as error:
 ATTEMPTS = {
     "read the key": "open(secret).read()",
     "read the key through a link of its own": ("os.symlink(secret, 'link'); open('link').read()"),
+    "read the key through its own root": "open('/proc/self/root' + secret).read()",
+    "read the key from its own folder upwards": "open('/proc/self/cwd/../signing-key.pem').read()",
+    "read the key through its parent's root": "open(f'/proc/{os.getppid()}/root{secret}').read()",
     "take the key by hard link": "os.link(secret, 'taken')",
     "move the key": "os.rename(secret, 'taken')",
     "list the caller's folder": "'signing-key.pem' in os.listdir(folder) or sys.exit(9)",
@@ -245,6 +248,12 @@ time.sleep(600)
 def test_too_many_processes_end_the_step(python_step, level) -> None:
     done = python_step(FORKS, level, limits=Limits(processes=16, wall_s=60))
     assert (done.killed_by, done.timed_out) == ("processes", False)
+
+
+def test_a_step_may_have_exactly_the_processes_it_is_given(python_step, level) -> None:
+    code = "import subprocess; subprocess.run(['sleep', '0.5'], check=True)"
+    done = python_step(code, level, limits=Limits(processes=2))
+    assert (done.exit_code, done.killed_by) == (0, "")
 
 
 def test_a_process_that_wants_too_much_memory_gets_none(python_step, level) -> None:

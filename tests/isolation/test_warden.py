@@ -106,6 +106,11 @@ def test_the_tail_never_holds_more_than_twice_its_limit() -> None:
     assert tail.value() == (b"0123456" * 100)[-10:]
 
 
+def test_the_kernel_ends_a_step_before_its_warden_when_memory_is_short(python_step, level):
+    done = python_step("print(open('/proc/self/oom_score_adj').read())", level)
+    assert done.stdout == b"500\n\n"
+
+
 def test_a_tree_is_seen_with_its_grandchildren() -> None:
     with subprocess.Popen(["sh", "-c", "sleep 30 & wait"]) as process:
         assert wait_until(lambda: len(descendants(process.pid)) == 1)

@@ -46,6 +46,7 @@ _PASSED_ON = (
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _SPARE_PROCESSES = 1024
 _HOME_NAME = "home"
+_BUBBLEWRAP_PROCESSES = 2  # the one that waits outside and the first one inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ def plan(work: Work, level: Isolation, *, warden: int) -> dict[str, Any]:
         "rlimits": _resource_limits(limits),
         "watched": [str(path) for path in (*written, work.scratch) if path.is_dir()],
         "namespaces": False,
+        "own_processes": 0,
         "landlock": None,
         "filter": "",
         "heard": None,
@@ -237,6 +239,7 @@ def _full(work: Work, _warden: int) -> dict[str, Any]:
         "env": {**_way_out(work.grants), **_environment(work, home, "/tmp")},  # noqa: S108 - as above
         "start_in": "/",
         "namespaces": True,
+        "own_processes": _BUBBLEWRAP_PROCESSES,
         "filter": seccomp.assemble(seccomp.full_rules(), machine).hex(),
         "heard": None if set_id else _heard(seccomp.network_rules(), machine, refuse=False),
     }

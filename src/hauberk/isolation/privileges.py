@@ -18,6 +18,7 @@ _CAP_AMBIENT, _CAP_AMBIENT_CLEAR = 47, 4
 _SET_CHILD_SUBREAPER = 36
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION_3 = 0x20080522
+_FIRST_TO_GO = "500"  # half of the machine's memory is added to what it uses
 _MAX_CAPABILITY = 63  # numbers are below 64 by the layout of the kernel's sets
 
 
@@ -45,6 +46,15 @@ def become_subreaper() -> None:
 def die_with_parent() -> None:
     """The kernel kills this process when its parent ends."""
     _must(_prctl(_SET_PDEATHSIG, signal.SIGKILL))
+
+
+def offer_to_memory_killer() -> None:
+    """When the machine runs out of memory the kernel shall end the step, not its warden."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib costs start-up
+            file.write(_FIRST_TO_GO)
+    except OSError:
+        return  # a preference, not a promise: some containers keep the file closed
 
 
 def drop_capabilities() -> None:

@@ -89,6 +89,7 @@ class Watch:
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._limits = plan["limits"]
+        self._processes = plan["limits"]["processes"] + plan["own_processes"]
         self._folders = plan["watched"]
         self._next_disk = 0.0
         self._disk_at_start: int | None = None
@@ -107,7 +108,7 @@ class Watch:
             return "wall_s"
         if self.cpu_s > limits["cpu_s"]:
             return "cpu_s"
-        if count > limits["processes"]:
+        if count > self._processes:
             return "processes"
         if rss > limits["memory_bytes"] and self._memory_exceeded(rss):
             return "memory_bytes"
@@ -191,6 +192,7 @@ def _child(
     try:
         os.setsid()
         privileges.die_with_parent()
+        privileges.offer_to_memory_killer()
         for number in _RESTORED:
             signal.signal(number, signal.SIG_DFL)
         for source, target in ((null, 0), (out, 1), (err, 2)):

@@ -89,7 +89,7 @@ def spawn(
 
 
 def _payload_descriptor(payload: bytes) -> int:
-    """A read-only, sealed descriptor; nothing lies on disk."""
+    """A descriptor that is only read; nothing lies on disk."""
     writable = os.memfd_create("payload", os.MFD_CLOEXEC)
     with os.fdopen(writable, "wb") as file:
         file.write(payload)
