@@ -43,6 +43,9 @@ LIBRARIES = (
     "statsmodels",
     "xgboost",
 )
+STRAYS = ("_loss",)
+"""Modules that compiled code of scikit-learn 1.3 to 1.5 names without their package."""
+
 SKIPPED = (
     ".tests",
     ".externals",
@@ -136,7 +139,7 @@ def is_reconstructor(call: Call) -> bool:
 
 def add(target: Any, letter: str, uses: dict[str, set[str]]) -> None:
     """Record one use, if the name is one of the libraries'."""
-    if isinstance(target, Global) and target.module.split(".")[0] in LIBRARIES:
+    if isinstance(target, Global) and target.module.split(".")[0] in (*LIBRARIES, *STRAYS):
         uses.setdefault(f"{target.module} {target.name}", set()).add(letter)
 
 

@@ -25,6 +25,7 @@ from hauberk.formats.pickle_values import (
     arguments,
     describe,
     printable,
+    walk,
 )
 
 
@@ -240,17 +241,20 @@ _BASES = frozenset(
         *("str", "bytes", "bytearray"),
     )
 )
+_TEXTS = frozenset({"builtins.str", "builtins.bytes"})
+"""Text that is made by a call is a name in disguise: honest writers write it down."""
+
 _MAX_COUNT = 1 << 28
 """An argument that asks for more items than this is there to fill the memory."""
 
 
 def _reconstructor(args: list[Any]) -> bool:
     is_shaped = len(args) == 3 and _is_class(args[0]) and _is_class(args[1])  # noqa: PLR2004
-    return is_shaped and args[1].path in _BASES
+    return is_shaped and args[1].path in _BASES and args[0].path not in _TEXTS
 
 
 def _newobj(args: list[Any]) -> bool:
-    return bool(args) and _is_class(args[0])
+    return bool(args) and _is_class(args[0]) and args[0].path not in _TEXTS
 
 
 def _is_small(args: list[Any]) -> bool:
@@ -353,6 +357,10 @@ def _built(event: Built) -> Iterator[Remark]:
         yield Remark(Grade.DANGEROUS, target.path, text, event.offset)
     for part in _dictionaries(state):
         yield from _state_remarks(part, event.offset)
+    hidden = {item for item in walk(state) if isinstance(item, str)} & _HOOKS
+    if isinstance(state, Call) and hidden:
+        text = f"sets {', '.join(sorted(hidden))} of an object by way of a call"
+        yield Remark(Grade.EVASIVE, text, text, event.offset)
     if _is_distribution(target) and not _is_plain_state(state):
         text = "hides the state of an object of scipy.stats, which may hold source code"
         yield Remark(Grade.EVASIVE, text, text, event.offset)

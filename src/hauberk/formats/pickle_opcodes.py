@@ -260,6 +260,8 @@ def _receive(machine: Machine, opcode: str, items: list[Any]) -> None:
         return
     if isinstance(target, Call):
         target.received.add(opcode)
+        target.held = target.held or Group(_KIND_FOR[opcode])
+        target.held.extend(items)
     machine.events.append(Received(target, opcode, machine.op_at))
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,15 +67,7 @@ class _Knowledge:
     anywhere: frozenset[str]
     reached: frozenset[str]
     libraries: frozenset[str]
-
-
-_STANDARD = sys.stdlib_module_names | {
-    # Modules that this interpreter lacks and another one has.
-    *("__builtin__", "copy_reg", "cPickle", "commands", "popen2", "imp", "distutils", "asyncore"),
-    *("asynchat", "smtpd", "telnetlib", "cgi", "cgitb", "pipes", "crypt", "nntplib", "nt"),
-    *("_winapi", "winreg", "msvcrt", "lib2to3", "xdrlib", "uu", "sndhdr", "mailcap", "imghdr"),
-    *("posix", "_posixsubprocess", "org", "java", "compression", "annotationlib", "test"),
-}
+    standard: frozenset[str]
 
 
 @cache
@@ -95,6 +86,7 @@ def _knowledge() -> _Knowledge:
         anywhere=frozenset(danger["anywhere"]),
         reached=frozenset(danger["reached"]),
         libraries=frozenset(generated["libraries"]) | {"torch"},
+        standard=frozenset(reviewed["standard"]["modules"]),
     )
 
 
@@ -141,7 +133,7 @@ def _is_attribute_of_listed(name: Global, knowledge: _Knowledge) -> bool:
 
 
 def _home(root: str, knowledge: _Knowledge) -> Home:
-    if root in _STANDARD:
+    if root in knowledge.standard:
         return Home.STANDARD
     return Home.LIBRARY if root in knowledge.libraries else Home.FOREIGN
 

@@ -53,6 +53,7 @@ class Call:
         args: A `Group` of kind ``tuple`` in every honest pickle.
         states: What ``BUILD`` hands to the result afterwards.
         received: Opcodes that put items into the result afterwards.
+        held: Those items.
     """
 
     opcode: str
@@ -62,6 +63,7 @@ class Call:
     kwargs: Any = None
     states: list[Any] = field(default_factory=list)
     received: set[str] = field(default_factory=set)
+    held: Group | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -162,7 +164,7 @@ def _inside(item: Any) -> list[Any]:
     if isinstance(item, Group):
         return item.items
     if isinstance(item, Call):
-        return [item.callee, item.args, item.kwargs, *item.states]
+        return [item.callee, item.args, item.kwargs, item.held, *item.states]
     return [item.name] if isinstance(item, Persistent) else []
 
 
