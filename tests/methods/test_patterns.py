@@ -8,7 +8,7 @@ import pytest
 
 from hauberk.formats.tables import table_of
 from hauberk.methods import embed, patterns
-from hauberk.methods.patterns import Pattern, Search, Suspect, Witnesses, suspects
+from hauberk.methods.patterns import Jury, Pattern, Search, Suspect, Witnesses, suspects
 
 
 def search(labels, wrong=None):
@@ -89,8 +89,8 @@ def test_margins_are_shares_and_bases_have_slack(witnesses):
     margins = witnesses.margins()
     assert np.all(np.abs(margins) <= 1)
     assert margins[200:].mean() > margins[:200].mean()
-    assert witnesses.base(0) == 0.05
-    assert 0.05 <= witnesses.base(-1) < 0.2
+    assert witnesses.base(np.arange(10)) == 0.05
+    assert 0.05 <= witnesses.base(np.arange(200)) < 0.2
 
 
 def test_suspects_come_most_suspicious_first_and_once(witnesses):
@@ -103,6 +103,25 @@ def test_suspects_come_most_suspicious_first_and_once(witnesses):
     assert found[0].share == 1.0
     assert found[0].p_value < 1e-6
     assert found[1].p_value == 1.0
+
+
+def test_trees_see_a_column_that_alone_decides_and_a_stamp_that_does_not():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(400, 9)).astype(np.float32)
+    labels = (x[:, 0] > 0).astype(int)
+    honest = Pattern(rows=np.flatnonzero(labels == 1)[:12], label=1, place="p")
+    labels[np.flatnonzero(labels == 0)[:12]] = 1
+    stamped = Pattern(rows=np.flatnonzero((labels == 1) & (x[:, 0] <= 0)), label=1, place="q")
+    jury = Jury(x, labels)
+    shares = []
+    for pattern in (honest, stamped):
+        n = pattern.rows.size
+        suspect = Suspect(
+            pattern=pattern, believed=np.zeros(n, int), contradicted=np.ones(n, bool), p_value=0.0
+        )
+        shares.append(jury.confirm(suspect, 10).share)
+    assert shares[0] < 0.2
+    assert shares[1] > 0.8
 
 
 def test_origins_are_counted_by_how_even_they_are():

@@ -14,6 +14,7 @@ References:
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -312,10 +313,9 @@ class Witnesses:
         near = pool[places]
         return np.where(near == np.arange(len(self._x))[:, None], -1, near)
 
-    def base(self, label: int) -> float:
-        """Share of contradicted rows with this label (-1: with any), with some slack."""
-        own = self._fine[self._labels == label] if label >= 0 else self._fine
-        return max(float(own.mean()), _SLACK)
+    def base(self, rows: Codes) -> float:
+        """Share of contradicted rows to expect of rows with these labels, with some slack."""
+        return _expected(self._fine, self._labels, rows)
 
     def margins(self) -> Any:
         """For each row, -1 to 1: votes for another label minus votes for its own, as shares."""
@@ -356,20 +356,67 @@ def _every(n: int, most: int) -> Codes:
     return np.arange(0, n, -(-n // most))
 
 
-def suspects(patterns: Iterator[Pattern], search: Search, witnesses: Witnesses) -> list[Suspect]:
-    """The patterns by how much the other rows contradict them, most suspicious first."""
+def _expected(wrong: Any, labels: Codes, rows: Codes) -> float:
+    """Mean over ``rows`` of how often rows with their label are contradicted anyway."""
+    totals = np.maximum(np.bincount(labels), 1)
+    shares = np.maximum(np.bincount(labels, wrong, totals.size) / totals, _SLACK)
+    return float(shares[labels[rows]].mean())
+
+
+class Jury:
+    """Trees as a second opinion on the few patterns that the nearest rows contradict.
+
+    In tables one column may decide the label while the others say nothing; neighbours do
+    not see that, trees do.
+    """
+
+    def __init__(self, x: Floats, labels: Codes) -> None:
+        self._x, self._labels = x, labels
+        out_of_bag = self._forest(np.arange(len(x))).oob_decision_function_
+        self._wrong = np.unique(labels)[out_of_bag.argmax(axis=1)] != labels
+
+    def confirm(self, suspect: Suspect, n_looked: int) -> Suspect:
+        """``suspect`` as trees see it that were grown without its rows."""
+        rows = suspect.pattern.rows
+        outside = np.setdiff1d(np.arange(len(self._x)), rows)
+        believed = np.asarray(self._forest(outside).predict(self._x[rows]), np.int64)
+        chance = _expected(self._wrong, self._labels, rows)
+        return _suspect(suspect.pattern, believed, self._labels, chance, n_looked)
+
+    def _forest(self, rows: Codes) -> Any:
+        from sklearn.ensemble import ExtraTreesClassifier
+
+        forest = ExtraTreesClassifier(
+            60, min_samples_leaf=2, bootstrap=True, oob_score=True, random_state=0, n_jobs=1
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a row may be in every bag: it counts as right
+            return forest.fit(self._x[rows], self._labels[rows])
+
+
+def _suspect(
+    pattern: Pattern, believed: Codes, labels: Codes, chance: float, n_looked: int
+) -> Suspect:
     from hauberk.methods.statistics import binomial_tail
 
+    wrong = believed != labels[pattern.rows]
+    p_value = float(binomial_tail(int(wrong.sum()), wrong.size, chance))
+    corrected = min(1.0, max(p_value, _FLOOR) * n_looked)
+    return Suspect(pattern=pattern, believed=believed, contradicted=wrong, p_value=corrected)
+
+
+def suspects(patterns: Iterator[Pattern], search: Search, witnesses: Witnesses) -> list[Suspect]:
+    """The patterns by how much the other rows contradict them, most suspicious first."""
     by_rows = {pattern.rows.tobytes(): pattern for pattern in patterns}  # one for equal rows
     largest = sorted(by_rows.values(), key=lambda pattern: -pattern.rows.size)[:MAX_CHECKED]
-    results = []
-    for pattern in largest:
-        believed = witnesses.believe(pattern.rows)
-        wrong = believed != witnesses.labels[pattern.rows]
-        chance = witnesses.base(pattern.label)
-        p_value = float(binomial_tail(int(wrong.sum()), wrong.size, chance))
-        corrected = min(1.0, max(p_value, _FLOOR) * search.n_looked)
-        results.append(
-            Suspect(pattern=pattern, believed=believed, contradicted=wrong, p_value=corrected)
+    results = [
+        _suspect(
+            pattern,
+            witnesses.believe(pattern.rows),
+            witnesses.labels,
+            witnesses.base(pattern.rows),
+            search.n_looked,
         )
+        for pattern in largest
+    ]
     return sorted(results, key=lambda suspect: (suspect.p_value, -suspect.pattern.rows.size))

@@ -22,10 +22,11 @@ from hauberk.core.finding import (
 )
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed
-from hauberk.methods.patterns import Pattern, Search, Suspect, Witnesses, suspects
+from hauberk.methods.patterns import Jury, Pattern, Search, Suspect, Witnesses, suspects
 
 _SHOWN = 10
 _MAX_FINDINGS = 3
+_MAX_CONFIRMED = 20
 _MIN_ROWS = 40
 _MIN_SHARE = 0.6
 _OVERLAP = 0.5
@@ -45,18 +46,20 @@ class BackdoorTriggers(Check[Dataset]):
     values and pairs of values of columns, and words are looked through for those that a few
     rows share and that go with one label. A pattern is a suspect when the nearest rows
     without it give most of its rows another label, more often than rows of that label
-    otherwise are, after correction for every pattern looked at. So are groups inside a class
-    that a fine structure sets apart, when their rows seem to come from many other classes. A
-    row's score is how sure that is; below any suspect come the rows whose neighbours have
-    another label, then those that stick out of their class along its first principal
-    component (the spectral test).
+    otherwise are, after correction for every pattern looked at; in tables trees that were
+    grown without its rows must agree. So are groups inside a class that a fine structure
+    sets apart, when their rows seem to come from many other classes. A row's score is how
+    sure that is; below any suspect come the rows whose neighbours have another label, then
+    those that stick out of their class along its first principal component (the spectral
+    test).
 
     Limits:
         Labels must have been changed: clean-label attacks (sinusoidal signals, feature
         collisions) pass, and so do triggers in fewer than five rows, or on data whose
         classes overlap so much that no row contradicts a label. Triggers without equal
         pixels (warped, or blended into textured pictures) need six classes or more and some
-        hundred pixels. A value that honest rows share too is found only with them.
+        hundred pixels. A value that honest rows share too is found only with them, and one
+        that alone decides the label (an imputed constant) is reported as a trigger.
 
     Args:
         alpha: Chance of a suspect in clean data after correction, 0 to 1; chosen far below
@@ -82,7 +85,7 @@ class BackdoorTriggers(Check[Dataset]):
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("AN-1"),)
     subject: ClassVar[Any] = Dataset
 
-    alpha: float = 1e-6
+    alpha: float = 1e-8
 
     def check(self, subject: Dataset) -> Iterator[Finding | RowScores]:
         """Scores for all rows, and a finding for each of the strongest suspects.
@@ -96,7 +99,7 @@ class BackdoorTriggers(Check[Dataset]):
         witnesses = Witnesses(x, labels)
         search = Search(labels, witnesses.wrong)
         candidates = suspects(_patterns(search, rows, known), search, witnesses)
-        found = [suspect for suspect in candidates if self._is_alarming(suspect, len(rows.classes))]
+        found = self._convicted(candidates, rows, x, labels, search.n_looked)
         tail = np.maximum(witnesses.margins(), 0) + _SPECTRAL_WEIGHT * spectral(x, labels)
         scores = np.zeros(rows.n_rows)
         scores[known] = _scored(found, _TAIL_WEIGHT * tail)
@@ -105,6 +108,18 @@ class BackdoorTriggers(Check[Dataset]):
         )
         for suspect in _distinct(found)[:_MAX_FINDINGS]:
             yield _finding(subject, rows, known, suspect, self.alpha)
+
+    def _convicted(
+        self, candidates: list[Suspect], rows: embed.Rows, x: Any, labels: Any, n_looked: int
+    ) -> list[Suspect]:
+        """The alarming candidates; in tables trees must agree on each that differs."""
+        n_classes = len(rows.classes)
+        found = [suspect for suspect in candidates if self._is_alarming(suspect, n_classes)]
+        if not found or rows.images is not None or rows.texts is not None:
+            return found
+        jury = Jury(x, labels)
+        confirmed = [jury.confirm(s, n_looked) for s in _distinct(found)[:_MAX_CONFIRMED]]
+        return [suspect for suspect in confirmed if self._is_alarming(suspect, n_classes)]
 
     def _is_alarming(self, suspect: Suspect, n_classes: int) -> bool:
         """Groups without an equal part must also have come from many classes.
