@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.report.example_record import (
     HOSTILE,
     accepted_record,
+    assessments,
     example_record,
     scores,
     threats,
@@ -182,6 +183,14 @@ def test_an_assessment_that_failed_is_a_reservation():
     failed = replace(made, outcome=Outcome.FAILED, reason="no reader")
     steps = (replace(record.steps[0], assessments=(failed,)), *record.steps[1:])
     assert headline(replace(record, steps=steps)).tone is Tone.CAUTION
+
+
+def test_a_finding_that_no_gate_refused_is_a_reservation():
+    record = accepted_record()
+    step = replace(record.steps[0], assessments=(assessments()[2],))
+    head = headline(replace(record, steps=(step, *record.steps[1:])))
+    assert head.tone is Tone.CAUTION
+    assert "1 finding for a person to look at" in head.reason
 
 
 def test_the_level_observe_is_said_to_hold_nothing_back():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hauberk.core.attack import Score
-from hauberk.core.finding import Finding, Outcome
+from hauberk.core.finding import Finding, Level, Outcome
 from hauberk.core.lifecycle import COMPONENTS, Component, Stage, components_of
 from hauberk.core.record import RunRecord, StepReport, StepState
 from hauberk.report.console import Console, Ink
@@ -88,7 +88,8 @@ def _findings(console: Console, record: RunRecord) -> list[str]:
 
 def _finding(console: Console, step: StepReport, finding: Finding) -> list[str]:
     place = f"{finding.path}{place_of(finding)}"
-    text = f"{step.component.value}: {finding.message} ({place})"
+    review = ", for review" if finding.level is Level.REVIEW else ""
+    text = f"{step.component.value}: {finding.message} ({place}{review})"
     return console.wrap(text, indent=12, first=f"  {finding.severity.value}")
 
 

@@ -90,7 +90,7 @@ def _answer(record: RunRecord) -> tuple[Tone, str, str]:
         return (Tone.CAUTION if record.exit_code in (3, 130) else Tone.BAD), heading, ""
     if not any(step.state in (StepState.DONE, StepState.SKIPPED) for step in record.steps):
         return Tone.CAUTION, "Nothing ran", "No component took part in this run."
-    if weaknesses(record) or open_questions(record):
+    if weaknesses(record) or open_questions(record) or findings(record.steps):
         return Tone.CAUTION, "Accepted, with reservations", _reservations(record)
     return Tone.GOOD, "Accepted", "Every gate of this run let it pass."
 
@@ -100,6 +100,9 @@ def _reservations(record: RunRecord) -> str:
     unjudged = open_questions(record)
     if unjudged:
         parts.append(f"{plural(len(unjudged), 'assessment')} could not be made")
+    found = findings(record.steps)
+    if found:
+        parts.append(f"{plural(len(found), 'finding')} for a person to look at")
     return f"Every gate let it pass, but: {'; '.join(parts)}."
 
 
