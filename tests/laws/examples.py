@@ -28,10 +28,12 @@ from hauberk.core.artifact import (
     SourceFile,
     Splits,
     StepRecord,
+    Window,
 )
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
 from hauberk.range.subjects import digits, tumours
+from hauberk.sketches.profile import profile_of
 
 Build = Callable[[Path], Any]
 
@@ -377,6 +379,26 @@ def deep_exchange(_folder: Path) -> Exchange:
     )
 
 
+# Windows -----------------------------------------------------------------------------
+
+
+def quiet_window(folder: Path) -> Window:
+    """Two draws of one table: what training saw, and what comes in."""
+    profile = profile_of(mixed_table(folder, seed=11)).to_bytes()
+    return Window(profile=profile, live=mixed_table(folder, seed=12))
+
+
+def window_of_noise(folder: Path) -> Window:
+    """A profile that is none."""
+    return Window(profile=b'{"schema": 1}', live=mixed_table(folder))
+
+
+def window_that_breaks_off(folder: Path) -> Window:
+    """Live rows that end in the middle."""
+    profile = profile_of(mixed_table(folder)).to_bytes()
+    return Window(profile=profile, live=table_that_breaks_off(folder))
+
+
 CLEAN: dict[Any, tuple[Build, ...]] = {
     Dataset: (mixed_table, numbers_table, pictures, table_without_label),
     (Comparison, Dataset): (comparison, comparison_without_old),
@@ -386,6 +408,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     SourceFile: (source_file,),
     PipelineRun: (connected_run,),
     Exchange: (honest_exchange,),
+    Window: (quiet_window,),
 }
 
 HOSTILE: dict[Any, tuple[Build, ...]] = {
@@ -405,6 +428,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     RegistryEntry: (registry_of_noise, silent_registry),
     LogSegment: (log_of_noise,),
     Exchange: (exchange_of_noise, deep_exchange),
+    Window: (window_of_noise, window_that_breaks_off),
 }
 
 
