@@ -1,0 +1,223 @@
+"""What the guard costs per request, beside the same server without one.
+
+Run ``python benchmarks/guard_overhead.py [--seconds 2]``. Both sides run in one process, take
+turns, and are called as ASGI applications, so that what is compared is the application and
+not the socket. Lean decodes with msgspec, runs the same model and answers; it checks nothing.
+Reported is processor time per request, and the ratio; then honest latency over a real socket
+while an attacker floods the door, against the same without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from hauberk.formats import v2
+from hauberk.formats.http import Call, json_call
+from hauberk.guard.app import App
+from hauberk.guard.bundle import Bundle
+from hauberk.guard.identity import keyring_of, new_key
+from hauberk.guard.policy import GuardPolicy
+from hauberk.guard.server import running
+from hauberk.guard.service import Surroundings, open_service
+from hauberk.range.worlds import served
+from hauberk.trust.log import Log
+
+PATH = "/v2/models/classifier/infer"
+OK = 200
+Ask = Callable[[], Awaitable[int]]
+
+
+class Tensor(msgspec.Struct):
+    """One input, as the lean server reads it."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[float]
+
+
+class Request(msgspec.Struct):
+    """One request, as the lean server reads it."""
+
+    inputs: list[Tensor]
+
+
+def lean(bundle: Bundle) -> Any:
+    """An ASGI application that decodes, runs the model and answers."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(bundle.model, options)
+    decoder, encoder = msgspec.json.Decoder(Request), msgspec.json.Encoder()
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        body = (await receive())["body"]
+        tensor = decoder.decode(body).inputs[0]
+        rows = np.array(tensor.data, np.float32).reshape(tensor.shape)
+        label, scores = session.run(None, {tensor.name: rows})
+        answer = {
+            "model_name": "classifier",
+            "outputs": [
+                {"name": n, "shape": a.shape, "datatype": d, "data": a.ravel().tolist()}
+                for n, d, a in (("label", "INT64", label), ("scores", "FP32", scores))
+            ],
+        }
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": encoder.encode(answer)})
+
+    return app
+
+
+def body_of(n_rows: int) -> bytes:
+    """A request of ``n_rows``."""
+    values = np.random.default_rng(1).uniform(-9, 9, 2 * n_rows).round(6).tolist()
+    shape, kind = (n_rows, 2), v2.Datatype.FP32
+    tensor = v2.Tensor(name="x", datatype=kind, shape=shape, values=values)
+    return v2.write_request(v2.Request(inputs=(tensor,)))
+
+
+def asker(app: Any, body: bytes, key: str = "") -> Ask:
+    """Calls the application once; gives the status."""
+    headers = [
+        (b"host", b"localhost"),
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"authorization", f"Bearer {key}".encode()),
+        (b"user-agent", b"benchmark"),
+        (b"accept", b"*/*"),
+    ]
+    scope = {"type": "http", "method": "POST", "raw_path": PATH.encode(), "query_string": b"",
+             "headers": headers}  # fmt: skip
+    message = {"type": "http.request", "body": body, "more_body": False}
+
+    async def receive() -> Any:
+        return message
+
+    async def ask() -> int:
+        statuses: list[int] = []
+
+        async def send(sent: Any) -> None:
+            statuses.append(sent.get("status", 0))
+
+        await app(scope, receive, send)
+        return statuses[0]
+
+    return ask
+
+
+async def processor_us(ask: Ask, seconds: float) -> float:
+    """Microseconds of processor time per request."""
+    count, started, wall = 0, time.process_time(), time.perf_counter()
+    while time.perf_counter() - wall < seconds:
+        for _ in range(20):
+            status = await ask()
+            assert status == OK, status
+        count += 20
+    return (time.process_time() - started) / count * 1e6
+
+
+async def compare(sides: dict[str, Ask], seconds: float, rounds: int = 5) -> dict[str, float]:
+    """Best of some rounds in which the sides take turns."""
+    best = dict.fromkeys(sides, float("inf"))
+    for _ in range(rounds):
+        for name, ask in sides.items():
+            best[name] = min(best[name], await processor_us(ask, seconds / rounds))
+    return best
+
+
+def overhead(bundle: Bundle, folder: Path, seconds: float) -> None:
+    """Print the processor time per request of both sides."""
+    key, line = new_key("benchmark")
+    keyring = keyring_of(line)
+    plain = open_service(bundle, Surroundings(keyring=keyring))
+    audited = open_service(bundle, Surroundings(keyring=keyring, log=Log.open(folder / "log")))
+    print(
+        f"{'rows':>6} {'lean us':>9} {'guard us':>9} {'with log':>9} {'added us':>9} {'ratio':>6}"
+    )
+    for n_rows in (1, 32, 1000):
+        body = body_of(n_rows)
+        sides = {
+            "lean": asker(lean(bundle), body),
+            "guard": asker(App(plain, None), body, key),
+            "audited": asker(App(audited, None), body, key),
+        }
+        best = asyncio.run(compare(sides, seconds))
+        added = best["guard"] - best["lean"]
+        print(
+            f"{n_rows:>6} {best['lean']:>9.1f} {best['guard']:>9.1f} {best['audited']:>9.1f} "
+            f"{added:>9.1f} {best['guard'] / best['lean']:>6.2f}"
+        )
+    plain.close()
+    audited.close()
+
+
+def latency(bundle: Bundle, seconds: float) -> None:
+    """Print an honest client's latency without and during a flood."""
+    keys = [new_key(name) for name in ("honest", "attacker")]
+    keyring = keyring_of("\n".join(line for _, line in keys))
+    app = App(open_service(bundle, Surroundings(keyring=keyring)), None)
+    with running(app, bundle.policy) as server:
+        honest = json_call(PATH, body_of(1), {"authorization": f"Bearer {keys[0][0]}"})
+        before = waits(server.door.call, honest, seconds)
+        stop = threading.Event()
+        flood = threading.Thread(target=attack, args=(server.door, keys[1][0], stop))
+        flood.start()
+        during = waits(server.door.call, honest, seconds)
+        stop.set()
+        flood.join()
+    for name, found in (("alone", before), ("during a flood", during)):
+        p99 = found[int(len(found) * 0.99)]
+        print(f"honest latency {name}: median {statistics.median(found) * 1e3:.2f} ms, "
+              f"p99 {p99 * 1e3:.2f} ms over {len(found)} requests")  # fmt: skip
+    ratio = statistics.median(during) / statistics.median(before)
+    print(f"median during/alone: {ratio:.2f} (client and attacker share the server's process)")
+
+
+def waits(call: Callable[[Call], Any], honest: Call, seconds: float) -> list[float]:
+    """Sorted latencies of an honest client that asks one request after the other."""
+    found = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        answer = call(honest)
+        assert answer.status == OK, answer
+        found.append(answer.seconds)
+    return sorted(found)
+
+
+def attack(door: Any, key: str, stop: threading.Event) -> None:
+    """Large, deep and many requests until told to stop."""
+    headers = {"authorization": f"Bearer {key}"}
+    deep = json_call(PATH, b"[" * 100_000, headers)
+    large = json_call(PATH, body_of(1000), headers)
+    many = json_call(PATH, json.dumps({"inputs": [{}] * 10_000}).encode(), headers)
+    while not stop.is_set():
+        door.together([deep, large, many, large])
+
+
+def main() -> None:
+    """Run both parts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=2.0, help="per side and size")
+    seconds = parser.parse_args().seconds
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        policy = GuardPolicy(rate_per_s=1e9, burst=1e9)
+        overhead(served.write_classifier(folder / "a", policy), folder, seconds)
+        latency(served.write_classifier(folder / "b", GuardPolicy()), seconds)
+
+
+if __name__ == "__main__":
+    main()
