@@ -44,9 +44,11 @@ def stands_still(path: Path) -> bool:
 
 
 @pytest.fixture
-def caller(work, level):
+def caller(work, level, tmp_path):
     """Another process that runs an endless step."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(temporary)}
     command = [sys.executable, "-c", CALLER, str(work), level.value]
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         assert wait_until((work / "beats").exists)
@@ -58,6 +60,12 @@ def test_a_step_dies_with_its_killed_caller(caller, work) -> None:
     caller.kill()
     caller.wait()
     assert wait_until(lambda: stands_still(work / "beats"))
+
+
+def test_a_killed_caller_leaves_no_folder_behind(caller, work, tmp_path) -> None:
+    caller.kill()
+    caller.wait()
+    assert wait_until(lambda: not list((tmp_path / "temporary").iterdir()))
 
 
 def test_a_step_dies_with_its_interrupted_caller(caller, work) -> None:

@@ -94,6 +94,7 @@ def plan(work: Work, level: Isolation, *, warden: int) -> dict[str, Any]:
         "descriptors": list(work.descriptors),
         "limits": {name: getattr(limits, name) for name in limits.__dataclass_fields__},
         "rlimits": _resource_limits(limits),
+        "scratch": str(work.scratch),
         "watched": [str(path) for path in (*written, work.scratch) if path.is_dir()],
         "namespaces": False,
         "own_processes": 0,

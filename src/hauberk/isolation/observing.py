@@ -22,8 +22,9 @@ from hauberk.isolation.activity import Activity, ObservedProcess, summarise
 from hauberk.isolation.grants import Grants
 from hauberk.isolation.levels import Work, as_command
 from hauberk.isolation.limits import Completed, Limits
+from hauberk.isolation.scratch import scratch_folder
 from hauberk.isolation.steps import completed
-from hauberk.isolation.supervision import scratch_folder, supervise
+from hauberk.isolation.supervision import supervise
 
 _TRIAL_S = 10.0
 

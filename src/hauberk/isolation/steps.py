@@ -14,7 +14,8 @@ from hauberk.errors import UnavailableError, UsageError
 from hauberk.isolation.grants import Grants, check_grants
 from hauberk.isolation.levels import Work, as_command
 from hauberk.isolation.limits import Completed, Limits, Usage
-from hauberk.isolation.supervision import Report, scratch_folder, supervise
+from hauberk.isolation.scratch import scratch_folder
+from hauberk.isolation.supervision import Report, supervise
 
 _NOT_FOUND, _NOT_EXECUTABLE, _SIGNAL_BASE = 127, 126, 128
 _LIMIT_OF_SIGNAL: dict[int, str] = {signal.SIGXCPU: "cpu_s", signal.SIGXFSZ: "file_bytes"}

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import selectors
-import shutil
-import stat
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,34 +52,6 @@ class Report:
     denials: list[str] | None
     stdout: bytes
     stderr: bytes
-
-
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A fresh private folder; whatever a step made of it is gone afterwards."""
-    path = Path(tempfile.mkdtemp(prefix="hauberk-")).resolve()
-    try:
-        yield path
-    finally:
-        _remove_tree(path)
-
-
-def _remove_tree(path: Path) -> None:
-    """Remove a folder whose content is hostile: links are not followed, modes reset."""
-
-    def reopen(_function: Callable[..., Any], name: str, _error: object) -> None:
-        with suppress(OSError):
-            Path(name).parent.chmod(stat.S_IRWXU)
-            if not Path(name).is_symlink():
-                Path(name).chmod(stat.S_IRWXU)
-            if Path(name).is_dir() and not Path(name).is_symlink():
-                shutil.rmtree(name, ignore_errors=True)
-            else:
-                Path(name).unlink(missing_ok=True)
-
-    shutil.rmtree(path, onerror=reopen)
-    if path.exists():
-        shutil.rmtree(path, ignore_errors=True)
 
 
 class _Sink:

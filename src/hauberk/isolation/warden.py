@@ -383,6 +383,15 @@ def _report(work: Work, watch: Watch | None) -> bytes:
     return len(header).to_bytes(8, "little") + header + out + err
 
 
+def _clear(scratch: str) -> None:
+    """Do what the caller would have done, had it lived."""
+    from pathlib import Path
+
+    from hauberk.isolation.scratch import remove_tree
+
+    remove_tree(Path(scratch))
+
+
 def main() -> None:
     """Serve one plan. Arguments: control descriptor, report descriptor."""
     control, report = int(sys.argv[1]), int(sys.argv[2])
@@ -398,6 +407,8 @@ def main() -> None:
     work.start()
     watch = None if work.trouble else work.watch()
     work.finish()
+    if work.killed_by == "caller":
+        _clear(plan["scratch"])
     try:
         write_all(report, _report(work, watch))
     except BrokenPipeError:

@@ -17,8 +17,9 @@ from hauberk.isolation.grants import Grants, check_grants
 from hauberk.isolation.interpreters import interpreter_grants
 from hauberk.isolation.levels import Work
 from hauberk.isolation.limits import Completed, Limits
+from hauberk.isolation.scratch import scratch_folder
 from hauberk.isolation.steps import completed
-from hauberk.isolation.supervision import IMPORT_OURS, PACKAGE, scratch_folder, supervise
+from hauberk.isolation.supervision import IMPORT_OURS, PACKAGE, supervise
 
 if TYPE_CHECKING:
     from hauberk.core.policy import Isolation
