@@ -1,0 +1,1 @@
+"""Attacks on trees of code."""

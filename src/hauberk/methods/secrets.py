@@ -1,0 +1,180 @@
+"""Finding credentials in text, and hiding them.
+
+Two readings of a text: the providers' own forms (`secret_patterns`), and values assigned to
+names that say password, token, secret or key and that look drawn or chosen
+(`secret_values`). A secret never leaves this module in the clear: what is given is where it
+lies, whose it is, and the beginning of its digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from hauberk.core.finding import Severity
+from hauberk.methods.secret_patterns import PATTERNS, Pattern
+from hauberk.methods.secret_values import could_be_password, could_be_token, is_hex
+
+DIGEST_LETTERS = 12
+MAX_SECRETS = 1000
+"""Of one form in one text: more say nothing new, and comparing spans is quadratic in them."""
+
+_NAMES = re.compile(
+    r"passw|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|fernet|credential|"
+    r"(?:auth|account|private|signing|encryption|master)[_-]?key"
+)
+
+_ASSIGNED = re.compile(
+    r"(?i:(?P<word>passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|"
+    r"(?:auth|account|private|signing|encryption|master|fernet)[_-]?key|fernet|credential))"
+    r"(?P<rest>[\w.\-]{0,24})"
+    r"[\"'\])]{0,3}[ \t]{0,4}"
+    r"(?:(?::[ \t]{0,2}(?:str|bytes|Final)[ \t]{0,2})?=|=>|:=|[:=,]|[ \t]is\b|(?<=\w)[ \t])"
+    r"[ \t]{0,4}(?:default[ \t]{0,2}=[ \t]{0,2})?"
+    r"(?:b?[\"'](?P<quoted>[^\"'\s\\]{6,512})[\"']|(?P<bare>[^\s\"'`,;(){}\[\]<>]{8,512}))"
+)
+_PASSWORD = re.compile(r"(?i)pass|pwd")
+_NAMES_NOT = re.compile(
+    r"(?i)hash|digest|sha\d|md5|checksum|commit|revision|etag|fingerprint|public|"
+    r"(?:name|file|path|url|uri|env|type|field|header|regex|pattern|policy|length|len|ttl|count|"
+    r"size|id|ids|index|expiry|expires|version|class|prefix|suffix|format|arn|ref|izer|ized|s)$"
+)
+_COMMENT = re.compile(r"#|//|^[ \t]*(?:%env|!|--|\*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """One credential in a text, without the credential.
+
+    Attributes:
+        provider: Who issued it, or what it is.
+        start: First character, from 0.
+        end: One behind the last.
+        identity: SHA-256 of it, to tell occurrences of the same one; not for display.
+        confidence: 0 to 1; 1 where a checksum confirms it.
+        guessable: Whether people choose such values: then no digest may be shown.
+    """
+
+    provider: str
+    start: int
+    end: int
+    identity: str
+    severity: Severity
+    confidence: float = 0.9
+    guessable: bool = False
+
+    @property
+    def label(self) -> str:
+        """The beginning of its digest, by which it can be recognised; empty if guessable."""
+        return "" if self.guessable else self.identity[:DIGEST_LETTERS]
+
+
+def find_secrets(text: str, *, settings: bool = False) -> Iterator[Secret]:
+    """The credentials of ``text`` from beginning to end.
+
+    Args:
+        settings: Whether values stand there without quotes, as in ``.env`` and YAML files
+            and in printed output; in code only comments are read so.
+
+    >>> [secret.provider for secret in find_secrets("key = AKIA" + "QZ7LWX2N" * 2)]
+    ['AWS']
+    """
+    taken: list[Secret] = []
+    for pattern in PATTERNS:
+        if any(mark in text for mark in pattern.marks):
+            taken += _fresh(islice(_matches(pattern, text), MAX_SECRETS), taken)
+    if _NAMES.search(text.lower()):
+        taken += _fresh(islice(_assigned(text, settings=settings), MAX_SECRETS), taken)
+    yield from sorted(taken, key=lambda secret: secret.start)
+
+
+def mask_secrets(text: str, *, settings: bool = True) -> str:
+    """``text`` with every credential replaced by what it is.
+
+    >>> mask_secrets("login AKIA" + "QZ7LWX2N" * 2)
+    'login [AWS removed]'
+    """
+    pieces, end = [], 0
+    for secret in find_secrets(text, settings=settings):
+        pieces += [text[end : secret.start], f"[{secret.provider} removed]"]
+        end = secret.end
+    return "".join([*pieces, text[end:]])
+
+
+def _fresh(found: Iterable[Secret], taken: list[Secret]) -> list[Secret]:
+    """Those that overlap none that is known already."""
+    spans = [(secret.start, secret.end) for secret in taken]
+    return [
+        secret
+        for secret in found
+        if not any(start < secret.end and secret.start < end for start, end in spans)
+    ]
+
+
+def _matches(pattern: Pattern, text: str) -> Iterator[Secret]:
+    for match in pattern.form.finditer(text):
+        if pattern.accepts(match):
+            sure = pattern.confirms(match["s"]) if pattern.confirms else None
+            yield Secret(
+                provider=_provider(pattern, match),
+                start=match.start("s"),
+                end=match.end("s"),
+                identity=_identity(match["s"]),
+                severity=Severity.HIGH if sure is False else pattern.severity,
+                confidence={None: 0.9, True: 1.0, False: 0.5}[sure],
+                guessable=pattern.guessable,
+            )
+
+
+def _provider(pattern: Pattern, match: re.Match[str]) -> str:
+    """A private key beside the words of a service account is Google's."""
+    around = match.string[max(match.start() - 2000, 0) : match.start()]
+    if pattern.provider == "private key" and "service_account" in around:
+        return "Google Cloud service account"
+    return pattern.provider
+
+
+def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
+    for match in _ASSIGNED.finditer(text):
+        group = "quoted" if match["quoted"] else "bare"
+        if group == "bare" and not settings and not _in_comment(match):
+            continue
+        value = match[group].rstrip(".")
+        is_password = _PASSWORD.match(match["word"]) is not None
+        if _is_named_otherwise(match, value) or not _could_be(value, password=is_password):
+            continue
+        start = match.start(group)
+        yield Secret(
+            provider="password" if is_password else "secret by its name",
+            start=start,
+            end=start + len(value),
+            identity=_identity(value),
+            severity=Severity.HIGH,
+            confidence=0.7,
+            guessable=is_password,
+        )
+
+
+def _could_be(value: str, *, password: bool) -> bool:
+    return could_be_password(value) if password else could_be_token(value)
+
+
+def _is_named_otherwise(match: re.Match[str], value: str) -> bool:
+    """Names such as ``token_type`` and ``password_hash``, which hold no secret."""
+    if _NAMES_NOT.search(match["rest"].rstrip("\"'")):
+        return True
+    before = match.string[max(match.start() - 24, 0) : match.start()].rpartition("\n")[2]
+    name = re.split(r"[^\w.-]", before)[-1]
+    return is_hex(value) and _NAMES_NOT.search(name.rstrip("_-")) is not None
+
+
+def _in_comment(match: re.Match[str]) -> bool:
+    start = match.string.rfind("\n", 0, match.start()) + 1
+    return _COMMENT.search(match.string, start, match.start()) is not None
+
+
+def _identity(value: str) -> str:
+    return hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,51 @@
+"""The engine that finds and hides credentials."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hauberk.attacks.code.commit_secret import KINDS
+from hauberk.methods.secret_values import has_checksum
+from hauberk.methods.secrets import find_secrets, mask_secrets
+
+KEY = "AKIA" + "QZ7LWX2N" * 2
+
+
+@given(st.text())
+def test_any_text_is_read_and_masking_leaves_nothing_to_find(text):
+    assert list(find_secrets(mask_secrets(text), settings=True)) == []
+
+
+@given(st.sampled_from(sorted(KINDS)), st.integers(0, 999))
+def test_a_masked_text_does_not_hold_the_secret(kind, seed):
+    secret = KINDS[kind].make(Random(seed)).split("\n")[0]
+    name = KINDS[kind].names[0]
+    masked = mask_secrets(f"{name}: {secret}\n")
+    assert (
+        secret not in masked
+        or "BEGIN" in secret
+        or not list(find_secrets(f"{name}: {secret}\n", settings=True))
+    )
+
+
+def test_spans_name_exactly_the_secret():
+    [secret] = find_secrets(f"a {KEY} b")
+    assert (secret.start, secret.end) == (2, 2 + len(KEY))
+
+
+def test_a_right_checksum_raises_the_confidence():
+    right = KINDS["github"].make(Random(1))
+    wrong = right[:-1] + ("A" if right[-1] != "A" else "B")
+    assert has_checksum(right)
+    assert not has_checksum(wrong)
+    assert [s.confidence for s in find_secrets(f"'{right}' '{wrong}'")] == [1.0, 0.5]
+
+
+def test_bare_values_count_in_settings_and_not_in_code():
+    text = "db_password = Trumpet7harbour!"
+    assert len(list(find_secrets(text, settings=True))) == 1
+    assert list(find_secrets(text)) == []
+    assert len(list(find_secrets(f"# {text}"))) == 1
