@@ -7,9 +7,12 @@ output, in order; ``...`` stands for anything. A comment above a block says what
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,11 +65,20 @@ def _matches(shown: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed.strip()) is not None
 
 
+@pytest.fixture
+def work(tmp_path: Path) -> Iterator[Path]:
+    """A folder with the examples in it; what a page left running there is ended."""
+    folder = tmp_path / "work"
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    yield folder
+    for file in folder.glob("*.pid"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(file.read_text("utf-8")), signal.SIGKILL)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path):
-    work = tmp_path / "work"
-    shutil.copytree(ROOT / "examples", work / "examples")
+def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path, work: Path):
     environment = {
         "HOME": str(tmp_path),
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
