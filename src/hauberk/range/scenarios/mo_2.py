@@ -142,7 +142,7 @@ SCENARIOS = (
         play=_speed,
         parts=(("records_per_second", ""),),
         timed=True,
-        note="one writer, batches of 1,000 records of 200 bytes as the guard writes under load, each on disk "
-        "before the next",
+        note="one writer, batches of 1,000 records of 200 bytes as the guard writes under load, "
+        "each on disk before the next",
     ),
 )
