@@ -247,3 +247,30 @@ def test_contradicting_counts_are_refused():
         values.Values.from_json(Values().to_json() | {"count": 2})
     with pytest.raises(ArtifactError):
         values.Values.from_json({})
+
+
+def test_sketches_of_nothing_merge_and_say_nothing():
+    empty, full = Numbers(), Numbers()
+    full.update(np.array([1.0, 2.0]))
+    before = full.to_json()
+    full.merge(empty)
+    assert full.to_json() == before
+    empty.merge(full)
+    assert empty.to_json() == before
+    assert numbers.estimated(np.zeros(0, np.uint64)) == 0
+
+
+def test_a_profile_without_a_label_merges_too():
+    table = table_of("t", [pa.RecordBatch.from_pydict({"g": ["a", "b"]})], sensitive=["g"])
+    total = profile_of(table)
+    total.merge(profile_of(table))
+    assert total.rows == 4
+    assert total.representation(["g"]) == {("a",): 2, ("b",): 2}
+
+
+def test_a_full_set_of_hashes_ignores_larger_ones():
+    sketch = Numbers()
+    sketch.update(np.arange(10_000.0))
+    before = sketch.hashes
+    kept = numbers.smallest(before, np.array([2**64 - 1], np.uint64))
+    assert np.array_equal(kept, before)

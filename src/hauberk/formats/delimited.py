@@ -53,12 +53,14 @@ class Dialect:
     Attributes:
         names: Column names, unique and not empty.
         header_lines: Physical lines up to the end of the header, 0 where there is none.
+        has_rows: Whether anything follows the header.
     """
 
     encoding: str
     delimiter: str
     names: tuple[str, ...]
     header_lines: int
+    has_rows: bool = True
 
 
 def open_delimited(path: Path) -> tuple[Any, Any]:
@@ -87,6 +89,7 @@ def sniff(path: Path) -> Dialect:
         delimiter=delimiter,
         names=check_names(names, str(path)),
         header_lines=line if header else 0,
+        has_rows=not header or bool("".join(text.splitlines(keepends=True)[line:])),
     )
 
 
@@ -96,7 +99,8 @@ def _head(path: Path, encoding: str) -> str:
         head = file.read(SNIFF_BYTES)
         if b"\n" not in head and b"\r" not in head:
             head += file.read(MAX_ROW_BYTES)
-    return codecs.getincrementaldecoder(encoding)("replace").decode(head)
+        whole = not file.read(1)
+    return codecs.getincrementaldecoder(encoding)("replace").decode(head, whole)
 
 
 def _encoding(path: Path) -> str:
@@ -175,6 +179,8 @@ def _read(path: Path, dialect: Dialect, types: dict[str, Any]) -> Iterator[Any]:
     from pyarrow import csv as arrow
 
     bad: list[Any] = []
+    if not dialect.has_rows:
+        return
 
     def keep(row: Any) -> str:
         bad.append(row)
@@ -236,8 +242,6 @@ def _explain(path: Path, dialect: Dialect, bad: list[Any], error: Exception) -> 
             expected=f"{width} fields in every row",
             found=f"{row.actual_columns} fields in row {row.number}",
         )
-    if "Empty CSV file" in str(error):
-        return _refusal("The table has no rows", path, expected="rows", found="an empty file")
     if "straddling" in str(error):
         return _refusal(
             "A row is too long or a quote is never closed",
