@@ -7,40 +7,20 @@ one that was hashed; nothing is read twice from the outside.
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
+from hauberk.errors import UnavailableError, UsageError
 from hauberk.isolation import Grants, Limits, interpreter_grants, run
+from hauberk.lifecycle.downloads import Landed, download
 from hauberk.lifecycle.plan import inside
 
 if TYPE_CHECKING:
     from hauberk.core.artifact import Digest
     from hauberk.lifecycle.workshop import Workshop
 
-MAX_DOWNLOAD_BYTES = 64 << 30
-"""No single source is larger; an endless answer ends here."""
-
 CHUNK_BYTES = 1 << 20
-TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
-    """Bytes that are in the store now.
-
-    Attributes:
-        origin: Where they came from, without credentials.
-    """
-
-    digest: Digest
-    size: int
-    origin: str
 
 
 def land(
@@ -60,7 +40,7 @@ def land(
     if scheme == "package":
         path = _package_file(uri, shop, keys)
     elif scheme == "https":
-        return _landed_stream(_download(uri, expected, shop, keys), shop, _without_credentials(uri))
+        return download(uri, shop.store.blobs, expected, shop.settings.source.place(keys))
     elif "://" in uri:
         raise _unsupported(uri, shop, keys)
     else:
@@ -149,74 +129,3 @@ def _unsupported(uri: str, shop: Workshop, keys: tuple[str, ...]) -> UsageError:
         found=scheme + "://",
         hint=hint,
     )
-
-
-def _download(
-    uri: str, expected: Digest | None, shop: Workshop, keys: tuple[str, ...]
-) -> Iterator[bytes]:
-    if expected is None:
-        raise TrustError(
-            "a source over the network has no pinned digest",
-            subject=shop.settings.source.place(keys),
-            rule="what comes over a network is pinned by its digest",
-            expected='sha256 = "..."',
-            found="none",
-            hint="get the digest from the publisher, not from the download itself",
-        )
-    try:
-        with _opener().open(uri, timeout=TIMEOUT_S) as answer:
-            yield from _bounded(answer, uri)
-    except urllib.error.URLError as error:
-        raise UnavailableError(
-            "a source cannot be fetched",
-            subject=_without_credentials(uri),
-            found=str(error.reason),
-        ) from error
-
-
-def _bounded(answer: Any, uri: str) -> Iterator[bytes]:
-    declared = int(answer.headers.get("Content-Length") or -1)
-    total = 0
-    for chunk in _chunks(answer):
-        total += len(chunk)
-        if total > MAX_DOWNLOAD_BYTES or 0 <= declared < total:
-            raise ArtifactError(
-                "a download is longer than it may be",
-                subject=_without_credentials(uri),
-                expected=f"{declared} bytes" if declared >= 0 else f"<= {MAX_DOWNLOAD_BYTES}",
-                found=f"at least {total}",
-            )
-        yield chunk
-    if declared >= 0 and total != declared:
-        raise ArtifactError(
-            "a download was cut short",
-            subject=_without_credentials(uri),
-            expected=f"{declared} bytes",
-            found=f"{total} bytes",
-        )
-
-
-class _NoDowngrade(urllib.request.HTTPRedirectHandler):
-    """Redirects may not leave TLS."""
-
-    def redirect_request(  # noqa: PLR0917 - the signature is urllib's
-        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> Any:
-        if urllib.parse.urlsplit(newurl).scheme != "https":
-            raise TrustError(
-                "a source redirects to an address without TLS",
-                subject=_without_credentials(req.full_url),
-                rule="no redirect leaves TLS",
-                expected="https://",
-                found=_without_credentials(newurl),
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(_NoDowngrade())
-
-
-def _without_credentials(uri: str) -> str:
-    parts = urllib.parse.urlsplit(uri)
-    return urllib.parse.urlunsplit((parts.scheme, parts.hostname or "", parts.path, "", ""))

@@ -16,8 +16,9 @@ from hauberk.core.artifact import Digest
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.errors import TrustError
+from hauberk.lifecycle.downloads import Landed
 from hauberk.lifecycle.lock import Pin
-from hauberk.lifecycle.sources import Landed, land
+from hauberk.lifecycle.sources import land
 
 if TYPE_CHECKING:
     from hauberk.lifecycle.workshop import Workshop

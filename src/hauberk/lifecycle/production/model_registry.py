@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hauberk.core.artifact import Digest
+from hauberk.core.artifact import Digest, PipelineRun
 from hauberk.core.lifecycle import Component
+from hauberk.core.policy import Decision
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.guard.bundle import add_statement
-from hauberk.lifecycle import releases
+from hauberk.lifecycle import releases, reporting
 from hauberk.lifecycle.production.model_export import RELEASED
 from hauberk.lifecycle.production.serving import FOLDER, next_version
 from hauberk.lifecycle.verification import verify_release
@@ -42,6 +43,10 @@ def work(shop: Workshop) -> StepReport:
             summary=why,
             reason=why,
         )
+    hand_overs = PipelineRun(name=shop.settings.project.name, steps=tuple(shop.records))
+    verdict = shop.decide(shop.judge(hand_overs, ["pipeline"]))
+    if verdict.decision is not Decision.ALLOW:
+        return reporting.with_gate(_bare("not released"), verdict)
     _keep_code(shop)
     release = _release(shop)
     attestation = shop.signing.attest_release(release, shop)
@@ -74,7 +79,7 @@ def work(shop: Workshop) -> StepReport:
         ("keys", verified.custody),
         *((path, digest) for path, digest in release.files.items()),
     )
-    return StepReport(
+    report = StepReport(
         component=Component.MODEL_REGISTRY,
         state=StepState.DONE,
         summary=f"version {release.version} released to staging; the chain of "
@@ -83,6 +88,11 @@ def work(shop: Workshop) -> StepReport:
         attestations=(attestation,),
         sections=(Section(title="Release", rows=rows),),
     )
+    return reporting.with_gate(report, verdict)
+
+
+def _bare(summary: str) -> StepReport:
+    return StepReport(component=Component.MODEL_REGISTRY, state=StepState.DONE, summary=summary)
 
 
 def required_steps(shop: Workshop) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Controls that look at registries and what they name."""
