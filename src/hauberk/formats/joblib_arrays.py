@@ -36,7 +36,7 @@ def pass_array(machine: Machine, state: Any) -> None:
     shape = state.get("shape") if isinstance(state, Group) else None
     if not isinstance(dtype, Call) or not isinstance(shape, Group):
         raise BrokenError("an array without type or shape")
-    if _holds_objects(dtype):
+    if _holds_objects(machine, dtype):
         _read_objects(machine)
         return
     if state.get("numpy_array_alignment_bytes") is not None:
@@ -80,8 +80,9 @@ def _type_code(dtype: Any) -> str:
     return args[0]
 
 
-def _holds_objects(dtype: Call) -> bool:
+def _holds_objects(machine: Machine, dtype: Call) -> bool:
     inside = list(walk(dtype))
+    machine.opcodes += len(inside)
     if any(item.count != len(item.items) for item in inside if isinstance(item, Group)):
         raise BrokenError("an array with more fields than are followed")
     return any("O" in _type_code(item) for item in inside if _is_dtype(item))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from hauberk.formats.pickle_events import Built, Called, Imported, Oddity, PickleEvent, Received
@@ -98,11 +99,10 @@ def _called(call: Call) -> Iterator[Remark]:
         yield from _computed_call(call)
         return
     name, found = call.callee, known(call.callee)
-    shown = describe(call)
     if found.standing is Standing.DANGEROUS:
-        yield Remark(Grade.DANGEROUS, name.path, f"calls {shown}", call.offset)
+        yield Remark(Grade.DANGEROUS, name.path, f"calls {describe(call)}", call.offset)
     elif found.standing is Standing.CODE:
-        text = f"builds a function from compiled code: {shown}"
+        text = f"builds a function from compiled code: {describe(call)}"
         yield Remark(Grade.CODE, name.path, text, call.offset)
     elif found.standing is Standing.UNKNOWN:
         yield from _unknown_call(call, name, found)
@@ -167,11 +167,21 @@ _PAYLOAD = re.compile(
 )
 
 
+_MAX_TEXTS = 32
+_MAX_TEXT_CHARS = 512
+
+
 def has_payload(call: Call) -> bool:
     """Whether text among the direct arguments reads like a command or like source code."""
-    values = [*(arguments(call) or [])]
-    values += [item for value in values if isinstance(value, Group) for item in value.items[:64]]
-    return any(_PAYLOAD.search(text) for text in map(_text, values) if text)
+    values = (arguments(call) or [])[:_MAX_TEXTS]
+    inner = [item for value in values if isinstance(value, Group) for item in value.items]
+    texts = map(_text, [*values, *inner[:_MAX_TEXTS]])
+    return any(_reads_like_payload(text[:_MAX_TEXT_CHARS]) for text in texts if text)
+
+
+@lru_cache(maxsize=1 << 14)
+def _reads_like_payload(text: str) -> bool:
+    return _PAYLOAD.search(text) is not None
 
 
 def _text(value: Any) -> str:
@@ -357,13 +367,16 @@ def _built(event: Built) -> Iterator[Remark]:
         yield Remark(Grade.DANGEROUS, target.path, text, event.offset)
     for part in _dictionaries(state):
         yield from _state_remarks(part, event.offset)
-    hidden = {item for item in walk(state) if isinstance(item, str)} & _HOOKS
-    if isinstance(state, Call) and hidden:
-        text = f"sets {', '.join(sorted(hidden))} of an object by way of a call"
+    if isinstance(state, Call) and (hooks := _HOOKS & _texts_in(state)):
+        text = f"sets {', '.join(sorted(hooks))} of an object by way of a call"
         yield Remark(Grade.EVASIVE, text, text, event.offset)
     if _is_distribution(target) and not _is_plain_state(state):
         text = "hides the state of an object of scipy.stats, which may hold source code"
         yield Remark(Grade.EVASIVE, text, text, event.offset)
+
+
+def _texts_in(value: Any) -> set[str]:
+    return {item for item in walk(value, limit=1000) if isinstance(item, str)}
 
 
 def _state_remarks(part: Group, offset: int) -> Iterator[Remark]:

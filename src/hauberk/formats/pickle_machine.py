@@ -15,7 +15,14 @@ from hauberk.formats.pickle_events import (
     PickleEvent,
     looks_loadable,
 )
-from hauberk.formats.pickle_values import KEPT_BYTES, Call, Global, Long, arguments
+from hauberk.formats.pickle_values import (
+    KEPT_BYTES,
+    Call,
+    Global,
+    Group,
+    Long,
+    arguments,
+)
 from hauberk.formats.spans import Span, span_of
 
 MAX_NAME_CHARS = 1024
@@ -243,8 +250,16 @@ class Machine:
         mapped = (new_module, new_name) != (module, name)
         return Global(new_module, new_name, self.op_at, mapped)
 
+    def charge(self, value: Any) -> None:
+        """Count the work of looking at ``value``, which a few bytes can ask for again."""
+        if isinstance(value, Group):
+            self.opcodes += sum(
+                len(item.items) // 4 if isinstance(item, Group) else 1 for item in value.items[:64]
+            )
+
     def call(self, opcode: str, callee: Any, args: Any, kwargs: Any = None) -> None:
         """Tell a call and push its result."""
+        self.charge(args)
         made = Call(opcode, callee, args, self.op_at, kwargs)
         self.events.append(Called(made))
         self.stack.append(_resolve(self, made))

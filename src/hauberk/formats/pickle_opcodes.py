@@ -393,6 +393,9 @@ def _build(machine: Machine) -> None:
     state, target = machine.pop(), machine.top()
     if isinstance(target, Call):
         target.states.append(state)
+    if isinstance(state, Group):
+        machine.opcodes += len(state.items) // 4
+        machine.charge(state)
     machine.events.append(Built(target, state, machine.op_at))
     if machine.arrays and is_array_wrapper(target):
         pass_array(machine, state)

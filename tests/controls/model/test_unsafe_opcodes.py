@@ -254,3 +254,21 @@ def test_the_template_that_scipy_runs_is_read(tmp_path: Path) -> None:
     from scipy import stats
 
     assert judged(tmp_path, pickle.dumps(stats.loguniform(1e-3, 1))) == []
+
+
+def test_a_payload_before_endless_padding_is_still_told(tmp_path: Path) -> None:
+    from hauberk.formats import pickles
+
+    path = tmp_path / "m.pkl"
+    path.write_bytes(PAYLOAD[:-1] + b"0" + b"N0" * (pickles.MAX_OPCODES // 2 + 1) + b"N.")
+    assessment = assess(UnsafeOpcodes(), ModelFile(name="m", path=path))
+    assert assessment.outcome is Outcome.FLAGGED
+    assert assessment.findings[0].severity is Severity.CRITICAL
+
+
+def test_states_that_are_set_again_and_again_cost_no_more_than_the_budget(tmp_path: Path) -> None:
+    many = b"".join(text(f"k{i}") + b"N" for i in range(1000))
+    made = call(name("types.SimpleNamespace")) + b"q\x000(" + many + b"dq\x010"
+    path = tmp_path / "m.pkl"
+    path.write_bytes(b"\x80\x04" + made + b"h\x00" + b"h\x01b" * 200_000 + b".")
+    assert assess(UnsafeOpcodes(), ModelFile(name="m", path=path)).outcome is Outcome.FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,7 @@ from hauberk.core.artifact import ModelFile
 from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.threat import ThreatId
-from hauberk.errors import UnavailableError
+from hauberk.errors import ArtifactError, LimitError, UnavailableError
 from hauberk.formats.archives import Ledger, Trouble, TroubleKind
 from hauberk.formats.contents import PLAIN, TAIL, Kind, Part, contents
 from hauberk.formats.onnx_files import read_onnx
@@ -142,8 +143,7 @@ class UnsafeOpcodes(Check[ModelFile]):
         """
         reading = _Reading(subject.name, Ledger(max_bytes=self.max_unpacked_bytes))
         for name, path in _files(subject):
-            with open_span(path) as span:
-                _read(span, name, reading)
+            _read_file(name, path, reading)
         yield from _findings(reading)
         if reading.unread and not any(_is_defect(remark) for remark, _ in reading.worst.values()):
             raise _unread(subject, reading)
@@ -161,6 +161,18 @@ def _files(subject: ModelFile) -> Iterator[tuple[str, Path]]:
 
 
 # Reading
+
+
+def _read_file(name: str, path: Path, reading: _Reading) -> None:
+    """Judge one file; what was found before the reading broke off stays found."""
+    inner = (name,) if name else ()
+    try:
+        with open_span(path) as span:
+            _read(span, name, reading)
+    except UnavailableError as error:
+        reading.unread.append(_where(inner, error.message))
+    except ArtifactError as error:
+        reading.note(Remark(Grade.EVASIVE, error.message, error.message, 0), inner)
 
 
 def _read(
@@ -282,11 +294,17 @@ def _carve(part: Part, reading: _Reading) -> None:
     """Look for dangerous pickles inside bytes of no known format; only those are told."""
     data = part.span.read(part.offset, _CARVED_BYTES)
     for _, match in zip(range(_MAX_CARVED), _CARVE.finditer(data), strict=False):
-        at = part.offset + match.start()
-        for event in read_pickle(part.span, at, arrays=True, max_opcodes=100_000):
+        _read_hidden(part, part.offset + match.start(), reading)
+
+
+def _read_hidden(part: Part, at: int, reading: _Reading) -> None:
+    inner = (*part.inner, f"hidden at byte {at}")
+    # Chance matches are many and break at once; a long one has told its imports by then.
+    with suppress(LimitError):
+        for event in read_pickle(part.span, at, arrays=True, max_opcodes=20_000):
             for remark in judge(event):
                 if remark.grade is Grade.DANGEROUS:
-                    reading.note(remark, (*part.inner, f"hidden at byte {at}"))
+                    reading.note(remark, inner)
 
 
 # Telling
