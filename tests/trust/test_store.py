@@ -325,3 +325,11 @@ def test_a_lock_file_that_is_a_link_is_refused(tmp_path):
 def test_the_log_of_a_store_outlives_it(tmp_path):
     Store.open(tmp_path).log.append([b"event"])
     assert list(Store.open(tmp_path, read_only=True).log.records()) == [b"event"]
+
+
+def test_a_copy_has_the_permissions_asked_for_less_the_umask(store, tmp_path):
+    digest = store.blobs.put([b"tool"])
+    before = os.umask(0o027)
+    store.materialize(digest, tmp_path / "copy", mode=0o755)
+    os.umask(before)
+    assert stat.S_IMODE((tmp_path / "copy").lstat().st_mode) == 0o750

@@ -19,7 +19,8 @@ from threading import Lock
 from typing import Final
 
 from hauberk.core.artifact import Digest
-from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
+from hauberk.errors import TrustError, UnavailableError, UsageError
+from hauberk.trust.digest import hex_of, parse_digest
 from hauberk.trust.durable import (
     CHUNK_BYTES,
     Before,
@@ -35,24 +36,17 @@ from hauberk.trust.durable import (
 GROUP: Final = 128
 """Files that `DirectoryBlobs.put_all` holds open at once; a process may usually open 1,024."""
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _FOLDER = re.compile(r"[0-9a-f]{2}\Z")
 _FILE = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def hex_of(digest: str) -> str:
-    """The 64 hexadecimal digits of ``digest``.
+def name_of(digest: Digest) -> str:
+    """The 64 hexadecimal digits that name a blob or an entry on disk.
 
     Raises:
-        ArtifactError: It is not a SHA-256 digest in the one accepted spelling.
+        ArtifactError: ``digest`` is no digest.
     """
-    if _DIGEST.match(digest) is None:
-        raise ArtifactError(
-            "not a digest",
-            subject=repr(digest[:80]),
-            expected="sha256: and 64 lower-case hexadecimal digits",
-        )
-    return digest[7:]
+    return hex_of(parse_digest(digest))
 
 
 class DirectoryBlobs:
@@ -176,7 +170,7 @@ class DirectoryBlobs:
         _compare(digest, found)
 
     def _descriptor(self, digest: Digest) -> int:
-        name = hex_of(digest)
+        name = name_of(digest)
         try:
             with (
                 open_folder(self._root) as root,
@@ -214,7 +208,7 @@ class DirectoryBlobs:
             sync_folder(path.parent, self._before)
 
     def _path(self, digest: Digest) -> Path:
-        name = hex_of(digest)
+        name = name_of(digest)
         return self._root / name[:2] / name
 
 
@@ -250,7 +244,7 @@ def _checked(pieces: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
 
 
 def _compare(digest: Digest, found: str) -> None:
-    if found != hex_of(digest):
+    if found != name_of(digest):
         raise TrustError(
             "the stored bytes are not those that were stored",
             subject=f"blob {digest}",
@@ -299,7 +293,7 @@ class MemoryBlobs:
 
     def has(self, digest: Digest) -> bool:
         """Whether the bytes are there."""
-        hex_of(digest)
+        name_of(digest)
         return digest in self._bytes
 
     def open(self, digest: Digest, start: int = 0, end: int | None = None) -> Iterator[bytes]:
@@ -326,12 +320,12 @@ class MemoryBlobs:
 
     def delete(self, digest: Digest) -> None:
         """Forget bytes; nothing happens where there are none."""
-        hex_of(digest)
+        name_of(digest)
         with self._lock:
             self._bytes.pop(digest, None)
 
     def _find(self, digest: Digest) -> bytes:
-        hex_of(digest)
+        name_of(digest)
         try:
             return self._bytes[digest]
         except KeyError as error:

@@ -18,7 +18,7 @@ from typing import Final
 
 from hauberk.core.artifact import Digest
 from hauberk.errors import ArtifactError, TrustError, UsageError
-from hauberk.trust.blobs import hex_of
+from hauberk.trust.blobs import name_of
 from hauberk.trust.durable import (
     FOLDER_MODE,
     explained,
@@ -101,11 +101,11 @@ class Cache:
             path.unlink(missing_ok=True)
 
     def _mac(self, recipe: Digest, payload: bytes) -> bytes:
-        message = _DOMAIN + bytes.fromhex(hex_of(recipe)) + payload
+        message = _DOMAIN + bytes.fromhex(name_of(recipe)) + payload
         return hmac.digest(self._secret, message, "sha256")
 
     def _path(self, recipe: Digest) -> Path:
-        name = hex_of(recipe)
+        name = name_of(recipe)
         return self._store.root / "cache" / name[:2] / name
 
 

@@ -164,13 +164,16 @@ class Temporary:
         folder: Where temporaries lie; the same file system as every target.
         before: Hook asked before each step.
         mark: Beginning of its name.
+        mode: Permissions, less the caller's umask.
     """
 
     __slots__ = ("_before", "_file", "_placed", "path")
 
-    def __init__(self, folder: Path, before: Before = proceed, *, mark: str = "") -> None:
+    def __init__(
+        self, folder: Path, before: Before = proceed, *, mark: str = "", mode: int = FILE_MODE
+    ) -> None:
         before("create")
-        self.path, descriptor = _create_locked(folder, mark)
+        self.path, descriptor = _create_locked(folder, mark, mode)
         self._file = os.fdopen(descriptor, "wb", CHUNK_BYTES)
         self._before = before
         self._placed = False
@@ -191,10 +194,6 @@ class Temporary:
             self._before("write")
             self._file.write(chunk)
         self._file.flush()
-
-    def permit(self, mode: int) -> None:
-        """Set permissions to ``mode`` less the caller's umask."""
-        os.fchmod(self._file.fileno(), mode & ~_umask())
 
     def sync(self) -> None:
         """Make the content durable; it is still invisible."""
@@ -222,19 +221,11 @@ class Temporary:
             self._file.close()
 
 
-def _umask() -> int:
-    """The process's umask, read where reading it does not set it."""
-    for line in Path("/proc/self/status").read_text("ascii").splitlines():
-        if line.startswith("Umask:"):
-            return int(line.split()[1], 8)
-    return 0o077
-
-
-def _create_locked(folder: Path, mark: str) -> tuple[Path, int]:
+def _create_locked(folder: Path, mark: str, mode: int) -> tuple[Path, int]:
     """A new file that `sweep` leaves alone: one swept before it was locked is made again."""
     while True:
         path = folder / f"{mark}{secrets.token_hex(16)}"
-        descriptor = os.open(path, _CREATE_FLAGS, FILE_MODE)
+        descriptor = os.open(path, _CREATE_FLAGS, mode)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return path, descriptor

@@ -36,6 +36,9 @@ from hauberk.trust.segments import (
 )
 
 _WRITE_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SYNC = getattr(os, "fdatasync", os.fsync)
+"""Without the times of the file, where the system can leave them out."""
+
 _MAX_KEPT_BYTES: Final = 128 << 20
 _NOWHERE = Segment(Path(os.devnull), 0, b"", ())
 
@@ -249,7 +252,7 @@ class Journal:
                 self._before("log-write")
                 _write_all(descriptor, data, offset)
                 self._before("log-sync")
-                os.fdatasync(descriptor)
+                _SYNC(descriptor)
             except OSError:
                 with suppress(OSError):  # if this fails too, the next writer sets it aside
                     os.ftruncate(descriptor, offset)

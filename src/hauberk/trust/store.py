@@ -212,9 +212,11 @@ class Store:
             UnavailableError: There is no such blob, or the target cannot be written.
         """
         _check_size(digest, self.blobs.size(digest), size)
-        with explained(target), Temporary(target.parent, self._before, mark=_MARK) as temporary:
+        with (
+            explained(target),
+            Temporary(target.parent, self._before, mark=_MARK, mode=mode) as temporary,
+        ):
             temporary.write(self.blobs.open(digest))
-            temporary.permit(mode)
             temporary.sync()
             temporary.rename(target)
             sync_folder(target.parent, self._before)
