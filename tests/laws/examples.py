@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -34,6 +37,7 @@ from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
 from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds.logs import honest_index, honest_log
+from hauberk.range.worlds.registry import Project, entry
 from hauberk.sketches.profile import profile_of
 
 Build = Callable[[Path], Any]
@@ -315,6 +319,24 @@ def run_of_odd_names(_folder: Path) -> PipelineRun:
     return PipelineRun(name="run", steps=(step, step))
 
 
+@cache
+def honest_registry(_folder: Path) -> RegistryEntry:
+    """A channel that names the newest of two signed releases, in a store that holds others."""
+    rng = Random(3)
+    project = Project(name="loans")
+    others = {
+        "older": project.publish(rng, 1),
+        "staged": project.publish(rng, 3, channel="staging"),
+        "foreign": Project(name="other").publish(rng, 2),
+    }
+    return entry(project, project.publish(rng, 2), seen=2, others=others)
+
+
+def noise_that_is_pinned(folder: Path) -> RegistryEntry:
+    """The same noise, before a client that has pinned a root."""
+    return replace(registry_of_noise(folder), trusted=honest_registry(folder).trusted)
+
+
 def registry_of_noise(_folder: Path) -> RegistryEntry:
     """A registry that answers everything with noise."""
     return RegistryEntry(
@@ -428,6 +450,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     CodeTree: (small_project,),
     SourceFile: (source_file,),
     PipelineRun: (connected_run,),
+    RegistryEntry: (honest_registry,),
     Exchange: (honest_exchange,),
     Window: (quiet_window,),
     LogSegment: (quiet_log,),
@@ -448,7 +471,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     CodeTree: (odd_project,),
     SourceFile: (broken_source,),
     PipelineRun: (run_without_steps, run_of_odd_names),
-    RegistryEntry: (registry_of_noise, silent_registry),
+    RegistryEntry: (registry_of_noise, silent_registry, noise_that_is_pinned),
     LogSegment: (log_of_noise,),
     (Comparison, LogSegment): (log_told_wrong, index_without_log),
     Exchange: (exchange_of_noise, deep_exchange),
