@@ -109,6 +109,17 @@ def test_a_policy_in_a_file_takes_the_place_of_the_bundle_s(folder, tmp_path):
     assert statuses == [200, 429, 429]
 
 
+def test_no_decision_that_was_answered_is_lost_to_a_kill(folder, tmp_path):
+    (tmp_path / "policy.json").write_text('{"schema": 1, "audit": "durable"}')
+    words = [str(folder), "--unsigned", "--policy", str(tmp_path / "policy.json")]
+    with serving(*words, "--log", str(tmp_path / "log")) as running:
+        calls = [json_call(guarded.CLASSIFIER_PATH, guarded.SAMPLE)] * 30
+        answered = [answer.status for answer in running.door.together(calls)].count(200)
+        running.process.kill()
+        running.process.wait()
+    assert Log.open(tmp_path / "log").size >= answered > 0
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [

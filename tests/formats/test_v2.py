@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hauberk.errors import ArtifactError
-from hauberk.formats import v2, v2_binary
+from hauberk.formats import strict_json, v2, v2_binary
 from hauberk.formats.v2 import Datatype, Request, Response, Tensor
 
 _names = st.text(
@@ -302,3 +303,15 @@ def test_a_binary_refusal_names_the_rule(message, rule):
     with pytest.raises(ArtifactError) as caught:
         v2_binary.parse_request(*message)
     assert caught.value.rule == rule
+
+
+def test_without_the_faster_library_the_same_is_read_and_written(monkeypatch):
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    strict_json._decoder.cache_clear()
+    v2._encoder.cache_clear()
+    try:
+        request = v2.parse_request(_body(data=[1.5, -2.0]))
+        assert v2.parse_request(v2.write_request(request)) == request
+    finally:
+        strict_json._decoder.cache_clear()
+        v2._encoder.cache_clear()

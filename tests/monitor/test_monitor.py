@@ -15,6 +15,7 @@ from hauberk.formats.v2 import Datatype, tensor_of
 from hauberk.formats.v2_schema import InputSchema, TensorSchema, request_for
 from hauberk.guard.bundle import learn_schema
 from hauberk.monitor import Live, compare, window
+from hauberk.monitor.gauges import REFRESH_S, Gauges
 from hauberk.sketches.profile import profile_of
 
 
@@ -147,3 +148,15 @@ def test_raw_tensors_are_gathered_as_well():
     raw = tensor_of("age", request.inputs[0].array())
     live.accepted(type(request)(inputs=(raw,)), (), at=1.0)
     assert live.window().rows == 1
+
+
+def test_gauges_are_worked_out_again_only_when_they_are_old():
+    clock = [0.0]
+    live = Live(_TRAINING, _SCHEMA)
+    gauges = Gauges(training=_TRAINING, live=live, clock=lambda: clock[0])
+    empty = gauges()
+    _served(live, _table(2, shift=5.0))
+    assert gauges() == empty
+    clock[0] = REFRESH_S
+    assert 'hauberk_drifted{column="age"} 1' in gauges()
+    assert "hauberk_prediction_shift" in gauges()

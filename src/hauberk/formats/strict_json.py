@@ -104,43 +104,50 @@ def scan(body: bytes, limits: JsonLimits) -> None:
 
 
 def _scan_structure(body: bytes, limits: JsonLimits, n_values: int) -> None:
+    """Go through brackets and strings; a token's last group says what it is."""
     open_objects: list[set[bytes] | None] = []
     n_objects = 0
-    for token in _TOKEN.finditer(body):
-        n_values += 1
-        first = body[token.start() : token.start() + 1]
-        if first == b'"':  # a string, or a quote that nothing closes
-            _take_string(token, open_objects, limits)
-        elif first in b"{[":
-            n_objects += first == b"{"
-            open_objects.append(set() if first == b"{" else None)
-            _check_room(len(open_objects), n_objects, limits)
-        elif not open_objects:
-            refuse("the document", "JSON of RFC 8259", "balanced brackets", "one too many")
-        else:
-            open_objects.pop()
-        if n_values > limits.max_values:
+    room = limits.max_values - n_values
+    for n_tokens, token in enumerate(_TOKEN.finditer(body)):
+        kind = token.lastindex
+        if n_tokens >= room:
             at_most("the document", "number of values", limits.max_values, "more")
+        if kind is None:
+            n_objects += _take_bracket(token[0], open_objects, limits)
+            if n_objects > limits.max_objects:
+                at_most("the document", "number of objects", limits.max_objects, "more")
+            continue
+        if token.end() - token.start() > limits.max_string_bytes:
+            _check_length(token[1], limits)
+        if kind == _KEY and open_objects:
+            _take_key(token[1], open_objects[-1], limits)
 
 
-def _check_room(depth: int, n_objects: int, limits: JsonLimits) -> None:
-    if depth > limits.max_depth:
-        at_most("the document", "nesting depth", limits.max_depth, "deeper")
-    if n_objects > limits.max_objects:
-        at_most("the document", "number of objects", limits.max_objects, "more")
+_KEY = 2
+"""Group of the colon behind a string."""
 
 
-def _take_string(
-    token: re.Match[bytes], open_objects: list[set[bytes] | None], limits: JsonLimits
-) -> None:
-    text = token[1]
-    if text is None:
+def _take_bracket(mark: bytes, open_objects: list[set[bytes] | None], limits: JsonLimits) -> bool:
+    """Whether an object was opened."""
+    if mark in b"{[":
+        open_objects.append(set() if mark == b"{" else None)
+        if len(open_objects) > limits.max_depth:
+            at_most("the document", "nesting depth", limits.max_depth, "deeper")
+        return mark == b"{"
+    if mark == b'"':
         refuse("the document", "closed strings", f"at most {MAX_STRING_BYTES} bytes", "an open one")
+    if not open_objects:
+        refuse("the document", "JSON of RFC 8259", "balanced brackets", "one too many")
+    open_objects.pop()
+    return False
+
+
+def _check_length(text: bytes, limits: JsonLimits) -> None:
     if len(text) > limits.max_string_bytes:
         at_most("a string", "size in bytes", limits.max_string_bytes, len(text))
-    if token[2] is None or not open_objects:
-        return
-    keys = open_objects[-1]
+
+
+def _take_key(text: bytes, keys: set[bytes] | None, limits: JsonLimits) -> None:
     if keys is None:
         return  # a colon inside an array: the decoder refuses it
     if b"\\" in text:

@@ -15,6 +15,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from hauberk.errors import UsageError
 
@@ -57,6 +58,7 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("ascii")).hexdigest()
 
 
+@lru_cache(maxsize=10_000)
 def _principal(digest: str) -> str:
     return "key:" + hashlib.sha256(digest.encode("ascii")).hexdigest()[:16]
 

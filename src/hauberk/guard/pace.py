@@ -1,14 +1,12 @@
 """How fast the model is, learnt while it runs.
 
 A run that takes less time than changing threads costs is done in the event loop; anything
-longer would keep other clients waiting and goes to a worker.
+longer would keep other clients waiting and goes to a worker. Processor time is what counts:
+a run that was only interrupted was no slow one.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 QUICK_S = 0.001
@@ -39,17 +37,9 @@ class Pace:
             and max(self.run_s, self.worst_s) * n_rows <= QUICK_S
         )
 
-    @contextmanager
-    def measured(self, n_rows: int) -> Iterator[None]:
-        """Take the time of a run of ``n_rows``."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._learn((time.perf_counter() - started) / n_rows)
-
-    def _learn(self, per_row_s: float) -> None:
-        """A slow run is remembered at once and forgotten slowly."""
+    def took(self, seconds: float, n_rows: int) -> None:
+        """Learn from a run: a slow one is remembered at once and forgotten slowly."""
+        per_row_s = seconds / n_rows
         self.n_runs += 1
         self.run_s += _FORGET * (per_row_s - self.run_s)
         if self.n_runs > _WARM_UP:

@@ -6,7 +6,7 @@ can be ended from another thread, so that a deadline frees its worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,43 +31,32 @@ class Model:
 
     Attributes:
         signature: Inputs and outputs as the model declares them, without rules.
+        output_names: All outputs in the model's order.
+        errors: What the runtime raises.
     """
 
     session: Any
     signature: InputSchema
+    output_names: list[str]
+    errors: tuple[type[Exception], ...]
 
-    def infer(
-        self, request: Request, started: Callable[[Callable[[], None]], None] = lambda _: None
-    ) -> tuple[Tensor, ...]:
+    def infer(self, request: Request, end: Ending | None = None) -> tuple[Tensor, ...]:
         """The outputs asked for, or all of them in the model's order.
 
         Args:
             request: Already held against the schema.
-            started: Is handed a function that ends the run from another thread.
+            end: Ends the run from another thread; without it nothing does.
 
         Raises:
             ArtifactError: The model gave no answer for this input, or not a tensor.
             LimitError: The run was ended.
         """
-        import onnxruntime
-
         feeds = {tensor.name: tensor.array() for tensor in request.inputs}
-        names = [output.name for output in request.outputs] or [
-            output.name for output in self.signature.outputs
-        ]
-        options = onnxruntime.RunOptions()
-        ended = False
-
-        def end() -> None:
-            nonlocal ended
-            ended = True
-            options.terminate = True
-
-        started(end)
+        names = [output.name for output in request.outputs] or self.output_names
         try:
-            arrays = self.session.run(names, feeds, options)
-        except _runtime_errors() as error:
-            if ended:
+            arrays = self.session.run(names, feeds, None if end is None else end.options())
+        except self.errors as error:
+            if end is not None and end.asked:
                 raise LimitError("the model took longer than its deadline") from error
             raise ArtifactError(
                 "the model gives no answer for this input",
@@ -76,6 +65,28 @@ class Model:
                 found="one that it cannot",
             ) from error
         return tuple(_output(name, array) for name, array in zip(names, arrays, strict=True))
+
+
+@dataclass(slots=True)
+class Ending:
+    """A way to end one run from another thread."""
+
+    asked: bool = False
+    _options: Any = None
+
+    def options(self) -> Any:
+        """What the runtime looks at between two operators."""
+        import onnxruntime
+
+        self._options = onnxruntime.RunOptions()
+        self._options.terminate = self.asked
+        return self._options
+
+    def ask(self) -> None:
+        """End the run, or keep it from beginning."""
+        self.asked = True
+        if self._options is not None:
+            self._options.terminate = True
 
 
 def _output(name: str, array: Any) -> Tensor:
@@ -125,7 +136,9 @@ def open_model(model: bytes, *, threads: int = 1) -> Model:
             expected="a model that onnxruntime loads",
             found=type(error).__name__,
         ) from error
-    return Model(session=session, signature=_signature(session))
+    signature = _signature(session)
+    names = [output.name for output in signature.outputs]
+    return Model(session=session, signature=signature, output_names=names, errors=_runtime_errors())
 
 
 def _signature(session: Any) -> InputSchema:

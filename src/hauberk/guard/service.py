@@ -16,9 +16,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -38,7 +37,7 @@ from hauberk.guard.identity import Keyring
 from hauberk.guard.metrics import Metrics
 from hauberk.guard.pace import Pace
 from hauberk.guard.policy import Audit, OnAuditFailure
-from hauberk.guard.runtime import Model, open_model
+from hauberk.guard.runtime import Ending, Model, open_model
 from hauberk.methods.sinks import Sink, encode_for_sink
 from hauberk.trust.client_state import MemoryClientState
 from hauberk.trust.digest import digest_bytes
@@ -214,8 +213,7 @@ class Service:
             request, n_rows = self._admit(exchange, shadow)  # 2, 3, 4
         except _RefusedError as error:
             return _reply_of(error.signal), 0
-        with self._place(exchange.principal) as full:
-            return (full, 0) if full is not None else await self._run(exchange, request, n_rows)
+        return await self._in_place(exchange, request, n_rows)
 
     def _admit(self, exchange: Exchange, shadow: list[str]) -> tuple[Request, int]:
         signal = self.budget.charge(exchange, self.world.state)
@@ -238,26 +236,33 @@ class Service:
     def _in_shadow(self, watch: Watch) -> bool:
         return watch.shadow and watch.id not in self.bundle.policy.promote
 
-    @contextmanager
-    def _place(self, principal: str) -> Iterator[Reply | None]:
-        """A place among those who wait or run; a reply where there is none."""
+    def _no_place(self, principal: str) -> Reply | None:
+        """Why there is no place among those who wait or run; ``None`` where there is one."""
         policy = self.bundle.policy
         if self._held[principal] >= policy.per_principal:
             text = "refused: too many requests at once; wait for answers"
-            yield refusal(429, text, "requests of one principal at once", ("retry-after", "1"))
-        elif self.metrics.in_flight >= policy.workers + policy.queue:
+            return refusal(429, text, "requests of one principal at once", ("retry-after", "1"))
+        if self.metrics.in_flight >= policy.workers + policy.queue:
             text = "the server is busy; try again"
-            yield refusal(503, text, "length of the queue", ("retry-after", "1"))
-        else:
-            self._held[principal] += 1
-            self.metrics.in_flight += 1
-            try:
-                yield None
-            finally:
-                self.metrics.in_flight -= 1
-                self._held[principal] -= 1
-                if not self._held[principal]:
-                    del self._held[principal]
+            return refusal(503, text, "length of the queue", ("retry-after", "1"))
+        return None
+
+    async def _in_place(
+        self, exchange: Exchange, request: Request, n_rows: int
+    ) -> tuple[Reply, int]:
+        """Run in a place of one's own."""
+        full = self._no_place(exchange.principal)
+        if full is not None:
+            return full, 0
+        self._held[exchange.principal] += 1
+        self.metrics.in_flight += 1
+        try:
+            return await self._run(exchange, request, n_rows)
+        finally:
+            self.metrics.in_flight -= 1
+            self._held[exchange.principal] -= 1
+            if not self._held[exchange.principal]:
+                del self._held[exchange.principal]
 
     async def _run(self, exchange: Exchange, request: Request, n_rows: int) -> tuple[Reply, int]:
         try:
@@ -275,23 +280,22 @@ class Service:
 
     async def _outputs(self, request: Request, n_rows: int) -> tuple[Tensor, ...]:
         if self.pace.is_quick(n_rows):
-            with self.pace.measured(n_rows):
-                return self.model.infer(request)
-        ends: list[Callable[[], None]] = []
+            return self._timed(request, n_rows, None)
+        end = Ending()
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._pool, self._timed, request, n_rows, ends)
+        work = loop.run_in_executor(self._pool, self._timed, request, n_rows, end)
         try:
             return await asyncio.wait_for(work, self.bundle.policy.deadline_s)
         except TimeoutError as error:
-            for end in ends:
-                end()
+            end.ask()
             raise LimitError("the model took longer than its deadline") from error
 
-    def _timed(
-        self, request: Request, n_rows: int, ends: list[Callable[[], None]]
-    ) -> tuple[Tensor, ...]:
-        with self.pace.measured(n_rows):
-            return self.model.infer(request, ends.append)
+    def _timed(self, request: Request, n_rows: int, end: Ending | None) -> tuple[Tensor, ...]:
+        started = time.thread_time()
+        try:
+            return self.model.infer(request, end)
+        finally:
+            self.pace.took(time.thread_time() - started, n_rows)
 
     def _encoded(self, outputs: tuple[Tensor, ...], sink: str | None) -> tuple[Tensor, ...]:
         """Texts in the form that their sink only shows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
@@ -129,11 +129,11 @@ def _check_headers(headers: Mapping[str, str], n_bytes: int) -> int | None:
     Raises:
         ArtifactError: A header contradicts the body or asks for something else.
     """
-    named = dict(_lowered(headers))
+    named = {name.lower(): value for name, value in headers.items()}
     if len(named) != len(headers):
         _refuse_header("(several)", "each header once", "a header with two spellings")
-    for name in sorted(_OVERRIDES & named.keys()):
-        _refuse_header(name, "no override of the method", "an override")
+    if not _OVERRIDES.isdisjoint(named):
+        _refuse_header(min(_OVERRIDES & named.keys()), "no override of the method", "an override")
     if "content-encoding" in named and named["content-encoding"].strip().lower() != "identity":
         _refuse_header("content-encoding", "identity", "a compressed body")
     length = named.get("content-length")
@@ -147,10 +147,6 @@ def _check_headers(headers: Mapping[str, str], n_bytes: int) -> int | None:
     if not _is_count(extension):
         _refuse_header(v2_binary.HEADER, "a count of bytes", "something else")
     return int(extension)
-
-
-def _lowered(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    return ((name.lower(), value) for name, value in headers.items())
 
 
 def _is_count(text: str) -> bool:

@@ -137,3 +137,45 @@ def _bundle(
         policy=policy,
     )
     return bundle.load(folder, verify=bundle.pinned(digests[bundle.MANIFEST]))
+
+
+def sponge() -> bytes:
+    """ONNX: the classifier's inputs, and as many turns of a loop as the first value says."""
+    from onnx import TensorProto, helper
+
+    value, whole, truth = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+    turn = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["on"]),
+            helper.make_node("Add", ["total", "total"], ["next"]),
+        ],
+        "turn",
+        [
+            helper.make_tensor_value_info("i", whole, []),
+            helper.make_tensor_value_info("go", truth, []),
+            helper.make_tensor_value_info("total", value, [None, 2]),
+        ],
+        [
+            helper.make_tensor_value_info("on", truth, []),
+            helper.make_tensor_value_info("next", value, [None, 2]),
+        ],
+    )
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["turns"], to=whole),
+        helper.make_node("Loop", ["turns", "", "x"], ["y"], body=turn),
+    ]
+    x = helper.make_tensor_value_info("x", value, [None, 2])
+    y = helper.make_tensor_value_info("y", value, [None, 2])
+    return _serialized("sponge", nodes, [x], [y], [])
+
+
+SPONGE_SCHEMA = InputSchema(
+    inputs=(TensorSchema(name="x", datatype=Datatype.FP32, shape=(None, 2)),),
+    outputs=(TensorSchema(name="y", datatype=Datatype.FP32, shape=(None, 2)),),
+)
+
+
+def write_sponge(folder: Path, policy: GuardPolicy | None = None) -> Bundle:
+    """A bundle with the sponge, written and loaded."""
+    return _bundle(folder, "sponge", sponge(), SPONGE_SCHEMA, policy)
