@@ -2,6 +2,7 @@ import json
 import math
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.report.example_record import accepted_record, example_record, findings
 
+from hauberk.core.artifact import ModelFile, RegistryEntry
 from hauberk.core.codec import from_json, to_json
 from hauberk.core.finding import Curve, Evidence, Finding, Histogram, RowScores
 from hauberk.core.policy import Policy, Waiver
-from hauberk.core.record import RunRecord
+from hauberk.core.record import Attestation, Event, RunRecord
 from hauberk.errors import UnavailableError
 
 
@@ -92,3 +94,41 @@ def test_scores_of_rows_come_back_without_their_rows():
     assert (back.path, back.n_rows) == ("a.csv", 1)
     with pytest.raises(UnavailableError, match="not kept"):
         back.read()
+
+
+def test_a_list_of_names_reads_as_a_set():
+    assert from_json(Policy, {"required": ["b", "a"]}).required == frozenset({"a", "b"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Policy, {"required": "abc"}),
+        (Policy, {"waivers": [{"threat": "AQ-1"}]}),
+        (Curve, {"title": "t", "x": "x", "y": "y", "series": {"s": [[0.0]]}}),
+        (Curve, {"title": "t", "x": "x", "y": "y", "series": {"s": ["ab"]}}),
+        (Histogram, {"title": "t", "edges": [{}], "series": {}}),
+        (Attestation, {"predicate_type": "p", "subjects": {}, "envelope": 3}),
+        (Finding, {"message": "m", "path": "p", "severity": "high", "remedy": None}),
+    ],
+)
+def test_a_value_that_does_not_fit_its_field_is_refused(kind: type, value: Any):
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        from_json(kind, value)
+
+
+def test_bytes_survive_whatever_they_are():
+    attestation = Attestation(predicate_type="p", subjects={}, envelope=bytes(range(256)))
+    assert from_json(Attestation, _portable(attestation)) == attestation
+
+
+def test_a_context_keeps_its_paths_and_leaves_its_callables():
+    entry = RegistryEntry(name="n", version="1", channel="staging", read=lambda _path: b"")
+    assert "read" not in to_json(entry)
+    model = ModelFile(name="m", path=Path("a/b"))
+    assert from_json(ModelFile, _portable(model)) == model
+
+
+def test_facts_of_an_event_keep_their_json():
+    event = Event(at=1.0, kind="gate", facts={"counts": [1, 2], "deep": {"a": None}})
+    assert from_json(Event, _portable(event)) == event

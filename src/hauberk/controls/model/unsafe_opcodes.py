@@ -118,7 +118,7 @@ class UnsafeOpcodes(Check[ModelFile]):
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder, "model.bin")
-        ...     _ = path.write_bytes(b"cos\\nsystem\\n(S'id'\\ntR.")
+        ...     _ = path.write_bytes(b"cos\nsystem\n(S'id'\ntR.")
         ...     found = list(UnsafeOpcodes().check(ModelFile(name="model.bin", path=path)))
         >>> found[0].message
         "model.bin: loading it calls os.system('id')"
