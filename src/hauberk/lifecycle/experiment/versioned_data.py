@@ -73,7 +73,7 @@ def work(shop: Workshop) -> StepReport:
     )
     digest = _put(canonical_json(asdict(version)), shop)
     shop.store.pointers.swap(name, digest.encode(), expect=pointer.tag if pointer else None)
-    difference = _difference(_rows_of(previous, shop), rows) if previous else None
+    difference = difference_of(_rows_of(previous, shop), rows) if previous else None
     materials = {path: shop.digests[path] for path in files}
     shop.hand_over("versioned-data", ("keep",), materials, {f"{name}@{version.number}": digest})
     return _report(version, difference, shop, StepState.DONE)
@@ -106,7 +106,8 @@ def _identities(batch: Batch, dataset: Dataset) -> Iterable[list[str]]:
     return ([part.hex()[:32], row.hex()[:32]] for part, row in zip(parts, whole, strict=True))
 
 
-def _difference(old: list[list[str]], new: list[list[str]]) -> Difference:
+def difference_of(old: list[list[str]], new: list[list[str]]) -> Difference:
+    """What changed between two lists of ``[identity of the features, identity of the row]``."""
     before, after = Counter(map(tuple, old)), Counter(map(tuple, new))
     gone, came = before - after, after - before
     lost: Counter[str] = Counter()
