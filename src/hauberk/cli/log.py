@@ -1,0 +1,131 @@
+"""Verify, show and witness the append-only log of a project.
+
+`verify` reads the whole log, damaged or not, and holds it against its signed heads and, where
+one is named, against the heads that a second place holds. `witness` carries the newest signed
+head to that place, which should be one that whoever can write to the log cannot write to.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hauberk.errors import UsageError
+
+if TYPE_CHECKING:
+    from hauberk.trust.audit import Audit
+    from hauberk.trust.checkpoint import Check
+    from hauberk.trust.store import Store
+
+HELP = "verify, show or witness the append-only log"
+EXAMPLE = "hauberk log verify --witness /mnt/second-place/loans.heads"
+
+_DEFAULT_COUNT = 20
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    deeds = parser.add_subparsers(dest="deed", metavar="DEED", required=True)
+    verify = deeds.add_parser("verify", help="hold the log against its heads and a witness")
+    verify.add_argument("--witness", type=Path, metavar="FILE", help="heads in a second place")
+    verify.add_argument("--root", type=Path, metavar="FILE", help="root of trust with the keys")
+    verify.add_argument("--format", choices=("text", "json"), default="text")
+    show = deeds.add_parser("show", help="print records, checked against the log's roots")
+    show.add_argument("--start", type=int, default=None, metavar="N", help="first record")
+    show.add_argument("--count", type=int, default=_DEFAULT_COUNT, metavar="N")
+    witness = deeds.add_parser("witness", help="carry the newest head to a second place")
+    witness.add_argument("file", type=Path, metavar="FILE")
+    for deed in (verify, show, witness):
+        deed.add_argument("--project", default=".", metavar="DIR")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked; 1 where the log is not what was signed."""
+    from hauberk.cli.words import project_folder
+    from hauberk.trust.store import Store
+
+    folder = project_folder(args.project)
+    store = Store.open(folder, create=False, read_only=True)
+    deeds = {"verify": _verify, "show": _show, "witness": _witness}
+    return deeds[args.deed](args, store)
+
+
+def _verify(args: argparse.Namespace, store: Store) -> int:
+    import json
+
+    from hauberk.trust.log import examine
+
+    check = _check(store.root.parent, args.root)
+    result = examine(store.root / "log", check=check, witness=args.witness)
+    if args.format == "json":
+        print(json.dumps(_as_json(result, signatures=check is not None), indent=1))
+    else:
+        print("\n".join(_lines(result, signatures=check is not None)))
+    return 0 if result.is_clean else 1
+
+
+def _check(project: Path, root_file: Path | None) -> Check | None:
+    """Whose signatures count; ``None`` where nothing is pinned and no root is named."""
+    from hauberk.cli.words import configuration
+    from hauberk.lifecycle.settings import load
+    from hauberk.trust.checkpoint import signed_by
+    from hauberk.trust.keys import Role
+    from hauberk.trust.root import resolve, root_path
+    from hauberk.trust.signer import HEAD_SIGNER
+
+    name = load(project).project.name
+    if root_file is None and not root_path(configuration(), name).exists():
+        return None
+    keys = resolve(name, configuration(), file=root_file).keys(Role.LIFECYCLE)
+    return signed_by(HEAD_SIGNER, keys.by_id().values(), threshold=keys.threshold)
+
+
+def _lines(result: Audit, *, signatures: bool) -> list[str]:
+    checked = "checked" if signatures else "not checked: no root is pinned and --root names none"
+    lines = [
+        f"{result.size} records, root {result.root.hex()}",
+        f"  signed      {result.signed_size} records; signatures {checked}",
+        f"  witness     {result.standing}, {result.witnessed_size} records",
+    ]
+    lines += [f"  {defect.fault.value:<12}{defect.message}" for defect in result.defects]
+    return [*lines, "the log is whole" if result.is_clean else "THE LOG IS NOT WHAT WAS SIGNED"]
+
+
+def _as_json(result: Audit, *, signatures: bool) -> dict[str, object]:
+    return {
+        "schema": 1,
+        "clean": result.is_clean,
+        "size": result.size,
+        "root": result.root.hex(),
+        "signed": result.signed_size,
+        "signatures_checked": signatures,
+        "witnessed": result.witnessed_size,
+        "standing": result.standing.value,
+        "defects": [
+            {"fault": d.fault.value, "message": d.message, "first": d.first, "last": d.last}
+            for d in result.defects
+        ],
+    }
+
+
+def _show(args: argparse.Namespace, store: Store) -> int:
+    if args.count < 0:
+        raise UsageError("not a number of records", found=str(args.count), expected="0 or more")
+    log = store.log
+    start = max(log.size - args.count, 0) if args.start is None else args.start
+    for number, record in enumerate(log.records(start, start + args.count), start=start):
+        print(number, _printable(record))
+    return 0
+
+
+def _printable(record: bytes) -> str:
+    """One line without control characters, whatever the record holds."""
+    text = record.decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def _witness(args: argparse.Namespace, store: Store) -> int:
+    head = store.log.witness(args.file)
+    print(f"{args.file} holds the head at {head.size} records")
+    return 0
