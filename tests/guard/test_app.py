@@ -10,7 +10,7 @@ import pytest
 from hauberk.core.control import Action, Signal, Watch
 from hauberk.core.finding import Severity
 from hauberk.formats import v2, v2_binary
-from hauberk.formats.http import Call
+from hauberk.formats.http import Call, json_call
 from hauberk.guard.identity import keyring_of, new_key
 from hauberk.guard.policy import Audit, GuardPolicy, OnAuditFailure
 from hauberk.guard.service import Surroundings
@@ -227,10 +227,21 @@ def test_liveness_is_open_to_strangers(keyed):
 
 
 def test_a_principal_beyond_its_budget_waits(tmp_path, open_desk):
-    bundle = served.write_classifier(tmp_path / "b", GuardPolicy(rate_per_s=0.001, burst=3.0))
+    bundle = served.write_classifier(
+        tmp_path / "b", GuardPolicy(rate_per_s=0.001, burst=3.0, slow_s=0.001)
+    )
     desk = open_desk(bundle)
     statuses = [desk.ask().status for _ in range(4)]
     assert (statuses[0], statuses[-1]) == (200, 429)
+
+
+def test_a_sender_beyond_its_budget_is_answered_late_but_only_some_are_held(tmp_path, open_desk):
+    policy = GuardPolicy(rate_per_s=0.001, burst=3.0, slow_s=0.2, per_principal=2)
+    desk = open_desk(served.write_classifier(tmp_path / "b", policy))
+    call = json_call(INFER, b"[" * 3000)
+    desk.door.together([call] * 4)
+    late = sorted(answer.seconds > 0.2 for answer in desk.door.together([call] * 4))
+    assert late == [False, False, True, True]
 
 
 def test_a_full_queue_sheds(tmp_path, open_desk):

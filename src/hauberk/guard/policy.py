@@ -45,6 +45,8 @@ class GuardPolicy:
         rate_per_s: Budget units given back per second and principal; a plain one-row
             request costs between one and two units.
         burst: Units that a rested principal may spend at once.
+        slow_s: How long a sender beyond its budget waits for its refusal; who asks in a loop
+            is held to so many requests a second and connection.
         body_timeout_s: Time for a body to arrive once its headers have.
         header_timeout_s: Time for the headers of a request to arrive.
         deadline_s: Time for the model to answer, waiting included.
@@ -64,6 +66,7 @@ class GuardPolicy:
     max_values: int = 1_000_000
     rate_per_s: float = 500.0
     burst: float = 2000.0
+    slow_s: float = 0.5
     body_timeout_s: float = 10.0
     header_timeout_s: float = 10.0
     deadline_s: float = 10.0

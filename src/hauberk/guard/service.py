@@ -123,6 +123,7 @@ class Service:
         self.schema = SmuggledFields(schema=bundle.schema, limits=limits)
         self.pace = Pace(inline_rows=policy.inline_rows)
         self._held: Counter[str] = Counter()
+        self._slowed: Counter[str] = Counter()
         self._pool = ThreadPoolExecutor(policy.workers, thread_name_prefix="hauberk-model")
         self._digest = bundle.digests[MANIFEST]
         self._auditor = (
@@ -212,8 +213,22 @@ class Service:
         try:
             request, n_rows = self._admit(exchange, shadow)  # 2, 3, 4
         except _RefusedError as error:
+            if error.signal.action is Action.SLOW:
+                await self._slow_down(exchange.principal)
             return _reply_of(error.signal), 0
         return await self._in_place(exchange, request, n_rows)
+
+    async def _slow_down(self, principal: str) -> None:
+        """Let a sender beyond its budget wait; only some at once, for waiting holds memory."""
+        if self._slowed[principal] >= self.bundle.policy.per_principal:
+            return
+        self._slowed[principal] += 1
+        try:
+            await asyncio.sleep(self.bundle.policy.slow_s)
+        finally:
+            self._slowed[principal] -= 1
+            if not self._slowed[principal]:
+                del self._slowed[principal]
 
     def _admit(self, exchange: Exchange, shadow: list[str]) -> tuple[Request, int]:
         signal = self.budget.charge(exchange, self.world.state)

@@ -115,7 +115,7 @@ def test_loads_and_trickles_are_refused_over_a_real_socket(tmp_path):
 
 
 def test_a_burst_is_cut_off_and_others_are_still_served(tmp_path):
-    policy = GuardPolicy(rate_per_s=10.0, burst=20.0)
+    policy = GuardPolicy(rate_per_s=10.0, burst=20.0, slow_s=0.001)
     world = guarded.classifier(policy)
     world.clock.now += 1000
     sample = Call(
