@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hauberk.catalogue.coverage import Answers, joined
+from hauberk.catalogue.coverage import Answers, answered_by, joined
 from hauberk.engine import discover
 
 
@@ -30,6 +30,11 @@ def test_ids_are_read_from_any_spelling_of_the_attribute(tmp_path: Path):
         "PP-1": ("dataset/label-flips",),
         "AQ-1": ("dataset/label-flips",),
     }
+
+
+def test_a_measured_door_answers_where_no_control_does():
+    assert "AQ-2" not in joined("controls")
+    assert answered_by("AQ-2").controls == ("the acquisition door",)
 
 
 def test_a_gap_says_what_is_missing():

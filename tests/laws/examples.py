@@ -23,6 +23,7 @@ from hauberk.core.artifact import (
     Comparison,
     Dataset,
     Digest,
+    Evaluation,
     Exchange,
     LogSegment,
     ModelFile,
@@ -35,6 +36,7 @@ from hauberk.core.artifact import (
 )
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
+from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.range.worlds.registry import Project, entry
@@ -74,7 +76,7 @@ def numbers_table(_folder: Path) -> Dataset:
 
 def pictures(_folder: Path) -> Dataset:
     """Real handwritten digits."""
-    return digits(7, 900)
+    return digits(7, 450)
 
 
 def table_without_label(folder: Path) -> Dataset:
@@ -183,6 +185,17 @@ def onnx_model(folder: Path) -> ModelFile:
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     return _file(folder, "model.onnx", model.SerializeToString())
+
+
+def honest_evaluation(_folder: Path) -> Evaluation:
+    """A model with the metrics that scikit-learn reports of it."""
+    return evaluation(3)
+
+
+def evaluation_of_nonsense(_folder: Path) -> Evaluation:
+    """Metrics that nobody knows, and some that cannot be."""
+    reported = {"happiness": 1.0, "accuracy": float("nan"), "f1": float("inf"), "": -1.0}
+    return replace(evaluation(4), reported=reported)
 
 
 def file_of_noise(folder: Path) -> ModelFile:
@@ -447,6 +460,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits,),
     ModelFile: (linear_model, array_file, onnx_model),
+    Evaluation: (honest_evaluation,),
     CodeTree: (small_project,),
     SourceFile: (source_file,),
     PipelineRun: (connected_run,),
@@ -467,6 +481,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     ),
     (Comparison, Dataset): (comparison_of_strangers,),
     Splits: (splits_of_odd_values,),
+    Evaluation: (evaluation_of_nonsense,),
     ModelFile: (file_of_noise, empty_file, cut_zip, cut_pickle, missing_file),
     CodeTree: (odd_project,),
     SourceFile: (broken_source,),

@@ -32,8 +32,12 @@ def test_no_part_is_measured_twice():
 @each
 def test_attack_and_control_name_the_threat(scenario: Scenario):
     named = [item.id for item in (scenario.attack, scenario.control) if not isinstance(item, str)]
-    assert named
     assert all(scenario.threat in ANSWERS[name] for name in named)
+
+
+def test_every_measured_threat_meets_an_attack():
+    attacked = {item.threat for item in SCENARIOS if not isinstance(item.attack, str)}
+    assert attacked == {item.threat for item in SCENARIOS}
 
 
 KINDS = {(item.threat, item.attack_id, item.control_id): item for item in SCENARIOS[::-1]}
