@@ -84,7 +84,14 @@ def test_links_out_of_a_folder_are_not_followed(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "link.pkl").symlink_to(outside)
-    assert scanned(folder).assessments == ()
+    result = scanned(folder)
+    assert result.assessments == ()
+    assert result.summary["unjudged"] == [str(folder / "link.pkl")]
+
+
+def test_special_files_in_a_folder_are_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert scanned(tmp_path).summary["exit_code"] == 3
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from hauberk.formats.pickle_events import Built, Called, Ended, Imported, Pickle
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.pickles import read_pickle
 from hauberk.formats.safetensors import is_safetensors
+from hauberk.formats.skops_files import SCHEMA_NAME as SKOPS_SCHEMA
 from hauberk.formats.spans import Span, spooled
 
 HEAD_BYTES = 1 << 12
@@ -56,6 +57,7 @@ class Kind(StrEnum):
     NPY = "npy"
     SAFETENSORS = "safetensors"
     ONNX = "onnx"
+    SKOPS = "skops"
     STORAGE = "raw tensor storage"
     TEXT = "text"
     INERT = "format without code"
@@ -396,6 +398,8 @@ _UBJ = re.compile(rb"\{[LlIiU#]")
 
 def _plain(span: Span, head: bytes, place: _Place) -> Part:
     kind, detail = _plain_kind(span, head)
+    if kind is Kind.TEXT and place.inner[-1:] == (SKOPS_SCHEMA,):
+        kind, detail = Kind.SKOPS, "skops schema"
     return Part(kind, span, place.inner, detail=detail)
 
 

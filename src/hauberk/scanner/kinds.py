@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from hauberk.errors import HauberkError
-from hauberk.formats.archives import Trouble
+from hauberk.formats.archives import Trouble, stream_kind
 from hauberk.formats.contents import Kind, Part, contents
 from hauberk.formats.spans import Span, open_span
 
@@ -53,6 +53,8 @@ def kind_of(path: Path) -> FileKind:
 
 
 def _kind_of(span: Span, name: str) -> FileKind:
+    if stream_kind(span.read(0, 16)) in {"gzip", "bz2", "xz"}:
+        return FileKind.MODEL  # unpacking it once, when it is judged, is enough
     first = next(contents(span, name), None)
     if first is None or isinstance(first, Trouble) or first.inner:
         is_npz = isinstance(first, Part) and first.kind is Kind.NPY

@@ -81,7 +81,7 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Files below ``root`` sorted by path; links are left out, unreadable folders are told."""
+    """What lies below ``root`` sorted by path, folders only where they cannot be read."""
     count = 0
     waiting = [root]
     while waiting:
@@ -100,13 +100,16 @@ def _walk(root: Path) -> Iterator[Path]:
                     rule=f"at most {MAX_FILES} files in one scan",
                     hint="scan its parts one by one",
                 )
-            if entry.is_file(follow_symlinks=False):
+            if not entry.is_dir(follow_symlinks=False):
                 yield Path(entry.path)
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
         waiting += [Path(item.path) for item in reversed(folders) if item.name not in _LEFT_OUT]
 
 
 def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Iterator[Located]:
+    if path.is_symlink() and not is_named:
+        yield Located(path=name, kind="link", open=None)
+        return
     kind = kind_of(path)
     if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
         path, kind, is_named=is_named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import pickle
 import random
 import tarfile
@@ -272,3 +273,21 @@ def test_states_that_are_set_again_and_again_cost_no_more_than_the_budget(tmp_pa
     path = tmp_path / "m.pkl"
     path.write_bytes(b"\x80\x04" + made + b"h\x00" + b"h\x01b" * 200_000 + b".")
     assert assess(UnsafeOpcodes(), ModelFile(name="m", path=path)).outcome is Outcome.FAILED
+
+
+def skops(*names: tuple[str, str]) -> bytes:
+    nodes = [
+        {"__module__": module, "__class__": name, "__loader__": "ObjectNode"}
+        for module, name in names
+    ]
+    return zipped({"schema.json": json.dumps({"content": nodes, "protocol": 2}).encode()})
+
+
+def test_names_in_a_skops_schema_are_held_against_the_list(tmp_path: Path) -> None:
+    forest = ("sklearn.ensemble._forest", "RandomForestClassifier")
+    assert judged(tmp_path, skops(forest, ("builtins", "dict"))) == []
+    assert (
+        judged(tmp_path, skops(forest, ("operator", "methodcaller")))[0].severity
+        is Severity.CRITICAL
+    )
+    assert judged(tmp_path, skops(("shop.models", "Basket")))[0].level is Level.REVIEW

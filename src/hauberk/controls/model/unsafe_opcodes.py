@@ -22,6 +22,7 @@ from hauberk.formats.pickle_judgement import Grade, Remark, judge
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.pickles import read_pickle
 from hauberk.formats.safetensors import problems_of
+from hauberk.formats.skops_files import skops_names
 from hauberk.formats.spans import Span, open_span
 
 MAX_FINDINGS = 100
@@ -274,6 +275,13 @@ def _onnx(part: Part, reading: _Reading) -> None:
             reading.note(Remark(Grade.EVASIVE, place, text, 0), part.inner)
 
 
+def _skops(part: Part, reading: _Reading) -> None:
+    reading.judged += 1
+    for name in skops_names(part.span):
+        for remark in judge(Imported(name)):
+            reading.note(remark, part.inner)
+
+
 def _leads_out(place: str) -> bool:
     return place.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", place) or ":" in place[:2]
 
@@ -282,6 +290,7 @@ _READERS: dict[Kind, Callable[[Part, _Reading], None]] = {
     Kind.STORAGE: _storage,
     Kind.SAFETENSORS: _safetensors,
     Kind.ONNX: _onnx,
+    Kind.SKOPS: _skops,
     Kind.TEXT: _foreign,
     Kind.FOREIGN: _foreign,
     Kind.EMPTY: _empty,
