@@ -311,8 +311,9 @@ def _publish(path: str, max_bytes: int, folder: Path, shop: Workshop) -> Digest:
 def report_of(step: Step, done: Done) -> StepReport:
     """The bare report of a step that is done."""
     from hauberk.core.record import Section
+    from hauberk.report.wording import number
 
-    rows = [(name, f"{value:,.2f}") for name, value in done.usage.items()]
+    rows = [(name.replace("_", " "), number(value)) for name, value in done.usage.items()]
     observed = "not observed" if done.denials is None else str(len(done.denials))
     return StepReport(
         component=step.component,

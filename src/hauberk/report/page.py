@@ -242,7 +242,7 @@ def _card_body(step: StepReport, threats: Threats) -> Markup:
     return join(
         (
             element("p", step.summary) if step.summary else None,
-            element("p", step.reason, class_=_reason_class(step)) if step.reason else None,
+            element("p", step.reason, class_=_reason_class(step)) if _has_reason(step) else None,
             findings_list(found, threats),
             unjudged(step.assessments),
             checks(step.assessments),
@@ -250,6 +250,11 @@ def _card_body(step: StepReport, threats: Threats) -> Markup:
             assessments_table(step.assessments),
         )
     )
+
+
+def _has_reason(step: StepReport) -> bool:
+    """Whether the reason says more than the summary did."""
+    return bool(step.reason) and step.reason != step.summary
 
 
 def _reason_class(step: StepReport) -> str:

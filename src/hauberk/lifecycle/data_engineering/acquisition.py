@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hauberk.core.artifact import Digest
 from hauberk.core.lifecycle import Component
-from hauberk.core.record import Section, StepReport, StepState
+from hauberk.core.record import Attestation, Section, StepReport, StepState
 from hauberk.errors import TrustError
 from hauberk.lifecycle.downloads import Landed
 from hauberk.lifecycle.lock import Pin
@@ -62,10 +62,12 @@ def work(shop: Workshop) -> StepReport:
     tables = shop.settings.table(Component.ACQUISITION)
     rows: list[tuple[str, str]] = []
     outputs: dict[str, Digest] = {}
+    attestations: list[Attestation] = []
     for path, name in shop.plan.sources.items():
         landed = _land(shop, name, path, tables[name])
         outputs[path] = landed.digest
-        shop.hand_over(f"acquisition.{name}", ("land", landed.origin), {}, {path: landed.digest})
+        step, products = f"acquisition.{name}", {path: landed.digest}
+        attestations.append(shop.hand_over(step, ("land", landed.origin), {}, products))
         rows.append((path, f"{landed.size:,} bytes from {landed.origin}; {landed.digest}"))
     shop.pins.write()
     return StepReport(
@@ -73,6 +75,7 @@ def work(shop: Workshop) -> StepReport:
         state=StepState.DONE,
         summary=f"{len(outputs)} source{'s' if len(outputs) != 1 else ''} landed and pinned",
         outputs=outputs,
+        attestations=tuple(attestations),
         sections=(Section(title="Sources", rows=tuple(rows)),),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hauberk.core.artifact import Batch, Dataset, Digest
@@ -75,8 +75,10 @@ def work(shop: Workshop) -> StepReport:
     shop.store.pointers.swap(name, digest.encode(), expect=pointer.tag if pointer else None)
     difference = difference_of(_rows_of(previous, shop), rows) if previous else None
     materials = {path: shop.digests[path] for path in files}
-    shop.hand_over("versioned-data", ("keep",), materials, {f"{name}@{version.number}": digest})
-    return _report(version, difference, shop, StepState.DONE)
+    products = {f"{name}@{version.number}": digest}
+    attestation = shop.hand_over("versioned-data", ("keep",), materials, products)
+    report = _report(version, difference, shop, StepState.DONE)
+    return replace(report, inputs=materials, attestations=(attestation,))
 
 
 def _paths(shop: Workshop) -> tuple[str, ...]:
