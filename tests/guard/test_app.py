@@ -13,7 +13,7 @@ from hauberk.formats import v2, v2_binary
 from hauberk.formats.http import Call, json_call
 from hauberk.guard.identity import keyring_of, new_key
 from hauberk.guard.policy import Audit, GuardPolicy, OnAuditFailure
-from hauberk.guard.service import Surroundings
+from hauberk.guard.service import Surroundings, further_watches
 from hauberk.range.worlds import served
 
 INFER = "/v2/models/classifier/infer"
@@ -296,6 +296,11 @@ def test_a_control_in_shadow_is_counted_but_not_obeyed(classifier, open_desk):
         'hauberk_shadowed_total{control="exchange/suspicious"} 1'
         in desk.get("/metrics").body.decode()
     )
+
+
+def test_controls_that_are_stations_of_their_own_are_not_asked_twice():
+    found = {watch.id for watch in further_watches()}
+    assert found.isdisjoint({"exchange/smuggled-fields", "exchange/oversized-requests"})
 
 
 def test_a_promoted_control_is_obeyed(tmp_path, open_desk):

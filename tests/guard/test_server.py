@@ -54,6 +54,27 @@ def test_slow_headers_are_given_up(running):
     assert running.door.call(call).status == 0
 
 
+def _about(raw: socket.socket) -> bytes:
+    """The answer to one request for the page about the server, whole."""
+    raw.sendall(b"GET /v2 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    received = b""
+    while not received.endswith(b"]}"):
+        received += raw.recv(4096)
+    return received
+
+
+def test_slow_headers_of_a_second_request_are_given_up(running):
+    with socket.create_connection((running.door.host, running.door.port), timeout=10) as raw:
+        assert _about(raw).startswith(b"HTTP/1.1 200")
+        raw.sendall(b"GET /v2 HTTP/1.1\r\n")
+        assert raw.recv(4096) == b""
+
+
+def test_several_requests_on_one_connection_are_answered(running):
+    with socket.create_connection((running.door.host, running.door.port), timeout=10) as raw:
+        assert [_about(raw)[:12] for _ in range(3)] == [b"HTTP/1.1 200"] * 3
+
+
 def test_huge_headers_are_refused(running):
     call = Call(method="GET", path="/v2", headers=(("x-filler", "a" * 100_000),))
     assert running.door.call(call).status == 431

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli.words import configuration
     from hauberk.guard.app import App
     from hauberk.guard.server import hosts_for, listen, serve
-    from hauberk.guard.service import Surroundings, open_service
+    from hauberk.guard.service import Surroundings, further_watches, open_service
     from hauberk.monitor.gauges import Gauges
 
     keyring = _keyring(args.keys)
@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         keyring=keyring,
         log=opened.log,
         tap=live,
+        watches=further_watches(),
         more_metrics=Gauges(training=training, live=live, clock=time.monotonic),
     )
     service = open_service(opened.bundle, surroundings)

@@ -111,7 +111,7 @@ class App:
     async def _reply(self, scope: Message, receive: Receive, started: float) -> Reply:
         headers, problem = _headers(scope)
         path = scope.get("raw_path", b"")[: MAX_PATH + 1].decode("latin-1")
-        principal = self._service.world.keyring.principal(headers.get("authorization"))
+        principal = self._service.world.keyring.principal(headers.pop("authorization", None))
         exchange = Exchange(
             name=self._service.bundle.name,
             principal=principal or "unknown",

@@ -180,26 +180,54 @@ def _server(app: App, policy: GuardPolicy) -> Any:
     return QuietServer(config)
 
 
+class _Patience:
+    """Closes a connection unless it is stopped in time."""
+
+    def __init__(self, loop: Any, transport: Any, seconds: float) -> None:
+        self._loop, self._transport, self._seconds = loop, transport, seconds
+        self._timer: Any = None
+
+    def start(self) -> None:
+        """Begin to wait; goes on where it has begun."""
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._seconds, self._transport.close)
+
+    def stop(self) -> None:
+        """Wait no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
 def _protocol(header_timeout_s: float) -> Any:
     """Uvicorn's HTTP/1.1 protocol with a bound on the time that headers take."""
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class BoundedHeaders(H11Protocol):
-        """Closes a connection whose first headers do not arrive in time."""
+        """Closes a connection on which headers have begun, or should have, and do not end.
 
-        _headers_timer: Any = None
+        uvicorn itself watches a connection only between two requests, and stops at the
+        first byte of the next one.
+        """
+
+        _patience: _Patience
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self._headers_timer = self.loop.call_later(header_timeout_s, self._headers_late)
+            self._patience = _Patience(self.loop, transport, header_timeout_s)
+            self._patience.start()
 
-        def _headers_late(self) -> None:
-            if self.cycle is None and not self.transport.is_closing():
-                self.transport.close()
+        def data_received(self, data: bytes) -> None:
+            before = self.cycle
+            super().data_received(data)
+            has_no_request = self.cycle is before and getattr(before, "response_complete", True)
+            if has_no_request:
+                self._patience.start()
+            else:
+                self._patience.stop()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            if self._headers_timer is not None:
-                self._headers_timer.cancel()
+            self._patience.stop()
             super().connection_lost(exc)
 
     return BoundedHeaders

@@ -347,6 +347,15 @@ class Service:
         return Reply(status=200, body=body, content_type=OCTETS, headers=headers)
 
 
+def further_watches() -> tuple[Watch, ...]:
+    """The controls on exchanges beyond those that are stations of their own, by id."""
+    from hauberk.engine.discover import discover
+
+    stations = (ActiveOutputs, OversizedRequests, SmuggledFields)
+    found = discover("controls", ("exchange",))
+    return tuple(c for c in found if isinstance(c, Watch) and not isinstance(c, stations))
+
+
 def open_service(bundle: Bundle, surroundings: Surroundings | None = None) -> Service:
     """Load the model of a verified bundle and make its service.
 
