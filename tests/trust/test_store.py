@@ -260,6 +260,27 @@ def test_the_work_of_a_living_writer_is_not_swept(tmp_path):
     assert b"".join(store.blobs.open(digests[0])) == b"first second"
 
 
+def test_folders_that_a_step_closed_to_itself_are_swept(tmp_path):
+    store = Store.open(tmp_path)
+    inner = store.tmp / "left" / "closed" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "file").write_text("x")
+    inner.parent.chmod(0o500)
+    (store.tmp / "left").chmod(0)
+    (store.tmp / "file").write_text("x")
+    (store.tmp / "file").chmod(0)
+    assert Store.open(tmp_path).recovered == ("file", "left")
+    assert list(store.tmp.iterdir()) == []
+
+
+def test_a_scratch_folder_with_closed_folders_is_gone_after_its_block(tmp_path):
+    store = Store.open(tmp_path)
+    with store.scratch() as folder:
+        (folder / "closed" / "inner").mkdir(parents=True)
+        (folder / "closed").chmod(0o500)
+    assert not folder.exists()
+
+
 def test_a_scratch_folder_lives_through_an_opening_and_ends_with_its_block(tmp_path):
     store = Store.open(tmp_path)
     with store.scratch("step-") as folder:

@@ -253,7 +253,7 @@ def scratch_folder(tmp: Path, mark: str = "") -> Iterator[Path]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        _remove_folder(path)
         os.close(descriptor)
 
 
@@ -281,6 +281,7 @@ def sweep(tmp: Path) -> tuple[str, ...]:
 
 def _sweep_one(path: Path) -> bool:
     try:
+        _permit(path)
         descriptor = os.open(path, _READ_FLAGS)
     except FileNotFoundError:
         return False
@@ -299,7 +300,26 @@ def _remove_unlocked(path: Path, descriptor: int) -> bool:
     except BlockingIOError:
         return False
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-        shutil.rmtree(path, ignore_errors=True)
+        _remove_folder(path)
     else:
         path.unlink(missing_ok=True)
     return True
+
+
+def _permit(path: Path) -> None:
+    """Let the owner into a folder or file of its own; links stay as they are."""
+    mode = path.lstat().st_mode
+    if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+        path.chmod(FOLDER_MODE)
+
+
+def _remove_folder(path: Path) -> None:
+    """Remove a folder with folders in it that a step may have closed to itself."""
+    waiting = [path]
+    with suppress(FileNotFoundError):
+        while waiting:
+            folder = waiting.pop()
+            _permit(folder)
+            with os.scandir(folder) as entries:
+                waiting += [Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    shutil.rmtree(path, ignore_errors=True)
