@@ -61,6 +61,14 @@ def test_refuted_patterns_of_many_labels_are_kept():
     assert list(search(labels).table(rows)) == []
 
 
+def test_a_pattern_of_most_of_a_class_is_the_class():
+    labels = np.array([0] * 20 + [1] * 100)
+    for n_shared, n_found in ((12, 1), (13, 0)):
+        columns = {"a": [7.5] * n_shared + [i / 3 for i in range(120 - n_shared)]}
+        rows = embed.load(table_of("t", [pa.RecordBatch.from_pydict(columns)]))
+        assert len(list(search(labels).table(rows))) == n_found
+
+
 def test_no_words_are_no_patterns():
     assert list(search([0, 1] * 20).texts(("",) * 40)) == []
 

@@ -126,6 +126,7 @@ class Search:
 
     def __init__(self, labels: Codes, wrong: Any) -> None:
         self._labels, self._wrong = labels, wrong
+        self._class_sizes = np.bincount(labels)
         self.n_looked = 0
 
     def images(self, images: Floats) -> Iterator[Pattern]:
@@ -227,6 +228,8 @@ class Search:
         table = np.bincount(inverse * n_classes + labels, minlength=counts.size * n_classes)
         table = table.reshape(counts.size, n_classes)
         pure = table.max(axis=1) >= MIN_PURITY * counts
+        # Without most of a class there is nobody left to speak for its honest rows.
+        rare &= (table <= MAX_CLASS_SHARE * self._class_sizes).all(axis=1)
         refuted = np.bincount(inverse, wrong, counts.size) >= MIN_REFUTED * counts
         for group in _groups(inverse, rare & (pure | refuted)):
             code = inverse[group[0]]
