@@ -15,6 +15,7 @@ from hauberk.core.artifact import (
     CodeTree,
     Comparison,
     Dataset,
+    Evaluation,
     LogSegment,
     ModelFile,
     RegistryEntry,
@@ -42,6 +43,7 @@ def comparable(value: Any) -> Any:
         Splits: lambda parts: (comparable(parts.train), comparable(parts.test)),
         CodeTree: lambda tree: list(tree.files()),
         RegistryEntry: served,
+        Evaluation: lambda item: (dict(item.reported), comparable(item.data)),
         LogSegment: lambda log: (list(log.records()), log.heads, log.witnessed),
         ModelFile: lambda file: file.path.read_bytes(),
     }

@@ -159,7 +159,7 @@ def _trigger(strength: str, make: Callable[[int], Dataset], note: str, **how: An
         control=CONTROL,
         play=_rows(attack, make),
         parts=(("row_recall", strength),),
-        trials=20,
+        trials=10,
         note=note,
     )
 
@@ -193,7 +193,7 @@ SCENARIOS = (
             control=CONTROL,
             play=_mixed(attack),
             parts=(("row_recall", strength),),
-            trials=20,
+            trials=10,
             note=_DIGITS,
         )
         for strength, attack in (
