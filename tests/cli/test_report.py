@@ -88,3 +88,10 @@ def test_report_into_a_missing_folder_is_a_usage_error_that_leaves_nothing(
     assert main(["report", "--project", str(project), "--output", str(output)]) == 2
     assert "cannot be written" in capsys.readouterr().err
     assert not output.parent.exists()
+
+
+def test_report_takes_the_projects_folder_as_other_verbs_do(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["report", str(project)]) == 0
+    assert "aa-new" in capsys.readouterr().out

@@ -24,9 +24,13 @@ _LATEST = "latest"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "run", nargs="?", default=_LATEST, metavar="RUN", help="id of a run, or latest (default)"
+        "what",
+        nargs="?",
+        default=_LATEST,
+        metavar="PROJECT|RUN",
+        help="the project's folder, the id of a run, or latest (default)",
     )
-    parser.add_argument("--project", type=Path, default=Path(), metavar="DIR")
+    parser.add_argument("--project", type=Path, metavar="DIR", help="the project's folder")
     parser.add_argument(
         "--output",
         metavar="FILE",
@@ -42,7 +46,9 @@ def run(args: argparse.Namespace) -> int:
     """Write the page and say where; 0 whatever the run came to."""
     from hauberk.report import html, summary_text
 
-    folder, record = _find(args.project, args.run)
+    is_folder = args.project is None and Path(args.what).is_dir()
+    project = Path(args.what) if is_folder else args.project or Path()
+    folder, record = _find(project, _LATEST if is_folder else args.what)
     if args.format == "text":
         text = summary_text(record, colour=args.output is None and _colours())
         _write(args.output or "-", text)

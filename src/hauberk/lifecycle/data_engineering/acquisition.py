@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from hauberk.core.artifact import Digest
+from hauberk.core.artifact import Digest, RegistryEntry
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Attestation, Section, StepReport, StepState
 from hauberk.errors import TrustError
+from hauberk.lifecycle import reporting
 from hauberk.lifecycle.downloads import Landed
 from hauberk.lifecycle.lock import Pin
 from hauberk.lifecycle.sources import land
 
 if TYPE_CHECKING:
+    from hauberk.core.finding import Assessment
     from hauberk.lifecycle.workshop import Workshop
 
 MANY = True
+ALTERED_FETCH = "registry/altered-fetch"
 
 
 class Mode(StrEnum):
@@ -63,14 +66,16 @@ def work(shop: Workshop) -> StepReport:
     rows: list[tuple[str, str]] = []
     outputs: dict[str, Digest] = {}
     attestations: list[Attestation] = []
+    assessments: list[Assessment] = []
     for path, name in shop.plan.sources.items():
         landed = _land(shop, name, path, tables[name])
         outputs[path] = landed.digest
         step, products = f"acquisition.{name}", {path: landed.digest}
         attestations.append(shop.hand_over(step, ("land", landed.origin), {}, products))
+        assessments.extend(_checked(shop, name, landed))
         rows.append((path, f"{landed.size:,} bytes from {landed.origin}; {landed.digest}"))
     shop.pins.write()
-    return StepReport(
+    report = StepReport(
         component=Component.ACQUISITION,
         state=StepState.DONE,
         summary=f"{len(outputs)} source{'s' if len(outputs) != 1 else ''} landed and pinned",
@@ -78,6 +83,20 @@ def work(shop: Workshop) -> StepReport:
         attestations=tuple(attestations),
         sections=(Section(title="Sources", rows=tuple(rows)),),
     )
+    return reporting.with_gate(report, shop.decide(assessments))
+
+
+def _checked(shop: Workshop, name: str, landed: Landed) -> tuple[Assessment, ...]:
+    """The landed copy held against the pin once more, as it lies in the store now."""
+    pin = shop.pins.get(name)
+    entry = RegistryEntry(
+        name=name,
+        version=landed.digest,
+        channel="source",
+        read=lambda _: b"".join(shop.store.blobs.open(landed.digest)),
+        trusted={"digest": pin.digest} if pin else {},
+    )
+    return shop.judge(entry, ["registry"], only=lambda control: control.id == ALTERED_FETCH)
 
 
 def _land(shop: Workshop, name: str, path: str, table: TABLE) -> Landed:

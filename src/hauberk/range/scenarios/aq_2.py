@@ -12,16 +12,19 @@ from pathlib import Path
 from random import Random
 
 from hauberk.attacks.registry.alter_fetch import AlterFetch
+from hauberk.controls.registry.altered_fetch import AlteredFetch
+from hauberk.core.artifact import RegistryEntry
 from hauberk.core.threat import ThreatId
 from hauberk.errors import HauberkError, InternalError
 from hauberk.lifecycle.downloads import download
+from hauberk.range.outcomes import denied
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.worlds.sources import Answer, Publisher, publisher
 from hauberk.trust.blobs import DirectoryBlobs
 from hauberk.trust.digest import digest_bytes
 
 AQ_2 = ThreatId("AQ-2")
-DOOR = "the acquisition door"
+CONTROL = AlteredFetch()
 WAYS = {
     "altered rows": "alter",
     "truncated body": "truncate",
@@ -80,7 +83,15 @@ class Client:
                 path = blobs.path(landed.digest)
                 path.chmod(0o600)
                 path.write_bytes(self.after)
-            return b"".join(blobs.open(landed.digest))
+            data = b"".join(blobs.open(landed.digest))
+            entry = RegistryEntry(
+                name="rows",
+                version="1",
+                channel="source",
+                read=lambda _: data,
+                trusted={"digest": expected},
+            )
+            return None if denied(CONTROL, entry) else data
         except InternalError:
             raise
         except HauberkError:
@@ -136,18 +147,18 @@ SCENARIOS = (
         Scenario(
             threat=AQ_2,
             attack=AlterFetch(way=way),
-            control=DOOR,
+            control=CONTROL,
             play=partial(_attacked, way),
             parts=(("refused", strength),),
-            note="real TLS on loopback; a plain script takes what arrives. Clean fetches have a "
-            "row of their own",
+            note="the acquisition's door with the control behind it, over real TLS on loopback; a "
+            "plain script takes what arrives. Clean fetches have a row of their own",
         )
         for strength, way in WAYS.items()
     ),
     Scenario(
         threat=AQ_2,
         attack="nobody",
-        control=DOOR,
+        control=CONTROL,
         play=_clean,
         parts=(("false_refusals", ""),),
         note="real TLS on loopback",
