@@ -26,6 +26,12 @@ _MAX_CLASSES = 200
 _MIN_ROWS = 40
 _MIN_CLASS_ROWS = 8
 _DRAWN_CLASSES = 20
+_TWO_CLASSES = 2
+_FADING = 0.01
+"""P-value below which contradictions fade as honest doubt does."""
+
+_EXPLAINED = 0.35
+"""Share of all contradictions that flips at the anchors' rate must explain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +109,12 @@ class LabelFlips(Check[Dataset]):
     def _is_alarming(self, changes: Changes) -> bool:
         """Whether contradictions are many, not from lack of skill and not from doubt."""
         has_skill = changes.rate < 0.5 * changes.chance and changes.doubt < self.max_doubt
-        is_flat = changes.fading > 0.01 and changes.rate > 0.35 * changes.contradicted  # noqa: PLR2004 - chosen with the range, see Limits
-        spread = changes.low > self.min_rate and is_flat
-        paired = bool((changes.pairs_low > 2 * self.min_rate).any()) and changes.fading > 1e-4  # noqa: PLR2004 - as above
+        is_flat = changes.fading > _FADING
+        is_most = changes.rate > _EXPLAINED * changes.contradicted
+        spread = changes.low > self.min_rate and is_flat and is_most
+        # Of two classes one is often the doubtful one: there a single pair proves nothing.
+        has_many = len(changes.pairs) > _TWO_CLASSES
+        paired = has_many and is_flat and bool((changes.pairs_low > 2 * self.min_rate).any())
         return has_skill and (spread or paired)
 
 
