@@ -71,11 +71,16 @@ class Trouble:
 
 @dataclass(slots=True)
 class Ledger:
-    """What was unpacked so far, over all levels of nesting."""
+    """What was unpacked so far, over all levels of nesting, and what may be spent.
+
+    Attributes:
+        max_opcodes: Work that one pickle may cost.
+    """
 
     max_bytes: int = MAX_UNPACKED_BYTES
     max_members: int = MAX_MEMBERS
     max_depth: int = MAX_DEPTH
+    max_opcodes: int = 20_000_000
     members: int = 0
     unpacked: int = 0
 

@@ -302,11 +302,12 @@ def _pickles(span: Span, start: int, place: _Place) -> Iterator[Part | Trouble]:
     """The pickle at ``start`` and those right behind it, as legacy torch files have them."""
     at = start
     for _ in range(MAX_STACKED):
-        events = Replay(read_pickle(span, at, arrays=True))
+        limit = place.ledger.max_opcodes
+        events = Replay(read_pickle(span, at, arrays=True, max_opcodes=limit))
         yield Part(Kind.PICKLE, span, place.inner, at, events=events)
         ended = events.ended()
         if ended.arrays:
-            plain = Replay(read_pickle(span, at))
+            plain = Replay(read_pickle(span, at, max_opcodes=limit))
             yield Part(Kind.PICKLE, span, place.inner, at, PLAIN, events=plain)
         at = ended.offset
         if ended.broken or at >= span.size or not begins_pickle(span, at, is_claimed=False):

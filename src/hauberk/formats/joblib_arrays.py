@@ -32,6 +32,7 @@ def pass_array(machine: Machine, state: Any) -> None:
     machine.passed += 1
     if machine.cursor.offset < machine.frame_end:
         machine.odd("array bytes begin inside a frame")
+    machine.frame_end = 0
     dtype = state.get("dtype") if isinstance(state, Group) else None
     shape = state.get("shape") if isinstance(state, Group) else None
     if not isinstance(dtype, Call) or not isinstance(shape, Group):

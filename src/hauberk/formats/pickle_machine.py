@@ -43,13 +43,14 @@ class BrokenError(Exception):
 class _Cursor:
     """A position in a span, with a window of bytes around it."""
 
-    __slots__ = ("_at", "_base", "_buffer", "_span")
+    __slots__ = ("_at", "_base", "_buffer", "_span", "is_cut")
 
     def __init__(self, span: Span, start: int) -> None:
         self._span = span
         self._base = start
         self._buffer = b""
         self._at = 0
+        self.is_cut = False
 
     @property
     def offset(self) -> int:
@@ -109,7 +110,9 @@ class _Cursor:
             if found >= 0:
                 return at + found
             at += len(data)
-        raise BrokenError("a line never ends")
+        # The unpickler in Python, which joblib uses, takes the rest but its last byte.
+        self.is_cut = True
+        return at - 1
 
 
 class Machine:
@@ -187,7 +190,16 @@ class Machine:
         handler = self.handlers.get(code)
         if handler is None:
             raise BrokenError(f"0x{code:02x} is no opcode")
+        frame_end = self.frame_end
         handler(self)
+        frame_end = min(frame_end, self.frame_end)  # arrays lie outside of frames
+        if self.cursor.is_cut:
+            self.cursor.is_cut = False
+            self.odd("a line never ends")
+        if self.op_at < frame_end < self.cursor.offset:
+            # Reading from a file, CPython forgets the part of a line that lies in the frame:
+            # the name that is imported then is not the one that is written.
+            self.odd("an opcode crosses the end of its frame")
         return code != STOP
 
     # Stack, marks, memo

@@ -88,22 +88,27 @@ def _proto(machine: Machine) -> None:
 def _frame(machine: Machine) -> None:
     (size,) = struct.unpack("<Q", machine.cursor.take(8))
     start = machine.cursor.offset
-    if size > machine.span.size - start:
-        raise BrokenError(f"a frame of {size} bytes where {machine.span.size - start} are left")
-    machine.frame_end = start + size
+    left = machine.span.size - start
+    if size > left:
+        # CPython's unpickler in C stops here; the one in Python, which joblib uses, goes on.
+        machine.odd(f"a frame of {size} bytes where {left} are left")
+    if machine.op_at < machine.frame_end:
+        machine.odd("a frame begins inside another one")
+    machine.frame_end = start + min(size, left)
 
 
 # Numbers
 
 
-def _decimal(machine: Machine) -> int | float | bool | Opaque:
+def _decimal(machine: Machine, base: int = 0) -> int | Opaque:
     line = machine.cursor.line()
     if isinstance(line, Long):
         return Opaque("integer")
-    if line in {b"00", b"01"}:
-        return line == b"01"
+    # CPython reads numbers as C strings: a NUL ends them, a leading zero may mean octal.
+    digits = line.partition(b"\0")[0].strip().removesuffix(b"L")
+    octal = digits.lstrip(b"+-")[:1] == b"0" and digits.lstrip(b"+-").isdigit()
     try:
-        return int(line.rstrip(b"\x00").rstrip(b"L"), 0)
+        return int(digits, 8 if octal and base == 0 else base)
     except ValueError as error:
         raise BrokenError("a number cannot be read") from error
 
@@ -111,14 +116,18 @@ def _decimal(machine: Machine) -> int | float | bool | Opaque:
 @_opcode("I")
 @_opcode("L")
 def _int(machine: Machine) -> None:
-    machine.stack.append(_decimal(machine))
+    at = machine.cursor.offset
+    value = _decimal(machine)
+    is_bool = machine.span.read(at, 3) in {b"00\n", b"01\n"}
+    machine.stack.append(bool(value) if is_bool else value)
 
 
 @_opcode("F")
 def _float(machine: Machine) -> None:
     line = machine.cursor.line()
     try:
-        machine.stack.append(float(line if isinstance(line, bytes) else b"nan"))
+        digits = line.partition(b"\0")[0] if isinstance(line, bytes) else b"nan"
+        machine.stack.append(float(digits))
     except ValueError as error:
         raise BrokenError("a number cannot be read") from error
 
@@ -293,10 +302,10 @@ def _setitem(machine: Machine) -> None:
 
 
 def _number_line(machine: Machine) -> int:
-    value = _decimal(machine)
+    value = _decimal(machine, base=10)
     if not isinstance(value, int):
         raise BrokenError("a memo slot is no number")
-    return int(value)
+    return value
 
 
 @_opcode("p")
@@ -358,8 +367,8 @@ def _stack_global(machine: Machine) -> None:
 def _inst(machine: Machine) -> None:
     module = _name_line(machine)
     name = _name_line(machine)
-    items = machine.pop_mark()
-    machine.call("INST", machine.find(module, name), group("tuple", items))
+    target = machine.find(module, name)  # before the mark, as the unpickler in Python does it
+    machine.call("INST", target, group("tuple", machine.pop_mark()))
 
 
 @_opcode("o")

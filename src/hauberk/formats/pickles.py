@@ -4,7 +4,9 @@ The reader steps through the opcodes of all protocols with the stack, the marks 
 memo that CPython's unpickler keeps (``Modules/_pickle.c``), over symbols instead of
 objects, and tells in order what loading would do: which names it would import, what it
 would call with which arguments, whose state it would set. Where CPython would stop with an
-error, the reader stops too; everything told until then would have happened by then.
+error, the reader stops too; everything told until then would have happened by then. CPython
+has two unpicklers, and joblib uses the more lenient one in Python (``Lib/pickle.py``): where
+only one of them stops, the reader goes on.
 
 Rules that matter for safety:
 

@@ -20,7 +20,7 @@ from hauberk.formats.onnx_files import read_onnx
 from hauberk.formats.pickle_events import Embedded, Ended, Imported
 from hauberk.formats.pickle_judgement import Grade, Remark, judge
 from hauberk.formats.pickle_values import printable
-from hauberk.formats.pickles import read_pickle
+from hauberk.formats.pickles import MAX_OPCODES, read_pickle
 from hauberk.formats.safetensors import problems_of
 from hauberk.formats.skops_files import skops_names
 from hauberk.formats.spans import Span, open_span
@@ -113,6 +113,8 @@ class UnsafeOpcodes(Check[ModelFile]):
     Args:
         max_unpacked_bytes: Bytes that archives and streams in one file may unpack to.
             More costs disk and time; a file beyond it is refused.
+        max_opcodes: Work that one pickle may cost; a million tokens need three million. A
+            longer one ends as not assessed.
 
     Example:
         >>> from pathlib import Path
@@ -134,6 +136,7 @@ class UnsafeOpcodes(Check[ModelFile]):
     subject: ClassVar[type] = ModelFile
 
     max_unpacked_bytes: int = 8 << 30
+    max_opcodes: int = MAX_OPCODES
 
     def check(self, subject: ModelFile) -> Iterator[Finding]:
         """Findings in the order in which the bytes lie, the worst about each thing.
@@ -142,7 +145,9 @@ class UnsafeOpcodes(Check[ModelFile]):
             UnavailableError: The file, or a part of it, cannot be read.
             NotApplicable: The file is in a format that carries no model.
         """
-        reading = _Reading(subject.name, Ledger(max_bytes=self.max_unpacked_bytes))
+        reading = _Reading(
+            subject.name, Ledger(max_bytes=self.max_unpacked_bytes, max_opcodes=self.max_opcodes)
+        )
         for name, path in _files(subject):
             _read_file(name, path, reading)
         yield from _findings(reading)
