@@ -14,6 +14,7 @@ from tests.report.example_record import (
     threats,
 )
 
+from hauberk.catalogue import figures
 from hauberk.core.finding import Outcome
 from hauberk.core.lifecycle import COMPONENTS, Component
 from hauberk.core.policy import Isolation
@@ -240,3 +241,11 @@ def test_a_digest_in_a_rooms_facts_is_cut_and_kept_whole_for_who_points_at_it(pa
         f'x <code title="{digest}" class="digest">abababababab</code> y'
     )
     assert with_digests(digest + "a") == digest + "a"
+
+
+def test_a_score_stands_beside_what_the_catalogue_ships_of_the_same_part():
+    (known, shipped), *_ = figures().items()
+    few = replace(shipped[0], trials=1, state="not enough trials", met=None)
+    page = html(replace(accepted_record(), scores=(few,)))
+    assert f"measured in full: {shipped[0].state}, {shipped[0].trials} trials" in page
+    assert known in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hauberk.catalogue import figure_of
 from hauberk.core.attack import Score
 from hauberk.core.threat import Comparison
 from hauberk.report.evidence import Threats, threat_chip
@@ -47,6 +48,7 @@ def _row(score: Score, threats: Threats) -> Markup:
         (
             element("b", f"{_SIGNS.get(score.state, '…')} {state_words(score)}"),
             element("small", f"{plural(score.trials, 'trial')} ({score.unit})"),
+            _shipped(score, threats),
             element("small", score.note) if score.note else None,
         ),
     )
@@ -54,6 +56,18 @@ def _row(score: Score, threats: Threats) -> Markup:
         element("td", cell, data_label=name) for name, cell in zip(_COLUMNS, cells, strict=True)
     ]
     return element("tr", boxes, class_=f"score {score.state.replace(' ', '-')}")
+
+
+def _shipped(score: Score, threats: Threats) -> Markup | None:
+    """What the catalogue ships of the same part, from a run at full size."""
+    known = threats.get(score.threat)
+    parts = figure_of(known).parts if known else ()
+    for part in parts:
+        full = part.score
+        if full and (full.metric, full.strength) == (score.metric, score.strength):
+            text = f"measured in full: {full.state}, {plural(full.trials, 'trial')}"
+            return element("small", element("b", text))
+    return None
 
 
 def _measured(score: Score) -> list[Node]:
