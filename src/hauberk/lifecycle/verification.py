@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hauberk.errors import UsageError
 from hauberk.lifecycle import releases
+from hauberk.lifecycle.log_check import judged_log, refuse_broken
 from hauberk.lifecycle.plan import plan
 from hauberk.trust.chain import VerifiedChain, verify_chain
 from hauberk.trust.places import BlobPlace, FolderPlace
@@ -24,7 +25,8 @@ def verify_project(
 ) -> VerifiedChain:
     """Verify the staged release of a project against the pinned root.
 
-    The project's policy may not be below the pinned floor. The chain is verified from the
+    The project's policy may not be below the pinned floor. The log must hold against its
+    signed heads and the index of metadata against the log. The chain is verified from the
     release back to the sources, and every file of the project that the chain names is
     hashed again where it lies.
 
@@ -40,6 +42,7 @@ def verify_project(
     root = resolve(name, configuration, file=root_file)
     own = settings.policy_over(root.policy)
     tighten(root.policy, own, project_waivers=root.project_waivers)
+    refuse_broken(judged_log(store, root))
     found = releases.required(store, name)
     release, statements = releases.envelopes(store, found)
     return verify_release(

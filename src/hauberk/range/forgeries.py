@@ -11,7 +11,9 @@ import base64
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from hauberk.core.policy import Isolation
 from hauberk.core.threat import ThreatId
 from hauberk.errors import HauberkError, InternalError
 from hauberk.lifecycle import releases
+from hauberk.lifecycle.production import metadata_index
 from hauberk.lifecycle.run import Options, run
 from hauberk.lifecycle.settings import load
 from hauberk.lifecycle.signing import make_keys
@@ -189,6 +192,24 @@ def _swap_model(site: Site) -> None:
     model.write_bytes(other.read_bytes())
 
 
+def _edit_index(site: Site) -> None:
+    """Raise a metric in the index that people ask; the log of signed events stays."""
+    path = metadata_index.path_of(Store.open(site.root))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("update metrics set value = 0.999 where name = 'roc_auc'")
+        database.commit()
+
+
+def _cut_log(site: Site) -> None:
+    """Take the last record out of the log, beneath its signed head."""
+    for path in sorted((site.root / ".hauberk" / "log").rglob("*")):
+        if path.is_file() and path.stat().st_size and "seg" in str(path).lower():
+            data = path.read_bytes()
+            path.chmod(0o600)
+            path.write_bytes(data[:-20])
+            return
+
+
 def _lower_policy(site: Site) -> None:
     path = site.root / "hauberk.toml"
     path.write_text(path.read_text() + '\n[policy]\nfail_on = "critical"\n')
@@ -255,6 +276,14 @@ def forgeries(raw: str) -> tuple[Forgery, ...]:
             "metadata-store",
             _edit_statement,
         ),
+        _forgery(
+            "index-metric",
+            "raise a metric in the metadata index",
+            "MS-1",
+            "metadata-store",
+            _edit_index,
+        ),
+        _forgery("cut-log", "cut the end of the log", "MO-2", "monitoring", _cut_log),
         _forgery("removed-step", "leave a step out", "VD-5", "versioned-data", _remove_step),
         _forgery("added-step", "list a step twice", "PI-1", "pipeline", _add_step),
         _forgery("swapped-model", "put another file in its place", "EX-7", "serving", _swap_model),

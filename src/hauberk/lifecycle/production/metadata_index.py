@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hauberk.core.artifact import LogSegment
-from hauberk.trust.canonical import parse_json
+from hauberk.trust.canonical import canonical_json, parse_json
 
 if TYPE_CHECKING:
     from hauberk.trust.store import Store
@@ -25,6 +25,12 @@ create table steps (run text, step text, envelope text, position integer);
 create table edges (run text, step text, direction text, path text, digest text);
 create table metrics (run text, model text, name text, value real, position integer);
 create index edges_by_digest on edges (digest);
+"""
+
+_CLAIMS = """
+select 'run', run, project, code, null, position from runs
+union all select 'metric', run, model, name, value, position from metrics
+order by position
 """
 
 
@@ -50,10 +56,32 @@ def refresh(store: Store) -> Index:
         return _replayed(store)
 
 
-def segment(store: Store) -> LogSegment:
-    """The log as controls look at it: its records with the heads that were signed."""
+def segment(store: Store, keys: tuple[bytes, ...] = ()) -> LogSegment:
+    """The log as controls look at it: its records with the heads that were signed.
+
+    Args:
+        keys: SubjectPublicKeyInfo of the keys that may sign heads.
+    """
     log = store.log
-    return LogSegment(name="log", records=log.records, heads=tuple(log.heads()))
+    return LogSegment(name="log", records=log.records, heads=tuple(log.heads()), keys=keys)
+
+
+def claims(store: Store) -> LogSegment:
+    """What the index says, as the events it should have come from, in its own order."""
+
+    def records() -> Iterator[bytes]:
+        with _opened(store) as database:
+            rows = database.execute(_CLAIMS).fetchall()
+        for kind, run, first, second, value, _ in rows:
+            yield canonical_json(_event(kind, run, first, second, value))
+
+    return LogSegment(name="index of the metadata store", records=records, heads=())
+
+
+def _event(kind: str, run: str, first: Any, second: Any, value: Any) -> dict[str, Any]:
+    if kind == "run":
+        return {"kind": kind, "run": run, "project": first, "code": second}
+    return {"kind": kind, "run": run, "model": first, "name": second, "value": value}
 
 
 def rebuild(store: Store) -> Index:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.lifecycle import reporting
+from hauberk.lifecycle.log_check import judged_log
 from hauberk.trust.canonical import canonical_json
 from hauberk.trust.digest import digest_bytes
 
@@ -28,14 +29,14 @@ class TABLE:
 
 
 def work(shop: Workshop) -> StepReport:
-    """Append the run's events, sign the head, bring the index up to date."""
+    """Judge log and index as earlier runs left them, append, sign the head, index."""
     from hauberk.lifecycle.production import metadata_index
 
+    before = judged_log(shop.store, shop.signing.root)
     events = [canonical_json(event) for event in _events(shop)]
     receipt = shop.store.log.append(events)
     head = shop.signing.sign_head(shop.store)
     index = metadata_index.refresh(shop.store)
-    segment = metadata_index.segment(shop.store)
     rows = (
         ("events of this run", str(len(events))),
         ("records in the log", str(receipt.size)),
@@ -49,7 +50,7 @@ def work(shop: Workshop) -> StepReport:
         summary=f"{len(events)} events appended, {receipt.size} in the log",
         sections=(Section(title="Log", rows=rows),),
     )
-    return reporting.with_gate(report, shop.decide(shop.judge(segment, ["log"])))
+    return reporting.with_gate(report, shop.decide(before))
 
 
 def _events(shop: Workshop) -> Iterator[dict[str, Any]]:
