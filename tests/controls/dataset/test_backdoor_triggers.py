@@ -52,7 +52,7 @@ def test_triggers_in_tables_are_found_with_their_columns(pattern):
 def test_clean_data_is_silent_but_scored(clean):
     findings, scores = judged(clean)
     assert findings == []
-    assert max(scores) <= 0.25
+    assert max(scores) < 0.01
     assert len(set(scores)) > len(scores) / 10
 
 

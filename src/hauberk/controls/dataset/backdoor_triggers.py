@@ -31,7 +31,7 @@ _MIN_ROWS = 40
 _MIN_SHARE = 0.6
 _OVERLAP = 0.5
 _SPECTRAL_WEIGHT = 0.05
-_TAIL_WEIGHT = 0.2
+_TAIL_WEIGHT = 0.009
 _MIN_DIFFUSE_SHARE = 0.85
 _MIN_CLASSES = 6
 _MIN_ORIGINS = 0.4
@@ -49,7 +49,7 @@ class BackdoorTriggers(Check[Dataset]):
     otherwise are, after correction for every pattern looked at; in tables trees that were
     grown without its rows must agree. So are groups inside a class that a fine structure
     sets apart, when their rows seem to come from many other classes. A row's score is how
-    sure that is; below any suspect come the rows whose neighbours have another label, then
+    sure that is; below 0.01 come the rows whose neighbours have another label, then
     those that stick out of their class along its first principal component (the spectral
     test).
 
