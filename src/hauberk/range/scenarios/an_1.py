@@ -147,8 +147,8 @@ def _clean(seed: int) -> Trial:
     )
 
 
-_FLAGGED = 0.01
-"""Above it lies no row but those of a suspected pattern."""
+_FLAGGED = 0.25
+"""Rows of a suspected pattern score 0.3 or more, all others at most 0.21."""
 
 
 def _trigger(strength: str, make: Callable[[int], Dataset], note: str, **how: Any) -> Scenario:
@@ -159,7 +159,7 @@ def _trigger(strength: str, make: Callable[[int], Dataset], note: str, **how: An
         control=CONTROL,
         play=_rows(attack, make),
         parts=(("row_recall", strength),),
-        trials=10,
+        trials=20,
         note=note,
     )
 
@@ -193,7 +193,7 @@ SCENARIOS = (
             control=CONTROL,
             play=_mixed(attack),
             parts=(("row_recall", strength),),
-            trials=10,
+            trials=20,
             note=_DIGITS,
         )
         for strength, attack in (
