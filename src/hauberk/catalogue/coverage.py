@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from hauberk.catalogue.measured import figures
 from hauberk.core.threat import ThreatId
 
 _PACKAGE = Path(__file__).parent.parent
@@ -41,19 +40,11 @@ class Answers:
 
 
 def answered_by(threat_id: ThreatId) -> Answers:
-    """The controls and attacks that name ``threat_id``; empty ones are gaps.
-
-    Where no control does, a door that the range measured stands in: some threats are
-    answered by a mechanism, such as the way data land, that judges no subject.
-    """
+    """The controls and attacks that name ``threat_id``; empty ones are gaps."""
     return Answers(
-        controls=joined("controls").get(threat_id) or _doors(threat_id),
+        controls=joined("controls").get(threat_id, ()),
         attacks=joined("attacks").get(threat_id, ()),
     )
-
-
-def _doors(threat_id: ThreatId) -> tuple[str, ...]:
-    return tuple(sorted({score.control for score in figures().get(threat_id, ())}))
 
 
 @cache
