@@ -30,16 +30,17 @@ def test_a_private_key_is_found_however_its_lines_end(text):
 @pytest.mark.parametrize(
     "text",
     [
-        'token = os.getenv("GIT_TOKEN", "p9Xc2LmQ7vRt4ZsB1kWd")',
-        'parser.add_argument("--db-password", default="p9Xc2LmQ7vRt")',
-        'password: str = "p9Xc2LmQ7vRt"',
-        "os.environ['API_TOKEN'] = 'p9Xc2LmQ7vRt4ZsB1kWd'",
-        "headers = {'api-key': 'p9Xc2LmQ7vRt4ZsB1kWd'}",
-        "# the password is p9Xc2LmQ7vRt.",
+        'token = os.getenv("GIT_TOKEN", "LONG")',
+        'parser.add_argument("--db-password", default="SHORT")',
+        'password: str = "SHORT"',
+        "os.environ['API_TOKEN'] = 'LONG'",
+        "headers = {'api-key': 'LONG'}",
+        "# the password is SHORT.",
     ],
 )
 def test_a_default_or_subscript_does_not_hide_the_value(text):
-    assert len(list(find_secrets(text))) == 1
+    shown = text.replace("LONG", "p9Xc2LmQ7vRt4ZsB1kWd").replace("SHORT", "p9Xc2LmQ7vRt")
+    assert len(list(find_secrets(shown))) == 1
 
 
 def test_a_token_inside_an_address_is_found():

@@ -155,9 +155,12 @@ def _in_notebook(raw: str, cells: tuple[Cell, ...], control: str) -> Iterator[_P
     for cell in cells:
         texts = [("source", cell.source, not cell.is_code)]
         texts += [(f"output {n}", text, True) for n, text in enumerate(cell.outputs, start=1)]
+        told: set[str] = set()  # An error repeats its message in its traceback.
         for part, text, settings in texts:
             for place in _in_text(text, control, settings=settings):
-                yield _in_raw(place, raw, text, (f"cell {cell.number}", part))
+                if part == "source" or place.secret.identity not in told:
+                    yield _in_raw(place, raw, text, (f"cell {cell.number}", part))
+                told.add(place.secret.identity)
 
 
 def _in_raw(place: _Place, raw: str, text: str, inner: tuple[str, ...]) -> _Place:
