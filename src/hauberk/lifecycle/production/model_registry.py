@@ -15,9 +15,10 @@ from hauberk.core.lifecycle import Component
 from hauberk.core.policy import Decision
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.guard.bundle import add_statement
+from hauberk.guard.release import FOLDER
 from hauberk.lifecycle import releases, reporting
 from hauberk.lifecycle.production.model_export import RELEASED
-from hauberk.lifecycle.production.serving import FOLDER, next_version
+from hauberk.lifecycle.production.serving import next_version
 from hauberk.lifecycle.verification import verify_release
 from hauberk.trust.digest import digest_bytes
 from hauberk.trust.dsse import Envelope

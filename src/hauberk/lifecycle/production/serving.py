@@ -5,6 +5,7 @@ A run makes and tries the bundle, then stops; ``hauberk serve`` puts it on line.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,20 +14,21 @@ import numpy as np
 
 from hauberk.core.artifact import Digest
 from hauberk.core.lifecycle import Component
+from hauberk.core.policy import Isolation
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.errors import InternalError
 from hauberk.guard import bundle as bundles
-from hauberk.guard.smoke import Smoke, smoke
+from hauberk.guard.release import FOLDER
+from hauberk.guard.smoke import Smoke
+from hauberk.isolation import Grants, Limits, spawn
 from hauberk.lifecycle.production.input_data import PROFILE, SCHEMA
 from hauberk.lifecycle.production.model_export import PATH as MODEL
 
 if TYPE_CHECKING:
     from hauberk.lifecycle.workshop import Workshop
 
-FOLDER = "hauberk/bundle"
-"""Where the bundle's files stand among the products."""
-
 SMOKE_ROWS = 16
+LIMITS = Limits(wall_s=120.0, cpu_s=60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,26 +48,44 @@ def work(shop: Workshop) -> StepReport:
     digests = _written(shop, folder)
     materials = {path: shop.digests[path] for path in (MODEL, PROFILE, SCHEMA)}
     attestation = shop.hand_over("serving", ("bundle",), materials, digests)
-    loaded = bundles.load(folder, verify=bundles.pinned(digests[f"{FOLDER}/{bundles.MANIFEST}"]))
+    pin = digests[f"{FOLDER}/{bundles.MANIFEST}"]
     shop.shared.bundle = folder
-    rows, expected = _questions(shop)
-    table = shop.settings.table(Component.SERVING)
-    asked = smoke(
-        loaded, rows, expected, output=_output(loaded), tolerance=table.tolerance, over_socket=True
-    )
+    asked, over = _asked(shop, folder, pin)
     report = StepReport(
         component=Component.SERVING,
         state=StepState.DONE,
-        summary=f"{asked.agreed} of {asked.n_rows} answers over HTTP agree with the model",
+        summary=f"{asked.agreed} of {asked.n_rows} answers agree with the model, asked {over}",
         inputs=materials,
         outputs=digests,
         attestations=(attestation,),
-        sections=(_section(asked, loaded),),
+        sections=(_section(asked, over, pin),),
     )
     if not asked.passed:
         reason = f"served answers differ from the exported model's by up to {asked.worst:.3g}"
         return replace(report, state=StepState.REFUSED, reason=reason)
     return report
+
+
+def _asked(shop: Workshop, folder: Path, pin: Digest) -> tuple[Smoke, str]:
+    """Ask the bundle in a worker, over a socket where the worker has a network of its own."""
+    rows, expected = _questions(shop)
+    over_socket = shop.context.isolation is not Isolation.LANDLOCK
+    request = {
+        "folder": str(folder),
+        "pin": pin,
+        "rows": rows,
+        "expected": expected,
+        "tolerance": shop.settings.table(Component.SERVING).tolerance,
+        "over_socket": over_socket,
+    }
+    answer = spawn(
+        "hauberk.lifecycle.workers.served:ask",
+        json.dumps(request).encode(),
+        grants=Grants(read=(folder,)),
+        limits=LIMITS,
+        level=shop.context.isolation,
+    )
+    return Smoke(**json.loads(answer)), "over HTTP on loopback" if over_socket else "in process"
 
 
 def _written(shop: Workshop, folder: Path) -> dict[str, Digest]:
@@ -103,18 +123,13 @@ def _questions(shop: Workshop) -> tuple[list[dict[str, Any]], list[Any]]:
     return rows, scores.tolist()
 
 
-def _output(loaded: bundles.Bundle) -> str:
-    """The output that holds the scores: the last, as converters order them."""
-    return loaded.schema.outputs[-1].name
-
-
-def _section(asked: Smoke, loaded: bundles.Bundle) -> Section:
+def _section(asked: Smoke, over: str, pin: Digest) -> Section:
     rows = (
-        ("protocol", "Open Inference Protocol v2 over HTTP on loopback"),
+        ("protocol", f"Open Inference Protocol v2, {over}"),
         ("rows asked", str(asked.n_rows)),
         ("largest difference", f"{asked.worst:.3g}"),
         ("slowest answer", f"{asked.seconds * 1000:.1f} ms"),
-        ("inputs", ", ".join(tensor.name for tensor in loaded.schema.inputs)),
-        ("bundle", loaded.digests[bundles.MANIFEST]),
+        ("compared", asked.output),
+        ("bundle", pin),
     )
     return Section(title="Smoke test", rows=rows)
