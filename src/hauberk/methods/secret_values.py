@@ -100,6 +100,7 @@ def looks_random(value: str) -> bool:
         len(value) >= _MIN_TOKEN
         and _n_classes(value) >= 2  # noqa: PLR2004 - letters and digits at least
         and any(mark.isdigit() for mark in value)
+        and any(mark.isalpha() for mark in value)
         and bits_per_letter(value) >= _MIN_BITS_TOKEN
         and wordiness(value) < 0.5  # noqa: PLR2004 - half of it
     )

@@ -133,6 +133,7 @@ def test_a_file_full_of_secrets_is_cut_short():
         "pad_token: '<|endoftext|>'",
         "tokenizer: bert-base-multilingual-cased-2024",
         "max_tokens: 4096",
+        "seen_secret: 1795421362.1752586",
         "password: !vault encrypted-by-Ansible-2024",
         "-----BEGIN PRIVATE KEY-----\n",
     ],
