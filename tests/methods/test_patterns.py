@@ -97,8 +97,8 @@ def test_margins_are_shares_and_bases_have_slack(witnesses):
     margins = witnesses.margins()
     assert np.all(np.abs(margins) <= 1)
     assert margins[200:].mean() > margins[:200].mean()
-    assert witnesses.base(np.arange(10)) == 0.05
-    assert 0.05 <= witnesses.base(np.arange(200)) < 0.2
+    assert 0.049 < witnesses.base(np.arange(10)) < 0.06
+    assert 0.049 < witnesses.base(np.arange(150)) < 0.2
 
 
 def test_suspects_come_most_suspicious_first_and_once(witnesses):

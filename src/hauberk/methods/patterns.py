@@ -360,10 +360,13 @@ def _every(n: int, most: int) -> Codes:
 
 
 def _expected(wrong: Any, labels: Codes, rows: Codes) -> float:
-    """Mean over ``rows`` of how often rows with their label are contradicted anyway."""
-    totals = np.maximum(np.bincount(labels), 1)
-    shares = np.maximum(np.bincount(labels, wrong, totals.size) / totals, _SLACK)
-    return float(shares[labels[rows]].mean())
+    """Mean over ``rows`` of how often *other* rows with their label are contradicted."""
+    size = int(labels.max()) + 1
+    own, inside = labels[rows], wrong[rows]
+    totals = np.bincount(labels, minlength=size) - np.bincount(own, minlength=size)
+    hits = np.bincount(labels, wrong, size) - np.bincount(own, inside, size)
+    shares = np.maximum(hits / np.maximum(totals, 1), _SLACK)
+    return float(shares[own].mean())
 
 
 class Jury:

@@ -34,6 +34,7 @@ _SPECTRAL_WEIGHT = 0.05
 _TAIL_WEIGHT = 0.009
 _MIN_DIFFUSE_SHARE = 0.85
 _MIN_CLASSES = 6
+_MIN_DIFFUSE_ROWS = 15
 _MIN_ORIGINS = 0.4
 _NOT_REFUTED = 0.5
 
@@ -62,8 +63,9 @@ class BackdoorTriggers(Check[Dataset]):
         that alone decides the label (an imputed constant) is reported as a trigger.
 
     Args:
-        alpha: Chance of a suspect in clean data after correction, 0 to 1; chosen far below
-            what chance alone needs, because honest features interact.
+        alpha: Chance of a suspect in clean pictures or texts after correction, 0 to 1.
+        alpha_table: The same in tables and for fine structures, far below what chance alone
+            needs, because columns interact honestly where windows of pixels do not.
 
     Example:
         >>> import pyarrow as pa
@@ -85,7 +87,8 @@ class BackdoorTriggers(Check[Dataset]):
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("AN-1"),)
     subject: ClassVar[Any] = Dataset
 
-    alpha: float = 1e-8
+    alpha: float = 1e-5
+    alpha_table: float = 1e-8
 
     def check(self, subject: Dataset) -> Iterator[Finding | RowScores]:
         """Scores for all rows, and a finding for each of the strongest suspects.
@@ -99,7 +102,8 @@ class BackdoorTriggers(Check[Dataset]):
         witnesses = Witnesses(x, labels)
         search = Search(labels, witnesses.wrong)
         candidates = suspects(_patterns(search, rows, known), search, witnesses)
-        found = self._convicted(candidates, rows, x, labels, search.n_looked)
+        alarming = [s for s in candidates if self._is_alarming(s, len(rows.classes))]
+        found = self._confirmed(alarming, x, labels, search.n_looked)
         tail = np.maximum(witnesses.margins(), 0) + _SPECTRAL_WEIGHT * spectral(x, labels)
         scores = np.zeros(rows.n_rows)
         scores[known] = _scored(found, _TAIL_WEIGHT * tail)
@@ -107,29 +111,36 @@ class BackdoorTriggers(Check[Dataset]):
             path=subject.name, n_rows=rows.n_rows, read=lambda: iter([(0, scores.tolist())])
         )
         for suspect in _distinct(found)[:_MAX_FINDINGS]:
-            yield _finding(subject, rows, known, suspect, self.alpha)
+            yield _finding(subject, rows, known, suspect, self._threshold(suspect))
 
-    def _convicted(
-        self, candidates: list[Suspect], rows: embed.Rows, x: Any, labels: Any, n_looked: int
+    def _confirmed(
+        self, alarming: list[Suspect], x: Any, labels: Any, n_looked: int
     ) -> list[Suspect]:
-        """The alarming candidates; in tables trees must agree on each that differs."""
-        n_classes = len(rows.classes)
-        found = [suspect for suspect in candidates if self._is_alarming(suspect, n_classes)]
-        if not found or rows.images is not None or rows.texts is not None:
-            return found
+        """The alarming suspects; on patterns of columns trees must agree."""
+        others = [suspect for suspect in alarming if not suspect.pattern.columns]
+        tabular = _distinct([suspect for suspect in alarming if suspect.pattern.columns])
+        if not tabular:
+            return others
         jury = Jury(x, labels)
-        confirmed = [jury.confirm(s, n_looked) for s in _distinct(found)[:_MAX_CONFIRMED]]
-        return [suspect for suspect in confirmed if self._is_alarming(suspect, n_classes)]
+        heard = (jury.confirm(suspect, n_looked) for suspect in tabular[:_MAX_CONFIRMED])
+        agreed = [s for s in heard if s.p_value < self.alpha_table and s.share >= _MIN_SHARE]
+        return sorted([*others, *agreed], key=lambda suspect: suspect.p_value)
+
+    def _threshold(self, suspect: Suspect) -> float:
+        is_blunt = bool(suspect.pattern.columns) or suspect.pattern.is_diffuse
+        return self.alpha_table if is_blunt else self.alpha
 
     def _is_alarming(self, suspect: Suspect, n_classes: int) -> bool:
         """Groups without an equal part must also have come from many classes.
 
         Honest variants of a class resemble one or two others; stamped rows came from all.
         """
-        if suspect.p_value >= self.alpha:
+        if suspect.p_value >= self._threshold(suspect):
             return False
         if not suspect.pattern.is_diffuse:
             return suspect.share >= _MIN_SHARE
+        if suspect.pattern.rows.size < _MIN_DIFFUSE_ROWS:
+            return False
         many = n_classes >= _MIN_CLASSES and suspect.n_origins >= _MIN_ORIGINS * n_classes
         return suspect.share >= _MIN_DIFFUSE_SHARE and many
 
