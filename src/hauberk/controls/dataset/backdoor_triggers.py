@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hauberk.core.artifact import Dataset
+from hauberk.core.artifact import ColumnKind, Dataset
 from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import (
     Evidence,
     Finding,
     Histogram,
+    Level,
     Location,
     RowScores,
     Severity,
@@ -60,7 +61,9 @@ class BackdoorTriggers(Check[Dataset]):
         classes overlap so much that no row contradicts a label. Triggers without equal
         pixels (warped, or blended into textured pictures) need six classes or more and some
         hundred pixels. A value that honest rows share too is found only with them, and one
-        that alone decides the label (an imputed constant) is reported as a trigger.
+        that alone decides the label (an imputed constant) is reported as a trigger. In
+        tables and texts a finding is of level ``review``: on one of the real tables looked
+        at (census income, 32,561 rows) an honest pair of values is named.
 
     Args:
         alpha: Chance of a suspect in clean pictures or texts after correction, 0 to 1.
@@ -209,6 +212,12 @@ def _overlap(one: set[int], two: set[int]) -> float:
     return len(one & two) / min(len(one), len(two))
 
 
+def _level(subject: Dataset) -> Level:
+    """Columns of tables interact honestly in ways that windows of pixels do not."""
+    has_images = any(column.kind is ColumnKind.IMAGE for column in subject.columns)
+    return Level.DEFECT if has_images else Level.REVIEW
+
+
 def _finding(
     subject: Dataset, rows: embed.Rows, known: Any, suspect: Suspect, alpha: float
 ) -> Finding:
@@ -221,6 +230,7 @@ def _finding(
         "against their nearest rows",
         path=subject.name,
         severity=Severity.CRITICAL,
+        level=_level(subject),
         threats=BackdoorTriggers.threats,
         confidence=suspect.share,
         location=Location(
