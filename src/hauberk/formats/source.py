@@ -194,12 +194,17 @@ def _present(git: str, root: Path) -> Iterator[str]:
 
 
 def _changed(git: str, root: Path) -> Iterator[_Blob]:
-    """Every blob that any commit of any reference brought in, with the first such commit."""
+    """Every blob that any commit of any reference brought in, with the first such commit.
+
+    Only paths below ``root`` count: a project may be a folder of a larger repository, or lie
+    untracked in one that is none of its business.
+    """
     listed = ask(
         git,
         root,
         *("log", "--all", "--reverse", "--raw", "--no-abbrev", "--no-renames", "-m", "-z"),
         *("--format=commit %H", "--no-show-signature", "--no-ext-diff", "--no-textconv"),
+        *("--full-history", "--", "."),
     )
     seen: set[str] = set()
     commit, raw = "", b""
