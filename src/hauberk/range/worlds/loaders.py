@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hauberk.errors import HauberkError
+from hauberk.errors import HauberkError, UnavailableError
 from hauberk.isolation import Grants, Limits, spawn
 
 _SYSTEM_FOLDERS = ("/bin", "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null")
@@ -37,9 +37,18 @@ def opens(path: Path, loader: str) -> str:
     grants = Grants(read=here, write=(path.parent,))
     payload = json.dumps({"path": str(path), "loader": loader}).encode()
     try:
-        return spawn(f"{__name__}:load", payload, grants=grants, limits=_LIMITS).decode()
+        return _spawned(payload, grants)
+    except UnavailableError:  # a busy machine may end a worker before it has begun
+        try:
+            return _spawned(payload, grants)
+        except HauberkError as error:
+            return str(error)
     except HauberkError as error:
         return str(error)
+
+
+def _spawned(payload: bytes, grants: Grants) -> str:
+    return spawn(f"{__name__}:load", payload, grants=grants, limits=_LIMITS).decode()
 
 
 def load(payload: bytes) -> bytes:
