@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folder", default="hauberk-try", help="new folder to work in (default: hauberk-try)"
     )
-    parser.add_argument("--seconds", type=float, default=45.0, help="time for the attacks")
+    parser.add_argument("--seconds", type=float, default=35.0, help="time for the attacks")
     parser.add_argument("--quiet", action="store_true", help="print the result only")
 
 
