@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from hauberk.cli import main
 from hauberk.errors import TrustError, UnavailableError
+from hauberk.lifecycle.production import metadata_index
 from hauberk.lifecycle.settings import load
 from hauberk.lifecycle.verification import verify_project
 from hauberk.range import sample
 from hauberk.range.forgeries import Forgery, Site, flip_byte, forgeries, play
+from hauberk.trust.store import Store
 
 
 def test_an_honest_project_verifies(site: Site) -> None:
@@ -34,6 +37,14 @@ def test_a_file_that_no_step_made_does_not_disturb(site: Site) -> None:
 def test_a_product_missing_from_the_folder_is_still_held_by_the_store(site: Site) -> None:
     (site.root / "model.joblib").unlink()
     verify_project(load(site.root), site.configuration)
+
+
+def test_a_log_that_was_deleted_with_its_index_is_missed(site: Site) -> None:
+    shutil.rmtree(site.root / ".hauberk" / "log")
+    (site.root / ".hauberk" / "log").mkdir(mode=0o700)
+    metadata_index.path_of(Store.open(site.root)).unlink()
+    with pytest.raises(TrustError, match="does not hold the steps"):
+        verify_project(load(site.root), site.configuration)
 
 
 def test_another_users_root_refuses(site: Site, tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hauberk.controls.log.broken_log import BrokenLog
 from hauberk.controls.log.rewritten_metrics import RewrittenMetrics
-from hauberk.core.artifact import Comparison
+from hauberk.core.artifact import Comparison, Digest
 from hauberk.core.finding import Assessment, Outcome
 from hauberk.engine import assess
 from hauberk.errors import TrustError, UnavailableError
@@ -27,6 +28,25 @@ def judged_log(store: Store, root: Root | None) -> tuple[Assessment, ...]:
         claims = Comparison(old=segment, new=metadata_index.claims(store))
         results.append(assess(RewrittenMetrics(), claims, path="index of the metadata store"))
     return tuple(results)
+
+
+def refuse_unlogged(store: Store, envelopes: Sequence[Digest]) -> None:
+    """Refuse a release with steps that the log does not name.
+
+    Raises:
+        TrustError: An envelope is not in the log.
+    """
+    logged = set(metadata_index.logged_envelopes(store))
+    missing = [digest for digest in envelopes if digest not in logged]
+    if missing:
+        raise TrustError(
+            "the project's log does not hold the steps of the release",
+            subject="log",
+            rule="what is released is in the log",
+            expected=f"{len(envelopes)} signed steps",
+            found=f"{len(envelopes) - len(missing)}; no {missing[0]}",
+            hint="run again if the last run was cut short; else find out who removed the log",
+        )
 
 
 def refuse_broken(results: tuple[Assessment, ...]) -> None:

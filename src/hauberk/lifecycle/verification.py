@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hauberk.errors import UsageError
 from hauberk.lifecycle import releases
-from hauberk.lifecycle.log_check import judged_log, refuse_broken
+from hauberk.lifecycle.log_check import judged_log, refuse_broken, refuse_unlogged
 from hauberk.lifecycle.plan import plan
 from hauberk.trust.chain import VerifiedChain, verify_chain
 from hauberk.trust.places import BlobPlace, FolderPlace
@@ -26,9 +26,10 @@ def verify_project(
     """Verify the staged release of a project against the pinned root.
 
     The project's policy may not be below the pinned floor. The log must hold against its
-    signed heads and the index of metadata against the log. The chain is verified from the
-    release back to the sources, and every file of the project that the chain names is
-    hashed again where it lies.
+    signed heads, the index of metadata against the log, and every step of the release must
+    be in the log: one that was deleted whole has no heads to contradict. The chain is
+    verified from the release back to the sources, and every file of the project that the
+    chain names is hashed again where it lies.
 
     Raises:
         TrustError: Something is not what was signed; the error names it.
@@ -45,7 +46,7 @@ def verify_project(
     refuse_broken(judged_log(store, root))
     found = releases.required(store, name)
     release, statements = releases.envelopes(store, found)
-    return verify_release(
+    chain = verify_release(
         release,
         statements,
         root=root,
@@ -53,6 +54,8 @@ def verify_project(
         store=store,
         required=required_names(plan(settings)),
     )
+    refuse_unlogged(store, found.statements[: len(chain.links)])
+    return chain
 
 
 def verify_release(
