@@ -42,7 +42,30 @@ _THUMBNAILS = st.builds(
 )
 
 
-@given(plot=st.one_of(_HISTOGRAMS, _CURVES, _MATRICES, _THUMBNAILS))
+_EDGE = st.sampled_from((0.0, -1.0, 1.0, 5e-324, 1e-300, 1.2e308, -1.7976931348623157e308))
+_AT_THE_EDGE = st.builds(
+    Curve,
+    title=st.just("far"),
+    x=st.just("x"),
+    y=st.just("y"),
+    series=st.dictionaries(
+        st.just("s"),
+        st.lists(st.tuples(_EDGE, _EDGE), min_size=1, max_size=4).map(tuple),
+        min_size=1,
+    ),
+    mark=st.none() | _EDGE,
+) | st.builds(
+    Histogram,
+    title=st.just("far"),
+    edges=st.lists(_EDGE, min_size=2, max_size=4).map(sorted).map(tuple),
+    series=st.dictionaries(
+        st.just("s"), st.lists(_EDGE, min_size=3, max_size=3).map(tuple), min_size=1
+    ),
+    mark=st.none() | _EDGE,
+)
+
+
+@given(plot=st.one_of(_AT_THE_EDGE, _HISTOGRAMS, _CURVES, _MATRICES, _THUMBNAILS))
 def test_any_numbers_give_a_figure_without_numbers_that_svg_cannot_carry(plot: Plot):
     figure = draw(plot)
     assert figure.startswith("<figure")

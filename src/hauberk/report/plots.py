@@ -33,6 +33,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 10, 24, 38
 _GREYS = 32
 _LABEL = 16
 _TICKS = 4
+_FAR = 1e100
 
 Point = tuple[float, float]
 Span = tuple[float, float]
@@ -63,7 +64,10 @@ def histogram(plot: Histogram) -> Markup:
     edges = edges[: bins + 1]
     while len(edges) - 1 > MAX_BINS:
         edges, series = _halve(edges, series)
-    if not series or not bins or not all(map(math.isfinite, edges)) or edges[0] >= edges[-1]:
+    if not series or not bins or not all(map(math.isfinite, edges)):
+        return _nothing(plot.title)
+    edges = tuple(map(_finite, edges))
+    if edges[0] >= edges[-1]:
         return _nothing(plot.title)
     return _bars(plot, edges, series)
 
@@ -83,7 +87,7 @@ def _bars(
     plot: Histogram, edges: tuple[float, ...], series: Mapping[str, tuple[float, ...]]
 ) -> Markup:
     xs = (edges[0], edges[-1])
-    ys = (0.0, max((max(values, default=0.0) for values in series.values()), default=0.0) or 1.0)
+    ys = (0.0, _top(series))
     shapes = [
         _filled(edges, values, xs, ys) if i == 0 else _outline(edges, values, xs, ys, i)
         for i, values in enumerate(series.values())
@@ -91,6 +95,11 @@ def _bars(
     body = join((_axes(xs, ys, "", ""), shapes, _mark(plot.mark, xs)))
     words = f"Highest bar of {next(iter(series))}: {number(max(next(iter(series.values()))))}."
     return _figure(plot.title, body, words, tuple(series), plot.mark)
+
+
+def _top(series: Mapping[str, tuple[float, ...]]) -> float:
+    """The highest bar; one where there is none above zero."""
+    return max([0.0, *(max(values, default=0.0) for values in series.values())]) or 1.0
 
 
 def _filled(edges: Sequence[float], values: Sequence[float], xs: Span, ys: Span) -> Markup:
@@ -115,7 +124,7 @@ def _categories(plot: Histogram, series: Mapping[str, tuple[float, ...]]) -> Mar
     names = tuple(str(edge) for edge in plot.edges)[:MAX_CATEGORIES]
     if not names or not series:
         return _nothing(plot.title)
-    top = max((max(values, default=0.0) for values in series.values()), default=0.0) or 1.0
+    top = _top(series)
     pitch = 12 * len(series) + 10
     rows = [
         _category(name, [values[i : i + 1] for values in series.values()], top, 6 + i * pitch)
@@ -156,13 +165,15 @@ def _category(name: str, values: Sequence[Sequence[float]], top: float, y: float
 def curve(plot: Curve) -> Markup:
     """Points joined by lines, one form of line for each series."""
     series = {
-        name: _thin([(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)])
+        name: _thin(
+            [(_finite(x), _finite(y)) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+        )
         for name, points in list(plot.series.items())[:MAX_SERIES]
     }
     points = [point for line in series.values() for point in line]
     if not points:
         return _nothing(plot.title)
-    marks = [plot.mark] if plot.mark is not None and math.isfinite(plot.mark) else []
+    marks = [_finite(plot.mark)] if plot.mark is not None and math.isfinite(plot.mark) else []
     xs = _span([x for x, _ in points] + marks)
     ys = _span([y for _, y in points])
     lines = [_line(line, xs, ys, i) for i, line in enumerate(series.values()) if line]
@@ -265,7 +276,7 @@ def interval(
     The side of the target that counts as met is shaded.
     """
     low, high = bounds or (value, value)
-    numbers = [item for item in (0.0, value, low, high, target) if math.isfinite(item)]
+    numbers = [_finite(item) for item in (0.0, value, low, high, target)]
     span = (min(numbers), 1.0) if max(numbers) <= 1 else _span(numbers)
     x, left, right, goal = (_along(item, span) for item in (value, low, high, target))
     start, end = (goal, _along(span[1], span)) if at_least else (_along(span[0], span), goal)
@@ -376,8 +387,6 @@ def _y(value: float, span: Span) -> float:
 
 def _span(values: Sequence[float]) -> Span:
     low, high = min(values), max(values)
-    if not math.isfinite(high - low):
-        return (-1.0, 1.0)
     if high - low > max(abs(low), abs(high)) * 1e-9:
         return (low, high)
     pad = abs(low) / 2 or 0.5
@@ -385,7 +394,13 @@ def _span(values: Sequence[float]) -> Span:
 
 
 def _finite(value: float) -> float:
-    return value if math.isfinite(value) else 0.0
+    """``value`` where differences, products and logarithms of two such numbers stay finite.
+
+    Beyond 1e100 no picture tells one number from another, and below 1e-100 none from zero.
+    """
+    if not math.isfinite(value) or abs(value) < 1 / _FAR:
+        return 0.0
+    return max(-_FAR, min(_FAR, value))
 
 
 def _cut(text: str, limit: int = _LABEL) -> str:
