@@ -32,6 +32,7 @@ from hauberk.core.artifact import (
     SourceFile,
     Splits,
     StepRecord,
+    Synthesis,
     Window,
 )
 from hauberk.errors import ArtifactError
@@ -149,6 +150,24 @@ def splits(folder: Path) -> Splits:
 def splits_of_odd_values(folder: Path) -> Splits:
     """Parts that do not fit each other."""
     return Splits(train=table_of_odd_values(folder), test=table_of_nothing(folder))
+
+
+def synthesis(folder: Path) -> Synthesis:
+    """An honest generator: rows drawn as the real ones were."""
+    return Synthesis(
+        synthetic=mixed_table(folder, seed=4),
+        train=mixed_table(folder, seed=5),
+        control=mixed_table(folder, seed=6),
+    )
+
+
+def synthesis_of_odd_values(folder: Path) -> Synthesis:
+    """Parts that do not fit each other."""
+    return Synthesis(
+        synthetic=table_of_odd_values(folder),
+        train=table_of_odd_values(folder),
+        control=table_of_nothing(folder),
+    )
 
 
 # Files -------------------------------------------------------------------------------
@@ -459,6 +478,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     Dataset: (mixed_table, numbers_table, pictures, table_without_label),
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits,),
+    Synthesis: (synthesis,),
     ModelFile: (linear_model, array_file, onnx_model),
     Evaluation: (honest_evaluation,),
     CodeTree: (small_project,),
@@ -481,6 +501,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     ),
     (Comparison, Dataset): (comparison_of_strangers,),
     Splits: (splits_of_odd_values,),
+    Synthesis: (synthesis_of_odd_values,),
     Evaluation: (evaluation_of_nonsense,),
     ModelFile: (file_of_noise, empty_file, cut_zip, cut_pickle, missing_file),
     CodeTree: (odd_project,),

@@ -42,6 +42,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--label", metavar="COL", help="column to predict")
     data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
     data.add_argument("--against", metavar="FILE", type=Path, help="an older version of PATH")
+    data.add_argument(
+        "--control", metavar="FILE", type=Path, help="real rows that a generator never saw"
+    )
+    data.add_argument("--group", metavar="COL", help="may stand on one side of a split only")
+    data.add_argument("--time", metavar="COL", help="training rows come before the others")
+    data.add_argument(
+        "--min-group",
+        metavar="N",
+        type=int,
+        default=0,
+        help="rows that each combination of --sensitive must have",
+    )
     data.add_argument("--annotator", metavar="COL", help="column that names who labelled a row")
     data.add_argument("--source", metavar="COL", help="column that names who gave a row")
     data.add_argument("--sensitive", metavar="COLS", default="", help="protected groups: a,b,c")
@@ -65,6 +77,10 @@ def run(args: argparse.Namespace) -> int:
         sensitive=tuple(name for name in args.sensitive.split(",") if name),
         train=args.train,
         against=args.against,
+        control=args.control,
+        group=args.group,
+        time=args.time,
+        min_group=args.min_group,
         arrays=_arrays(args.arrays),
         history=not args.no_history,
     )
