@@ -23,6 +23,8 @@ _ORDER: dict[str, str] = {
     "data": "keep, list, compare, check out and verify versions of data sets",
     "sign": "sign a model or any folder (OpenSSF Model Signing)",
     "serve": "put a verified model on line behind the guard",
+    "monitor": "hold live rows against what training saw",
+    "validate": "judge a model: scores, robustness, fairness, what it remembers",
     "log": "verify, show or witness the append-only log",
     "threats": "list the threats with their controls, attacks and measured figures",
     "range": "attack the controls and measure how they hold",
