@@ -185,6 +185,15 @@ def _signing(place: Place, store: Store, root: Root) -> Iterator[Hand]:
                 found=key[:16],
                 hint="ask the owners of the root to add your key",
             )
+        if root.keys(Role.LIFECYCLE).threshold > 1:
+            raise UnavailableError(
+                "one person alone cannot sign versions of this project",
+                subject=place.name,
+                rule="the root's threshold of lifecycle keys signs",
+                expected=f"{root.keys(Role.LIFECYCLE).threshold} keys",
+                found="one",
+                hint="pin a root with threshold 1 for data; joint signing is not built yet",
+            )
         yield hand_of(signer, store)
 
 

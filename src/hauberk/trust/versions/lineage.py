@@ -222,9 +222,8 @@ def verify_links(name: str, links: Sequence[Link], *, blobs: Blobs, root: Root) 
 def _signed(name: str, link: Link, blobs: Blobs, root: Root) -> tuple[Version, tuple[str, ...]]:
     keys = root.keys(Role.LIFECYCLE)
     envelope = Envelope.from_bytes(_small(blobs, link.envelope), canonical=True)
-    good = dsse.verify_keys(
-        envelope, keys.by_id(), keys.threshold, payload_type=PAYLOAD_TYPE, strict=True
-    )
+    # Not strict: after a rotation old versions bear signatures of keys that went.
+    good = dsse.verify_keys(envelope, keys.by_id(), keys.threshold, payload_type=PAYLOAD_TYPE)
     said = parse(good.payload)
     data = _small(blobs, link.version)
     version = read_version(data)
@@ -256,6 +255,26 @@ def _small(blobs: Blobs, digest: Digest) -> bytes:
     return b"".join(blobs.open(digest))
 
 
+def check_seen(found: Verified, seen: Link, *, hint: str = "pin the newest version") -> None:
+    """Rule 3, for a link that is known from before.
+
+    Raises:
+        TrustError: The lineage ends before it, or has another version of its number.
+    """
+    same = [link for link in found.links if link.number == seen.number]
+    if [link.version for link in same] != [seen.version]:
+        raise TrustError(
+            f"the store is older than, or another than, what was seen of {found.version.name}",
+            subject=found.version.name,
+            rule="a data set never goes back behind a version that was seen",
+            expected=f"version {seen.number}, {seen.version}",
+            found=f"version {found.links[-1].number}"
+            + (f", {same[0].version} as {seen.number}" if same else ""),
+            hint=f"an old or foreign copy of the store was put in its place; restore the newest; "
+            f"{hint}",
+        )
+
+
 # What this user has seen ---------------------------------------------------------------
 
 
@@ -279,21 +298,8 @@ class Seen:
             TrustError: A later version, or another one of this number, was seen before.
         """
         path = self.folder / f"{found.version.name}.json"
-        if not is_there(path):
-            return
-        seen = self._read(path)
-        same = [link for link in found.links if link.number == seen.number]
-        if [link.version for link in same] != [seen.version]:
-            raise TrustError(
-                f"the store is older than, or another than, what was seen of {found.version.name}",
-                subject=found.version.name,
-                rule="a data set never goes back behind a version that this user has seen",
-                expected=f"version {seen.number}, {seen.version}",
-                found=f"version {found.links[-1].number}"
-                + (f", {same[0].version} as {seen.number}" if same else ""),
-                hint="an old or foreign copy of the store was put in its place; restore the "
-                f"newest, or remove {path} if the history was rewritten on purpose",
-            )
+        if is_there(path):
+            check_seen(found, self._read(path), hint=f"remove {path} if the history was rewritten")
 
     def _read(self, path: Path) -> Link:
         try:
