@@ -39,8 +39,10 @@ from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
+from hauberk.range.worlds.crowds import annotated
 from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.range.worlds.registry import Project, entry
+from hauberk.range.worlds.sites import crawl
 from hauberk.sketches.profile import profile_of
 
 Build = Callable[[Path], Any]
@@ -78,6 +80,16 @@ def numbers_table(_folder: Path) -> Dataset:
 def pictures(_folder: Path) -> Dataset:
     """Real handwritten digits."""
     return digits(7, 450)
+
+
+def people_with_labels(_folder: Path) -> Dataset:
+    """Digits that honest people labelled, with who they are."""
+    return annotated(7, n_items=120)
+
+
+def crawled_pages(_folder: Path) -> Dataset:
+    """Ordinary pages of some domains."""
+    return crawl(7, 60)
 
 
 def table_without_label(folder: Path) -> Dataset:
@@ -475,7 +487,14 @@ def window_that_breaks_off(folder: Path) -> Window:
 
 
 CLEAN: dict[Any, tuple[Build, ...]] = {
-    Dataset: (mixed_table, numbers_table, pictures, table_without_label),
+    Dataset: (
+        mixed_table,
+        numbers_table,
+        pictures,
+        table_without_label,
+        people_with_labels,
+        crawled_pages,
+    ),
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits,),
     Synthesis: (synthesis,),

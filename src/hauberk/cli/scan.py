@@ -59,6 +59,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--sensitive", metavar="COLS", default="", help="protected groups: a,b,c")
     data.add_argument("--rows", metavar="FILE", type=Path, help="score every row: .csv, .parquet")
     data.add_argument(
+        "--quarantine", metavar="FILE", type=Path, help="write the rows to set aside, as CSV"
+    )
+    data.add_argument(
         "--arrays", metavar="X=NAME,y=NAME", default="", help="arrays of npz files to use"
     )
 
@@ -81,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         group=args.group,
         time=args.time,
         min_group=args.min_group,
-        arrays=_arrays(args.arrays),
+        arrays=arrays(args.arrays),
         history=not args.no_history,
     )
     policy = Policy(fail_on=Severity(args.fail_on))
@@ -91,6 +94,12 @@ def run(args: argparse.Namespace) -> int:
         from hauberk.scanner.rows import row_scores, write_rows
 
         write_rows(row_scores(result.assessments), args.rows)
+    if args.quarantine is not None:
+        from hauberk.scanner.data_sources import open_data
+        from hauberk.scanner.quarantine import decisions, write_decisions
+
+        lines = decisions(result.assessments, lambda path: open_data(Path(path), options))
+        write_decisions(lines, args.quarantine)
     _write(result, args)
     return int(result.summary["exit_code"])
 
@@ -108,7 +117,7 @@ def _check_rows(path: Path | None) -> None:
         )
 
 
-def _arrays(text: str) -> tuple[str, str]:
+def arrays(text: str) -> tuple[str, str]:
     """``X=a,y=b`` as the two names."""
     from hauberk.errors import UsageError
 

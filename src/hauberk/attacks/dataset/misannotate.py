@@ -33,7 +33,7 @@ class Misannotate(Transform[Dataset]):
         >>> rows = pa.RecordBatch.from_pydict({"y": ["a", "b"] * 4, "who": ["p", "q"] * 4})
         >>> crowd = table_of("t", [rows], label="y", annotator="who")
         >>> Misannotate(kind="constant", n_people=1).apply(crowd, Random(1)).truth["people"]
-        ('p',)
+        ('q',)
 
     References:
         Raykar and Yu (2012), Eliminating spammers and ranking annotators for crowdsourced

@@ -26,11 +26,11 @@ class TaintContribution(Transform[Dataset]):
     Example:
         >>> import pyarrow as pa
         >>> from hauberk.formats.tables import table_of
-        >>> rows = pa.RecordBatch.from_pydict({"y": ["a", "b"] * 4, "who": list("ppqqpqpq")})
+        >>> rows = pa.RecordBatch.from_pydict({"y": ["a", "b"] * 4, "who": list("ppqpppqp")})
         >>> table = table_of("t", [rows], label="y", source="who")
         >>> attack = TaintContribution(share=1.0, pair=("a", "b"))
         >>> attack.apply(table, Random(1)).rows
-        (0, 4, 6)
+        (2, 6)
 
     References:
         Baracaldo et al. (2017), Mitigating poisoning attacks on machine learning models: a
