@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import cast
 
 from hauberk.errors import ArtifactError, LimitError
+from hauberk.formats import sevenzip
 from hauberk.formats.archives import (
     BoundError,
     Ledger,
@@ -25,6 +26,7 @@ from hauberk.formats.archives import (
     is_tar,
     list_tar,
     list_zip,
+    path_trick,
     stream_kind,
     unpack,
 )
@@ -197,6 +199,8 @@ def _as_archive(span: Span, head: bytes, place: _Place) -> Iterator[Part | Troub
         yield Trouble(TroubleKind.EVASIVE, reason, place.inner)
     if is_tar(head):
         yield from _walk_tar(span, place)
+    if head.startswith(sevenzip.MAGIC):
+        yield from _walk_sevenzip(span, place)
 
 
 def _points_at_directory(span: Span, end: int) -> bool:
@@ -262,6 +266,40 @@ def _walk_tar(span: Span, place: _Place) -> Iterator[Part | Trouble]:
             yield from _walk(span.part(entry.data, entry.size), place.inside(entry.name))
         else:
             yield replace(entry, inner=place.inner)
+
+
+def _walk_sevenzip(span: Span, place: _Place) -> Iterator[Part | Trouble]:
+    """Members in order; a stream that holds several is unpacked once."""
+    try:
+        archive = sevenzip.list_sevenzip(span)
+        for number, folder in enumerate(archive.folders):
+            entries = [entry for entry in archive.entries if entry.folder == number]
+            yield from _walk_folder(span, (folder, entries), place)
+    except sevenzip.UnreadError as error:
+        yield Trouble(TroubleKind.UNREAD, f"the 7z archive has {error}", place.inner)
+
+
+def _walk_folder(
+    span: Span, packed: tuple[sevenzip.Folder, list[sevenzip.SevenZipEntry]], place: _Place
+) -> Iterator[Part | Trouble]:
+    folder, entries = packed
+    problems: list[ArtifactError] = []
+    chunks = _spent(sevenzip.unpack_folder(span, folder), folder.packed, place)
+    with spooled(_until_problem(chunks, problems)) as result:
+        yield from (_trouble(problem, place) for problem in problems)
+        for entry in entries:
+            inside = place.inside(entry.name)
+            if trick := path_trick(entry.name):
+                yield Trouble(TroubleKind.EVASIVE, trick, inside.inner)
+            yield from _walk(result.part(entry.start, entry.size), inside)
+
+
+def _spent(chunks: Iterator[bytes], packed: int, place: _Place) -> Iterator[bytes]:
+    unpacked = 0
+    for chunk in chunks:
+        unpacked += len(chunk)
+        place.ledger.spend(len(chunk), unpacked=unpacked, packed=packed)
+        yield chunk
 
 
 def _as_stream(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
@@ -391,10 +429,7 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"\x89HDF\r\n\x1a\n", Kind.HDF5, "HDF5"),
     (0, b"GGUF", Kind.GGUF, "GGUF"),
     (4, b"TFL3", Kind.TFLITE, "TensorFlow Lite"),
-    (0, b"7z\xbc\xaf\x27\x1c", Kind.UNREAD, "7z archive"),
     (0, b"Rar!\x1a\x07", Kind.UNREAD, "RAR archive"),
-    (0, b"\x28\xb5\x2f\xfd", Kind.UNREAD, "zstd stream"),
-    (0, b"\x04\x22\x4d\x18", Kind.UNREAD, "lz4 stream"),
     (0, b"LZIP", Kind.UNREAD, "lzip stream"),
     (0, b"CBM1", Kind.BOOSTER, "CatBoost model"),
     (0, b"binf", Kind.INERT, "XGBoost binary"),

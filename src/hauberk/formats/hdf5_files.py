@@ -7,7 +7,7 @@ attributes that hold a configuration of Keras or a pickle of PyTables.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from hauberk.errors import ArtifactError
@@ -93,26 +93,22 @@ def _message(visit: _Visit, message: Message, path: str) -> Iterator[Said]:
     body, file = message.body, visit.file
     if message.kind == _ATTRIBUTE:
         yield from _attribute(file, message, path)
-    elif message.kind == _LINK:
-        yield from _link(visit, body, path)
     elif message.kind == _LINK_INFO:
-        at = 10 if body[1:2] and body[1] & 1 else 2
-        for link in dense_messages(file, file.address(body, at), _next(file, body, at)):
+        for link in _dense(file, body, 8):
             yield from _link(visit, link, path)
     elif message.kind == _ATTRIBUTE_INFO:
-        at = 4 if body[1:2] and body[1] & 1 else 2
-        for raw in dense_messages(file, file.address(body, at), _next(file, body, at)):
+        for raw in _dense(file, body, 2):
             yield from _attribute(file, Message(_ATTRIBUTE, 0, raw), path)
-    elif message.kind == _TABLE:
-        yield from _table(visit, body, path)
-    elif message.kind == _EXTERNAL:
-        yield from _external(file, body, path)
-    elif message.kind == _LAYOUT:
-        yield from _layout(file, body, path)
+    elif message.kind in _OF_OBJECTS:
+        yield from _OF_OBJECTS[message.kind](visit, body, path)
 
 
-def _next(file: Hdf5, body: bytes, at: int) -> int:
-    return file.address(body, at + file.offsets)
+def _dense(file: Hdf5, body: bytes, order_bytes: int) -> Iterator[bytes]:
+    """Messages kept outside of the header; a counter may stand in front of the addresses."""
+    if len(body) < 2:  # noqa: PLR2004
+        raise malformed("a message is cut")
+    at = 2 + (order_bytes if body[1] & 1 else 0)
+    return dense_messages(file, file.address(body, at), file.address(body, at + file.offsets))
 
 
 # Links
@@ -193,7 +189,8 @@ def _dims(file: Hdf5, body: bytes) -> tuple[int, ...]:
     return tuple(file.length(body, start + i * file.lengths) for i in range(rank))
 
 
-def _external(file: Hdf5, body: bytes, path: str) -> Iterator[Said]:
+def _external(visit: _Visit, body: bytes, path: str) -> Iterator[Said]:
+    file = visit.file
     heap = file.local_heap(file.address(body, 8))
     used = int.from_bytes(body[6:8], "little")
     at = 8 + file.offsets
@@ -203,7 +200,8 @@ def _external(file: Hdf5, body: bytes, path: str) -> Iterator[Said]:
         yield _outside(f"the data set {printable(path)!r} is kept in {printable(name)!r}")
 
 
-def _layout(file: Hdf5, body: bytes, path: str) -> Iterator[Said]:
+def _layout(visit: _Visit, body: bytes, path: str) -> Iterator[Said]:
+    file = visit.file
     version = body[0]
     kind = body[1] if version > 2 else body[2]  # noqa: PLR2004
     if version > 3 and kind == _VIRTUAL:  # noqa: PLR2004
@@ -227,6 +225,14 @@ def _virtual(file: Hdf5, body: bytes, path: str) -> Iterator[Said]:
         yield _outside(f"the data set {printable(path)!r} is made from {printable(source)!r}")
 
 
+_OF_OBJECTS: dict[int, Callable[[_Visit, bytes, str], Iterator[Said]]] = {
+    _LINK: _link,
+    _TABLE: _table,
+    _EXTERNAL: _external,
+    _LAYOUT: _layout,
+}
+
+
 # Attributes
 
 
@@ -238,13 +244,13 @@ def _attribute(file: Hdf5, message: Message, path: str) -> Iterator[Said]:
         raise malformed("an attribute is cut")
     version = body[0]
     sizes = [int.from_bytes(body[at : at + 2], "little") for at in (2, 4, 6)]
-    step = (lambda n: -(-n // 8) * 8) if version == 1 else (lambda n: n)
+    unit = 8 if version == 1 else 1  # the first version pads its parts
     at = 9 if version == 3 else 8  # noqa: PLR2004
     name = body[at : at + sizes[0]].split(b"\0", 1)[0].decode("utf-8", "replace")
-    at += step(sizes[0])
+    at += -(-sizes[0] // unit) * unit
     kind = body[at : at + sizes[1]]
-    at += step(sizes[1])
-    at += step(sizes[2])
+    at += -(-sizes[1] // unit) * unit
+    at += -(-sizes[2] // unit) * unit
     if version > 1 and body[1] & 1:
         return  # a committed type: numbers or records, which nobody interprets
     for value in _values(file, kind, body[at:]):

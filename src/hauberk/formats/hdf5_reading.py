@@ -170,15 +170,12 @@ class Hdf5:
             if not is_first and data[:4] != b"OCHK":
                 raise malformed("a header continues in nothing")
             is_first = False
-            yield from self._in_block(body, bool(flags & 4), blocks)
+            yield from self._in_block(body, blocks, head=6 if flags & 4 else 4)
 
     def _in_block(
-        self,
-        data: bytes,
-        has_order: bool,
-        blocks: list[tuple[int, int]],  # noqa: FBT001
+        self, data: bytes, blocks: list[tuple[int, int]], *, head: int
     ) -> Iterator[Message]:
-        at, head = 0, 6 if has_order else 4
+        at = 0
         while at + head <= len(data):
             length = _u16(data, at + 1)
             body = data[at + head : at + head + length]

@@ -40,16 +40,20 @@ def judge_hub(data: bytes) -> Iterator[Remark]:
     if isinstance(value, Doubled):
         yield evasive("a key of the configuration stands twice")
     for node in objects_of(value):
-        for key, judge in _KEYS.items():
-            if node.get(key):
-                yield from judge(node[key])
-        for key in _PROMPTS & node.keys():
-            yield from _prompt(key, node[key])
+        yield from _of_object(node)
     if isinstance(value, dict):
         yield from _labels(value)
         yield from _pipeline(value)
     elif isinstance(value, list):
         yield from _modules(value)
+
+
+def _of_object(node: dict[str, Any]) -> Iterator[Remark]:
+    for key, judge in _KEYS.items():
+        if node.get(key):
+            yield from judge(node[key])
+    for key in sorted(_PROMPTS & node.keys()):
+        yield from _prompt(key, node[key])
 
 
 # Code

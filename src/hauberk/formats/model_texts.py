@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hauberk.errors import ArtifactError
 from hauberk.formats.bounded_json import MAX_JSON_BYTES, read_json
@@ -22,26 +22,14 @@ MAX_TEXT_BYTES = 16 << 20
 def judge_model_text(span: Span, detail: str) -> Iterator[Said]:
     """What is wrong with a text of the kind that ``detail`` names."""
     kind = TextKind(detail)
-    if kind is TextKind.LIGHTGBM:
+    if kind is TextKind.LIGHTGBM or (kind is TextKind.XGBOOST and span.size > MAX_JSON_BYTES):
         return
     if kind is TextKind.PMML:
         yield from _pmml(_text(span.read(0, MAX_TEXT_BYTES)))
-        return
-    if span.size > MAX_JSON_BYTES:
-        if kind is not TextKind.XGBOOST:
-            yield unread(f"the {kind} has {span.size} bytes")
-        return
-    data = span.read(0, span.size)
-    if kind is TextKind.KERAS:
-        yield from judge_keras(data)
-    elif kind is TextKind.HUB:
-        yield from judge_hub(data)
-    elif kind is TextKind.TEMPLATE:
-        yield from judge_template(_text(data))
-    elif kind is TextKind.YAML:
-        yield from _yaml(_text(data))
+    elif span.size > MAX_JSON_BYTES:
+        yield unread(f"the {kind} has {span.size} bytes")
     else:
-        yield from _bounded(data)
+        yield from _JUDGES[kind](span.read(0, span.size))
 
 
 def _bounded(data: bytes) -> Iterator[Said]:
@@ -124,6 +112,15 @@ def _yaml(text: str) -> Iterator[Said]:
             yield Remark(Grade.DANGEROUS, target[1], text_, 0)
 
 
+_JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
+    TextKind.KERAS: judge_keras,
+    TextKind.HUB: judge_hub,
+    TextKind.XGBOOST: _bounded,
+    TextKind.TEMPLATE: lambda data: judge_template(_text(data)),
+    TextKind.YAML: lambda data: _yaml(_text(data)),
+}
+
+
 # Code that an archive brings to its loader
 
 
@@ -144,9 +141,9 @@ _OPERATOR = re.compile(
     r"\bops\.(\w+)\.(\w+)\s*\(|\btorch\.(from_file|save|load|ops\.\w+\.\w+)\s*\("
 )
 _OWN_OPERATORS = frozenset(
-    "aten prim prims torchvision quantized _quantized sparse onednn mkldnn xnnpack metal vulkan "
-    "torchaudio fbgemm quantized_decomposed inductor torch_sparse torch_scatter torch_cluster "
-    "profiler cuda static_runtime".split()  # noqa: SIM905 - a table of names
+    {"aten", "prim", "prims", "torchvision", "quantized", "_quantized", "sparse", "onednn"}
+    | {"mkldnn", "xnnpack", "metal", "vulkan", "torchaudio", "fbgemm", "quantized_decomposed"}
+    | {"inductor", "torch_sparse", "torch_scatter", "torch_cluster", "profiler", "cuda"}
 )
 _FILES = frozenset({"from_file", "save", "load"})
 _PYTHON = re.compile(r"\^\w+\(")

@@ -10,7 +10,7 @@ can also change what a model does: a branch on words of the user, planted instru
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from hauberk.errors import ArtifactError
 from hauberk.formats.planted_text import judge_text
@@ -55,18 +55,29 @@ def judge_template(text: str) -> Iterator[Remark]:
         yield evasive(error.message)
         return
     seen: set[str] = set()
+    names = _constants(tree)
     for node in tree.walk():
-        for remark in _of_node(node):
+        judge = _JUDGES.get(node.kind)
+        for remark in judge(node, names) if judge else ():
             if remark.about not in seen:
                 seen.add(remark.about)
                 yield remark
-    yield from judge_text(_text_of(tree))
+    # Honest templates ask the model to keep quiet about how tools are called.
+    yield from (said for said in judge_text(_text_of(tree)) if said.grade > Grade.UNKNOWN)
 
 
-def _of_node(node: Node) -> Iterator[Remark]:
-    judge = _JUDGES.get(node.kind)
-    if judge is not None:
-        yield from judge(node)
+_Names = Mapping[str, object]
+"""Names that a template sets to one constant, which an index may be put together from."""
+
+
+def _constants(tree: Node) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for node in tree.walk():
+        is_plain = node.kind == "set" and len(node.children) == 2 and not node.body  # noqa: PLR2004
+        target = node.children[0].only() if is_plain else node
+        if is_plain and target.kind == "name":
+            found[str(target.value)] = _folded(node.children[1], found)
+    return found
 
 
 def _danger(what: str, node: Node) -> Remark:
@@ -86,7 +97,7 @@ def _is_reached(name: object) -> bool:
     )
 
 
-def _attribute(node: Node) -> Iterator[Remark]:
+def _attribute(node: Node, _names: _Names) -> Iterator[Remark]:
     if _is_reached(node.value):
         yield _danger(f"walks to the attribute {node.value!r}", node)
     owner = node.children[0]
@@ -94,47 +105,57 @@ def _attribute(node: Node) -> Iterator[Remark]:
         yield _danger(f"reaches into {owner.value!r}, an object of Jinja", node)
 
 
-def _subscript(node: Node) -> Iterator[Remark]:
+def _subscript(node: Node, names: _Names) -> Iterator[Remark]:
     index = node.children[1]
     if index.kind == "slice":
         return
     for part in index.children:
-        folded = _folded(part)
+        folded = _folded(part, names)
         if _is_reached(folded) and _DUNDER.search(str(folded)):
             yield _danger(f"walks to the item {folded!r}", node)
-        elif part.kind in {"binary", "filter", "call"} and _builds_text(part):
+        elif part.kind in {"binary", "filter", "call"} and _builds_text(part, names):
             yield _danger("computes the name of an attribute", node)
 
 
-def _builds_text(node: Node) -> bool:
+def _builds_text(node: Node, names: _Names) -> bool:
     """Whether an expression makes a string out of pieces, as nobody does to name a key."""
     if node.kind == "binary" and node.value == "~":
-        return any(isinstance(_folded(part), str) for part in node.children)
-    if node.kind == "binary" and node.value in {"+", "%"}:
-        return any(isinstance(_folded(part), str) for part in node.children)
+        return True
+    if node.kind == "binary" and node.value in {"+", "%", "*"}:
+        return any(isinstance(_folded(part, names), str) for part in node.children)
     return node.kind == "filter" and node.value in {"join", "reverse", "format", "replace"}
 
 
-def _folded(node: Node) -> object:
+def _folded(node: Node, names: _Names) -> object:
     """The constant that an expression comes to, where that is plain to see."""
     if node.kind == "constant":
         return node.value
+    if node.kind == "name":
+        return names.get(str(node.value))
     if node.kind == "list" and node.children:
-        parts = [_folded(part) for part in node.children]
+        parts = [_folded(part, names) for part in node.children]
         return parts if all(isinstance(part, str) for part in parts) else None
     if node.kind == "binary" and node.value in {"+", "~"}:
-        left, right = (_folded(part) for part in node.children)
-        return str(left) + str(right) if left is not None and right is not None else None
+        left, right = (_folded(part, names) for part in node.children)
+        return _short(str(left) + str(right)) if left is not None and right is not None else None
     if node.kind == "filter":
-        return _filtered(node)
+        return _filtered(node, names)
     return None
 
 
-def _filtered(node: Node) -> object:
-    value = _folded(node.children[0])
+def _short(text: str) -> str | None:
+    """A folded string, unless doubling it again and again has made it long."""
+    return text if len(text) <= _MAX_FOLDED else None
+
+
+_MAX_FOLDED = 1_000
+
+
+def _filtered(node: Node, names: _Names) -> object:
+    value = _folded(node.children[0], names)
     if node.value == "join" and isinstance(value, list):
-        mark = _folded(node.children[1]) if len(node.children) > 1 else ""
-        return str(mark or "").join(value)
+        mark = _folded(node.children[1], names) if len(node.children) > 1 else ""
+        return _short(str(mark or "").join(value))
     if node.value == "reverse" and isinstance(value, str):
         return value[::-1]
     if node.value in {"lower", "trim", "string"} and isinstance(value, str):
@@ -145,18 +166,18 @@ def _filtered(node: Node) -> object:
 # Calls, filters, names
 
 
-def _call(node: Node) -> Iterator[Remark]:
+def _call(node: Node, names: _Names) -> Iterator[Remark]:
     callee = node.children[0]
     if callee.kind == "attribute" and callee.value in {"format", "format_map"}:
-        yield from _format(node, callee)
+        yield from _format(node, callee, names)
     if callee.kind == "name" and callee.value == "range":
         sizes = [part.value for part in node.children[1:] if isinstance(part.value, int)]
         if any(abs(size) > MAX_RANGE for size in sizes):
             yield evasive(f"a template loops more than {MAX_RANGE} times")
 
 
-def _format(node: Node, callee: Node) -> Iterator[Remark]:
-    pattern = _folded(callee.children[0])
+def _format(node: Node, callee: Node, names: _Names) -> Iterator[Remark]:
+    pattern = _folded(callee.children[0], names)
     if callee.value == "format_map":
         yield _danger("formats a string by a map", node)
     elif isinstance(pattern, str) and (_FORMAT_WALK.search(pattern) or "__" in pattern):
@@ -165,19 +186,19 @@ def _format(node: Node, callee: Node) -> Iterator[Remark]:
         yield _doubt("formats a string that is not written in it")
 
 
-def _filter(node: Node) -> Iterator[Remark]:
+def _filter(node: Node, names: _Names) -> Iterator[Remark]:
     name = str(node.value)
     if name == "attr":
         yield _danger("looks up an attribute with the filter attr", node)
     elif name not in _FILTERS:
         yield _doubt(f"uses the filter {name[:40]!r}, which is not one of Jinja's")
     if name in _NAMED_ATTRIBUTE:
-        yield from _attribute_arguments(node)
+        yield from _attribute_arguments(node, names)
 
 
-def _attribute_arguments(node: Node) -> Iterator[Remark]:
+def _attribute_arguments(node: Node, names: _Names) -> Iterator[Remark]:
     for part in node.children[1:]:
-        value = _folded(part.children[0] if part.kind == "keyword" else part)
+        value = _folded(part.children[0] if part.kind == "keyword" else part, names)
         words = str(value).split(".") if isinstance(value, str) else []
         if any(_is_reached(word) for word in words):
             yield _danger(f"walks to the attribute {value!r} in a filter", node)
@@ -185,7 +206,7 @@ def _attribute_arguments(node: Node) -> Iterator[Remark]:
             yield _danger("looks up attributes with the filter attr", node)
 
 
-def _constant(node: Node) -> Iterator[Remark]:
+def _constant(node: Node, _names: _Names) -> Iterator[Remark]:
     if isinstance(node.value, str) and _SPELT.search(node.value):
         yield _danger(f"spells {node.value[:60]!r}", node)
 
@@ -196,37 +217,46 @@ _SPELT = re.compile(
 )
 
 
-def _name(node: Node) -> Iterator[Remark]:
+def _name(node: Node, _names: _Names) -> Iterator[Remark]:
     if _is_reached(node.value) and _DUNDER.search(str(node.value)):
         yield _danger(f"uses the name {node.value!r}", node)
 
 
-def _binary(node: Node) -> Iterator[Remark]:
-    folded = _folded(node) if node.value in {"+", "~"} else None
+def _binary(node: Node, names: _Names) -> Iterator[Remark]:
+    folded = _folded(node, names) if node.value in {"+", "~"} else None
     if isinstance(folded, str) and _DUNDER.search(folded) and node.children:
         yield _danger(f"puts {folded[:60]!r} together", node)
-    if node.value == "*" or node.value == "**":
-        sizes = [part.value for part in node.children if isinstance(part.value, int)]
-        if any(size > MAX_RANGE for size in sizes):
-            yield evasive("a template multiplies into something huge")
+    sizes = [part.value for part in node.children if type(part.value) is int]
+    if node.value in {"*", "**"} and any(size > MAX_RANGE for size in sizes):
+        yield evasive("a template multiplies into something huge")
+    elif node.value == "**" and len(sizes) == 2 and sizes[0].bit_length() * sizes[1] > _MAX_BITS:  # noqa: PLR2004
+        yield evasive("a template raises a number to something huge")
 
 
-def _import(node: Node) -> Iterator[Remark]:
+_MAX_BITS = 20
+
+
+def _keyword(node: Node, _names: _Names) -> Iterator[Remark]:
+    if _DUNDER.search(str(node.value)):
+        yield _danger(f"uses the name {node.value!r}", node)
+
+
+def _import(node: Node, _names: _Names) -> Iterator[Remark]:
     yield _danger(f"loads another template ({node.value})", node)
 
 
 # Branches on what the user writes
 
 
-def _if(node: Node) -> Iterator[Remark]:
+def _if(node: Node, names: _Names) -> Iterator[Remark]:
     for test in node.children[0].walk():
-        trigger = _trigger(test)
+        trigger = _trigger(test, names)
         if trigger and _adds_words(node.body[0]):
             yield evasive(f"a template adds text of its own when a message holds {trigger[:60]!r}")
             return
 
 
-def _trigger(node: Node) -> str:
+def _trigger(node: Node, names: _Names) -> str:
     """Words that a test looks for in what somebody wrote; marks of formats are none."""
     if node.kind == "binary" and node.value in {"in", "=="}:
         left, right = node.children
@@ -238,46 +268,62 @@ def _trigger(node: Node) -> str:
         needle, hay = node.children[1], callee.children[0]
     else:
         return ""
-    text = _folded(needle)
+    text = _folded(needle, names)
     is_plain = isinstance(text, str) and re.fullmatch(r"[\w ,.'!?-]{3,200}", text)
-    return str(text) if is_plain and _is_content(hay) else ""
+    is_word = is_plain and text not in _MODALITIES
+    return str(text) if is_word and _is_content(hay) else ""
 
 
 def _is_content(node: Node) -> bool:
-    for part in node.walk():
-        if part.kind == "attribute" and part.value in _CONTENTS:
-            return True
-        if part.kind == "constant" and part.value in _CONTENTS:
-            return True
-        if part.kind == "name" and part.value in _CONTENTS:
-            return True
-    return False
+    """Whether an expression is what somebody wrote, perhaps in small letters or stripped."""
+    while node.kind == "filter" or (node.kind == "call" and node.children[0].kind == "attribute"):
+        inner = node.children[0]
+        node = inner.children[0] if node.kind == "call" else inner
+    if node.kind == "subscript":
+        return any(part.value in _CONTENTS for part in node.children[1].children)
+    return node.kind in {"attribute", "name"} and node.value in _CONTENTS
+
+
+_MODALITIES = frozenset({"image", "video", "audio", "text", "image_url", "video_url", "type"})
+_MARKUP = re.compile(r"<[^<>]{1,80}>|\[/?[A-Z_]{2,20}\]")
 
 
 def _adds_words(branch: Node) -> bool:
+    """Whether a branch prints or sets several words that are no marks of the format."""
     for node in branch.body:
-        if node.kind == "if":
-            continue
-        text = _text_of(node)
-        if "raise_exception" not in text and len(_WORDS.findall(text)) >= _FEW_WORDS:
+        words = _WORDS.findall(_MARKUP.sub(" ", " ".join(_printed(node))))
+        if len(words) >= _FEW_WORDS:
             return True
     return False
 
 
+def _printed(node: Node) -> Iterator[str]:
+    """Text that a statement prints or keeps, and not what its tests compare with."""
+    if node.kind == "text":
+        yield str(node.value)
+    elif node.kind in {"output", "set"}:
+        for child in node.children:
+            if child.kind == "call" and child.children[0].value == "raise_exception":
+                return
+            yield from (
+                str(part.value)
+                for part in child.walk()
+                if part.kind == "constant" and isinstance(part.value, str)
+            )
+        yield from (text for inner in node.body for text in _printed(inner))
+
+
 def _text_of(node: Node) -> str:
-    """All text that a part of a template could print, with the names of its calls."""
-    found = []
-    for part in node.walk():
-        if part.kind == "text":
-            found.append(str(part.value))
-        elif part.kind == "constant" and isinstance(part.value, str):
-            found.append(part.value)
-        elif part.kind == "name" and part.value == "raise_exception":
-            found.append("raise_exception")
-    return "\n".join(found)
+    """All text that a template could print."""
+    return "\n".join(
+        str(part.value)
+        for part in node.walk()
+        if part.kind in {"text", "constant"} and isinstance(part.value, str)
+    )
 
 
-_JUDGES: dict[str, Callable[[Node], Iterator[Remark]]] = {
+_JUDGES: dict[str, Callable[[Node, _Names], Iterator[Remark]]] = {
+    "keyword": _keyword,
     "attribute": _attribute,
     "subscript": _subscript,
     "call": _call,

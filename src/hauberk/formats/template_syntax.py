@@ -66,12 +66,13 @@ class _Token:
 
 
 _MARK = re.compile(r"\{#.*?(?:#\}|\Z)|\{\{[-+]?|\{%[-+]?", re.DOTALL)
-_RAW = re.compile(r"\{%[-+]?\s*raw\s*[-+]?%\}(.*?)\{%[-+]?\s*endraw\s*[-+]?%\}", re.DOTALL)
+_RAW = re.compile(r"\{%[-+]?\s{0,8}raw\s{0,8}[-+]?%\}")
+_END_RAW = re.compile(r"\{%[-+]?\s{0,8}endraw\s{0,8}[-+]?%\}")
 _INSIDE = re.compile(
     r"""\s+
     |(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     |(?P<number>\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)
-    |(?P<end>[-+]?%\}|[-+]?\}\}(?!\}))
+    |(?P<end>[-+]?%\}|[-+]?\}\})
     |(?P<op>//|\*\*|==|!=|<=|>=|[-+*/%~<>()\[\]{}.,:|=])
     |(?P<name>[^\W\d]\w*)
     """,
@@ -121,10 +122,12 @@ def _tokens(text: str) -> Iterator[_Token]:
         if opened.startswith("{#"):
             line += opened.count("\n")
             continue
-        raw = _RAW.match(text, start)
-        if raw:
-            yield _Token("text", raw[1], line)
-            at, line = raw.end(), line + raw[0].count("\n")
+        if raw := _RAW.match(text, start):
+            end = _END_RAW.search(text, raw.end())
+            if end is None:
+                raise malformed(f"line {line} opens raw text and does not close it")
+            yield _Token("text", text[raw.end() : end.start()], line)
+            at, line = end.end(), line + text.count("\n", start, end.end())
             continue
         yield _Token("open", opened[:2], line)
         inner, at = _inside(text, at, opened[:2], line)
@@ -523,14 +526,11 @@ class _Parser:
         if token.kind == "number":
             return Node("constant", _number(token.text), line=token.line)
         if token.kind == "name":
-            constants = {"true": True, "false": False, "none": None}
-            if token.text.lower() in constants:
-                return Node("constant", constants[token.text.lower()], line=token.line)
-            return Node("name", token.text, line=token.line)
-        if token.text == "(":
-            return Node("list", None, tuple(self.arguments(")"))).only()
-        if token.text == "[":
-            return Node("list", None, tuple(self.arguments("]")))
+            return _named(token)
+        if token.text in {"(", "["}:
+            closing = ")" if token.text == "(" else "]"
+            value = Node("list", None, tuple(self.arguments(closing)))
+            return value.only() if token.text == "(" else value
         if token.text == "{":
             return self.dictionary()
         raise malformed(f"line {token.line} has {token.text!r} where a value is due")
@@ -549,6 +549,15 @@ class _Parser:
                 self.needs(":")
                 parts.append(self.expression())
         return Node("dict", None, tuple(parts))
+
+
+_CONSTANTS = {"true": True, "false": False, "none": None}
+
+
+def _named(token: _Token) -> Node:
+    if token.text.lower() in _CONSTANTS:
+        return Node("constant", _CONSTANTS[token.text.lower()], line=token.line)
+    return Node("name", token.text, line=token.line)
 
 
 def _longer(chain: int) -> int:

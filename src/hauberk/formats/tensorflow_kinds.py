@@ -51,9 +51,13 @@ def _kind_of_nodes(span: Span) -> str:
     return kind
 
 
+_IDENTIFIER = 4
+
+
 def _kind_of_node(span: Span, walk: Walk) -> str:
     found = {part.number: part for part in fields(span, walk)}
-    if found.keys() <= {2, 3, 4, 5, 6} and 4 in found and found[4].text().startswith("_tf_keras"):
+    is_object = found.keys() <= {2, 3, 4, 5, 6} and _IDENTIFIER in found
+    if is_object and found[_IDENTIFIER].text().startswith("_tf_keras"):
         return "Keras metadata"
     names = [found[number].text() for number in (1, 2) if number in found]
     is_node = len(names) == 2 and found.keys() <= {1, 2, 3, 4, 5, 6, 7}  # noqa: PLR2004

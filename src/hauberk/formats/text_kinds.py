@@ -60,7 +60,7 @@ def text_kind(span: Span, head: bytes, name: str) -> TextKind | None:
             return kind
     if start[:1] == b"<" or head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return TextKind.PMML if _is_pmml(head, name) else None
-    if start.startswith(b"tree\nversion=") or start.startswith(b"tree\r\nversion="):
+    if start.startswith((b"tree\nversion=", b"tree\r\nversion=")):
         return TextKind.LIGHTGBM
     look = span.read(0, LOOK_BYTES)
     if _TEMPLATE_NAME.search(name):

@@ -114,7 +114,8 @@ def judge_tflite(span: Span) -> Iterator[Said]:
         file = _File(span)
         model = file.table(file.follow(0))
         yield from _operators(model)
-        sizes = yield from _buffers(model)
+        sizes: list[int] = []
+        yield from _buffers(model, sizes)
         for graph in model.tables(2):
             yield from _tensors(graph, sizes)
     except ArtifactError as error:
@@ -143,16 +144,14 @@ def _custom(name: str) -> Iterator[Remark]:
         yield Remark(Grade.CODE, name, text, 0)
 
 
-def _buffers(model: _Table) -> Iterator[Said]:
+def _buffers(model: _Table, sizes: list[int]) -> Iterator[Said]:
     """Bytes of each buffer; those behind the flatbuffer are named by offset and size."""
-    sizes: list[int] = []
     for buffer in model.tables(4):
         size = buffer.vector(0, 1)[1]
         offset, length = buffer.number(1, 8) & _FULL, buffer.number(2, 8) & _FULL
         if offset > 1 and offset + length > buffer.file.size:
             yield evasive(f"a buffer reaches to byte {offset + length} of {buffer.file.size}")
         sizes.append(length if offset > 1 else size)
-    return sizes
 
 
 _FULL = (1 << 64) - 1

@@ -65,22 +65,26 @@ def is_plain_array(path: Path) -> bool:
 
 
 def _kind_of(span: Span, name: str) -> FileKind:
-    if stream_kind(span.read(0, 16)) in {"gzip", "bz2", "xz"}:
+    if stream_kind(span.read(0, 16)) in {"gzip", "bz2", "xz", "zstd", "lz4"}:
         return FileKind.MODEL  # unpacking it once, when it is judged, is enough
     first = next(contents(span, name), None)
     if first is None or isinstance(first, Trouble) or first.inner:
         is_npz = isinstance(first, Part) and first.kind is Kind.NPY
         return FileKind.TABLE_AND_MODEL if is_npz else FileKind.MODEL
-    if first.kind is Kind.MODEL_TEXT:
-        return FileKind.TEXT_AND_MODEL
-    if first.kind is Kind.TEXT:
-        return FileKind.TABLE if _is_table(span, name) else FileKind.TEXT
+    if first.kind in {Kind.TEXT, Kind.MODEL_TEXT}:
+        return _kind_of_text(span, name, first.kind)
     if first.kind is Kind.FOREIGN:
         is_table = first.detail in {"Parquet", "Arrow"}
         return FileKind.TABLE if is_table else FileKind.OTHER
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
         return FileKind.MODEL if _MODEL_NAMES.search(name) else FileKind.OTHER
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
+
+
+def _kind_of_text(span: Span, name: str, kind: Kind) -> FileKind:
+    if kind is Kind.MODEL_TEXT:
+        return FileKind.TEXT_AND_MODEL
+    return FileKind.TABLE if _is_table(span, name) else FileKind.TEXT
 
 
 def _is_table(span: Span, name: str) -> bool:

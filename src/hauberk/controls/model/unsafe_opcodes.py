@@ -19,7 +19,6 @@ from hauberk.formats.contents import PLAIN, TAIL, Kind, Part, contents
 from hauberk.formats.model_judgement import is_judged, judge_part
 from hauberk.formats.pickle_events import Embedded, Ended, Imported
 from hauberk.formats.pickle_judgement import Grade, Remark, judge
-from hauberk.formats.pickle_values import printable
 from hauberk.formats.pickles import MAX_OPCODES, read_pickle
 from hauberk.formats.remarks import Nested
 from hauberk.formats.skops_files import skops_names
@@ -100,6 +99,12 @@ class UnsafeOpcodes(Check[ModelFile]):
     to run code is critical and shown decoded; a structure that no honest writer makes is
     high; a name that nobody has reviewed is a medium finding for a person to decide.
 
+    Other formats have readers of their own, which load nothing either: graphs of ONNX,
+    TensorFlow and TensorFlow Lite by their operators, Keras and HDF5 by the classes, code and
+    files that they name, GGUF by its places and chat templates, configurations of hubs by the
+    code, templates and prompts that they bring. Archives are opened at any depth, within a
+    budget.
+
     Limits:
         A listed class is trusted with any state, unless its library turns state into code.
         What the readers of other formats do not follow (compressed heaps of HDF5, encrypted
@@ -129,7 +134,14 @@ class UnsafeOpcodes(Check[ModelFile]):
     """
 
     title: ClassVar[str] = "Model file that runs code when it is loaded"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("EX-1"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (
+        ThreatId("EX-1"),
+        ThreatId("EX-4"),
+        ThreatId("EX-5"),
+        ThreatId("EX-9"),
+        ThreatId("EX-10"),
+        ThreatId("XC-3"),
+    )
     subject: ClassVar[type] = ModelFile
 
     max_unpacked_bytes: int = 8 << 30
