@@ -57,8 +57,8 @@ class TaintContribution(Transform[Dataset]):
         rows = rewrite.table(subject)
         labels = np.array([str(cell) for cell in rows.column(subject.label).to_pylist()])
         who = np.array([str(cell) for cell in rows.column(column).to_pylist()])
-        pair = self.pair or tuple(draws.choice(np.unique(labels), 2, replace=False))
         bad = str(draws.choice(np.unique(who)))
+        pair = self.pair or _pair(labels, who == bad, draws)
         own = np.flatnonzero((who == bad) & (labels == pair[0]))
         if not own.size:
             raise UsageError("the contributor gave no row of the class", found=str(pair[0]))
@@ -69,3 +69,12 @@ class TaintContribution(Transform[Dataset]):
             rows=tuple(places),
             truth={"source": bad, "pair": tuple(map(str, pair))},
         )
+
+
+def _pair(labels: Any, own: Any, rng: np.random.Generator) -> tuple[str, str]:
+    """A class that the contributor gave, and another."""
+    given = str(rng.choice(np.unique(labels[own])))
+    others = np.unique(labels[labels != given])
+    if not others.size:
+        raise UsageError("there is only one class", found=given)
+    return given, str(rng.choice(others))
