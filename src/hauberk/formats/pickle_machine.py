@@ -323,6 +323,9 @@ def _resolve(machine: Machine, call: Call) -> Any:
     args = arguments(call)
     if resolver is None or not args:
         return call
+    if resolver is _encode and isinstance(args[0], Long):
+        _look_into_encoded(machine, args[0])
+        return call
     found = resolver(args)
     if isinstance(found, Global):
         found.offset = machine.op_at
@@ -354,6 +357,23 @@ def _ufunc(args: list[Any]) -> Any:
     if len(args) >= 2 and isinstance(args[0], str) and isinstance(args[1], str):  # noqa: PLR2004
         return Global(args[0][:MAX_NAME_CHARS], args[1][:MAX_NAME_CHARS], 0)
     return None
+
+
+MAX_ENCODED = 64 << 20
+"""Long text that protocol 2 writes for bytes is turned back up to here, to look into it."""
+
+
+def _look_into_encoded(machine: Machine, text: Long) -> None:
+    """Tell bytes that protocol 2 wrote as text, where they begin like something loadable."""
+    head = text.head.decode("utf-8", "ignore").encode("latin-1", "replace")
+    if not looks_loadable(head):
+        return
+    if text.size > MAX_ENCODED:
+        machine.odd(f"{text.size} characters that are turned into something to load")
+        return
+    written = machine.span.read(text.start, text.size).decode("utf-8", "surrogatepass")
+    data = written.encode("latin-1", "replace")
+    machine.events.append(Embedded(span_of(data), text.start))
 
 
 def _encode(args: list[Any]) -> Any:
