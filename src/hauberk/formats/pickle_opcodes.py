@@ -57,6 +57,7 @@ def _stop(machine: Machine) -> None:
 def _mark(machine: Machine) -> None:
     machine.marks.append(machine.stack)
     machine.stack = []
+    machine.pass_batch()
 
 
 @_opcode("0")
