@@ -376,6 +376,7 @@ _SHAPES: dict[str, Callable[[list[Any]], bool]] = {
         ),
         _is_small,
     ),
+    "numpy.core._internal._reconstruct": _empty_array,
     **dict.fromkeys(
         (f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")), _empty_array
     ),
