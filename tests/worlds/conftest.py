@@ -1,16 +1,9 @@
 import secrets
 
 import pytest
-from tests.worlds.servers import ACCESS, PostgresServer, S3Server
+from tests.worlds.servers import ACCESS, S3Server
 
 from hauberk.trust.backends import Backends
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    server = PostgresServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,8 @@ _ORDER: dict[str, str] = {
     "report": "write a run as one HTML page",
     "scan": "check data, models, code and repositories that you already have",
     "serve": "put a verified model on line behind the guard",
-    "log": "verify, show or witness the append-only log",
+    "log": "verify, prove, show, publish or witness the append-only log",
+    "metadata": "show runs, metrics and lineage; compare runs; grant reading",
     "threats": "list the threats with their controls, attacks and measured figures",
     "range": "attack the controls and measure how they hold",
 }
