@@ -39,7 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     checkout.add_argument("target", nargs="?", type=Path, metavar="DIR", help="default: ./NAME")
     checkout.add_argument("--force", action="store_true", help="replace files that differ")
     verify = deeds.add_parser("verify", help="check lineage, stored bytes and a copy")
-    verify.add_argument("name", metavar="NAME[@VERSION]")
+    verify.add_argument("name", nargs="?", metavar="NAME[@VERSION]")
+    verify.add_argument("--from-dvc", action="store_true", help="verify all outputs of DVC")
     verify.add_argument("--copy", type=Path, metavar="PATH", help="checked-out file or folder")
     repair = deeds.add_parser("repair", help="finish a commit that was cut short")
     repair.add_argument("name", metavar="NAME")
@@ -231,6 +232,12 @@ def _verify(args: argparse.Namespace, place: Place) -> int:
 
     from hauberk.lifecycle.datasets import examined, open_version
 
+    if args.from_dvc:
+        from hauberk.cli import _dvc
+
+        return _dvc.verify(place)
+    if args.name is None:
+        raise UsageError("which data set?", expected="NAME, or --from-dvc", found="nothing")
     opened = open_version(place, args.name)
     with tempfile.TemporaryDirectory() as scratch:
         defects = examined(opened, Path(scratch), args.copy)

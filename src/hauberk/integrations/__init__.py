@@ -1,0 +1,1 @@
+"""Bridges to tools that teams use already; composed by the command line."""
