@@ -15,7 +15,7 @@ schema: '2.0'
 stages:
   prep:
     cmd: python prep.py --very --long
-      --going-on "and: on"
+      --going-on "and on"
     deps:
     - path: data/rows.csv
       md5: f69f5b72bc79a92dc70c63c9aa142e36
@@ -32,7 +32,7 @@ stages:
 
 def test_a_lock_file_is_read_with_every_scalar_as_text():
     stage = parse(LOCK, name="dvc.lock")["stages"]["prep"]
-    assert stage["cmd"] == 'python prep.py --very --long --going-on "and: on"'
+    assert stage["cmd"] == 'python prep.py --very --long --going-on "and on"'
     assert stage["deps"] == [
         {"path": "data/rows.csv", "md5": "f69f5b72bc79a92dc70c63c9aa142e36", "size": "4"}
     ]
