@@ -1,1 +1,1 @@
-"""Bridges to tools that teams use already; composed by the command line."""
+"""Thin pieces between Hauberk and other people's tools and servers."""

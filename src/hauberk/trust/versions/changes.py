@@ -6,7 +6,8 @@ same place between the same kept rows and agree in at least half of their cells,
 they agree in everything but the label.
 
 Delta records are these changes one by one: row id, column, digest of the old value, new
-value; for rows that came, where they stand. They are the audit trail of a version; old values are named by digest alone.
+value; for rows that came, where they stand. They are the audit trail of a version; old values
+are named by digest alone.
 """
 
 from __future__ import annotations
