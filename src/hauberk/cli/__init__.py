@@ -20,6 +20,7 @@ _ORDER: dict[str, str] = {
     "explain": "show where a model comes from",
     "report": "write a run as one HTML page",
     "scan": "check data, models, code and repositories that you already have",
+    "convert": "write a model in a format without code, and compare predictions",
     "data": "keep, list, compare, check out and verify versions of data sets",
     "sign": "sign a model or any folder (OpenSSF Model Signing)",
     "serve": "put a verified model on line behind the guard",
