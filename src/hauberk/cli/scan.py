@@ -26,7 +26,9 @@ EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a file or a folder")
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH|URL", help="a file, a folder, or https://...#sha256=..."
+    )
     parser.add_argument("--format", choices=("text", "json", "sarif", "html"), default="text")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there, not to stdout")
     parser.add_argument(
@@ -68,6 +70,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scan and write the result; the exit code is that of the verdict."""
+    from hauberk.cli._fetch import landed
+
+    _check_rows(args.rows)
+    with landed(args.paths) as paths:
+        return _scan(args, paths)
+
+
+def _scan(args: argparse.Namespace, paths: tuple[Path, ...]) -> int:
     from datetime import UTC, datetime
 
     from hauberk.core.policy import Policy
@@ -88,8 +98,7 @@ def run(args: argparse.Namespace) -> int:
         history=not args.no_history,
     )
     policy = Policy(fail_on=Severity(args.fail_on))
-    _check_rows(args.rows)
-    result = scan(args.paths, options=options, policy=policy, today=datetime.now(UTC).date())
+    result = scan(paths, options=options, policy=policy, today=datetime.now(UTC).date())
     if args.rows is not None:
         from hauberk.scanner.rows import row_scores, write_rows
 

@@ -88,7 +88,7 @@ def parts_by_group(groups: Indices, strata: Indices, split: SplitTable) -> dict[
     for stratum in np.unique(home):
         own = rng.permutation(np.flatnonzero(home == stratum))
         # A group goes where its middle row lies among the rows of its stratum.
-        middle = (np.cumsum(sizes[own]) - sizes[own] / 2) / sizes[own].sum()
+        middle = (np.cumsum(sizes[own]) - sizes[own] / 2) / max(int(sizes[own].sum()), 1)
         role_of[own] = np.where(
             middle < split.test, 2, np.where(middle < split.test + split.validation, 1, 0)
         )
