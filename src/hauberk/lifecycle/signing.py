@@ -22,7 +22,7 @@ from hauberk.core.policy import Isolation, Policy
 from hauberk.core.record import Attestation
 from hauberk.errors import UnavailableError
 from hauberk.trust import keys, predicates
-from hauberk.trust.keys import Label, Role
+from hauberk.trust.keys import Label, PublicKey, Role
 from hauberk.trust.policy import sealed, tighten
 from hauberk.trust.predicates import Circumstances, ModelTest, Release, Step
 from hauberk.trust.private_files import is_there
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from hauberk.trust.store import Store
 
 ROLES = (Role.LIFECYCLE, Role.RELEASE)
+ONLINE = (Role.SNAPSHOT, Role.TIMESTAMP)
+"""Roles that keep a registry's state; a run that stages a release signs with them too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,8 @@ class Signing:
         policy: The run's policy: the pinned floor, tightened by the project.
         key_ids: Keys that sign, in the order of their roles.
         root: The root of trust; ``None`` for an unsigned run.
+        configuration: The user's configuration folder.
+        root_file: Root of trust given by hand.
     """
 
     policy: Policy
@@ -83,6 +87,8 @@ class Signing:
     signer: Signer
     root: Root | None
     key_ids: tuple[str, ...] = ()
+    configuration: Path = field(default_factory=Path)
+    root_file: Path | None = None
     _sequence: int = field(default=0)
 
     @property
@@ -169,6 +175,32 @@ class Signing:
         return replace(unsigned, envelope=envelope, digest=digest, key_ids=(key_id,))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerHand:
+    """A key of the signer's process, for a registry's metadata."""
+
+    signer: Signer
+    role: Role
+
+    @property
+    def public(self) -> PublicKey:
+        """The key that its signatures verify with."""
+        return self.signer.public[self.role]
+
+    def sign(self, data: bytes) -> bytes:
+        """A signature over metadata that the role may sign."""
+        return self.signer.sign_metadata(self.role, data)
+
+
+def metadata_hands(signing: Signing) -> tuple[SignerHand, ...]:
+    """What signs a registry's metadata in a run; nothing of it is a key in this process."""
+    return tuple(
+        SignerHand(signer=signing.signer, role=role)
+        for role in (Role.RELEASE, *ONLINE)
+        if role in signing.signer.public
+    )
+
+
 def component_of(step: str) -> Component:
     """The component that a step belongs to, by its name."""
     return Component(step.partition(".")[0])
@@ -194,7 +226,8 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
     own = settings.policy_over(root.policy)
     policy = tighten(root.policy, own, project_waivers=root.project_waivers)
     _refuse_weak(level, policy)
-    signer = Signer.start(folder, ROLES)
+    online = tuple(role for role in ONLINE if is_there(folder / f"{role}.pem"))
+    signer = Signer.start(folder, (*ROLES, *online))
     labels = [key.label for role in ROLES for key in root.keys(role).keys]
     return Signing(
         policy=policy,
@@ -202,6 +235,8 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
         signer=signer,
         root=root,
         key_ids=tuple(signer.public[role].key_id for role in ROLES),
+        configuration=options.configuration,
+        root_file=options.root_file,
     )
 
 
