@@ -21,6 +21,8 @@ _ORDER: dict[str, str] = {
     "report": "write a run as one HTML page",
     "scan": "check data, models, code and repositories that you already have",
     "serve": "put a verified model on line behind the guard",
+    "monitor": "hold live rows against what training saw",
+    "validate": "judge a model: scores, robustness, fairness, what it remembers",
     "registry": "publish, promote, roll back and retire models under signed metadata",
     "root": "make, pin, show and rotate what is believed beforehand",
     "log": "verify, show or witness the append-only log",
