@@ -76,6 +76,8 @@ class Client:
         """
         seen, now = self._remembered(), self.clock()
         first = seen.root or self._anchored()  # 1
+        if seen.root and self.place.files.get(self._anchor_name()) is not None:
+            self._anchored()  # a registry that was replaced is called that, whatever was seen
         with refused("root"):
             trusted = _trusted_set(first)
         newest = self._rotate(trusted, first)  # 2
@@ -141,9 +143,12 @@ class Client:
             return replace(seen, root=b"")
         return Seen(clock=seen.clock)
 
+    def _anchor_name(self) -> str:
+        return f"metadata/{self.trust.anchor.version}.root.json"
+
     def _anchored(self) -> bytes:
         anchor = self.trust.anchor
-        data = self.read(f"metadata/{anchor.version}.root.json", max_bytes=MAX_ROOT_BYTES)
+        data = self.read(self._anchor_name(), max_bytes=MAX_ROOT_BYTES)
         found = root_digest(data)
         if found != anchor.root:
             raise TrustError(
