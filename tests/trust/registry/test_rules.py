@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from hauberk.errors import HauberkError, TrustError, UnavailableError, UsageError
-from hauberk.range.worlds.registered import World, ready
+from hauberk.range.worlds.registered import World, ready, single
 from hauberk.trust.keys import Label, generate
 from hauberk.trust.registry import deeds, founding
 from hauberk.trust.registry.anchor import VolatileMemory
@@ -24,6 +24,15 @@ PRODUCTION, STAGING = parse_reference("loans@production"), parse_reference("loan
 @pytest.fixture
 def world() -> World:
     return ready(3)[0]
+
+
+def test_an_earlier_state_without_retirements_is_not_taken(world: World):
+    """Whoever holds the online keys cannot leave the list of retired versions out."""
+    writer = world.writer(*world.keys.online)
+    del writer.view.trusted.snapshot.meta["retired.json"]
+    writer.publish_state({})
+    with pytest.raises(TrustError, match="a list of what is retired"):
+        world.view().resolve(STAGING)
 
 
 def restore(world: World, files: dict[str, bytes]) -> None:
@@ -64,7 +73,7 @@ def test_a_draft_of_something_else_is_not_signed_along(world: World):
 
 
 def test_keys_of_one_machine_do_not_reach_production():
-    world, rng = World(), Random(1)
+    world, rng = single(), Random(1)
     second = generate()
     same = Label(machine="m-ada", custodian="ada's other hat")
     holder = founding.Holder(public=second.public, label=same, office=founding.Office.PERSON)
@@ -93,7 +102,7 @@ def test_trust_on_first_use_reaches_staging_only(world: World):
 
 
 def test_a_registry_replaced_with_its_keys_is_refused(world: World):
-    other, _ = ready(4)
+    other, _ = ready(5)
     restore(world, {})
     for name, data in other.copy().items():
         overwrite(world, name, data)

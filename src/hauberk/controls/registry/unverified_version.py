@@ -48,6 +48,7 @@ class UnverifiedVersion(Check[RegistryEntry]):
         ThreatId("EX-7"),
         ThreatId("EX-13"),
         ThreatId("RG-1"),
+        ThreatId("RG-2"),
         ThreatId("RG-3"),
         ThreatId("RG-4"),
         ThreatId("VD-2"),

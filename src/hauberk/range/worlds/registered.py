@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from random import Random
 
 from hauberk.core.artifact import Digest, RegistryEntry
@@ -65,19 +66,28 @@ class Keys:
         return self.snapshot, self.timestamp
 
 
+def _nowhere() -> Anchor:
+    return Anchor(name="acme", version=0, root=Digest(""))
+
+
 @dataclass(slots=True, kw_only=True)
 class World:
-    """A registry with its people."""
+    """A registry with its people.
+
+    Attributes:
+        earlier: A copy of the files that somebody kept, which attackers may read.
+    """
 
     keys: Keys = field(default_factory=Keys)
     project: Project = field(default_factory=lambda: Project(name=MODEL))
     clock: Clock = field(default_factory=Clock)
     files: MemoryPointers = field(default_factory=MemoryPointers)
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
-    anchor: Anchor = field(init=False)
+    anchor: Anchor = field(default_factory=_nowhere)
+    earlier: dict[str, bytes] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Found it with one person, who grants the second."""
+    def found(self) -> None:
+        """Found it with one person."""
         ada = Label(machine="m-ada", custodian="ada")
         holders = [
             Holder(public=self.keys.ada.public, label=ada, office=Office.PERSON),
@@ -193,6 +203,21 @@ class World:
             clock=self.clock,
         ).refresh()
 
+    def keep(self) -> None:
+        """Keep a copy of the files as they are now."""
+        self.earlier = self.copy()
+
+    def clone(self) -> World:
+        """The same world, to be changed without changing this one."""
+        other = replace(
+            self, clock=Clock(self.clock.now), files=MemoryPointers(), blobs=MemoryBlobs()
+        )
+        for name, data in self.copy().items():
+            other.files.swap(name, data, expect=None)
+        for digest in self.blobs.list():
+            other.blobs.put(self.blobs.open(digest))
+        return other
+
     def copy(self) -> dict[str, bytes]:
         """Every file by name, as somebody who reads the store keeps them."""
         return {name: _value(self.files.get(name)) for name in self.files.list()}
@@ -219,12 +244,15 @@ class World:
         )
 
     def reader(self, files: dict[str, bytes]) -> Callable[[str], bytes]:
-        """Opens files by name and blobs by ``blobs/<digest>``."""
+        """Opens files by name, blobs by ``blobs/<digest>``, kept files by ``earlier/<name>``."""
         blobs = {digest: b"".join(self.blobs.open(digest)) for digest in self.blobs.list()}
 
         def read(path: str) -> bytes:
             kind, _, digest = path.partition("/")
-            found = blobs.get(Digest(digest)) if kind == "blobs" else files.get(path)
+            if kind == "earlier":
+                found = self.earlier.get(digest)
+            else:
+                found = blobs.get(Digest(digest)) if kind == "blobs" else files.get(path)
             if found is None:
                 raise UnavailableError("the registry has no such file", subject=path)
             return found
@@ -236,12 +264,33 @@ def _value(pointer: Pointer | None) -> bytes:
     return b"" if pointer is None else pointer.value
 
 
+N_WORLDS = 8
+
+
 def ready(seed: int, *, versions: int = 2, promoted: int = 1) -> tuple[World, Random]:
-    """A world with two persons, some versions, and the first of them in production."""
+    """A world with two persons, some versions, and the first of them in production.
+
+    There are `N_WORLDS` of each kind, each with keys and models of its own; a trial gets a
+    copy of one, and randomness of its own.
+    """
+    rng = Random(seed)
+    return _made(seed % N_WORLDS, versions, promoted).clone(), rng
+
+
+@lru_cache(maxsize=4 * N_WORLDS)
+def _made(seed: int, versions: int, promoted: int) -> World:
     rng, world = Random(seed), World()
+    world.found()
     world.grant_bob()
     for number in range(1, versions + 1):
         world.publish(world.release(rng, number))
     for number in range(1, promoted + 1):
         world.promote(str(number))
-    return world, rng
+    return world
+
+
+def single() -> World:
+    """A world with one person."""
+    world = World()
+    world.found()
+    return world

@@ -87,7 +87,8 @@ class Seen:
         anchor: Digest of the root metadata that it began with.
         root: Newest root metadata.
         clock: Latest time at which it looked, seconds since the epoch.
-        numbers: Channel's path to the highest number seen of it.
+        numbers: Channel's path to the highest number seen of it, and a list's of retired versions
+            to its length.
         digests: Manifest's path to its digest: versions are written once.
     """
 

@@ -110,8 +110,10 @@ def found(
     now = clock()
     root = _first_root(name, holders, now, persons)
     written = {"root": root, "targets": _first_targets(holders, now, persons)}
+    written[names.RETIRED] = _empty(names.RETIRED, now)  # always there, so that none can drop it
     if bits:
-        written |= {role: _bins(role, holders, now, bits, persons) for role in names.PATHS}
+        spread = set(names.PATHS) - {names.RETIRED}
+        written |= {role: _bins(role, holders, now, bits, persons) for role in sorted(spread)}
     for role, metadata in written.items():
         top = root.signed if role in ("root", "targets") else written["targets"].signed
         _sign_for(metadata, top.get_delegated_role(role).keyids, hands)
@@ -177,6 +179,12 @@ def _first_targets(holders: Sequence[Holder], now: float, persons: int) -> Metad
     for holder in holders:
         _add_to_targets(targets, holder)
     return Metadata(targets)
+
+
+def _empty(role: str, now: float) -> Metadata[Targets]:
+    from tuf.api.metadata import Metadata, Targets
+
+    return Metadata(Targets(version=1, expires=moment(now + DAYS[role] * DAY_S)))
 
 
 def _bins(

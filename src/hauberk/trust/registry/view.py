@@ -264,9 +264,21 @@ class View:
     def retired(self, model: str) -> Retired:
         """What is never to be served again of a model."""
         path = names.retired_path(model)
+        if self.role(names.RETIRED) is None:
+            raise absent(path, "a list of what is retired", "hauberk registry status")
         data = self.document(path)
         found = Retired(model=model) if data is None else read_retired(data)
         check_same(path, "model", model, found.model)
+        known = self.memory.load().numbers.get(path, 0)
+        if len(found.versions) < known:
+            raise TrustError(
+                f"a version of {model} that was retired is not listed any more",
+                subject=path,
+                rule="what is retired stays retired",
+                expected=f"{known} versions or more",
+                found=str(len(found.versions)),
+                hint="find out who signed the list; publish a mended version under a new name",
+            )
         return found
 
     def paths(self, role: str) -> Iterator[str]:
@@ -405,6 +417,9 @@ class View:
         memory = self.memory
         seen = memory.load()
         new = seen.with_digest(names.version_path(reference.model, version), digest)
+        retired = len(self.retired(reference.model).versions)
+        if retired:
+            new = new.with_number(names.retired_path(reference.model), retired)
         if pointing is not None:
             path = names.channel_path(reference.model, reference.what)
             new = new.with_number(path, pointing.number)
