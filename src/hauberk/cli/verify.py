@@ -1,5 +1,8 @@
 """Check the whole chain of a project's release: from the model back to the sources.
 
+Where PATH is a file, or a folder with a model.sig that is no project, its signature is
+checked instead: every signed file, and no other (OpenSSF Model Signing).
+
 Signatures are held against the keys pinned outside the project; every byte that the chain
 names is hashed again, in the store and in the project's folder. The first broken link is
 named and the exit code is 1. MODEL@CHANNEL verifies what a registry offers: the signed
@@ -17,32 +20,38 @@ EXAMPLE = "hauberk verify examples/loans"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    from hauberk.cli import _signatures
+
     parser.add_argument(
-        "what",
+        "project",
         nargs="?",
         default=".",
-        metavar="PROJECT|MODEL@CHANNEL",
-        help="a project's folder, or a channel or version in a registry",
+        metavar="PATH|MODEL@CHANNEL",
+        help="project or model, or a channel or version in a registry",
     )
     parser.add_argument("--registry", metavar="FOLDER", help="where the registry is")
     parser.add_argument(
         "--root", type=Path, metavar="FILE", help="root of trust, outside the project"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
+    _signatures.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify; a broken promise is raised and becomes exit code 1."""
     import json
 
+    from hauberk.cli import _signatures
     from hauberk.cli.words import configuration, project_folder
     from hauberk.lifecycle.chain_text import as_json, verified_lines
     from hauberk.lifecycle.settings import load
     from hauberk.lifecycle.verification import verify_project
 
-    if "@" in args.what and not Path(args.what).exists():
+    if "@" in args.project and not Path(args.project).exists():
         return _verify_published(args)
-    root = project_folder(args.what)
+    if _signatures.is_meant(args):
+        return _signatures.run(args)
+    root = project_folder(args.project)
     chain = verify_project(load(root), configuration(), root_file=args.root)
     if args.format == "json":
         print(json.dumps(as_json(chain), indent=1))
@@ -56,8 +65,8 @@ def _verify_published(args: argparse.Namespace) -> int:
 
     from hauberk.cli._registry_reading import resolved, verified_document
 
-    args.project = "."
-    found = resolved(args, args.what, bytes_too=True)
+    reference, args.project = args.project, "."
+    found = resolved(args, reference, bytes_too=True)
     if args.format == "json":
         print(json.dumps(verified_document(found), indent=1))
         return 0

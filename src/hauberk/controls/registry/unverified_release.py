@@ -34,7 +34,7 @@ class UnverifiedRelease(Check[RegistryEntry]):
         A client that has never seen a newer release cannot tell an old genuine one from the
         newest: releases do not expire, so withholding updates (a freeze) passes until the
         client learns of a newer number by another way. A registry with signed metadata closes
-        that; `hauberk.controls.registry.unverified_version` reads one.
+        that; `hauberk.controls.registry.unverified_channel` reads one.
 
     References:
         Samuel, Mathewson, Cappos and Dingledine (2010), Survivable key compromise in software

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from hauberk.attacks.registry.sign_without_right import SignWithoutRight
-from hauberk.controls.registry.unverified_version import UnverifiedVersion
+from hauberk.controls.registry.unverified_channel import UnverifiedChannel
 from hauberk.core.artifact import RegistryEntry
 from hauberk.core.threat import ThreatId
 from hauberk.range.outcomes import alarmed, denied
@@ -15,7 +15,7 @@ from hauberk.range.worlds.registered import World, ready
 from hauberk.trust.keys import KeyPair, Label, generate
 from hauberk.trust.registry import founding
 
-CONTROL = UnverifiedVersion()
+CONTROL = UnverifiedChannel()
 UNSIGNED = ("unsigned-channel", "unsigned-metadata", "unsigned-release")
 BY_KEY = ("channel-by-key", "upload-by-key", "release-by-key")
 

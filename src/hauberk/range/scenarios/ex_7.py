@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 
 from hauberk.attacks.registry.replace_version import ReplaceVersion
-from hauberk.controls.registry.unverified_version import UnverifiedVersion
+from hauberk.controls.registry.unverified_channel import UnverifiedChannel
 from hauberk.core.artifact import RegistryEntry
 from hauberk.core.threat import ThreatId
 from hauberk.range.outcomes import alarmed, denied
@@ -15,7 +15,7 @@ from hauberk.range.worlds.registered import MODEL, ready
 from hauberk.trust.registry.anchor import VolatileMemory
 from hauberk.trust.registry.names import parse_reference
 
-CONTROL = UnverifiedVersion()
+CONTROL = UnverifiedChannel()
 WAYS = {"swap": "swap", "mix and match": "mix", "rollback": "rollback", "freeze": "freeze"}
 NOTE = (
     "eight registries of two versions, both promoted by two persons; the attacker kept the state "

@@ -5,13 +5,13 @@ from __future__ import annotations
 from random import Random
 
 from hauberk.attacks.registry.revive_version import WAYS, ReviveVersion
-from hauberk.controls.registry.unverified_version import UnverifiedVersion
+from hauberk.controls.registry.unverified_channel import UnverifiedChannel
 from hauberk.core.threat import ThreatId
 from hauberk.range.outcomes import alarmed
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.worlds.revived import honest, revived
 
-CONTROL = UnverifiedVersion()
+CONTROL = UnverifiedChannel()
 
 
 def _play(seed: int) -> Trial:

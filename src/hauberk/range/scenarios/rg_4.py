@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 
 from hauberk.attacks.registry.divert_download import DivertDownload, Stream
-from hauberk.controls.registry.unverified_version import UnverifiedVersion
+from hauberk.controls.registry.unverified_channel import UnverifiedChannel
 from hauberk.core.threat import ThreatId
 from hauberk.errors import HauberkError, InternalError
 from hauberk.range.scenario import Scenario, Trial
@@ -93,7 +93,7 @@ def _clean(seed: int) -> Trial:
     return Trial(values={"false_refusals": refused}, false_alarm=float(refused))
 
 
-CONTROL = UnverifiedVersion()
+CONTROL = UnverifiedChannel()
 SCENARIOS = (
     *(
         Scenario(

@@ -8,8 +8,8 @@ from random import Random
 
 from hauberk.attacks.registry.overwrite_version import OverwriteVersion
 from hauberk.attacks.registry.replace_version import ReplaceVersion
+from hauberk.controls.registry.unverified_channel import UnverifiedChannel
 from hauberk.controls.registry.unverified_release import UnverifiedRelease
-from hauberk.controls.registry.unverified_version import UnverifiedVersion
 from hauberk.core.artifact import RegistryEntry
 from hauberk.core.threat import ThreatId
 from hauberk.range.outcomes import alarmed, denied
@@ -71,7 +71,7 @@ SCENARIOS = (
     Scenario(
         threat=VD_2,
         attack=ReplaceVersion(way="freeze"),
-        control=UnverifiedVersion(),
+        control=UnverifiedChannel(),
         play=partial(play, "freeze"),
         parts=(("refused", "freeze"),),
         note=f"in a registry, whose timestamp lasts a day, against new clients; {NOTE}",
