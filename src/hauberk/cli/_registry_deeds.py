@@ -99,7 +99,7 @@ def key(args: argparse.Namespace) -> int:
 def grant(args: argparse.Namespace) -> int:
     """Let a key count, once the persons in charge have said so."""
     from hauberk.trust import keys
-    from hauberk.trust.registry import founding
+    from hauberk.trust.registry import founding, people
 
     try:
         data = args.card.read_bytes()
@@ -110,7 +110,7 @@ def grant(args: argparse.Namespace) -> int:
     public, who = keys.read_card(data)
     holder = founding.Holder(public=public, label=who, office=founding.Office(args.office))
     writer = _writer(args)
-    outcome = founding.grant(writer, holder)
+    outcome = people.grant(writer, holder)
     if args.dry_run:
         return _say_rehearsed(writer)
     return say(outcome, f"key {public.key_id[:16]} of {who.custodian} counts as {args.office}")
@@ -137,10 +137,10 @@ def _project_name(args: argparse.Namespace) -> str | None:
 
 def sign(args: argparse.Namespace) -> int:
     """Show what waits, and sign what is named."""
-    from hauberk.trust.registry import founding
+    from hauberk.trust.registry import people
 
     writer = registrar(args, _project_name(args))
-    waiting = founding.drafts(writer)
+    waiting = people.drafts(writer)
     for one in waiting:
         print(f"{one.change.role}, version {one.change.metadata.signed.version}:")
         for line in one.changes or ("nothing but a new expiry",):
@@ -150,7 +150,7 @@ def sign(args: argparse.Namespace) -> int:
         return 0
     _refuse_promotions(args.roles)
     chosen = [one for one in waiting if one.change.role in args.roles]
-    return say(founding.sign_drafts(writer, chosen), "signed and published")
+    return say(people.sign_drafts(writer, chosen), "signed and published")
 
 
 def _refuse_promotions(roles: list[str]) -> None:
@@ -271,11 +271,11 @@ def retire(args: argparse.Namespace) -> int:
 
 def revoke_key(args: argparse.Namespace) -> int:
     """Revoke a key."""
-    from hauberk.trust.registry import founding
+    from hauberk.trust.registry import people
 
     writer = _writer(args)
     key_id = _key_id(writer, args.key_id)
-    outcome = founding.revoke(writer, key_id, args.reason)
+    outcome = people.revoke(writer, key_id, args.reason)
     if args.dry_run:
         return _say_rehearsed(writer)
     return say(outcome, f"key {key_id[:16]} counts for nothing from now on")

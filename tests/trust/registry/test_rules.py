@@ -10,7 +10,7 @@ import pytest
 from hauberk.errors import HauberkError, TrustError, UnavailableError, UsageError
 from hauberk.range.worlds.registered import World, ready, single
 from hauberk.trust.keys import Label, generate
-from hauberk.trust.registry import deeds, founding
+from hauberk.trust.registry import deeds, founding, people
 from hauberk.trust.registry.anchor import VolatileMemory
 from hauberk.trust.registry.client import Client
 from hauberk.trust.registry.documents import Manifest
@@ -77,7 +77,7 @@ def test_keys_of_one_machine_do_not_reach_production():
     second = generate()
     same = Label(machine="m-ada", custodian="ada's other hat")
     holder = founding.Holder(public=second.public, label=same, office=founding.Office.PERSON)
-    founding.grant(world.writer(world.keys.ada), holder)
+    people.grant(world.writer(world.keys.ada), holder)
     world.publish(world.release(rng, 1))
     outcome = world.promote("1", world.keys.ada, second)
     assert [one.role for one in outcome.waiting] == ["production"]
@@ -241,15 +241,15 @@ def test_a_role_is_signed_anew_by_another_key_when_one_is_revoked(world: World):
     new = generate()
     ada = Label(machine="m-ada", custodian="ada")
     holder = founding.Holder(public=new.public, label=ada, office=founding.Office.TRAINER)
-    founding.grant(world.writer(world.keys.ada), holder)
+    people.grant(world.writer(world.keys.ada), holder)
     second = world.writer(world.keys.bob)
-    founding.sign_drafts(second, founding.drafts(second))
-    founding.revoke(world.writer(world.keys.ada, new), world.keys.trainer.public.key_id, "stolen")
+    people.sign_drafts(second, people.drafts(second))
+    people.revoke(world.writer(world.keys.ada, new), world.keys.trainer.public.key_id, "stolen")
     second = world.writer(world.keys.bob)
-    founding.sign_drafts(second, founding.drafts(second))
+    people.sign_drafts(second, people.drafts(second))
     assert world.view().resolve(PRODUCTION).manifest.version == "1"
     with pytest.raises(TrustError, match="was revoked"):
-        founding.grant(
+        people.grant(
             world.writer(world.keys.ada), replace(holder, public=world.keys.trainer.public)
         )
 
@@ -359,3 +359,22 @@ def test_every_refusal_says_what_to_do_next(world: World):
         world.view()
     parts = dict(caught.value.details())
     assert {"object", "rule", "expected", "found", "next"} <= parts.keys()
+
+
+def test_a_large_registry_spreads_its_roles_and_works_the_same():
+    world = single(bits=3)
+    world.grant_bob()
+    for number in (1, 2):
+        world.publish(world.release(Random(number), number))
+    world.promote("1")
+    found = world.view().resolve(PRODUCTION)
+    assert (found.manifest.version, found.custody) == ("1", "2 custodians")
+    assert list(world.view().paths("models")) == ["models/loans/1.json", "models/loans/2.json"]
+    assert not world.view().role("models").targets
+
+
+def test_a_large_registry_with_one_person_says_what_production_lacks():
+    world = single(bits=3)
+    world.publish(world.release(Random(1), 1))
+    with pytest.raises(TrustError, match="too few keys"):
+        world.promote("1", world.keys.ada)

@@ -13,7 +13,7 @@ from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.scenarios.ex_7 import served
 from hauberk.range.worlds.registered import World, ready
 from hauberk.trust.keys import KeyPair, Label, generate
-from hauberk.trust.registry import founding
+from hauberk.trust.registry import founding, people
 
 CONTROL = UnverifiedChannel()
 UNSIGNED = ("unsigned-channel", "unsigned-metadata", "unsigned-release")
@@ -50,9 +50,9 @@ def _second(world: World, office: founding.Office) -> KeyPair:
     pair = generate()
     label = Label(machine="m-eve", custodian="eve")
     holder = founding.Holder(public=pair.public, label=label, office=office)
-    founding.grant(world.writer(world.keys.ada), holder)
+    people.grant(world.writer(world.keys.ada), holder)
     second = world.writer(world.keys.bob)
-    founding.sign_drafts(second, founding.drafts(second))
+    people.sign_drafts(second, people.drafts(second))
     return pair
 
 

@@ -21,7 +21,7 @@ from hauberk.trust.chain import open_signed
 from hauberk.trust.keys import KeyPair, Label, Role, generate
 from hauberk.trust.pointers import MemoryPointers
 from hauberk.trust.predicates import read_release
-from hauberk.trust.registry import deeds, evidence, founding
+from hauberk.trust.registry import deeds, evidence, founding, people
 from hauberk.trust.registry.anchor import Anchor, Memory, VolatileMemory
 from hauberk.trust.registry.client import Client
 from hauberk.trust.registry.documents import Evidence, HeldFile, Manifest
@@ -86,7 +86,7 @@ class World:
     anchor: Anchor = field(default_factory=_nowhere)
     earlier: dict[str, bytes] = field(default_factory=dict)
 
-    def found(self) -> None:
+    def found(self, bits: int = 0) -> None:
         """Found it with one person."""
         ada = Label(machine="m-ada", custodian="ada")
         holders = [
@@ -96,7 +96,9 @@ class World:
             Holder(public=self.keys.timestamp.public, label=ada, office=Office.TIMESTAMP),
         ]
         hands = [self.keys.ada, self.keys.trainer, *self.keys.online]
-        self.anchor = founding.found(self.place, "acme", holders, hands=hands, clock=self.clock)
+        self.anchor = founding.found(
+            self.place, "acme", holders, hands=hands, clock=self.clock, bits=bits
+        )
 
     @property
     def place(self) -> Place:
@@ -123,9 +125,9 @@ class World:
         """Let a second person in, by the word of both."""
         bob = Label(machine="m-bob", custodian="bob")
         holder = Holder(public=self.keys.bob.public, label=bob, office=Office.PERSON)
-        founding.grant(self.writer(self.keys.ada), holder)
+        people.grant(self.writer(self.keys.ada), holder)
         second = self.writer(self.keys.bob)
-        founding.sign_drafts(second, founding.drafts(second))
+        people.sign_drafts(second, people.drafts(second))
 
     def release(self, rng: Random, sequence: int) -> Manifest:
         """A genuine, attested version; its bytes are in the registry."""
@@ -156,10 +158,10 @@ class World:
         """Publish to staging as the trainer does."""
         return deeds.publish(self.writer(self.keys.trainer, *self.keys.online), manifest)
 
-    def promote(self, version: str, *people: KeyPair) -> Outcome:
+    def promote(self, version: str, *by: KeyPair) -> Outcome:
         """Promote as these persons do, one after another; both by default."""
         outcome = Outcome()
-        for person in people or (self.keys.ada, self.keys.bob):
+        for person in by or (self.keys.ada, self.keys.bob):
             outcome = deeds.promote(self.writer(person), self.project.name, version, gate=self.gate)
         return outcome
 
@@ -186,13 +188,11 @@ class World:
         writer = self.writer(self.keys.ada)
         return deeds.retire(writer, self.project.name, version, reason="backdoor found")
 
-    def revoke(self, pair: KeyPair, *people: KeyPair) -> None:
-        """Revoke a key by the word of both."""
-        first, *others = people or (self.keys.ada, self.keys.bob)
-        founding.revoke(self.writer(first), pair.public.key_id, "stolen")
-        for person in others:
-            second = self.writer(person)
-            founding.sign_drafts(second, founding.drafts(second))
+    def revoke(self, pair: KeyPair) -> None:
+        """Revoke a key by the word of both persons."""
+        people.revoke(self.writer(self.keys.ada), pair.public.key_id, "stolen")
+        second = self.writer(self.keys.bob)
+        people.sign_drafts(second, people.drafts(second))
 
     def view(self, memory: Memory | None = None) -> View:
         """A client's view; of a fresh client unless a memory is given."""
@@ -289,8 +289,8 @@ def _made(seed: int, versions: int, promoted: int) -> World:
     return world
 
 
-def single() -> World:
+def single(bits: int = 0) -> World:
     """A world with one person."""
     world = World()
-    world.found()
+    world.found(bits)
     return world

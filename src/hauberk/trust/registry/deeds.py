@@ -27,6 +27,7 @@ from hauberk.trust.registry.documents import (
     read_pointing,
     retired_bytes,
 )
+from hauberk.trust.registry.metadata import OURS
 from hauberk.trust.registry.names import PRODUCTION, STAGING
 from hauberk.trust.registry.registrar import DAY_S, Change, Outcome
 
@@ -231,6 +232,16 @@ def refuse_retired(registrar: Registrar, manifest: Manifest) -> None:
 
 def _point(registrar: Registrar, path: str, wanted: Pointing) -> Outcome:
     """Sign the waiting draft if it says exactly this; else begin one."""
+    root = registrar.view.trusted.root
+    if root.unrecognized_fields[OURS].get("bits") and registrar.view.role(names.PROMOTED) is None:
+        raise TrustError(
+            "production has too few keys",
+            subject=f"{path} (role {names.PROMOTED})",
+            rule="a role is signed by its threshold of persons",
+            expected=f"{registrar.view.persons_needed()} persons",
+            found="fewer have been let in",
+            hint="let another person's key in: hauberk registry grant CARD",
+        )
     role, delegator = registrar.view.leaf(path)
     draft = registrar.draft(role)
     if draft is not None and _says(registrar, draft, path, wanted):

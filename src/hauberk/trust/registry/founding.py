@@ -13,28 +13,30 @@ approvers can approve.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from hauberk.errors import TrustError, UsageError
+from hauberk.errors import UsageError
 from hauberk.trust.fields import time_text
 from hauberk.trust.keys import KeyId, Label, PublicKey, custodians
 from hauberk.trust.registry import names
 from hauberk.trust.registry.anchor import PERSONS, Anchor, check_registry_name
 from hauberk.trust.registry.client import root_digest
 from hauberk.trust.registry.metadata import OURS, Hand, moment, persons_of, sign, spell, tuf_key
-from hauberk.trust.registry.registrar import DAY_S, DAYS, Change
+from hauberk.trust.registry.registrar import DAY_S, DAYS
 
 if TYPE_CHECKING:
     from tuf.api.metadata import Metadata, Targets
 
-    from hauberk.trust.registry.registrar import Outcome, Registrar
     from hauberk.trust.registry.shelf import Place
 
 MAX_BITS = 12
+
+
+SPREAD = (names.MODELS, names.STAGED, names.PROMOTED)
+"""Roles whose paths grow with the number of models."""
 
 
 class Office(StrEnum):
@@ -108,12 +110,13 @@ def found(
             hint="use it, or choose another place",
         )
     now = clock()
-    root = _first_root(name, holders, now, persons)
+    root = _first_root(name, holders, now, persons, bits)
     written = {"root": root, "targets": _first_targets(holders, now, persons)}
     written[names.RETIRED] = _empty(names.RETIRED, now)  # always there, so that none can drop it
     if bits:
-        spread = set(names.PATHS) - {names.RETIRED}
-        written |= {role: _bins(role, holders, now, bits, persons) for role in sorted(spread)}
+        targets = written["targets"].signed
+        roles = [role for role in SPREAD if _is_signable(targets, role)]
+        written |= {role: bins(targets, role, now, bits) for role in roles}
     for role, metadata in written.items():
         top = root.signed if role in ("root", "targets") else written["targets"].signed
         _sign_for(metadata, top.get_delegated_role(role).keyids, hands)
@@ -146,7 +149,9 @@ def _check_offices(holders: Sequence[Holder], bits: int) -> None:
         raise UsageError("too many files", expected=f"0 to {MAX_BITS} bits", found=str(bits))
 
 
-def _first_root(name: str, holders: Sequence[Holder], now: float, persons: int) -> Metadata[Any]:
+def _first_root(
+    name: str, holders: Sequence[Holder], now: float, persons: int, bits: int
+) -> Metadata[Any]:
     from tuf.api.metadata import Metadata, Root
 
     root = Root(
@@ -154,11 +159,16 @@ def _first_root(name: str, holders: Sequence[Holder], now: float, persons: int) 
         expires=moment(now + DAYS["root"] * DAY_S),
         consistent_snapshot=True,
         unrecognized_fields={
-            OURS: {"name": name, "persons": {}, "persons_for_production": persons}
+            OURS: {
+                "bits": bits,
+                "name": name,
+                "persons": {},
+                "persons_for_production": persons,
+            }
         },
     )
     for holder in holders:
-        _add_to_root(root, holder)
+        add_to_root(root, holder)
     return Metadata(root)
 
 
@@ -177,7 +187,7 @@ def _first_targets(holders: Sequence[Holder], now: float, persons: int) -> Metad
         unrecognized_fields={OURS: {"persons": {}, "revoked": {}}},
     )
     for holder in holders:
-        _add_to_targets(targets, holder)
+        add_to_targets(targets, holder)
     return Metadata(targets)
 
 
@@ -187,21 +197,28 @@ def _empty(role: str, now: float) -> Metadata[Targets]:
     return Metadata(Targets(version=1, expires=moment(now + DAYS[role] * DAY_S)))
 
 
-def _bins(
-    role: str, holders: Sequence[Holder], now: float, bits: int, persons: int
-) -> Metadata[Targets]:
+def _is_signable(targets: Any, role: str) -> bool:
+    delegated = targets.delegations.roles[role]
+    return bool(len(delegated.keyids) >= delegated.threshold)
+
+
+def bits_of(role: str, bits: int) -> int:
+    """How far a role is spread; channels have one path where models have many versions."""
+    return bits if role == names.MODELS else max(1, bits - 2)
+
+
+def bins(targets: Any, role: str, now: float, bits: int) -> Metadata[Targets]:
+    """The metadata of a role that hands its paths to its files, for the keys that it has."""
     from tuf.api.metadata import Delegations, Metadata, SuccinctRoles, Targets
 
-    mine = [holder.public for holder in holders if role in ROLES[holder.office]]
-    keys = {str(public.key_id): tuf_key(public) for public in mine}
-    threshold = persons if role == names.PROMOTED else 1
+    delegated = targets.delegations.roles[role]
+    keys = {key: targets.delegations.keys[key] for key in delegated.keyids}
+    spread = SuccinctRoles(list(keys), delegated.threshold, bits_of(role, bits), role)
     return Metadata(
         Targets(
             version=1,
             expires=moment(now + DAYS[role] * DAY_S),
-            delegations=Delegations(
-                keys=keys, succinct_roles=SuccinctRoles(list(keys), threshold, bits, role)
-            ),
+            delegations=Delegations(keys=keys, succinct_roles=spread),
         )
     )
 
@@ -234,98 +251,8 @@ def _first_state(
     place.files.swap("metadata/timestamp.json", spell(timestamp), expect=None)
 
 
-# Granting and revoking -------------------------------------------------------------------
-
-
-def grant(registrar: Registrar, holder: Holder) -> Outcome:
-    """Let a key count for an office; where it is a second person's, two must sign from now on.
-
-    Raises:
-        UsageError: It counts already.
-        TrustError: It was revoked, or nobody here may say so.
-    """
-    targets = registrar.edit("targets", "root").signed
-    if holder.public.key_id in _revoked(targets):
-        raise TrustError(
-            "this key was revoked",
-            subject=f"key {holder.public.key_id[:16]}",
-            rule="a revoked key never counts again",
-            expected="another key",
-            found=f"revoked: {_revoked(targets)[holder.public.key_id]['reason']}",
-            hint="make a new key",
-        )
-    root = copy.deepcopy(registrar.view.trusted.root)
-    changed_root = _add_to_root(root, holder)
-    changed_targets = _add_to_targets(targets, holder)
-    if not changed_root and not changed_targets:
-        raise UsageError(
-            "the key counts for this already",
-            subject=f"key {holder.public.key_id[:16]}",
-            found=holder.office.value,
-        )
-    return registrar.commit(
-        _changes(registrar, root if changed_root else None, targets if changed_targets else None)
-    )
-
-
-def revoke(registrar: Registrar, key_id: str, reason: str) -> Outcome:
-    """Let a key count for nothing any more, and what it alone had signed be signed anew.
-
-    Raises:
-        UsageError: No role knows the key.
-        TrustError: Nobody here may say so.
-    """
-    root = copy.deepcopy(registrar.view.trusted.root)
-    targets = registrar.edit("targets", "root").signed
-    in_root = [name for name, role in root.roles.items() if key_id in role.keyids]
-    in_targets = [name for name, role in _roles(targets).items() if key_id in role.keyids]
-    if not in_root and not in_targets:
-        raise UsageError(
-            "no role knows this key",
-            subject=f"key {ascii(key_id)[1:17]}",
-            expected="the id of a key, see hauberk registry status",
-            found="none with this id",
-        )
-    for name in in_root:
-        root.revoke_key(key_id, name)
-    for name in in_targets:
-        targets.revoke_key(key_id, name)
-    _forget(root, key_id)
-    _revoked(targets)[key_id] = {"made": time_text(registrar.clock()), "reason": reason}
-    _settle(root)
-    changes = _changes(registrar, root if in_root else None, targets)
-    changes += _signed_anew(registrar, in_targets, targets)
-    return registrar.commit(changes)
-
-
-def _signed_anew(registrar: Registrar, roles: Sequence[str], targets: Targets) -> list[Change]:
-    """Metadata of the roles that a key leaves, for others of theirs that are here to sign.
-
-    A role whose other keys are elsewhere is refused by clients until one of them signs.
-    """
-    here = {hand.public.key_id for hand in registrar.hands}
-    return [
-        Change(role=role, delegator="targets", metadata=registrar.edit(role))
-        for role in roles
-        if registrar.view.role(role) is not None
-        and len(here & set(_roles(targets)[role].keyids)) >= _roles(targets)[role].threshold
-    ]
-
-
-def _changes(registrar: Registrar, root: Any | None, targets: Any | None) -> list[Change]:
-    from tuf.api.metadata import Metadata
-
-    changes = []
-    if root is not None:
-        root.version = registrar.view.trusted.root.version + 1
-        root.expires = moment(registrar.clock() + DAYS["root"] * DAY_S)
-        changes.append(Change(role="root", delegator="root", metadata=Metadata(root)))
-    if targets is not None:
-        changes.append(Change(role="targets", delegator="root", metadata=Metadata(targets)))
-    return changes
-
-
-def _add_to_root(root: Any, holder: Holder) -> bool:
+def add_to_root(root: Any, holder: Holder) -> bool:
+    """Let a key count for the top roles of its office; whether that changed anything."""
     roles = [
         role
         for role in TOP_ROLES[holder.office]
@@ -335,15 +262,16 @@ def _add_to_root(root: Any, holder: Holder) -> bool:
         root.add_key(tuf_key(holder.public), role)
     if roles:
         root.unrecognized_fields[OURS]["persons"][holder.public.key_id] = _label(holder.label)
-        _settle(root)
+        settle(root)
     return bool(roles)
 
 
-def _add_to_targets(targets: Any, holder: Holder) -> bool:
+def add_to_targets(targets: Any, holder: Holder) -> bool:
+    """Let a key count for the roles of its office; whether that changed anything."""
     roles = [
         role
         for role in ROLES[holder.office]
-        if holder.public.key_id not in _roles(targets)[role].keyids
+        if holder.public.key_id not in roles_of(targets)[role].keyids
     ]
     for role in roles:
         targets.add_key(tuf_key(holder.public), role)
@@ -352,7 +280,7 @@ def _add_to_targets(targets: Any, holder: Holder) -> bool:
     return bool(roles)
 
 
-def _settle(root: Any) -> None:
+def settle(root: Any) -> None:
     """Two persons, where there are two, for whatever names other persons."""
     labels = persons_of(root)
     needed = root.unrecognized_fields[OURS]["persons_for_production"]
@@ -361,84 +289,10 @@ def _settle(root: Any) -> None:
         root.roles[name].threshold = max(1, min(needed, custodians(held)))
 
 
-def _forget(root: Any, key_id: str) -> None:
-    root.unrecognized_fields[OURS]["persons"].pop(key_id, None)
-
-
-def _roles(targets: Any) -> Any:
+def roles_of(targets: Any) -> Any:
+    """The roles that targets delegates to, by name."""
     return targets.delegations.roles
-
-
-def _revoked(targets: Any) -> Any:
-    return targets.unrecognized_fields[OURS]["revoked"]
 
 
 def _label(label: Label) -> dict[str, str]:
     return {"custodian": label.custodian, "machine": label.machine}
-
-
-# Signing what waits ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A change that waits for signatures.
-
-    Attributes:
-        changes: What it changes, one line each.
-    """
-
-    change: Change
-    changes: tuple[str, ...]
-
-
-def drafts(registrar: Registrar) -> tuple[Draft, ...]:
-    """Everything that waits and still fits the registry's state, with what it changes.
-
-    Raises:
-        ArtifactError: A draft is malformed.
-    """
-    found = []
-    for name in registrar.place.files.list("drafts/"):
-        role = name.removeprefix("drafts/").removesuffix(".json")
-        draft = registrar.draft(role)
-        if draft is not None and (one := _drafted(registrar, role, draft)) is not None:
-            found.append(one)
-    order = {"root": 0, "targets": 1}
-    return tuple(sorted(found, key=lambda one: order.get(one.change.role, 2)))
-
-
-def _drafted(registrar: Registrar, role: str, draft: Metadata[Any]) -> Draft | None:
-    from hauberk.trust.registry.differences import differences
-
-    delegator = {"root": "root", "targets": "root"}.get(role, "targets")
-    if role == "root":
-        old: Any = registrar.view.trusted.root
-        fits = draft.signed.version == old.version + 1
-    else:
-        delegator = delegator if role in ("targets", *names.PATHS) else role.rpartition("-")[0]
-        if delegator not in ("root", "targets"):
-            registrar.view.role(delegator)
-        edited = registrar.edit(role, delegator).signed
-        fits, old = draft.signed.version == edited.version, edited
-    if not fits or draft.signed.type != old.type:
-        return None
-    change = Change(role=role, delegator=delegator, metadata=draft)
-    return Draft(change=change, changes=tuple(differences(registrar, old, draft.signed)))
-
-
-def sign_drafts(registrar: Registrar, waiting: Sequence[Draft]) -> Outcome:
-    """Sign what waits, together, and publish what has enough signatures then.
-
-    Raises:
-        UsageError: Nothing waits.
-        TrustError: No key here may sign it.
-    """
-    if not waiting:
-        raise UsageError(
-            "nothing waits for a signature",
-            subject=registrar.place.location,
-            expected="a draft",
-            found="none that fits the registry's state",
-        )
-    return registrar.commit([one.change for one in waiting])
