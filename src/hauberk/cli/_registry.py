@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hauberk.errors import HauberkError, UnavailableError, UsageError
+from hauberk.errors import HauberkError, TrustError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from hauberk.trust.keys import KeyPair, Label
@@ -74,10 +74,24 @@ def access(args: argparse.Namespace, model: str | None = None) -> Access:
 
 
 def hands(roles: Sequence[str] = ("person", "release", "snapshot", "timestamp")) -> list[KeyPair]:
-    """The keys that are here, of these roles."""
-    from hauberk.cli.words import configuration
-    from hauberk.trust import keys
+    """The keys that are here, of these roles.
 
+    Raises:
+        TrustError: This is a fork's build.
+    """
+    from hauberk.cli.words import configuration
+    from hauberk.trust import ci, keys
+
+    build = ci.where(os.environ)
+    if build.fork:
+        raise TrustError(
+            "nothing is signed for a fork",
+            subject=build.service,
+            rule="a job that runs anybody's code holds no key",
+            expected="a build of the repository itself",
+            found=build.fork,
+            hint="sign in a job that runs after the change is merged",
+        )
     folder = configuration() / "keys"
     found = []
     for role in roles:

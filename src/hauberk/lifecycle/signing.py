@@ -22,6 +22,7 @@ from hauberk.core.policy import Isolation, Policy
 from hauberk.core.record import Attestation
 from hauberk.errors import UnavailableError
 from hauberk.trust import keys, predicates
+from hauberk.trust.ci import where
 from hauberk.trust.keys import Label, PublicKey, Role
 from hauberk.trust.policy import sealed, tighten
 from hauberk.trust.predicates import Circumstances, ModelTest, Release, Step
@@ -48,11 +49,13 @@ class TrustState:
     Attributes:
         pin: How the root came to be believed; ``None`` for an unsigned run.
         custody: Who holds the keys, in words.
+        level: The level of SLSA's build track that is reached, and why.
     """
 
     pin: Pin | None
     custody: str
     unsigned_because: str = ""
+    level: str = ""
 
     def facts(self) -> dict[str, str]:
         """Names to values for people."""
@@ -66,6 +69,7 @@ class TrustState:
             "signatures": "every hand-over is signed",
             "root of trust": root[self.pin],
             "keys": self.custody,
+            "build level": self.level,
             "log": "not witnessed: no second place holds its heads",
         }
 
@@ -215,6 +219,9 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
     unpinned = settings.policy_over(Policy())
     if level is Isolation.OBSERVE:
         return _unsigned(unpinned, "at level observe a step could read the keys")
+    build = where(options.environment)
+    if build.fork:
+        return _unsigned(unpinned, f"a fork's build on {build.service}: {build.fork}")
     folder = keys_folder(options.configuration)
     try:
         offered = offered_root(settings.project.name, folder)
@@ -231,7 +238,7 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
     labels = [key.label for role in ROLES for key in root.keys(role).keys]
     return Signing(
         policy=policy,
-        state=TrustState(pin=root.state, custody=keys.custody(labels)),
+        state=TrustState(pin=root.state, custody=keys.custody(labels), level=build.level),
         signer=signer,
         root=root,
         key_ids=tuple(signer.public[role].key_id for role in ROLES),

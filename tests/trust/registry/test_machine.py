@@ -1,5 +1,7 @@
-"""Whatever happens in whatever order, a client of the registry is never served what is retired,
-never an older state than it has seen, and never production that two persons did not sign.
+"""Whatever happens in whatever order, a client of the registry is served nothing wrong.
+
+That is: nothing retired, no older state than it has seen, no production that two persons did
+not sign.
 """
 
 from __future__ import annotations
