@@ -36,10 +36,10 @@ from hauberk.core.artifact import (
 )
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
+from hauberk.range.scenarios.ex_7 import entries
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds.logs import honest_index, honest_log
-from hauberk.range.worlds.registered import ready
 from hauberk.range.worlds.registry import Project, entry
 from hauberk.sketches.profile import profile_of
 
@@ -349,7 +349,7 @@ def honest_registry(_folder: Path) -> RegistryEntry:
 @cache
 def honest_registered(_folder: Path) -> RegistryEntry:
     """A registry that two persons govern, with a version in production."""
-    return ready(3)[0].entry()
+    return entries(3)
 
 
 def registered_noise(folder: Path) -> RegistryEntry:
