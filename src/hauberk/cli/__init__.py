@@ -20,6 +20,7 @@ _ORDER: dict[str, str] = {
     "explain": "show where a model comes from",
     "report": "write a run as one HTML page",
     "scan": "check data, models, code and repositories that you already have",
+    "convert": "write a model in a format without code, and compare predictions",
     "data": "keep, list, compare, check out and verify versions of data sets",
     "sign": "sign a model or any folder (OpenSSF Model Signing)",
     "serve": "put a verified model on line behind the guard",
@@ -27,7 +28,8 @@ _ORDER: dict[str, str] = {
     "validate": "judge a model: scores, robustness, fairness, what it remembers",
     "registry": "publish, promote, roll back and retire models under signed metadata",
     "root": "make, pin, show and rotate what is believed beforehand",
-    "log": "verify, show or witness the append-only log",
+    "log": "verify, prove, show, publish or witness the append-only log",
+    "metadata": "show runs, metrics and lineage; compare runs; grant reading",
     "threats": "list the threats with their controls, attacks and measured figures",
     "range": "attack the controls and measure how they hold",
 }
