@@ -26,6 +26,8 @@ _ORDER: dict[str, str] = {
     "serve": "put a verified model on line behind the guard",
     "monitor": "hold live rows against what training saw",
     "validate": "judge a model: scores, robustness, fairness, what it remembers",
+    "registry": "publish, promote, roll back and retire models under signed metadata",
+    "root": "make, pin, show and rotate what is believed beforehand",
     "log": "verify, prove, show, publish or witness the append-only log",
     "metadata": "show runs, metrics and lineage; compare runs; grant reading",
     "threats": "list the threats with their controls, attacks and measured figures",
