@@ -31,7 +31,7 @@ def place_of(args: argparse.Namespace, model: str | None = None) -> Place:
     """
     from hauberk.cli.words import configuration
     from hauberk.trust.registry.access import location_of
-    from hauberk.trust.registry.shelf import open_folder
+    from hauberk.trust.registry.shelf import open_location
 
     location = (
         args.registry
@@ -46,21 +46,21 @@ def place_of(args: argparse.Namespace, model: str | None = None) -> Place:
             found="none of them",
             hint="make one with hauberk registry init",
         )
-    return open_folder(Path(location).absolute())
+    return open_location(location, os.environ)
 
 
 def project_location(project: Path) -> str | None:
     """Where a project's registry is, if it has one."""
     if not (project / "hauberk.toml").is_file() and not (project / "pyproject.toml").is_file():
         return None
-    from hauberk.lifecycle.production.model_registry import location
+    from hauberk.lifecycle.production.model_registry import is_founded, location
     from hauberk.lifecycle.settings import load
 
     try:
         found = location(load(project.resolve()))
     except HauberkError:
         return None
-    return str(found) if (found / "metadata").is_dir() else None
+    return found if is_founded(found) else None
 
 
 def access(args: argparse.Namespace, model: str | None = None) -> Access:

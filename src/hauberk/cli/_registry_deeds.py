@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,19 +54,19 @@ def init(args: argparse.Namespace) -> int:
 def _new_place(args: argparse.Namespace) -> tuple[Any, str]:
     from hauberk.lifecycle.production.model_registry import location
     from hauberk.lifecycle.settings import load
-    from hauberk.trust.registry.shelf import open_folder
+    from hauberk.trust.registry.shelf import open_location
     from hauberk.trust.store import Store
 
     name, where = args.name, args.registry
     if not name or not where:
         settings = load(Path(args.project).resolve())
         name = name or settings.project.name.lower()
-        where = where or str(location(settings))
+        where = where or location(settings)
         if Path(where).resolve().is_relative_to(settings.root / ".hauberk"):
             Store.open(settings.root)  # the store comes first: it refuses folders of others
-    folder = Path(where).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    return open_folder(folder), name
+    if "://" not in where:
+        Path(where).absolute().mkdir(parents=True, exist_ok=True)
+    return open_location(where, os.environ), name
 
 
 def _own(office: str, args: argparse.Namespace) -> Holder:

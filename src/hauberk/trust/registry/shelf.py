@@ -15,7 +15,7 @@ because the files that matter are written once or carry a version that only grow
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,3 +160,29 @@ def open_folder(root: Path) -> Place:
         files=Shelf(root),
         blobs=DirectoryBlobs(root / "blobs"),
     )
+
+
+def open_location(location: str, environment: Mapping[str, str]) -> Place:
+    """The registry in a folder, or in an object store that an address names.
+
+    Args:
+        location: A folder, or ``s3://``, ``gs://`` or ``az://`` with bucket and prefix.
+        environment: ``HAUBERK_STORE_ENDPOINT`` names a server of S3 other than Amazon's.
+
+    Raises:
+        UsageError: It is no address of an object store.
+        UnavailableError: The extra is missing, or the store does not honour conditional puts.
+    """
+    if "://" not in location:
+        return open_folder(Path(location).absolute())
+    from hauberk.trust.backends import BESIDE_BLOBS, VARIABLE, Backends
+
+    backends = Backends(
+        blobs=location,
+        pointers=BESIDE_BLOBS,
+        endpoint=environment.get(f"{VARIABLE}ENDPOINT") or None,
+    )
+    files, blobs = backends.open_object_pointers(), backends.open_blobs()
+    assert files is not None  # noqa: S101 - an address was given
+    assert blobs is not None  # noqa: S101
+    return Place(location=location, files=files, blobs=blobs)
