@@ -35,6 +35,8 @@ def test_in_memory():
 def test_in_a_folder(tmp_path):
     place = open_folder(tmp_path)
     lives(World(files=place.files, blobs=place.blobs))
+    modes = {path.stat().st_mode & 0o004 for path in (tmp_path / "blobs").rglob("*")}
+    assert modes == {0o004}, "others may read what is there to be read"
 
 
 @pytest.mark.integration

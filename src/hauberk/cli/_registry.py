@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING
 from hauberk.errors import HauberkError, TrustError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
-    from hauberk.trust.keys import KeyPair, Label
+    from hauberk.trust.keys import Label
     from hauberk.trust.registry.access import Access
     from hauberk.trust.registry.anchor import Anchor
+    from hauberk.trust.registry.metadata import Hand
     from hauberk.trust.registry.registrar import Outcome, Registrar
     from hauberk.trust.registry.shelf import Place
     from hauberk.trust.root import Root
@@ -73,8 +73,8 @@ def access(args: argparse.Namespace, model: str | None = None) -> Access:
     )
 
 
-def hands(roles: Sequence[str] = ("person", "release", "snapshot", "timestamp")) -> list[KeyPair]:
-    """The keys that are here, of these roles.
+def hands(args: argparse.Namespace) -> list[Hand]:
+    """The keys that are here, and the one of a service that is named.
 
     Raises:
         TrustError: This is a fork's build.
@@ -93,8 +93,8 @@ def hands(roles: Sequence[str] = ("person", "release", "snapshot", "timestamp"))
             hint="sign in a job that runs after the change is merged",
         )
     folder = configuration() / "keys"
-    found = []
-    for role in roles:
+    found: list[Hand] = [_service_key(args)] if args.signer else []
+    for role in ("person", "release", "snapshot", "timestamp"):
         try:
             found.append(keys.load(folder, keys.Role(role)))
         except UnavailableError:
@@ -102,12 +102,28 @@ def hands(roles: Sequence[str] = ("person", "release", "snapshot", "timestamp"))
     return found
 
 
+def _service_key(args: argparse.Namespace) -> Hand:
+    """A person's key that never leaves a token or a service."""
+    from hauberk.trust.oms.signers import read_public_file, service_key
+
+    if args.public_key is None:
+        raise UsageError(
+            "--signer needs --public-key",
+            subject="--public-key",
+            expected="the public half of the service's key, in PEM",
+            found="none",
+        )
+    return service_key(args.signer, read_public_file(args.public_key), getpass.getpass)
+
+
 def registrar(args: argparse.Namespace, model: str | None = None) -> Registrar:
     """A writer at the registry's state, with the keys that are here."""
     from hauberk.trust.registry.registrar import Registrar
 
     found = access(args, model)
-    return Registrar.open(found.place, found.trust, found.memory, hands=hands(), clock=found.clock)
+    return Registrar.open(
+        found.place, found.trust, found.memory, hands=hands(args), clock=found.clock
+    )
 
 
 def label(custodian: str | None, machine: str | None) -> Label:

@@ -30,13 +30,15 @@ def init(args: argparse.Namespace) -> int:
     """Keys, roles, policy and the pin in one command."""
     from hauberk.cli._registry import hands
     from hauberk.cli.words import clock, configuration
+    from hauberk.trust.keys import make_missing
     from hauberk.trust.registry import founding
 
     place, name = _new_place(args)
     holders = [_own(office, args) for office in _KEY_ROLES]
+    make_missing(configuration() / "keys", label(args.custodian, args.machine))
     bits = LARGE_BITS if args.large else 0
     anchor = founding.found(
-        place, name, holders, hands=hands(), clock=clock, persons=args.persons, bits=bits
+        place, name, holders, hands=hands(args), clock=clock, persons=args.persons, bits=bits
     )
     pinned = anchored(name, anchor, configuration())
     print(f"registry {name} in {place.location}")
@@ -86,7 +88,7 @@ def key(args: argparse.Namespace) -> int:
     """Make a key and write its card."""
     from hauberk.trust import keys
 
-    holder = _own(args.office, args)
+    holder = _elsewhere(args) if args.public_key else _own(args.office, args)
     card = keys.card(holder.public, holder.label)
     if args.out is None:
         print(card.decode())
@@ -95,6 +97,17 @@ def key(args: argparse.Namespace) -> int:
     who = f"{holder.label.custodian} on machine {holder.label.machine}"
     print(f"key {holder.public.key_id[:16]} of {who}; its public half is in {args.out}")
     return 0
+
+
+def _elsewhere(args: argparse.Namespace) -> Holder:
+    """A key that was made in a token or a service."""
+    from hauberk.trust.oms.signers import read_public_file
+    from hauberk.trust.registry.founding import Holder, Office
+
+    public = read_public_file(args.public_key)
+    return Holder(
+        public=public, label=label(args.custodian, args.machine), office=Office(args.office)
+    )
 
 
 def grant(args: argparse.Namespace) -> int:
