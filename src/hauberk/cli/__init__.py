@@ -24,6 +24,7 @@ _ORDER: dict[str, str] = {
     "monitor": "hold live rows against what training saw",
     "validate": "judge a model: scores, robustness, fairness, what it remembers",
     "log": "verify, prove, show, publish or witness the append-only log",
+    "store": "look at buckets, folders and policies: who is let in",
     "metadata": "show runs, metrics and lineage; compare runs; grant reading",
     "threats": "list the threats with their controls, attacks and measured figures",
     "range": "attack the controls and measure how they hold",

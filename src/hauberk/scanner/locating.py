@@ -20,6 +20,7 @@ from hauberk.formats import source
 from hauberk.formats.source import open_tree, repository, source_file
 from hauberk.scanner.kinds import FileKind, kind_of
 from hauberk.scanner.options import ScanOptions
+from hauberk.scanner.stores import settings_at
 
 MAX_FILES = 1_000_000
 
@@ -117,6 +118,8 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
         yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
     if kind is FileKind.TEXT:
         yield Located(path=name, kind=kind, open=lambda: _one_file(path))
+        if (settings := settings_at(path)) is not None:
+            yield Located(path=name, kind="settings of a store", open=lambda: settings)
     elif kind is FileKind.OTHER and not is_named:
         yield Located(path=name, kind=kind, open=None)
     elif kind is not FileKind.TABLE:
