@@ -1,6 +1,7 @@
 """Servers that die, that others tampered with, that are full or are not there."""
 
 import contextlib
+import hashlib
 import multiprocessing
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -176,6 +177,13 @@ def test_what_is_put_in_a_mirror_is_in_both_and_can_be_read_without_the_folder(t
     elsewhere = MirroredBlobs(DirectoryBlobs(tmp_path / "two"), far)
     assert b"".join(elsewhere.open(digest)) == b"shared"
     assert elsewhere.path(digest).read_bytes() == b"shared"
+
+
+def test_bytes_that_were_hashed_already_reach_both_places(tmp_path):
+    far = ObjectBlobs(library().store.MemoryStore(), label="memory")
+    digest = "sha256:" + hashlib.sha256(b"part").hexdigest()
+    MirroredBlobs(DirectoryBlobs(tmp_path / "b"), far).put_hashed([(digest, b"part")])
+    assert b"".join(far.open(digest)) == b"part"
 
 
 def test_a_pointer_that_others_overwrote_is_refused():
