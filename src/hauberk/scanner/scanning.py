@@ -16,6 +16,7 @@ from hauberk.core.artifact import (
     ModelFile,
     Splits,
     StoreSettings,
+    Synthesis,
 )
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Level, Outcome
@@ -32,6 +33,7 @@ _FOLDERS: tuple[tuple[type, str], ...] = (
     (Dataset, "dataset"),
     (Splits, "dataset"),
     (Comparison, "dataset"),
+    (Synthesis, "dataset"),
     (CodeTree, "code"),
     (StoreSettings, "registry"),
 )

@@ -46,7 +46,7 @@ class MirroredBlobs:
         return digests
 
     def put_hashed(self, items: Iterable[tuple[Digest, bytes]]) -> None:
-        """Store bytes in both that the caller hashed already."""
+        """Store bytes in both that the caller hashed already; as `DirectoryBlobs.put_hashed`."""
         held = list(items)
         self._near.put_hashed(held)
         for digest, _ in held:
