@@ -44,6 +44,13 @@ def test_a_safe_policy_passes(tmp_path, capsys):
     path = tmp_path / "bucket.json"
     path.write_text(json.dumps(json.loads(stores.SAFE[7]["policy"]), indent=1))
     assert said(capsys, "store", "check", path)[0] == 0
+    assert said(capsys, "scan", path)[0] == 0
+
+
+def test_a_policy_that_denies_everybody_plain_http_passes_a_scan(tmp_path, capsys):
+    path = tmp_path / "bucket.json"
+    path.write_text(json.dumps(json.loads(stores.SAFE[6]["policy"]), indent=1))
+    assert said(capsys, "scan", path)[0] == 0
 
 
 def test_a_document_that_is_none_is_no_pass(tmp_path, capsys):

@@ -203,10 +203,10 @@ def public_deeds(
 
 def _lets(one: Statement, actions: tuple[str, ...], prefix: str) -> bool:
     covers = any(one.covers(action) for action in actions)
-    return covers and one.is_for_everybody and one.reaches(prefix) and not _narrowed(one)
+    return covers and one.is_for_everybody and one.reaches(prefix) and not is_narrowed(one)
 
 
-def _narrowed(one: Statement) -> bool:
+def is_narrowed(one: Statement) -> bool:
     """Whether a condition of an Allow leaves out strangers."""
     return any(_names_somebody(*condition) for condition in one.conditions)
 
