@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.worlds.servers import S3Server
+from tests.worlds.servers import S3Server, wait_until
 
 from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
 from hauberk.trust.backends import Backends, of_project
@@ -205,6 +205,17 @@ def test_a_store_that_ignores_conditions_is_refused(monkeypatch):
         pointers.probe()
 
 
+def stores_again(blobs):
+    """Whether a server that was started again takes bytes and gives back all that it lists."""
+    try:
+        blobs.put([b"again"])
+        for digest in blobs.list():
+            blobs.check(digest)
+    except UnavailableError:
+        return False
+    return True
+
+
 @pytest.mark.integration
 def test_what_s3_acknowledged_survives_its_death_and_nothing_half_is_visible(s3_backends, s3):
     blobs = s3_backends.open_blobs()
@@ -225,6 +236,7 @@ def test_what_s3_acknowledged_survives_its_death_and_nothing_half_is_visible(s3_
         for one in running:
             one.result()
     s3.start()
+    wait_until(lambda: stores_again(blobs), seconds=120)
     found = set(blobs.list())
     assert set(acknowledged) <= found
     for digest in found:
