@@ -27,6 +27,7 @@ from hauberk.core.artifact import (
     Exchange,
     LogSegment,
     ModelFile,
+    ModelFolder,
     PipelineRun,
     RegistryEntry,
     SourceFile,
@@ -36,6 +37,7 @@ from hauberk.core.artifact import (
 )
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
+from hauberk.methods import model_writing
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds.logs import honest_index, honest_log
@@ -216,6 +218,27 @@ def cut_zip(folder: Path) -> ModelFile:
 def cut_pickle(folder: Path) -> ModelFile:
     """A pickle that stops in the middle."""
     return _file(folder, "cut.pkl", pickle.dumps({"a": list(range(100))})[:-40])
+
+
+def hub_folder(folder: Path) -> ModelFolder:
+    """A configuration, an index and the shard that it names."""
+    shard = model_writing.safetensors(
+        {"w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}, b"1"
+    )
+    (folder / "model-00001-of-00001.safetensors").write_bytes(shard)
+    index = {"metadata": {}, "weight_map": {"w": "model-00001-of-00001.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    return ModelFolder(name="m", path=folder)
+
+
+def folder_of_noise(folder: Path) -> ModelFolder:
+    """Configurations, an index and a shard of noise."""
+    noise = np.random.default_rng(6).bytes(500)
+    for name in ("config.json", "a.index.json", "m.onnx", "x.py", "SHA256SUMS", "w.safetensors"):
+        (folder / name).write_bytes(noise)
+    (folder / "loop").symlink_to(folder)
+    return ModelFolder(name="m", path=folder)
 
 
 def missing_file(folder: Path) -> ModelFile:
@@ -460,6 +483,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits,),
     ModelFile: (linear_model, array_file, onnx_model),
+    ModelFolder: (hub_folder,),
     Evaluation: (honest_evaluation,),
     CodeTree: (small_project,),
     SourceFile: (source_file,),
@@ -482,6 +506,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     (Comparison, Dataset): (comparison_of_strangers,),
     Splits: (splits_of_odd_values,),
     Evaluation: (evaluation_of_nonsense,),
+    ModelFolder: (folder_of_noise,),
     ModelFile: (file_of_noise, empty_file, cut_zip, cut_pickle, missing_file),
     CodeTree: (odd_project,),
     SourceFile: (broken_source,),

@@ -78,6 +78,13 @@ def _header(span: Span) -> dict[str, Any] | None:
     return header if isinstance(header, dict) else None
 
 
+def tensor_names(span: Span) -> set[str] | None:
+    """Names of the tensors; ``None`` where the header cannot be read."""
+    size = int.from_bytes(span.read(0, 8), "little")
+    header = _header(span) if size <= min(MAX_HEADER_BYTES, span.size) else None
+    return None if header is None else header.keys() - {"__metadata__"}
+
+
 def _metadata(span: Span) -> Mapping[str, Any]:
     size = int.from_bytes(span.read(0, 8), "little")
     header = _header(span) if size <= min(MAX_HEADER_BYTES, span.size) else None

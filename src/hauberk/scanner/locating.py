@@ -11,10 +11,19 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, SourceFile, Splits
+from hauberk.core.artifact import (
+    CodeTree,
+    Comparison,
+    Dataset,
+    ModelFile,
+    ModelFolder,
+    SourceFile,
+    Splits,
+)
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.formats import source
 from hauberk.formats.source import open_tree, repository, source_file
@@ -71,6 +80,11 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
             has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
                 yield found
+    from hauberk.formats.hub_folders import model_folders  # where there is a folder only
+
+    for folder in model_folders(root):
+        name = str(folder)
+        yield Located(path=name, kind="model folder", open=partial(_model_folder, folder))
     is_repository = repository(root)
     if has_text or is_repository:
         yield Located(
@@ -78,6 +92,10 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
             kind="repository" if is_repository else "tree of code",
             open=lambda: open_tree(root, history=options.history),
         )
+
+
+def _model_folder(path: Path) -> ModelFolder:
+    return ModelFolder(name=str(path), path=path)
 
 
 def _walk(root: Path) -> Iterator[Path]:

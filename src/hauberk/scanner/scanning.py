@@ -9,7 +9,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, Splits
+from hauberk.core.artifact import (
+    CodeTree,
+    Comparison,
+    Dataset,
+    ModelFile,
+    ModelFolder,
+    Splits,
+)
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Level, Outcome
 from hauberk.core.policy import Policy
@@ -22,6 +29,7 @@ from hauberk.scanner.options import ScanOptions
 
 _FOLDERS: tuple[tuple[type, str], ...] = (
     (ModelFile, "model"),
+    (ModelFolder, "model"),
     (Dataset, "dataset"),
     (Splits, "dataset"),
     (Comparison, "dataset"),
