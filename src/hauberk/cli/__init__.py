@@ -20,6 +20,8 @@ _ORDER: dict[str, str] = {
     "explain": "show where a model comes from",
     "report": "write a run as one HTML page",
     "scan": "check data, models, code and repositories that you already have",
+    "data": "keep, list, compare, check out and verify versions of data sets",
+    "sign": "sign a model or any folder (OpenSSF Model Signing)",
     "serve": "put a verified model on line behind the guard",
     "monitor": "hold live rows against what training saw",
     "validate": "judge a model: scores, robustness, fairness, what it remembers",

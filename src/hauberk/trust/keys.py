@@ -280,7 +280,15 @@ def load(folder: Path, role: Role, *, user: int | None = None) -> KeyPair:
     """
     path = folder / f"{role}.pem"
     owner = os.geteuid() if user is None else user
-    data = _read_private(path, owner)
+    return read_pair(_read_private(path, owner))
+
+
+def read_pair(data: bytes) -> KeyPair:
+    """The key in PEM.
+
+    Raises:
+        ArtifactError: It is no private key of a known kind, or encrypted.
+    """
     try:
         key = _private(data, password=None, pem=True)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
