@@ -220,6 +220,16 @@ def cut_pickle(folder: Path) -> ModelFile:
     return _file(folder, "cut.pkl", pickle.dumps({"a": list(range(100))})[:-40])
 
 
+def same_export(folder: Path) -> Comparison[ModelFile]:
+    """A model and its attested export, which are one."""
+    return Comparison(old=onnx_model(folder), new=onnx_model(folder))
+
+
+def export_of_noise(folder: Path) -> Comparison[ModelFile]:
+    """Noise against a model."""
+    return Comparison(old=onnx_model(folder), new=file_of_noise(folder))
+
+
 def hub_folder(folder: Path) -> ModelFolder:
     """A configuration, an index and the shard that it names."""
     shard = model_writing.safetensors(
@@ -484,6 +494,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     Splits: (splits,),
     ModelFile: (linear_model, array_file, onnx_model),
     ModelFolder: (hub_folder,),
+    (Comparison, ModelFile): (same_export,),
     Evaluation: (honest_evaluation,),
     CodeTree: (small_project,),
     SourceFile: (source_file,),
@@ -507,6 +518,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     Splits: (splits_of_odd_values,),
     Evaluation: (evaluation_of_nonsense,),
     ModelFolder: (folder_of_noise,),
+    (Comparison, ModelFile): (export_of_noise,),
     ModelFile: (file_of_noise, empty_file, cut_zip, cut_pickle, missing_file),
     CodeTree: (odd_project,),
     SourceFile: (broken_source,),
