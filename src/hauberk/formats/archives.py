@@ -178,7 +178,7 @@ def unpack(chunks: Iterable[bytes], kind: str, ledger: Ledger) -> Iterator[bytes
     """
     packed = unpacked = 0
     decoder: Any = None
-    for chunk in chunks:
+    for chunk in _slices(chunks):
         packed += len(chunk)
         rest = chunk
         while rest:
@@ -193,6 +193,16 @@ def unpack(chunks: Iterable[bytes], kind: str, ledger: Ledger) -> Iterator[bytes
             rest = decoder.unused_data if decoder.eof else b""
     if decoder is None or not decoder.eof:
         raise _broken_stream(kind, "it ends too early")
+
+
+_SLICE = 1 << 15
+
+
+def _slices(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Short pieces: zlib copies what it has not taken yet each time that its output is full."""
+    for chunk in chunks:
+        for at in range(0, len(chunk), _SLICE):
+            yield chunk[at : at + _SLICE]
 
 
 def _pump(decoder: Any, data: bytes, kind: str) -> Iterator[bytes]:
