@@ -25,7 +25,8 @@ _ORDER: dict[str, str] = {
     "serve": "put a verified model on line behind the guard",
     "monitor": "hold live rows against what training saw",
     "validate": "judge a model: scores, robustness, fairness, what it remembers",
-    "log": "verify, show or witness the append-only log",
+    "log": "verify, prove, show, publish or witness the append-only log",
+    "metadata": "show runs, metrics and lineage; compare runs; grant reading",
     "threats": "list the threats with their controls, attacks and measured figures",
     "range": "attack the controls and measure how they hold",
 }

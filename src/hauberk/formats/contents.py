@@ -35,7 +35,14 @@ from hauberk.formats.hdf5_reading import hdf5_start
 from hauberk.formats.numpy_files import MAGIC as NPY_MAGIC
 from hauberk.formats.numpy_files import read_npy_header
 from hauberk.formats.onnx_files import is_onnx
-from hauberk.formats.pickle_events import Built, Called, Ended, Imported, PickleEvent
+from hauberk.formats.pickle_events import (
+    Built,
+    Called,
+    Ended,
+    Imported,
+    PickleEvent,
+    looks_loadable,
+)
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.pickles import read_pickle
 from hauberk.formats.safetensors import is_safetensors
@@ -224,26 +231,38 @@ def _walk_zip(span: Span, end: int, place: _Place) -> Iterator[Part | Trouble]:
         inside = place.inside(entry.name, code_of(entry.name, codes))
         if overlap and entry.method != "stored":
             continue  # a bomb by construction; what it holds has been refused already
-        if _is_storage(entry.name, storages):
+        if _is_storage(span, entry, storages):
             yield from _storage(span, entry, inside)
         else:
             yield from _zip_member(span, entry, inside)
 
 
-def _storage_folders(entries: tuple[ZipEntry, ...]) -> tuple[str, ...]:
-    """Folders of raw tensor bytes, which lie beside the pickle of a torch archive."""
-    pickles = (entry.name for entry in entries if entry.name.endswith("/data.pkl"))
-    return tuple(name.removesuffix("data.pkl") for name in pickles)
+_Folders = tuple[tuple[str, re.Pattern[str]], ...]
+
+
+def _storage_folders(entries: tuple[ZipEntry, ...]) -> _Folders:
+    """Folders of raw tensor bytes in a torch archive, with the names that those have."""
+    names = [entry.name for entry in entries]
+    signs = (("data.pkl", _STORAGE_NAME), ("archive_format", _EXPORTED))
+    return tuple(
+        (name.removesuffix(sign), pattern)
+        for sign, pattern in signs
+        for name in names
+        if name.endswith("/" + sign)
+    )
 
 
 _STORAGE_NAME = re.compile(r"(data|constants|xl_model_weights)/[^/]+|byteorder|version|\.\w.*")
+_EXPORTED = re.compile(r"data/(weights|constants)/\w+|byteorder|\.data/\w+|archive_\w+")
+"""Raw members of what torch.export writes; those that a loader would unpickle are .pt."""
 
 
-def _is_storage(name: str, folders: tuple[str, ...]) -> bool:
-    return any(
-        name.startswith(folder) and _STORAGE_NAME.fullmatch(name.removeprefix(folder))
-        for folder in folders
-    )
+def _is_storage(span: Span, entry: ZipEntry, folders: _Folders) -> bool:
+    """Whether a member is read as raw numbers; torch.export may also have it unpickled."""
+    for folder, pattern in folders:
+        if entry.name.startswith(folder) and pattern.fullmatch(entry.name.removeprefix(folder)):
+            return pattern is _STORAGE_NAME or not looks_loadable(span.read(entry.data, 512))
+    return False
 
 
 def _storage(span: Span, entry: ZipEntry, place: _Place) -> Iterator[Part | Trouble]:
@@ -364,17 +383,23 @@ def _as_hdf5(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]
 
 
 def _as_pickles(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
-    if not head.startswith(NPY_MAGIC) and begins_pickle(span, 0, is_claimed=place.claims_pickle):
-        yield from _pickles(span, 0, place)
+    is_zip = head.startswith(b"PK\x03\x04")  # its first bytes are opcodes too, by chance
+    is_claimed = place.claims_pickle and not is_zip
+    if not head.startswith(NPY_MAGIC) and begins_pickle(span, 0, is_claimed=is_claimed):
+        yield from _pickles(span, 0, place, PLAIN if is_zip else "")
 
 
-def _pickles(span: Span, start: int, place: _Place) -> Iterator[Part | Trouble]:
-    """The pickle at ``start`` and those right behind it, as legacy torch files have them."""
+def _pickles(span: Span, start: int, place: _Place, detail: str = "") -> Iterator[Part | Trouble]:
+    """The pickle at ``start`` and those right behind it, as legacy torch files have them.
+
+    Args:
+        detail: `PLAIN` where another reading of the same bytes is the likely one.
+    """
     at = start
     for _ in range(MAX_STACKED):
         limit = place.ledger.max_opcodes
         events = Replay(read_pickle(span, at, arrays=True, max_opcodes=limit))
-        yield Part(Kind.PICKLE, span, place.inner, at, events=events)
+        yield Part(Kind.PICKLE, span, place.inner, at, detail, events=events)
         ended = events.ended()
         if ended.arrays:
             plain = Replay(read_pickle(span, at, max_opcodes=limit))

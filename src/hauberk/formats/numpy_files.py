@@ -51,7 +51,9 @@ def read_npy_header(span: Span) -> NpyHeader:
     if size > MAX_HEADER_BYTES:
         raise _malformed(f"its header claims {size} bytes")
     try:
-        fields = ast.literal_eval(span.read(start, size).decode("latin-1").strip())
+        text = span.read(start, size).decode("latin-1").strip()
+        # Python 2 on Windows wrote long integers; numpy drops their letter, too.
+        fields = ast.literal_eval(_LONG.sub(r"\1", text))
         descr = fields["descr"]
         shape = tuple(int(size) for size in fields["shape"])
     except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
@@ -87,6 +89,9 @@ def _width(descr: Any) -> int:
         return 0
     size = int(match[2] or 1)
     return size * 4 if match[1] == "U" else size
+
+
+_LONG = re.compile(r"\b(\d+)L\b")
 
 
 def _has_objects(descr: Any) -> bool:

@@ -299,6 +299,24 @@ def read_pair(data: bytes) -> KeyPair:
     return _pair(key)
 
 
+def read_private(path: Path) -> KeyPair:
+    """The key pair in a file of PEM without password, which must be private to its owner.
+
+    Raises:
+        ArtifactError: It is no key of a known kind.
+        TrustError: Others can reach it.
+        UnavailableError: It cannot be read.
+    """
+    data = _read_private(path, os.geteuid())
+    try:
+        key = _private(data, password=None, pem=True)
+    except (ValueError, TypeError) as error:
+        raise _no_key("no private key without password") from error
+    if not isinstance(key, (ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)):
+        raise _no_key("a key of another kind")
+    return _pair(key)
+
+
 def load_public(folder: Path, role: Role) -> tuple[PublicKey, Label]:
     """The public half of the key of ``role`` with its label; the private file stays closed.
 
