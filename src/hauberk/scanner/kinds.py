@@ -66,16 +66,18 @@ def is_plain_array(path: Path) -> bool:
 
 
 def _kind_of(span: Span, name: str) -> FileKind:
-    packed = _kind_of_packed(span)
+    packed = _kind_of_packed(span, name)
     return packed or _kind_of_plain(span, name)
 
 
-def _kind_of_packed(span: Span) -> FileKind | None:
+def _kind_of_packed(span: Span, name: str) -> FileKind | None:
     """By the first bytes alone: unpacking it once, when it is judged, is enough."""
     head = span.read(0, 16)
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_zip(span)
-    is_stream = stream_kind(head) in {"gzip", "bz2", "xz", "zstd", "lz4"}
+    kind = stream_kind(head)
+    is_stream = kind in {"gzip", "bz2", "xz", "zstd", "lz4"}
+    is_stream = is_stream or (kind == "zlib" and _MODEL_NAMES.search(name) is not None)
     return FileKind.MODEL if is_stream or head.startswith(SEVENZIP_MAGIC) else None
 
 

@@ -137,6 +137,8 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
         yield Located(path=name, kind=kind, open=lambda: _one_file(path))
     if kind is FileKind.TEXT:
         return
+    if options.against is not None and _is_model(kind) and _is_model(kind_of(options.against)):
+        yield Located(path=name, kind=kind, open=partial(_model_pair, path, name, options.against))
     if kind is FileKind.OTHER and not is_named:
         yield Located(path=name, kind=kind, open=None)
     elif kind is not FileKind.TABLE:
@@ -158,6 +160,15 @@ def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bo
             return "X.npy" in archive.namelist()
     except (OSError, ValueError, zipfile.BadZipFile):
         return is_named and is_plain_array(path)
+
+
+def _is_model(kind: FileKind) -> bool:
+    return kind in {FileKind.MODEL, FileKind.TABLE_AND_MODEL}
+
+
+def _model_pair(path: Path, name: str, against: Path) -> Comparison[ModelFile]:
+    old = ModelFile(name=str(against), path=against)
+    return Comparison(old=old, new=ModelFile(name=name, path=path))
 
 
 def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:

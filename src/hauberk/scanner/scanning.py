@@ -33,6 +33,7 @@ _FOLDERS: tuple[tuple[type, str], ...] = (
     (Dataset, "dataset"),
     (Splits, "dataset"),
     (Comparison, "dataset"),
+    (Comparison, "model"),
     (CodeTree, "code"),
 )
 """Type of a subject to the folder of its controls; only those that are met are imported."""
