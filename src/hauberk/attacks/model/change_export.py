@@ -95,10 +95,13 @@ def _bit(parts: list[_Part], rng: Random) -> list[_Part]:
 
 
 def _operator(parts: list[_Part], rng: Random) -> list[_Part]:
+    """Another operator in the place of one; the same one would be no change."""
     place = rng.choice(_places(parts, 1))
+    node = _parts(span_of(bytes(parts[place][1])))
+    others = [name for name in (b"Sigmoid", b"Tanh", b"Neg") if (4, name) not in node]
     inner = [
-        (number, rng.choice((b"Sigmoid", b"Tanh", b"Neg")) if number == 4 else value)  # noqa: PLR2004
-        for number, value in _parts(span_of(bytes(parts[place][1])))
+        (number, rng.choice(others) if number == 4 else value)  # noqa: PLR2004
+        for number, value in node
     ]
     return [*parts[:place], (1, _joined(inner)), *parts[place + 1 :]]
 
