@@ -38,11 +38,13 @@ class ModelParts:
     Attributes:
         operators: What each node does, in order: operator, domain, inputs, outputs, attributes.
         ends: Names of the inputs and outputs of the graph.
+        others: Digests of functions, training graphs and versions of operators.
     """
 
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     operators: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def model_parts(span: Span) -> ModelParts:
@@ -100,13 +102,14 @@ def _onnx(span: Span) -> ModelParts:
     tensors: dict[str, Tensor] = {}
     operators: list[str] = []
     ends: list[str] = []
+    others: list[str] = []
     for part in fields(span, walk):
         if part.number == 7 and part.is_nested:  # noqa: PLR2004 - the graph
             for inner in fields(part.body, walk):
                 _part(inner, walk, (tensors, operators, ends))
         elif part.number in {8, 20, 25} and part.is_nested:
-            operators.append(f"{part.number} {_digest(part.body)}")
-    return ModelParts(tensors, tuple(operators), tuple(ends))
+            others.append(f"{part.number} {_digest(part.body)}")
+    return ModelParts(tensors, tuple(operators), tuple(ends), tuple(others))
 
 
 def _part(part: Field, walk: Walk, into: tuple[dict[str, Tensor], list[str], list[str]]) -> None:

@@ -36,10 +36,6 @@ class NpyHeader:
     shape: tuple[int, ...] = ()
 
 
-_PYTHON_2 = re.compile(r"\b(\d+)L\b")
-"""Python 2 wrote long integers so, and numpy still reads them."""
-
-
 def read_npy_header(span: Span) -> NpyHeader:
     """The header at the beginning of ``span``.
 

@@ -53,7 +53,7 @@ class AlteredExport(Check[Comparison[ModelFile]]):
     subject: ClassVar[Any] = (Comparison, ModelFile)
 
     def check(self, subject: Comparison[ModelFile]) -> Iterator[Finding]:
-        """At most one finding each about tensors, operators and ends.
+        """At most one finding each about tensors, operators, functions and ends.
 
         Raises:
             ArtifactError: A file is malformed.
@@ -71,6 +71,8 @@ class AlteredExport(Check[Comparison[ModelFile]]):
         yield from _tensors(before.tensors, after.tensors, names)
         if before.operators != after.operators:
             yield _finding(names, _steps(before.operators, after.operators))
+        if before.others != after.others:
+            yield _finding(names, f"functions or versions of operators are not those of {names[0]}")
         if before.ends != after.ends:
             changed = sorted(set(before.ends) ^ set(after.ends))
             yield _finding(names, f"inputs and outputs are not those of {names[0]}: {changed}")
