@@ -38,11 +38,8 @@ from hauberk.core.artifact import (
 )
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
-<<<<<<< HEAD
 from hauberk.methods import model_writing
-=======
 from hauberk.range.scenarios.ex_7 import entries
->>>>>>> main
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds.crowds import annotated

@@ -49,14 +49,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("tables")
     data.add_argument("--label", metavar="COL", help="column to predict")
     data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
-<<<<<<< HEAD
     data.add_argument(
-        "--against",
-        metavar="FILE",
-        type=Path,
-        help="an older, trusted version of PATH: a table or a model",
-=======
-    data.add_argument("--against", metavar="FILE", type=Path, help="an older version of PATH")
+        "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
+    )
     data.add_argument(
         "--control", metavar="FILE", type=Path, help="real rows that a generator never saw"
     )
@@ -68,7 +63,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         help="rows that each combination of --sensitive must have",
->>>>>>> main
     )
     data.add_argument("--annotator", metavar="COL", help="column that names who labelled a row")
     data.add_argument("--source", metavar="COL", help="column that names who gave a row")

@@ -15,19 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
-from hauberk.core.artifact import (
-    CodeTree,
-    Comparison,
-    Dataset,
-    ModelFile,
-    ModelFolder,
-    SourceFile,
-    Splits,
-)
-=======
-from hauberk.core.artifact import CodeTree, ModelFile, SourceFile
->>>>>>> main
+from hauberk.core.artifact import CodeTree, Comparison, ModelFile, ModelFolder, SourceFile
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.formats import source
 from hauberk.formats.source import open_tree, repository, source_file
@@ -80,7 +68,10 @@ def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
 
 
 def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
-    if not repository(root) and data_folder(root):
+    from hauberk.formats.hub_folders import model_folders  # where there is a folder only
+
+    models = model_folders(root)
+    if not repository(root) and root not in models and data_folder(root):
         for kind, opener, name in folder_subjects(root, options):
             yield Located(path=name, kind=kind, open=opener)
         return
@@ -90,9 +81,7 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
             has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
                 yield found
-    from hauberk.formats.hub_folders import model_folders  # where there is a folder only
-
-    for folder in model_folders(root):
+    for folder in models:
         name = str(folder)
         yield Located(path=name, kind="model folder", open=partial(_model_folder, folder))
     is_repository = repository(root)

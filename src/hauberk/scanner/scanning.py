@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
-<<<<<<< HEAD
 from hauberk.core.artifact import (
     CodeTree,
     Comparison,
@@ -17,10 +16,8 @@ from hauberk.core.artifact import (
     ModelFile,
     ModelFolder,
     Splits,
+    Synthesis,
 )
-=======
-from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, Splits, Synthesis
->>>>>>> main
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Level, Outcome
 from hauberk.core.policy import Policy
@@ -37,11 +34,8 @@ _FOLDERS: tuple[tuple[type, str], ...] = (
     (Dataset, "dataset"),
     (Splits, "dataset"),
     (Comparison, "dataset"),
-<<<<<<< HEAD
     (Comparison, "model"),
-=======
     (Synthesis, "dataset"),
->>>>>>> main
     (CodeTree, "code"),
 )
 """Type of a subject to the folder of its controls; only those that are met are imported."""

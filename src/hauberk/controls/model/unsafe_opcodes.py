@@ -360,12 +360,8 @@ def _findings(reading: _Reading) -> Iterator[Finding]:
             confidence=0.5 if remark.grade is Grade.UNKNOWN else 1.0,
             remedy=_REMEDY[remark.grade],
             location=Location(offset=remark.offset, inner=inner),
-<<<<<<< HEAD
-            evidence=Evidence(facts={"grade": remark.grade.name.lower()}),
-            threats=(ThreatId(threat),),
-=======
             evidence=Evidence(facts={"grade": remark.grade.name.lower(), "about": remark.about}),
->>>>>>> main
+            threats=(ThreatId(threat),),
         )
 
 
