@@ -155,6 +155,8 @@ class UnsafeOpcodes(Check[ModelFile]):
         ThreatId("EX-1"),
         ThreatId("EX-4"),
         ThreatId("EX-5"),
+        ThreatId("EX-6"),
+        ThreatId("EX-8"),
         ThreatId("EX-9"),
         ThreatId("EX-10"),
         ThreatId("XC-3"),
@@ -301,12 +303,26 @@ def _judge(part: Part, reading: _Reading) -> None:
         elif isinstance(said, Nested):
             _read(said.span, "", reading, (*part.inner, said.name), is_constant=True)
         else:
-            reading.note(said, part.inner, _threat(part))
+            reading.note(said, part.inner, _threat(part, said))
 
 
-def _threat(part: Part) -> str:
-    is_graph = part.kind is Kind.MODEL_TEXT and part.detail == TextKind.KERAS
-    return "EX-4" if is_graph else _THREATS.get(part.kind, "EX-1")
+def _threat(part: Part, remark: Remark) -> str:
+    """What a remark about a format is evidence of."""
+    if part.kind is not Kind.MODEL_TEXT or part.detail == TextKind.TEMPLATE:
+        return _THREATS.get(part.kind, "EX-1")
+    if part.detail == TextKind.KERAS:
+        return "EX-4"
+    if "id2label" in remark.text:
+        return "EX-8"
+    return (
+        "EX-6"
+        if remark.grade in {Grade.CODE, Grade.DANGEROUS} and not _is_template(remark)
+        else "EX-9"
+    )
+
+
+def _is_template(remark: Remark) -> bool:
+    return "renders a template" in remark.text
 
 
 def _skops(part: Part, reading: _Reading) -> None:
@@ -361,8 +377,14 @@ def _findings(reading: _Reading) -> Iterator[Finding]:
             remedy=_REMEDY[remark.grade],
             location=Location(offset=remark.offset, inner=inner),
             evidence=Evidence(facts={"grade": remark.grade.name.lower(), "about": remark.about}),
-            threats=(ThreatId(threat),),
+            threats=_about(threat),
         )
+
+
+def _about(threat: str) -> tuple[ThreatId, ...]:
+    """A bomb is an attack on the scanner too."""
+    named = ThreatId(threat)
+    return (named, ThreatId("XC-3")) if threat == "EX-10" else (named,)
 
 
 def _is_defect(remark: Remark) -> bool:
