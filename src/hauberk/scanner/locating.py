@@ -68,15 +68,11 @@ def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
 
 
 def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
-<<<<<<< HEAD
     from hauberk.formats.hub_folders import model_folders  # where there is a folder only
 
     models = model_folders(root)
-    if not repository(root) and root not in models and data_folder(root):
-=======
     is_row: Callable[[Path], bool] = lambda _: False  # noqa: E731 - a default
-    if not repository(root) and data_folder(root):
->>>>>>> main
+    if not repository(root) and root not in models and data_folder(root):
         for kind, opener, name in folder_subjects(root, options):
             yield Located(path=name, kind=kind, open=opener)
         is_row = covered(root)
