@@ -84,9 +84,7 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
             has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
                 yield found
-    for folder in models:
-        name = str(folder)
-        yield Located(path=name, kind="model folder", open=partial(_model_folder, folder))
+    yield from map(_model_folder, models)
     is_repository = repository(root)
     if has_text or is_repository:
         yield Located(
@@ -96,8 +94,9 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
         )
 
 
-def _model_folder(path: Path) -> ModelFolder:
-    return ModelFolder(name=str(path), path=path)
+def _model_folder(path: Path) -> Located:
+    name = str(path)
+    return Located(path=name, kind="model folder", open=lambda: ModelFolder(name=name, path=path))
 
 
 def _walk(root: Path) -> Iterator[Path]:
