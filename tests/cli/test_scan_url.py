@@ -19,7 +19,9 @@ PIN = digest_bytes(ROWS).replace(":", "=")
 def test_the_pinned_bytes_are_read_from_the_landed_copy(tmp_path: Path) -> None:
     with publisher(tmp_path) as server:
         server.answers["/rows.csv"] = Answer(body=ROWS)
-        with landed([f"{server.address}/rows.csv#{PIN}"], context=server.context) as (path,):
+        with landed([f"{server.address}/rows.csv#{PIN}"], context=server.context) as places:
+            ((path, name),) = places.items()
+            assert name == f"{server.address}/rows.csv"
             assert path.name == "rows.csv"
             assert path.read_bytes() == ROWS
         assert not path.exists()
@@ -33,9 +35,11 @@ def test_other_bytes_are_refused(tmp_path: Path) -> None:
             pass
 
 
-def test_an_address_without_a_pin_is_refused_before_anything_is_asked(capsys) -> None:
-    assert main(["scan", "https://h.example/rows.csv"]) == 1
-    assert "no digest" in capsys.readouterr().err
+def test_an_address_without_a_pin_is_looked_at_as_it_comes(tmp_path: Path) -> None:
+    with publisher(tmp_path) as server:
+        server.answers["/rows.csv"] = Answer(body=ROWS)
+        with landed([f"{server.address}/rows.csv"], context=server.context) as places:
+            assert [path.read_bytes() for path in places] == [ROWS]
 
 
 def test_plain_http_is_refused(capsys) -> None:

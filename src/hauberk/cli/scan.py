@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hauberk.core.finding import Severity
 
 if TYPE_CHECKING:
     from hauberk.report import ScanResult
+    from hauberk.scanner import ScanOptions
 
 HELP = "check data, models, code and repositories that you already have"
 EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --output scan.sarif"
@@ -27,7 +31,10 @@ EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH|URL", help="a file, a folder, or https://...#sha256=..."
+        "paths",
+        nargs="+",
+        metavar="PATH|URL",
+        help="a file or a folder, or an https address; '#sha256=...' behind it pins its digest",
     )
     parser.add_argument("--format", choices=("text", "json", "sarif", "html"), default="text")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there, not to stdout")
@@ -43,7 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("tables")
     data.add_argument("--label", metavar="COL", help="column to predict")
     data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
-    data.add_argument("--against", metavar="FILE", type=Path, help="an older version of PATH")
+    data.add_argument(
+        "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
+    )
     data.add_argument(
         "--control", metavar="FILE", type=Path, help="real rows that a generator never saw"
     )
@@ -70,14 +79,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scan and write the result; the exit code is that of the verdict."""
-    from hauberk.cli._fetch import landed
-
-    _check_rows(args.rows)
-    with landed(args.paths) as paths:
-        return _scan(args, paths)
-
-
-def _scan(args: argparse.Namespace, paths: tuple[Path, ...]) -> int:
     from datetime import UTC, datetime
 
     from hauberk.core.policy import Policy
@@ -98,19 +99,76 @@ def _scan(args: argparse.Namespace, paths: tuple[Path, ...]) -> int:
         history=not args.no_history,
     )
     policy = Policy(fail_on=Severity(args.fail_on))
-    result = scan(paths, options=options, policy=policy, today=datetime.now(UTC).date())
+    _check_rows(args.rows)
+    with TemporaryDirectory(prefix="hauberk-scan-") as folder:
+        places = _places(args.paths, Path(folder))
+        result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
+        if args.quarantine is not None:
+            _set_aside(args.quarantine, result, options, places)
+    result = _named_as_asked(result, places)
     if args.rows is not None:
         from hauberk.scanner.rows import row_scores, write_rows
 
         write_rows(row_scores(result.assessments), args.rows)
-    if args.quarantine is not None:
-        from hauberk.scanner.data_sources import open_data
-        from hauberk.scanner.quarantine import decisions, write_decisions
-
-        lines = decisions(result.assessments, lambda path: open_data(Path(path), options))
-        write_decisions(lines, args.quarantine)
     _write(result, args)
     return int(result.summary["exit_code"])
+
+
+def _places(asked: Sequence[str], folder: Path) -> dict[Path, str]:
+    """Where the things to scan lie, and what the caller called them; addresses are fetched."""
+    places: dict[Path, str] = {}
+    for number, text in enumerate(asked):
+        if "://" in text:
+            private = folder / str(number)
+            private.mkdir(mode=0o700)
+            places[_fetched(text, private)] = text.partition("#")[0]
+        else:
+            places[Path(text)] = text
+    return places
+
+
+def _fetched(text: str, folder: Path) -> Path:
+    from hauberk.cli._buckets import BUCKETS, bucket_file
+    from hauberk.lifecycle.downloads import download_file
+
+    fetch = bucket_file if text.partition("://")[0] in BUCKETS else download_file
+    return fetch(text, folder)
+
+
+def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResult:
+    """The result with addresses in place of the private files that were judged."""
+    fetched = {str(path): text for path, text in places.items() if "://" in text}
+    if not fetched:
+        return result
+
+    def named(text: str) -> str:
+        for path, address in fetched.items():
+            text = text.replace(path, address)
+        return text
+
+    findings = tuple(
+        replace(item, path=named(item.path), message=named(item.message))
+        for item in result.findings
+    )
+    assessments = tuple(
+        replace(item, path=named(item.path), reason=named(item.reason))
+        for item in result.assessments
+    )
+    paths = [named(path) for path in result.summary["paths"]]
+    summary = {**result.summary, "paths": paths}
+    return replace(result, findings=findings, assessments=assessments, summary=summary)
+
+
+def _set_aside(
+    path: Path, result: ScanResult, options: ScanOptions, places: Mapping[Path, str]
+) -> None:
+    """Write the rows that the controls would set aside, under the names that were asked for."""
+    from hauberk.scanner.data_sources import open_data
+    from hauberk.scanner.quarantine import decisions, write_decisions
+
+    lines = decisions(result.assessments, lambda name: open_data(Path(name), options))
+    asked = {str(place): text for place, text in places.items()}
+    write_decisions((replace(line, path=asked.get(line.path, line.path)) for line in lines), path)
 
 
 def _check_rows(path: Path | None) -> None:
