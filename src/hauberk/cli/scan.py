@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hauberk.core.finding import Severity
@@ -78,6 +77,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scan and write the result; the exit code is that of the verdict."""
+    from hauberk.cli._fetch import landed
+
+    _check_rows(args.rows)
+    with landed(args.paths) as places:
+        return _scan(args, places)
+
+
+def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
     from datetime import UTC, datetime
 
     from hauberk.core.policy import Policy
@@ -98,10 +105,7 @@ def run(args: argparse.Namespace) -> int:
         history=not args.no_history,
     )
     policy = Policy(fail_on=Severity(args.fail_on))
-    _check_rows(args.rows)
-    with TemporaryDirectory(prefix="hauberk-scan-") as folder:
-        places = _places(args.paths, Path(folder))
-        result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
+    result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
     result = _named_as_asked(result, places)
     if args.rows is not None:
         from hauberk.scanner.rows import row_scores, write_rows
@@ -115,21 +119,6 @@ def run(args: argparse.Namespace) -> int:
         write_decisions(lines, args.quarantine)
     _write(result, args)
     return int(result.summary["exit_code"])
-
-
-def _places(asked: Sequence[str], folder: Path) -> dict[Path, str]:
-    """Where the things to scan lie, and what the caller called them; addresses are fetched."""
-    places: dict[Path, str] = {}
-    for number, text in enumerate(asked):
-        if "://" in text:
-            from hauberk.lifecycle.downloads import download_file
-
-            private = folder / str(number)
-            private.mkdir(mode=0o700)
-            places[download_file(text, private)] = text.partition("#")[0]
-        else:
-            places[Path(text)] = text
-    return places
 
 
 def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResult:
