@@ -84,7 +84,7 @@ class Index:
         for value in values:
             if isinstance(value, (ast.Attribute, ast.Name)) or self._gives_module(value):
                 found = self.dotted(value, depth + 1)
-                if "." in found or found in self.imports.values():
+                if "." in found or found in self.imports.values() or isinstance(value, ast.Call):
                     return found
         if values and node.id not in self.imports:
             return node.id
