@@ -9,15 +9,37 @@ from hypothesis import strategies as st
 from hauberk.core.ports import Blobs
 from hauberk.errors import ArtifactError, UnavailableError, UsageError
 from hauberk.trust.blobs import DirectoryBlobs, MemoryBlobs
+from hauberk.trust.mirror import MirroredBlobs
+from hauberk.trust.objects import ObjectBlobs, library
+
+
+def memory_store():
+    return library().store.MemoryStore()
+
+
+def object_store(_path):
+    return ObjectBlobs(memory_store(), label="memory")
+
+
+def mirror(path):
+    return MirroredBlobs(DirectoryBlobs(path / "b"), object_store(path))
+
 
 WORLDS = {
     "memory": lambda _path: MemoryBlobs(),
     "directory": lambda path: DirectoryBlobs(path / "b"),
+    "object store": object_store,
+    "mirror": mirror,
 }
 
 
-@pytest.fixture(params=sorted(WORLDS))
+S3 = pytest.param("s3", marks=pytest.mark.integration)
+
+
+@pytest.fixture(params=[*sorted(WORLDS), S3])
 def blobs(request, tmp_path):
+    if request.param == "s3":
+        return request.getfixturevalue("s3_backends").open_blobs()
     return WORLDS[request.param](tmp_path)
 
 

@@ -1,5 +1,8 @@
 """Check the whole chain of a project's release: from the model back to the sources.
 
+Where PATH is a file, or a folder with a model.sig that is no project, its signature is
+checked instead: every signed file, and no other (OpenSSF Model Signing).
+
 Signatures are held against the keys pinned outside the project; every byte that the chain
 names is hashed again, in the store and in the project's folder. The first broken link is
 named and the exit code is 1.
@@ -15,9 +18,12 @@ EXAMPLE = "hauberk verify examples/loans"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("project", nargs="?", default=".", help="the project's folder")
+    from hauberk.cli import _signatures
+
+    parser.add_argument("project", nargs="?", default=".", metavar="PATH", help="project or model")
     parser.add_argument("--root", metavar="FILE", help="root of trust, outside the project")
     parser.add_argument("--format", choices=("text", "json"), default="text")
+    _signatures.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,11 +31,14 @@ def run(args: argparse.Namespace) -> int:
     import json
     from pathlib import Path
 
+    from hauberk.cli import _signatures
     from hauberk.cli.words import configuration, project_folder
     from hauberk.lifecycle.chain_text import as_json, verified_lines
     from hauberk.lifecycle.settings import load
     from hauberk.lifecycle.verification import verify_project
 
+    if _signatures.is_meant(args):
+        return _signatures.run(args)
     root = project_folder(args.project)
     chain = verify_project(
         load(root), configuration(), root_file=Path(args.root) if args.root else None

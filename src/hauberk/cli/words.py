@@ -37,9 +37,13 @@ def configuration() -> Path:
     return config_folder(os.environ, Path.home())
 
 
-def colour(stream: object = sys.stdout) -> bool:
-    """Whether to colour: only on a terminal, and not under ``NO_COLOR``."""
-    is_terminal = getattr(stream, "isatty", lambda: False)()
+def colour(stream: object = None) -> bool:
+    """Whether to colour: only on a terminal, and not under ``NO_COLOR``.
+
+    Args:
+        stream: Where the text goes; standard output where it is not given.
+    """
+    is_terminal = getattr(stream or sys.stdout, "isatty", lambda: False)()
     return bool(is_terminal) and not os.environ.get("NO_COLOR")
 
 

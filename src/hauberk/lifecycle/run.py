@@ -190,6 +190,7 @@ def _workshop(
         python=project_python(settings),
         code=code_of(settings.root, settings.project.exclude, declared),
         work=work,
+        configuration=options.configuration,
         today=today_of(options.clock),
     )
 

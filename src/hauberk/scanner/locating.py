@@ -18,7 +18,7 @@ from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, Sour
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.formats import source
 from hauberk.formats.source import open_tree, repository, source_file
-from hauberk.scanner.kinds import FileKind, kind_of
+from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
 from hauberk.scanner.options import ScanOptions
 
 MAX_FILES = 1_000_000
@@ -68,7 +68,7 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
     has_text = False
     for path in _walk(root):
         for found in _file(path, str(path), options, is_named=False):
-            has_text = has_text or found.kind == FileKind.TEXT
+            has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
                 yield found
     is_repository = repository(root)
@@ -112,20 +112,26 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
         return
     kind = kind_of(path)
     if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
-        path, kind, is_named=is_named
+        path, kind, options, is_named=is_named
     ):
         yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
-    if kind is FileKind.TEXT:
+    if kind is FileKind.TEXT or (kind is FileKind.TEXT_AND_MODEL and is_named):
         yield Located(path=name, kind=kind, open=lambda: _one_file(path))
-    elif kind is FileKind.OTHER and not is_named:
+    if kind is FileKind.TEXT:
+        return
+    if kind is FileKind.OTHER and not is_named:
         yield Located(path=name, kind=kind, open=None)
     elif kind is not FileKind.TABLE:
         yield Located(path=name, kind=kind, open=lambda: ModelFile(name=name, path=path))
 
 
-def _is_wanted(path: Path, kind: FileKind, *, is_named: bool) -> bool:
-    """Whether arrays are data: those named on the command line, or such as hold ``X``."""
-    if kind is FileKind.TABLE or is_named:
+def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bool) -> bool:
+    """Whether arrays are data: those named on the command line, or such as hold ``X``.
+
+    Weights come in the same files: an archive without the arrays of a data set, or an array of
+    records, is a model only, unless the caller says which arrays to take.
+    """
+    if kind is FileKind.TABLE or (is_named and options.arrays != ScanOptions().arrays):
         return True
     import zipfile
 
@@ -133,7 +139,7 @@ def _is_wanted(path: Path, kind: FileKind, *, is_named: bool) -> bool:
         with zipfile.ZipFile(path) as archive:
             return "X.npy" in archive.namelist()
     except (OSError, ValueError, zipfile.BadZipFile):
-        return False
+        return is_named and is_plain_array(path)
 
 
 def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:

@@ -280,7 +280,15 @@ def load(folder: Path, role: Role, *, user: int | None = None) -> KeyPair:
     """
     path = folder / f"{role}.pem"
     owner = os.geteuid() if user is None else user
-    data = _read_private(path, owner)
+    return read_pair(_read_private(path, owner))
+
+
+def read_pair(data: bytes) -> KeyPair:
+    """The key in PEM.
+
+    Raises:
+        ArtifactError: It is no private key of a known kind, or encrypted.
+    """
     try:
         key = _private(data, password=None, pem=True)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -288,6 +296,24 @@ def load(folder: Path, role: Role, *, user: int | None = None) -> KeyPair:
     if not isinstance(key, (ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)):
         raise _no_key(type(key).__name__.lstrip("_"))
     _algorithm(key.public_key())
+    return _pair(key)
+
+
+def read_private(path: Path) -> KeyPair:
+    """The key pair in a file of PEM without password, which must be private to its owner.
+
+    Raises:
+        ArtifactError: It is no key of a known kind.
+        TrustError: Others can reach it.
+        UnavailableError: It cannot be read.
+    """
+    data = _read_private(path, os.geteuid())
+    try:
+        key = _private(data, password=None, pem=True)
+    except (ValueError, TypeError) as error:
+        raise _no_key("no private key without password") from error
+    if not isinstance(key, (ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)):
+        raise _no_key("a key of another kind")
     return _pair(key)
 
 

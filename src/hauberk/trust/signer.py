@@ -47,11 +47,11 @@ from hauberk.trust.digest import check, digest_bytes, digest_file, digest_tree, 
 from hauberk.trust.dsse import Envelope
 from hauberk.trust.fields import Fields
 from hauberk.trust.keys import KeyPair, PublicKey, Role
-from hauberk.trust.predicates import PROVENANCE, RELEASE, SUMMARY, TEST_RESULT
+from hauberk.trust.predicates import DATA_VERSION, PROVENANCE, RELEASE, SUMMARY, TEST_RESULT
 from hauberk.trust.statement import PAYLOAD_TYPE, parse
 
 SIGNS: Mapping[Role, frozenset[str]] = {
-    Role.LIFECYCLE: frozenset({PROVENANCE, TEST_RESULT, SUMMARY}),
+    Role.LIFECYCLE: frozenset({PROVENANCE, TEST_RESULT, SUMMARY, DATA_VERSION}),
     Role.RELEASE: frozenset({RELEASE}),
 }
 """Predicate types that each role may sign."""

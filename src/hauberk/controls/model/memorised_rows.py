@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
-
-import numpy as np
 
 from hauberk.core.artifact import Dataset, Evaluation
 from hauberk.core.control import Check, NotApplicable
@@ -120,6 +119,8 @@ class MemorisedRows(Check[Evaluation]):
 
 
 def _log_odds(subject: Evaluation, data: Dataset) -> Any:
+    import numpy as np
+
     from hauberk.methods.scoring import judge_rows
 
     judged = judge_rows(subject.predictor, data)
@@ -136,6 +137,8 @@ def _log_odds(subject: Evaluation, data: Dataset) -> Any:
 
 def _threshold(others: Any, false_rate: float) -> tuple[float, float]:
     """The lowest score for which few enough others above it are proven, and what is proven."""
+    import numpy as np
+
     from hauberk.methods.statistics import clopper_pearson
 
     ranked = np.sort(others)[::-1]
@@ -146,15 +149,18 @@ def _threshold(others: Any, false_rate: float) -> tuple[float, float]:
             break
         best = (float(ranked[above]), proven)
     if best is None:
+        needed = math.ceil(math.log(0.05) / math.log(1 - false_rate))
         message = (
             f"{ranked.size} test rows prove no rate of {false_rate:g} false positives; "
-            f"{int(np.ceil(np.log(0.05) / np.log(1 - false_rate)))} are needed"
+            f"{needed} are needed"
         )
         raise NotApplicable(message)
     return best
 
 
 def _plot(members: Any, others: Any) -> Histogram:
+    import numpy as np
+
     edges = np.histogram_bin_edges(np.concatenate((members, others)), bins=_BINS)
     series = {
         name: tuple((np.histogram(values, bins=edges)[0] / values.size).tolist())

@@ -41,7 +41,11 @@ class UnverifiedRelease(Check[RegistryEntry]):
     """
 
     title: ClassVar[str] = "A registry's name points at an unverified release"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("RG-1"), ThreatId("VD-2"))
+    threats: ClassVar[tuple[ThreatId, ...]] = (
+        ThreatId("RG-1"),
+        ThreatId("VD-2"),
+        ThreatId("MS-2"),
+    )
     subject: ClassVar[type] = RegistryEntry
 
     def check(self, subject: RegistryEntry) -> Iterator[Finding | RowScores]:
