@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hauberk.scanner.narrowing import Narrowing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,7 @@ class ScanOptions:
         against: An older version that the scanned table is compared with.
         arrays: Names of the features and of the labels in npz files.
         history: Whether the history of repositories is read too.
+        narrowing: Imports, base commit and baseline, where any is given.
     """
 
     label: str | None = None
@@ -29,3 +34,4 @@ class ScanOptions:
     against: Path | None = None
     arrays: tuple[str, str] = ("X", "y")
     history: bool = True
+    narrowing: Narrowing | None = None

@@ -76,6 +76,10 @@ def scan(
         for located in locate(path, chosen):
             progress.kinds[located.kind] += 1
             _judge(located, progress, optional)
+    if chosen.narrowing is not None:
+        from hauberk.scanner.narrowing import narrowed
+
+        progress.assessments = narrowed(progress.assessments, paths, chosen.narrowing)
     return _result(paths, progress, held, today=today, optional=frozenset(optional))
 
 

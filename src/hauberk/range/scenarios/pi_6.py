@@ -18,7 +18,8 @@ SCENARIOS = (
         control=CONTROL,
         play=planted((CONTROL,), ATTACK, "detected"),
         parts=(("detected", ""),),
-        note="18 kinds in scripts, container, cluster and cloud files, names drawn by seed, kinds known to the rules",
+        note="18 kinds in scripts, container, cluster and cloud files, names drawn by seed, "
+        "kinds known to the rules",
     ),
     Scenario(
         threat=ThreatId("PI-6"),

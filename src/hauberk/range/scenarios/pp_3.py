@@ -21,7 +21,7 @@ SCENARIOS = (
         control=CONTROLS[3],
         play=planted(CONTROLS, ATTACK, "detected"),
         parts=(("detected", ""),),
-        note="28 kinds known to the rules, names drawn by seed, kinds known to the rules, judged by the four controls over loading, hubs, "
+        note="28 kinds known to the rules, judged by the four controls over loading, hubs, "
         "execution and downloads together; the false alarm is the honest twin of the same file",
     ),
 )

@@ -22,7 +22,8 @@ SCENARIOS = (
         control=CONTROLS[0],
         play=planted(CONTROLS, ATTACK, "detected"),
         parts=(("detected", ""),),
-        note="20 kinds of hidden cases, characters and settings, names drawn by seed, kinds known to the rules; a request "
+        note="20 kinds of hidden cases, characters and settings known to the rules, names "
+        "drawn by seed; a request "
         "for review counts",
     ),
     Scenario(
