@@ -32,14 +32,17 @@ from hauberk.core.artifact import (
     SourceFile,
     Splits,
     StepRecord,
+    Synthesis,
     Window,
 )
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
+from hauberk.range.worlds.crowds import annotated
 from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.range.worlds.registry import Project, entry
+from hauberk.range.worlds.sites import crawl
 from hauberk.sketches.profile import profile_of
 
 Build = Callable[[Path], Any]
@@ -77,6 +80,16 @@ def numbers_table(_folder: Path) -> Dataset:
 def pictures(_folder: Path) -> Dataset:
     """Real handwritten digits."""
     return digits(7, 450)
+
+
+def people_with_labels(_folder: Path) -> Dataset:
+    """Digits that honest people labelled, with who they are."""
+    return annotated(7, n_items=120)
+
+
+def crawled_pages(_folder: Path) -> Dataset:
+    """Ordinary pages of some domains."""
+    return crawl(7, 60)
 
 
 def table_without_label(folder: Path) -> Dataset:
@@ -149,6 +162,24 @@ def splits(folder: Path) -> Splits:
 def splits_of_odd_values(folder: Path) -> Splits:
     """Parts that do not fit each other."""
     return Splits(train=table_of_odd_values(folder), test=table_of_nothing(folder))
+
+
+def synthesis(folder: Path) -> Synthesis:
+    """An honest generator: rows drawn as the real ones were."""
+    return Synthesis(
+        synthetic=mixed_table(folder, seed=4),
+        train=mixed_table(folder, seed=5),
+        control=mixed_table(folder, seed=6),
+    )
+
+
+def synthesis_of_odd_values(folder: Path) -> Synthesis:
+    """Parts that do not fit each other."""
+    return Synthesis(
+        synthetic=table_of_odd_values(folder),
+        train=table_of_odd_values(folder),
+        control=table_of_nothing(folder),
+    )
 
 
 # Files -------------------------------------------------------------------------------
@@ -456,9 +487,17 @@ def window_that_breaks_off(folder: Path) -> Window:
 
 
 CLEAN: dict[Any, tuple[Build, ...]] = {
-    Dataset: (mixed_table, numbers_table, pictures, table_without_label),
+    Dataset: (
+        mixed_table,
+        numbers_table,
+        pictures,
+        table_without_label,
+        people_with_labels,
+        crawled_pages,
+    ),
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits,),
+    Synthesis: (synthesis,),
     ModelFile: (linear_model, array_file, onnx_model),
     Evaluation: (honest_evaluation,),
     CodeTree: (small_project,),
@@ -481,6 +520,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     ),
     (Comparison, Dataset): (comparison_of_strangers,),
     Splits: (splits_of_odd_values,),
+    Synthesis: (synthesis_of_odd_values,),
     Evaluation: (evaluation_of_nonsense,),
     ModelFile: (file_of_noise, empty_file, cut_zip, cut_pickle, missing_file),
     CodeTree: (odd_project,),

@@ -153,3 +153,10 @@ def test_an_error_of_the_source_leaves_nothing(blobs):
 
 def test_an_intact_blob_passes_its_check(blobs):
     blobs.check(blobs.put([b"intact"]))
+
+
+def test_a_mirror_keeps_bytes_that_were_hashed_before_in_both_places(tmp_path):
+    near, far = DirectoryBlobs(tmp_path / "b"), object_store(tmp_path)
+    digest = f"sha256:{hashlib.sha256(b'hashed').hexdigest()}"
+    MirroredBlobs(near, far).put_hashed([(digest, b"hashed")])
+    assert b"".join(near.open(digest)) == b"".join(far.open(digest)) == b"hashed"

@@ -7,6 +7,7 @@ project's store (.hauberk); what is trusted lies in your configuration.
 from __future__ import annotations
 
 import argparse
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from hauberk.trust.versions.changes import Changes
     from hauberk.trust.versions.versions import Version
 
-HELP = "keep, list, compare, check out and verify versions of data sets"
+HELP = "keep versions of data sets; import labels; set rows aside"
 EXAMPLE = "hauberk data add data/applications.csv --name loans --label approve"
 
 _SHOWN = 20
+_OTHERS = ("quarantine",)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,11 +45,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("--copy", type=Path, metavar="PATH", help="checked-out file or folder")
     repair = deeds.add_parser("repair", help="finish a commit that was cut short")
     repair.add_argument("name", metavar="NAME")
+    _configure_others(deeds)
     for deed in (log, diff, verify):
         deed.add_argument("--format", choices=("text", "json"), default="text")
-    for deed in deeds.choices.values():
+    for name, deed in deeds.choices.items():
+        if name in _OTHERS:
+            continue
         deed.add_argument("--project", default=".", metavar="DIR")
         deed.add_argument("--root", type=Path, metavar="FILE", help="root of trust with the keys")
+
+
+def _configure_others(deeds: Any) -> None:
+    """Deeds in modules of their own, ``_data_<deed>.py``, that need no store."""
+    for name in _OTHERS:
+        module = importlib.import_module(f"hauberk.cli._data_{name}")
+        deed = deeds.add_parser(name, help=module.HELP, epilog=f"example: {module.EXAMPLE}")
+        module.configure(deed)
 
 
 def _configure_add(add: argparse.ArgumentParser) -> None:
@@ -64,6 +77,8 @@ def _configure_add(add: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked; 1 where something is not what was signed."""
+    if args.deed in _OTHERS:
+        return int(importlib.import_module(f"hauberk.cli._data_{args.deed}").run(args))
     deeds = {
         "add": _add,
         "log": _log,

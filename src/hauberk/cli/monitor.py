@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hauberk.cli.words import share_of
 from hauberk.errors import ArtifactError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--reference", type=Path, required=True, metavar="PROFILE|DATA", help="what training saw"
     )
     check.add_argument(
-        "--alpha", type=_share, default=0.01, help="chance of any false alarm (default 0.01)"
+        "--alpha", type=share_of, default=0.01, help="chance of any false alarm (default 0.01)"
     )
     check.add_argument(
         "--min-effect",
-        type=_share,
+        type=share_of,
         default=0.05,
         help="smallest difference that matters, as a share of the rows (default 0.05)",
     )
@@ -51,14 +52,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for deed in (profile, check):
         deed.add_argument("--label", metavar="COL", help="column to predict")
         deed.add_argument("--sensitive", metavar="COLS", default="", help="protected: a,b,c")
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1:
-        message = f"{text} is not between 0 and 1"
-        raise argparse.ArgumentTypeError(message)
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hauberk.cli.words import share_of
 from hauberk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,7 +52,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="accuracy=0.8, roc_auc=0.75, robust_accuracy@0.1=0.6 ...; may be repeated",
     )
     parser.add_argument(
-        "--tolerance", type=_share, default=0.1, help="accepted difference of groups (default 0.1)"
+        "--tolerance",
+        type=share_of,
+        default=0.1,
+        help="accepted difference of groups (default 0.1)",
     )
     parser.add_argument(
         "--eps",
@@ -64,14 +68,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1:
-        message = f"{text} is not between 0 and 1"
-        raise argparse.ArgumentTypeError(message)
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

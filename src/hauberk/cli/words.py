@@ -5,6 +5,7 @@ Not a verb; verbs are the modules that `hauberk.cli` lists.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
@@ -50,3 +51,12 @@ def colour(stream: object = None) -> bool:
 def clock() -> float:
     """Seconds since the epoch."""
     return time.time()
+
+
+def share_of(text: str) -> float:
+    """An argument that is a share strictly between 0 and 1; argparse says why it is none."""
+    value = float(text)
+    if not 0 < value < 1:
+        message = f"{text} is not between 0 and 1"
+        raise argparse.ArgumentTypeError(message)
+    return value

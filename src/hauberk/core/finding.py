@@ -164,11 +164,14 @@ class RowScores:
 
     Attributes:
         read: Yields ``(first_row, scores)`` with consecutive scores in landed order.
+        flagged_above: Score above which the control itself would set a row aside; ``None``
+            where it only ranks rows.
     """
 
     path: str
     n_rows: int
     read: Callable[[], Iterator[tuple[int, Sequence[float]]]]
+    flagged_above: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

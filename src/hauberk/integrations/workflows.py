@@ -29,9 +29,11 @@ def github() -> str:
     The plain fetch reads public repositories; a private one needs a checkout action, pinned by
     its commit.
     """
-    return f"""# Written by `hauberk ci github`. Steps are plain shell: foreign actions would have to
-# be pinned by commits that the generator cannot know. For a private repository replace the fetch by
-# a checkout action pinned to a full commit, with persist-credentials: false.
+    return f"""# Written by `hauberk ci github`. Steps are plain shell: foreign actions would
+# have to be pinned by commits that the generator cannot know. To sign what the job before made,
+# hand it over with an artifact action pinned to a full commit, and add
+# `hauberk sign PATH --keyless`. For a private repository replace the fetch by a checkout action
+# pinned to a full commit, with persist-credentials: false.
 name: hauberk
 on:
   pull_request:
@@ -75,7 +77,7 @@ jobs:
       id-token: write
     steps:
 {_fetch(1)}
-      - name: verify, then sign in a job that runs none of the project's code
+      - name: verify in a job that runs none of the project's code
         run: |
           {_INSTALL}
           .ci-venv/bin/hauberk verify
@@ -89,7 +91,8 @@ def gitlab(image: str) -> str:
         "    - python3 -m venv .ci-venv\n"
         "    - .ci-venv/bin/pip install --require-hashes --only-binary :all: -r requirements.txt\n"
     )
-    return f"""# Written by `hauberk ci gitlab`. Name the image of the jobs by a digest.
+    return f"""# Written by `hauberk ci gitlab`. Set HAUBERK_MODEL to the model's path, and name the
+# image of the jobs by a digest.
 stages: [scan, run, sign]
 
 default:
@@ -109,6 +112,8 @@ hauberk-run:
   needs: [hauberk-scan]
   script:
 {install}    - .ci-venv/bin/hauberk run
+  artifacts:
+    paths: [.hauberk, $HAUBERK_MODEL]
 
 hauberk-sign:
   stage: sign
@@ -120,4 +125,6 @@ hauberk-sign:
       aud: sigstore
   script:
 {install}    - .ci-venv/bin/hauberk verify
+    - printf '%s' "$HAUBERK_ID_TOKEN" > token
+    - .ci-venv/bin/hauberk sign "$HAUBERK_MODEL" --keyless --token-file token
 """

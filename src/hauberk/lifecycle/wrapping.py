@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sys
 import tempfile
 import time
 import uuid
@@ -85,7 +86,7 @@ def wrap(asked: Wrapped) -> Ended:
         _stage(asked, folder, materials)
         started = time.time()
         done = run(
-            asked.command,
+            _command(asked),
             cwd=folder,
             grants=_grants(asked, folder),
             limits=asked.limits,
@@ -151,10 +152,20 @@ def _stage(asked: Wrapped, folder: Path, materials: Mapping[str, Digest]) -> Non
         path.chmod(stat.S_IRUSR)
 
 
+def _command(asked: Wrapped) -> tuple[str, ...]:
+    """The command; a Python that is a script choosing one becomes our own interpreter."""
+    program = shutil.which(asked.command[0]) or asked.command[0]
+    if Path(program).name.startswith("python") and Path(program).is_file():
+        with Path(program).open("rb") as file:
+            is_script = file.read(2) == b"#!"
+        return (sys.executable if is_script else program, *asked.command[1:])
+    return asked.command
+
+
 def _grants(asked: Wrapped, folder: Path) -> Grants:
-    program = shutil.which(asked.command[0])
-    is_python = program is not None and "python" in Path(program).name
-    read = interpreter_grants(Path(program)) if is_python and program else system_grants()
+    program = _command(asked)[0]
+    is_python = Path(program).name.startswith("python")
+    read = interpreter_grants(Path(program)) if is_python else system_grants()
     env = {f"{name}_FILE": str(folder / _SECRETS / name) for name in asked.secrets}
     return Grants(read=(folder, *read), write=(folder,), env=env, network=asked.network)
 

@@ -59,7 +59,7 @@ def _out_of_fold(x: Floats, labels: Codes, n_classes: int) -> Iterator[Any]:
     seed = seed_of(x) % 2**32
     folds = _folds(labels, np.random.default_rng(seed))
     yield _crossed(lambda: LogisticRegression(C=0.3, max_iter=300), x, labels, n_classes, folds)
-    yield _neighbourhood(x, labels, n_classes)
+    yield neighbourhood(x, labels, n_classes)
     if labels.size <= MAX_TREE_ROWS:
         yield _crossed(
             lambda: ExtraTreesClassifier(150, min_samples_leaf=3, random_state=seed, n_jobs=1),
@@ -68,6 +68,12 @@ def _out_of_fold(x: Floats, labels: Codes, n_classes: int) -> Iterator[Any]:
             n_classes,
             folds,
         )
+
+
+def crossed(model: Callable[[], Any], x: Floats, labels: Codes, n_classes: int) -> Any:
+    """``(n_rows, n_classes)`` probabilities of one kind of model that never saw the row."""
+    folds = _folds(labels, np.random.default_rng(seed_of(x) % 2**32))
+    return _crossed(model, x, labels, n_classes, folds)
 
 
 def _folds(labels: Codes, rng: np.random.Generator) -> Codes:
@@ -96,7 +102,7 @@ def _crossed(
     return out
 
 
-def _neighbourhood(x: Floats, labels: Codes, n_classes: int) -> Any:
+def neighbourhood(x: Floats, labels: Codes, n_classes: int) -> Any:
     """Votes of the nearest other rows, nearer ones weighing more."""
     step = -(-labels.size // MAX_POOL)
     pool = np.arange(0, labels.size, step)

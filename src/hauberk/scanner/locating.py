@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, SourceFile, Splits
+from hauberk.core.artifact import CodeTree, ModelFile, SourceFile
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.formats import source
 from hauberk.formats.source import open_tree, repository, source_file
+from hauberk.scanner.data_folders import data_folder, folder_subjects
+from hauberk.scanner.data_sources import beside, open_data
 from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
 from hauberk.scanner.options import ScanOptions
 
@@ -65,6 +67,10 @@ def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
 
 
 def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
+    if not repository(root) and data_folder(root):
+        for kind, opener, name in folder_subjects(root, options):
+            yield Located(path=name, kind=kind, open=opener)
+        return
     has_text = False
     for path in _walk(root):
         for found in _file(path, str(path), options, is_named=False):
@@ -144,36 +150,7 @@ def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bo
 
 def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:
     """The subject that a table is, alone or beside the one it is held against."""
-    dataset = _table(path, options, is_named=is_named)
-    if options.train is not None:
-        train = _table(options.train, options, is_named=True)
-        return Splits(train=train, test=dataset)
-    if options.against is not None:
-        return Comparison(old=_table(options.against, options, is_named=True), new=dataset)
-    return dataset
-
-
-def _table(path: Path, options: ScanOptions, *, is_named: bool) -> Dataset:
-    from hauberk.formats.tables import open_table
-
-    if not is_named and not _has_columns(path, options):
-        return open_table(path, arrays=options.arrays)
-    return open_table(
-        path,
-        label=options.label,
-        sensitive=options.sensitive,
-        source=options.source,
-        annotator=options.annotator,
-        arrays=options.arrays,
-    )
-
-
-def _has_columns(path: Path, options: ScanOptions) -> bool:
-    """Whether a table found in a folder is one that the named columns are about."""
-    from hauberk.formats.tables import open_table
-
-    named = {options.label, options.source, options.annotator, *options.sensitive} - {None}
-    return named <= {column.name for column in open_table(path, arrays=options.arrays).columns}
+    return beside(open_data(path, options, is_named=is_named), options)
 
 
 def _one_file(path: Path) -> CodeTree:

@@ -45,6 +45,13 @@ class MirroredBlobs:
             self._send(digest)
         return digests
 
+    def put_hashed(self, items: Iterable[tuple[Digest, bytes]]) -> None:
+        """Store bytes in both that the caller hashed already; as `DirectoryBlobs.put_hashed`."""
+        held = list(items)
+        self._near.put_hashed(held)
+        for digest, _ in held:
+            self._send(digest)
+
     def _send(self, digest: Digest) -> None:
         """Send what the shared store does not hold in that length; readers check the bytes."""
         if not (self._far.has(digest) and self._far.size(digest) == self._near.size(digest)):
