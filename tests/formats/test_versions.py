@@ -10,7 +10,8 @@ ORDER = ["1.0.dev1", "1.0a1", "1.0b2", "1.0rc1", "1.0", "1.0.post1", "1.0.1", "1
 
 
 def test_versions_stand_in_the_order_of_pep_440():
-    assert sorted(ORDER[::-1], key=Version) == ORDER
+    shuffled = [*ORDER[3:], *ORDER[:3]]
+    assert sorted(shuffled, key=Version) == ORDER
 
 
 @pytest.mark.parametrize("text", ["1.0", "1.0.0", "v1", "1.0+cpu"])
