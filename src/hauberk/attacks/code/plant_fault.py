@@ -42,8 +42,15 @@ class PlantFault(Transform[CodeTree]):
     """
 
     title: ClassVar[str] = "Commit a fault of code or settings"
-    threats: ClassVar[tuple[ThreatId, ...]] = tuple(
-        ThreatId(name) for name in ("PP-3", "RE-1", "RE-4", "PI-1", "PI-3", "PI-6")
+    threats: ClassVar[tuple[ThreatId, ...]] = (
+        ThreatId("PP-3"),
+        ThreatId("RE-1"),
+        ThreatId("RE-4"),
+        ThreatId("PI-1"),
+        ThreatId("PI-3"),
+        ThreatId("PI-5"),
+        ThreatId("PI-6"),
+        ThreatId("AN-5"),
     )
     subject: ClassVar[type] = CodeTree
 
