@@ -190,3 +190,33 @@ def test_a_broken_table_is_kept_as_bytes_and_said_so(project, capsys):
     (project / "bad.parquet").write_bytes(b"PAR1 is not everything PAR1")
     assert main(["data", "add", "bad.parquet"]) == 0
     assert "kept as bytes only" in capsys.readouterr().out
+
+
+def test_a_name_may_stand_before_the_path_and_the_output_behind_a_flag(project, tmp_path):
+    assert main(["data", "add", "loans", "rows.csv"]) == 0
+    assert main(["data", "checkout", "loans", "--output", str(tmp_path / "o")]) == 0
+    assert (tmp_path / "o/rows.csv").is_file()
+    assert main(["data", "add", "loans", "rows.csv", "--name", "other"]) == 2
+
+
+def test_a_single_file_is_followed_under_another_name(project, capsys):
+    rows = list(ROWS)
+    rows[30] = f"30,{30 * 0.5},1"
+    write(project / "rows-2025.csv", rows)
+    capsys.readouterr()
+    assert main(["data", "add", "rows", "rows-2025.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 edited (1 of them relabelled)" in printed
+    stored = int(printed.split("stored")[1].split()[0].replace(",", ""))
+    assert stored < 3_000
+    assert main(["data", "diff", "rows@1", "rows@2"]) == 0
+    assert "row 30, column 'label'" in capsys.readouterr().out
+
+
+def test_another_encoding_keeps_its_rows(project, capsys):
+    from hauberk.formats.tables import open_table, write_table
+
+    write_table(open_table(project / "rows.csv"), project / "rows.parquet")
+    capsys.readouterr()
+    assert main(["data", "add", "rows", "rows.parquet"]) == 0
+    assert "the same rows in another encoding" in capsys.readouterr().out

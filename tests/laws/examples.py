@@ -37,6 +37,7 @@ from hauberk.core.artifact import (
 )
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
+from hauberk.range.scenarios.ex_7 import entries
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds.crowds import annotated
@@ -376,6 +377,17 @@ def honest_registry(_folder: Path) -> RegistryEntry:
     return entry(project, project.publish(rng, 2), seen=2, others=others)
 
 
+@cache
+def honest_registered(_folder: Path) -> RegistryEntry:
+    """A registry that two persons govern, with a version in production."""
+    return entries(3)
+
+
+def registered_noise(folder: Path) -> RegistryEntry:
+    """Noise before a client that has pinned a registry."""
+    return replace(registry_of_noise(folder), trusted=honest_registered(folder).trusted)
+
+
 def noise_that_is_pinned(folder: Path) -> RegistryEntry:
     """The same noise, before a client that has pinned a root."""
     return replace(registry_of_noise(folder), trusted=honest_registry(folder).trusted)
@@ -503,7 +515,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     CodeTree: (small_project,),
     SourceFile: (source_file,),
     PipelineRun: (connected_run,),
-    RegistryEntry: (honest_registry,),
+    RegistryEntry: (honest_registry, honest_registered),
     Exchange: (honest_exchange,),
     Window: (quiet_window,),
     LogSegment: (quiet_log,),
@@ -526,7 +538,12 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     CodeTree: (odd_project,),
     SourceFile: (broken_source,),
     PipelineRun: (run_without_steps, run_of_odd_names),
-    RegistryEntry: (registry_of_noise, silent_registry, noise_that_is_pinned),
+    RegistryEntry: (
+        registry_of_noise,
+        silent_registry,
+        noise_that_is_pinned,
+        registered_noise,
+    ),
     LogSegment: (log_of_noise,),
     (Comparison, LogSegment): (log_told_wrong, index_without_log),
     Exchange: (exchange_of_noise, deep_exchange),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from hauberk.guard import policy as policies
 from hauberk.guard.release import FOLDER, named, signed
 
 if TYPE_CHECKING:
+    from hauberk.cli._recall import Recall
     from hauberk.core.artifact import Digest
     from hauberk.guard.audit import Log
     from hauberk.guard.bundle import Bundle
@@ -29,11 +31,13 @@ class Opened:
     Attributes:
         log: Where decisions go; ``None`` where nowhere was named.
         said: How it was verified, one line each.
+        recall: Looks after a version from a registry.
     """
 
     bundle: Bundle
     log: Log | None
     said: tuple[str, ...]
+    recall: Recall | None = None
 
 
 def open_any(
@@ -55,6 +59,45 @@ def open_any(
             found="a project, or something else",
         )
     return _project(place, configuration, root_file=root_file, log=log)
+
+
+def open_published(args: argparse.Namespace) -> Opened:
+    """What a channel of a registry points at, verified and read into memory.
+
+    A server goes on with it when the registry's metadata expires; the next start is refused
+    until somebody signs anew.
+
+    Raises:
+        TrustError: The registry, the version or its evidence does not verify.
+        UsageError: It is no bundle.
+    """
+    import signal
+    import sys
+
+    from hauberk.cli._recall import Recall
+    from hauberk.cli._registry_reading import resolved
+    from hauberk.trust.registry.transfer import contents
+
+    args.project = "."
+    found = resolved(args, args.what)
+    if found.chain is None or bundles.MANIFEST not in found.layout():
+        raise UsageError(
+            "this version is no bundle that can be served",
+            subject=found.reference,
+            expected=f"a release with {bundles.MANIFEST}",
+            found=", ".join(sorted(found.layout()))[:200],
+            hint="hauberk run makes bundles",
+        )
+    files = dict(contents(found.place.blobs, found.layout()))
+    bundle = bundles.assemble(files, verify=named(found.chain.release), subject=found.reference)
+    recall = Recall(
+        found.view,
+        found.manifest,
+        stop=lambda: signal.raise_signal(signal.SIGTERM),
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+        every_s=args.recheck,
+    )
+    return Opened(bundle=bundle, log=_log(args.log), said=tuple(found.said()), recall=recall)
 
 
 def _folder(

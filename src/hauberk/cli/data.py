@@ -39,9 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     checkout = deeds.add_parser("checkout", help="write the files of a version to a folder")
     checkout.add_argument("name", metavar="NAME[@VERSION]")
     checkout.add_argument("target", nargs="?", type=Path, metavar="DIR", help="default: ./NAME")
+    checkout.add_argument("--output", type=Path, metavar="DIR", help="the same as DIR")
     checkout.add_argument("--force", action="store_true", help="replace files that differ")
     verify = deeds.add_parser("verify", help="check lineage, stored bytes and a copy")
-    verify.add_argument("name", metavar="NAME[@VERSION]")
+    verify.add_argument("name", nargs="?", metavar="NAME[@VERSION]")
+    verify.add_argument("--from-dvc", action="store_true", help="verify all outputs of DVC")
     verify.add_argument("--copy", type=Path, metavar="PATH", help="checked-out file or folder")
     repair = deeds.add_parser("repair", help="finish a commit that was cut short")
     repair.add_argument("name", metavar="NAME")
@@ -64,7 +66,7 @@ def _configure_others(deeds: Any) -> None:
 
 
 def _configure_add(add: argparse.ArgumentParser) -> None:
-    add.add_argument("path", type=Path, metavar="PATH")
+    add.add_argument("words", nargs="+", metavar="[NAME] PATH", help="a file or folder")
     add.add_argument("--name", metavar="NAME", help="default: from the path")
     add.add_argument("-m", "--message", default="", metavar="TEXT")
     add.add_argument("--origin", default="", metavar="TEXT", help="where the data come from")
@@ -114,15 +116,36 @@ def _add(args: argparse.Namespace, place: Place) -> int:
         label=args.label,
         tags=tuple(args.tag),
     )
+    name, path = _named(args)
     prepare(place)
-    name = args.name or _name_of(args.path)
-    done = add(place, args.path, name, about, indexed=not args.no_index, rewrite=args.rewrite)
+    done = add(place, path, name, about, indexed=not args.no_index, rewrite=args.rewrite)
     print(_line(done.version) if done.is_new else f"{done.version.title} has these files already")
-    for path, changes in done.changes.items():
-        print("\n".join(f"  {line}" for line in _change_lines(path, changes)))
-    for path, reason in done.taken.notes:
-        print(f"  note: {path} is kept as bytes only; its rows were not read: {reason}")
+    if done.is_new:
+        print(f"  stored    {done.stored:,} new bytes, {_share(done.stored, done.version.size)}")
+    for changed, changes in done.changes.items():
+        print("\n".join(f"  {line}" for line in _change_lines(changed, changes)))
+    for file, reason in done.taken.notes:
+        print(f"  note: {file} is kept as bytes only; its rows were not read: {reason}")
     return 0
+
+
+def _share(stored: int, size: int) -> str:
+    return f"{stored / size:.2%} of the version" if size else "of an empty version"
+
+
+def _named(args: argparse.Namespace) -> tuple[str, Path]:
+    """Name and path of an addition: ``NAME PATH``, ``PATH --name NAME`` or ``PATH`` alone."""
+    *names, path = args.words
+    if args.name is not None:
+        names.append(args.name)
+    if len(names) > 1:
+        raise UsageError(
+            "which data set?",
+            subject=" ".join(args.words)[:200],
+            expected="hauberk data add NAME PATH",
+            found=f"{len(names)} names",
+        )
+    return (names[0] if names else _name_of(Path(path))), Path(path)
 
 
 def _name_of(path: Path) -> str:
@@ -218,6 +241,8 @@ def _change_lines(path: str, changes: Changes) -> list[str]:
         f"{changes.n_edited:,} edited ({changes.relabelled:,} of them relabelled), "
         f"{changes.kept:,} kept"
     )
+    if not changes:
+        return [f"changed  {path}: the same rows in another encoding"]
     lines = [f"changed  {path}: {counts}"]
     lines += [f"  column {name!r}: {n:,} cells" for name, n in changes.columns.items()]
     lines += [f"  column {name!r} came" for name in changes.columns_added]
@@ -234,7 +259,7 @@ def _checkout(args: argparse.Namespace, place: Place) -> int:
     from hauberk.lifecycle.datasets import open_version
 
     opened = open_version(place, args.name)
-    target = args.target or Path(opened.version.name)
+    target = args.output or args.target or Path(opened.version.name)
     count = checkout(opened.files, target, opened.store.blobs, force=args.force)
     print(f"{opened.version.title} is in {target}: {count} files written, all verified")
     return 0
@@ -246,6 +271,12 @@ def _verify(args: argparse.Namespace, place: Place) -> int:
 
     from hauberk.lifecycle.datasets import examined, open_version
 
+    if args.from_dvc:
+        from hauberk.cli import _dvc
+
+        return _dvc.verify(place)
+    if args.name is None:
+        raise UsageError("which data set?", expected="NAME, or --from-dvc", found="nothing")
     opened = open_version(place, args.name)
     with tempfile.TemporaryDirectory() as scratch:
         defects = examined(opened, Path(scratch), args.copy)

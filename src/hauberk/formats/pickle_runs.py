@@ -15,6 +15,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 MAX_BATCH_BYTES = 1 << 17
@@ -65,13 +66,16 @@ def _runs(width: int, text: bytes) -> tuple[_Run, ...]:
     return _run(width, text, _NUMBER), _run(width, _NUMBER, text), _run(width, text)
 
 
-_RUNS = (
-    # Protocols 4 and 5: a short text, remembered in the next slot.
-    *_runs(1, rb"\x8c(" + _texts(1) + rb")\x94"),
-    # Protocols 1 to 3: a text, remembered in the slot that is written behind it.
-    *_runs(4, rb"X(" + _texts(4) + rb")r([\s\S]{4})"),
-    _run(0, _NUMBER),
-)
+@cache
+def _kinds() -> tuple[_Run, ...]:
+    """All kinds of runs; compiling them costs more than reading a small file."""
+    return (
+        # Protocols 4 and 5: a short text, remembered in the next slot.
+        *_runs(1, rb"\x8c(" + _texts(1) + rb")\x94"),
+        # Protocols 1 to 3: a text, remembered in the slot that is written behind it.
+        *_runs(4, rb"X(" + _texts(4) + rb")r([\s\S]{4})"),
+        _run(0, _NUMBER),
+    )
 
 
 @dataclass(slots=True)
@@ -106,7 +110,7 @@ def find_batch(buffer: bytes, at: int, closing: bytes, frame_end: int) -> Batch 
 def _extend(batch: Batch, buffer: bytes) -> bool:
     """Take in the next run or frame; whether there was one that may be passed over."""
     start = batch.end
-    for run in _RUNS:
+    for run in _kinds():
         if match := run.whole.match(buffer, start, start + MAX_BATCH_BYTES):
             is_crossing = start < batch.frame_end < match.end()
             return not is_crossing and _take(batch, run, buffer, match.end())
@@ -150,7 +154,7 @@ def texts_of(buffer: bytes) -> Iterator[str]:
 
 
 def _run_at(buffer: bytes, at: int) -> tuple[_Run | None, int]:
-    for run in _RUNS:
+    for run in _kinds():
         if match := run.whole.match(buffer, at):
             return run, match.end()
     return None, at + _FRAME_BYTES  # nothing else is passed over

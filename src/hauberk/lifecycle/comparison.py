@@ -9,6 +9,7 @@ from typing import Any
 from hauberk.core.ports import Blobs
 from hauberk.lifecycle.datasets import Opened, table_changes
 from hauberk.trust.versions.changes import Changes
+from hauberk.trust.versions.intake import predecessors
 from hauberk.trust.versions.recipes import read
 from hauberk.trust.versions.tensors import TensorIndex
 from hauberk.trust.versions.versions import File
@@ -65,8 +66,8 @@ def compare_versions(old: Opened, new: Opened, *, label: str | None = None) -> V
     Raises:
         TrustError: Stored bytes are others.
     """
-    before = {file.path: file for file in old.files}
     after = {file.path: file for file in new.files}
+    before = predecessors(list(after), old.files)
     changed = [
         (before[path], file)
         for path, file in after.items()

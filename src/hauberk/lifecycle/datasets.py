@@ -34,7 +34,7 @@ from hauberk.trust.versions.commit import (
     repair,
 )
 from hauberk.trust.versions.examination import Defect, check_copy, check_stored
-from hauberk.trust.versions.intake import Taken, take
+from hauberk.trust.versions.intake import Taken, predecessors, take
 from hauberk.trust.versions.lineage import Seen, Verified
 from hauberk.trust.versions.recipes import Keeper, read
 from hauberk.trust.versions.versions import File, Version, check_name, check_tag, root_of
@@ -98,12 +98,14 @@ class Added:
     Attributes:
         is_new: False where the newest version has these very files already.
         changes: Path to what changed in a table against the version before.
+        stored: Bytes that the store grew by, list of files and indexes included.
     """
 
     version: Version
     is_new: bool
     taken: Taken
     changes: dict[str, Changes] = field(default_factory=dict)
+    stored: int = 0
 
 
 def prepare(place: Place) -> None:
@@ -167,9 +169,10 @@ def add(
             tags=tags,
             changes=_kept_changes(changes, keeper),
         )
+        keeper.flush()
         commit(version, store, hand)
         place.seen.remember(_verified(place, name, store, root))
-    return Added(version=version, is_new=True, taken=taken, changes=changes)
+    return Added(version=version, is_new=True, taken=taken, changes=changes, stored=keeper.stored)
 
 
 @contextmanager
@@ -254,7 +257,7 @@ def _changes(
     before: Version, old: tuple[File, ...], taken: Taken, store: Store, about: About
 ) -> dict[str, Changes]:
     """What changed in each table that both versions have."""
-    known = {file.path: file for file in old}
+    known = predecessors([file.path for file in taken.files], old)
     label = about.label or before.label
     return {
         file.path: table_changes(known[file.path], file, store, label)

@@ -335,7 +335,7 @@ def _findings(reading: _Reading) -> Iterator[Finding]:
             confidence=0.5 if remark.grade is Grade.UNKNOWN else 1.0,
             remedy=_REMEDY[remark.grade],
             location=Location(offset=remark.offset, inner=inner),
-            evidence=Evidence(facts={"grade": remark.grade.name.lower()}),
+            evidence=Evidence(facts={"grade": remark.grade.name.lower(), "about": remark.about}),
         )
 
 

@@ -33,7 +33,8 @@ class UnverifiedRelease(Check[RegistryEntry]):
     Limits:
         A client that has never seen a newer release cannot tell an old genuine one from the
         newest: releases do not expire, so withholding updates (a freeze) passes until the
-        client learns of a newer number by another way.
+        client learns of a newer number by another way. A registry with signed metadata closes
+        that; `hauberk.controls.registry.unverified_channel` reads one.
 
     References:
         Samuel, Mathewson, Cappos and Dingledine (2010), Survivable key compromise in software
@@ -58,6 +59,8 @@ class UnverifiedRelease(Check[RegistryEntry]):
         root = subject.trusted.get("root")
         if not isinstance(root, Root):
             raise NotApplicable("the client pinned no root of trust")
+        if "registry" in subject.trusted:
+            raise NotApplicable("the client reads a registry with signed metadata")
         chain = verified(subject, root)
         release = chain.release
         floor = int(subject.trusted.get("sequence", 0))

@@ -121,7 +121,7 @@ def service_key(
 
     try:
         from securesystemslib.exceptions import UnsupportedLibraryError
-        from securesystemslib.signer import (  # type: ignore[attr-defined]  # exported without saying so
+        from securesystemslib.signer import (
             Signer,
             SSlibKey,
         )

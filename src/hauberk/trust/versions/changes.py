@@ -6,7 +6,8 @@ same place between the same kept rows and agree in at least half of their cells,
 they agree in everything but the label.
 
 Delta records are these changes one by one: row id, column, digest of the old value, new
-value. They are the audit trail of a version; old values are named by digest alone.
+value; for rows that came, where they stand. They are the audit trail of a version; old values
+are named by digest alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import operator
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, Final
 
 from hauberk.core.artifact import ROW_COLUMN, Dataset
@@ -124,9 +126,17 @@ class Changes:
                     "row": edit.row,
                 }
             )
-        for op, moved in (("delete", self.removed), ("insert", self.added)):
-            for one in moved:
-                yield canonical_json({"at": one.at, "op": op, "row": one.row})
+        for one in self.removed:
+            yield canonical_json({"at": one.at, "op": "delete", "row": one.row})
+        for first, count in _runs([one.at for one in self.added]):
+            yield canonical_json({"at": first, "count": count, "op": "insert"})
+
+
+def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Row numbers that follow each other, as first and count; the rows lie in the new table."""
+    for _, group in groupby(enumerate(places), key=lambda item: item[1] - item[0]):
+        run = [place for _, place in group]
+        yield run[0], len(run)
 
 
 def changes_between(old: Dataset, new: Dataset, *, label: str | None = None) -> Changes:

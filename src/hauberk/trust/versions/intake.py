@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,15 +56,27 @@ def take(
         UnavailableError: Something cannot be read or written.
     """
     keeper = Keeper(blobs, _known(old))
-    before = {file.path: file for file in old}
     found: list[File] = []
     notes: list[tuple[str, str]] = []
-    for name, place in _checked(path):
+    lying = _checked(path)
+    before = predecessors([name for name, _ in lying], old)
+    for name, place in lying:
         told(name)
         file, note = _taken(name, place, keeper, before.get(name), indexed=indexed)
         found.append(file)
         notes += [(name, note)] if note else []
     return Taken(files=tuple(found), notes=tuple(notes)), keeper
+
+
+def predecessors(names: Sequence[str], old: tuple[File, ...]) -> dict[str, File]:
+    """Name to the file of the version before that it follows.
+
+    A file follows the one of its name. Where both versions are one file, it follows that
+    one whatever it is called: the next export is often called by another date.
+    """
+    if len(names) == len(old) == 1:
+        return {names[0]: old[0]}
+    return {file.path: file for file in old}
 
 
 def _known(old: tuple[File, ...]) -> Mapping[Digest, Part]:

@@ -182,6 +182,9 @@ class Keeper:
     Args:
         blobs: Where parts lie.
         known: Parts that lie there already, by digest.
+
+    Attributes:
+        stored: Bytes that were put into the store so far.
     """
 
     def __init__(self, blobs: HashedBlobs, known: Mapping[Digest, Part]) -> None:
@@ -189,6 +192,7 @@ class Keeper:
         self._known = dict(known)
         self._waiting: list[tuple[Digest, bytes]] = []
         self._held = 0
+        self.stored = 0
 
     def keep(self, stream: IO[bytes], base: Recipe | None = None) -> Recipe:
         """The recipe of what ``stream`` gives; durable after `flush`.
@@ -209,6 +213,7 @@ class Keeper:
         self._known.setdefault(digest, part)
         self._waiting.append((digest, data))
         self._held += len(data)
+        self.stored += len(data)
         if self._held > _HELD_BYTES:
             self.flush()
         return part
