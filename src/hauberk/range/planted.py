@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
-from hauberk.attacks.code.plant_fault import PlantFault, with_file
+from hauberk.attacks.code.plant_fault import PlantFault
 from hauberk.core.artifact import CodeTree, SourceFile
 from hauberk.core.control import Control
 from hauberk.core.finding import Level
 from hauberk.engine.assess import assess
+from hauberk.methods.code.planted import with_file
 from hauberk.range.projects import project
 from hauberk.range.scenario import Trial
 

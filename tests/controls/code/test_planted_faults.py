@@ -28,7 +28,9 @@ def rules(tree: CodeTree) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("kind", [fault.kind for fault in FAULTS])
+@pytest.mark.parametrize(
+    "kind", [fault.kind for fault in FAULTS if not fault.kind.startswith("place/")]
+)
 def test_a_planted_kind_is_told_and_its_honest_twin_is_not(kind):
     attacked = PlantFault(kind=kind).apply(EMPTY, Random(5))
     assert rules(attacked.subject)

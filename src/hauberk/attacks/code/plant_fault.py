@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import ClassVar
@@ -11,15 +10,21 @@ from typing import ClassVar
 from hauberk.core.artifact import CodeTree, SourceFile
 from hauberk.core.attack import Attacked, Transform
 from hauberk.core.threat import ThreatId
-from hauberk.methods.code.planted import PYTHON, Fault
-from hauberk.methods.code.planted_settings import IMAGES, SERVICES, SUPPLY, WORKFLOWS
+from hauberk.methods.code.planted import PYTHON, Fault, with_file
+from hauberk.methods.code.planted_settings import (
+    IMAGES,
+    PLACES,
+    SERVICES,
+    SUPPLY,
+    WORKFLOWS,
+)
 
 _WORDS = (
     "amber", "basil", "cedar", "delta", "ember", "fjord", "grove", "harbor", "indigo", "juniper",
     "kelp", "lilac", "maple", "nimbus", "onyx", "pepper", "quartz", "raven", "sable", "tundra",
     "umbra", "velvet", "willow", "xenon", "yarrow", "zephyr",
 )  # fmt: skip
-FAULTS: tuple[Fault, ...] = (*PYTHON, *SUPPLY, *IMAGES, *WORKFLOWS, *SERVICES)
+FAULTS: tuple[Fault, ...] = (*PYTHON, *SUPPLY, *IMAGES, *WORKFLOWS, *SERVICES, *PLACES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +53,8 @@ class PlantFault(Transform[CodeTree]):
         ThreatId("RE-4"),
         ThreatId("PI-1"),
         ThreatId("PI-3"),
-        ThreatId("PI-5"),
         ThreatId("PI-6"),
-        ThreatId("AN-5"),
+        ThreatId("RE-5"),
     )
     subject: ClassVar[type] = CodeTree
 
@@ -68,17 +72,8 @@ class PlantFault(Transform[CodeTree]):
         fault = known[rng.randrange(len(known))]
         words = dict(zip("abcd", rng.sample(_WORDS, 4), strict=True))
         words |= {"hex": f"{rng.getrandbits(160):040x}", "sha": f"{rng.getrandbits(256):064x}"}
+        words |= {"n": f"{rng.randrange(10, 250)}", "m": f"{rng.randrange(10**7, 10**8)}"}
         path = fault.path.format(**words)
         truth = {"path": path, "kind": fault.kind, "twin": fault.good.format(**words)}
         planted = SourceFile(name=path, path=Path(path), text=fault.bad.format(**words))
         return Attacked(subject=with_file(subject, planted), truth=truth)
-
-
-def with_file(tree: CodeTree, file: SourceFile) -> CodeTree:
-    """A tree with one file more, or another in its place."""
-    kept = [other for other in tree.files() if other.name != file.name]
-
-    def files() -> Iterator[SourceFile]:
-        return iter(sorted([*kept, file], key=lambda item: item.name))
-
-    return replace(tree, files=files)

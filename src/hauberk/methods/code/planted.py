@@ -7,7 +7,10 @@ commit, ``{sha}`` a digest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hauberk.core.artifact import CodeTree, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,16 @@ class Fault:
     path: str
     bad: str
     good: str
+
+
+def with_file(tree: CodeTree, file: SourceFile) -> CodeTree:
+    """A tree with one file more, or another in its place."""
+    kept = [other for other in tree.files() if other.name != file.name]
+
+    def files() -> Iterator[SourceFile]:
+        return iter(sorted([*kept, file], key=lambda item: item.name))
+
+    return replace(tree, files=files)
 
 
 def _py(kind: str, bad: str, good: str, path: str = "src/{a}_{b}.py") -> Fault:

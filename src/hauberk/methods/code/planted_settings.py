@@ -84,3 +84,43 @@ SERVICES = (
     Fault("service/grafana", "docker-compose.yml", "services:\n  grafana:\n    image: grafana/grafana@sha256:{sha}\n    environment:\n      GF_AUTH_ANONYMOUS_ENABLED: 'true'\n", "services:\n  grafana:\n    image: grafana/grafana@sha256:{sha}\n    environment:\n      GF_AUTH_ANONYMOUS_ENABLED: 'false'\n"),
     Fault("service/load-balancer", "k8s/{a}.yaml", "apiVersion: v1\nkind: Service\nmetadata:\n  name: mlflow-{a}\nspec:\n  type: LoadBalancer\n  ports:\n    - port: 5000\n", "apiVersion: v1\nkind: Service\nmetadata:\n  name: mlflow-{a}\nspec:\n  type: ClusterIP\n  ports:\n    - port: 5000\n"),
 )  # fmt: skip
+
+PLACES = (
+    Fault(
+        "place/host",
+        "src/{a}.py",
+        "# runs against http://{b}.ml.internal:8080 only\nX = 1\n",
+        "# runs against the tracking server only\nX = 1\n",
+    ),
+    Fault(
+        "place/address",
+        "conf/{a}.yaml",
+        "tracking: http://10.{n}.3.7:5000\n",
+        "tracking: http://127.0.0.1:5000\n",
+    ),
+    Fault(
+        "place/bucket",
+        "src/{a}.py",
+        "URI = 's3://{b}-{c}-weights/prod/{d}/'\n",
+        "URI = os.environ['{a}_URI']\n",
+    ),
+    Fault(
+        "place/registry",
+        "deploy/{a}.sh",
+        "docker pull 1234{m}.dkr.ecr.eu-west-1.amazonaws.com/{b}/{c}\n",
+        'docker pull "$IMAGE"\n',
+    ),
+    Fault(
+        "place/ticket",
+        "src/{a}.py",
+        "# see https://{b}.atlassian.net/browse/ML-{n}\nX = 1\n",
+        "# see the notes on releases\nX = 1\n",
+    ),
+    Fault(
+        "place/person",
+        "src/{a}.py",
+        "# ask Jordan Lee for the key\nX = 1\n",
+        "# ask the maintainers\nX = 1\n",
+    ),
+)
+"""What tells where valuable systems are, and comments that tell nothing."""
