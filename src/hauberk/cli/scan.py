@@ -21,6 +21,7 @@ from hauberk.core.finding import Severity
 
 if TYPE_CHECKING:
     from hauberk.report import ScanResult
+    from hauberk.scanner.narrowing import Narrowing
 
 HELP = "check data, models, code and repositories that you already have"
 EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --output scan.sarif"
@@ -45,6 +46,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-history", action="store_true", help="leave out the history of repositories"
     )
+    code = parser.add_argument_group("repositories")
+    code.add_argument(
+        "--diff", metavar="BASE", default="", help="only what changed since this commit"
+    )
+    code.add_argument(
+        "--import-sarif",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="merge what another scanner found; may be given again",
+    )
+    code.add_argument("--allow", metavar="FILE", type=Path, help="leave out what it allows")
+    code.add_argument("--baseline", metavar="FILE", type=Path, help="leave out what it knows")
+    code.add_argument("--write-baseline", metavar="FILE", type=Path, help="know all that is found")
     data = parser.add_argument_group("tables")
     data.add_argument("--label", metavar="COL", help="column to predict")
     data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
@@ -103,6 +119,7 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         min_group=args.min_group,
         arrays=arrays(args.arrays),
         history=not args.no_history,
+        narrowing=_narrowing(args),
     )
     policy = Policy(fail_on=Severity(args.fail_on))
     result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
@@ -111,6 +128,10 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         from hauberk.scanner.rows import row_scores, write_rows
 
         write_rows(row_scores(result.assessments), args.rows)
+    if args.write_baseline is not None:
+        from hauberk.scanner.narrowing import baseline_text
+
+        _keep(args.write_baseline, baseline_text(result.findings))
     if args.quarantine is not None:
         from hauberk.scanner.data_sources import open_data
         from hauberk.scanner.quarantine import decisions, write_decisions
@@ -143,6 +164,20 @@ def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResul
     paths = [named(path) for path in result.summary["paths"]]
     summary = {**result.summary, "paths": paths}
     return replace(result, findings=findings, assessments=assessments, summary=summary)
+
+
+def _narrowing(args: argparse.Namespace) -> Narrowing | None:
+    """What refines the findings; ``None`` where nothing is asked for."""
+    if not (args.import_sarif or args.diff or args.baseline or args.allow):
+        return None
+    from hauberk.scanner.narrowing import Narrowing
+
+    return Narrowing(
+        imports=tuple(args.import_sarif),
+        diff=args.diff,
+        baseline=args.baseline,
+        allow=args.allow,
+    )
 
 
 def _check_rows(path: Path | None) -> None:
@@ -181,14 +216,19 @@ def _write(result: ScanResult, args: argparse.Namespace) -> None:
     if args.output is None:
         sys.stdout.write(text)
         return
+    _keep(args.output, text)
+
+
+def _keep(path: Path, text: str) -> None:
     try:
-        args.output.write_text(text, "utf-8")
+        path.write_text(text, "utf-8")
     except OSError as error:
         from hauberk.errors import UnavailableError
 
         reason = error.strerror or str(error)
-        message = f"the result cannot be written: {reason}"
-        raise UnavailableError(message, subject=str(args.output)) from error
+        raise UnavailableError(
+            f"the result cannot be written: {reason}", subject=str(path)
+        ) from error
 
 
 def _rendered(result: ScanResult, args: argparse.Namespace) -> str:
