@@ -42,6 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--label", metavar="COL", help="column to predict")
     data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
     data.add_argument("--against", metavar="FILE", type=Path, help="an older version of PATH")
+    data.add_argument(
+        "--reference", metavar="FILE", type=Path, help="rows that somebody vouches for"
+    )
     data.add_argument("--annotator", metavar="COL", help="column that names who labelled a row")
     data.add_argument("--source", metavar="COL", help="column that names who gave a row")
     data.add_argument("--sensitive", metavar="COLS", default="", help="protected groups: a,b,c")
@@ -65,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         sensitive=tuple(name for name in args.sensitive.split(",") if name),
         train=args.train,
         against=args.against,
+        reference=args.reference,
         arrays=_arrays(args.arrays),
         history=not args.no_history,
     )

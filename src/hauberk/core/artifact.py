@@ -83,7 +83,7 @@ class Artifact:
     digest: Digest | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Dataset(Artifact):
     """A table, or images with labels.
 
@@ -95,6 +95,7 @@ class Dataset(Artifact):
         source: Column that names the contributor of a row.
         annotator: Column that names who labelled a row.
         path: Where the bytes lie, for messages and locations.
+        reference: Rows of the same kind that somebody vouches for.
     """
 
     columns: tuple[Column, ...]
@@ -104,6 +105,7 @@ class Dataset(Artifact):
     source: str | None = None
     annotator: str | None = None
     path: Path | None = None
+    reference: Dataset | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

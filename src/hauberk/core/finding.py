@@ -164,11 +164,14 @@ class RowScores:
 
     Attributes:
         read: Yields ``(first_row, scores)`` with consecutive scores in landed order.
+        is_chance: Whether a score is the chance, 0 to 1, that the row was tampered with, so
+            that it means the same as another control's.
     """
 
     path: str
     n_rows: int
     read: Callable[[], Iterator[tuple[int, Sequence[float]]]]
+    is_chance: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,9 @@ def _is_wanted(path: Path, kind: FileKind, *, is_named: bool) -> bool:
 def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:
     """The subject that a table is, alone or beside the one it is held against."""
     dataset = _table(path, options, is_named=is_named)
+    if options.reference is not None:
+        reference = _table(options.reference, options, is_named=True)
+        dataset = replace(dataset, reference=reference)
     if options.train is not None:
         train = _table(options.train, options, is_named=True)
         return Splits(train=train, test=dataset)

@@ -17,6 +17,7 @@ class ScanOptions:
         sensitive: Columns that name a protected group.
         train: Training rows that the scanned table is the test part of.
         against: An older version that the scanned table is compared with.
+        reference: Rows of the same kind that somebody vouches for.
         arrays: Names of the features and of the labels in npz files.
         history: Whether the history of repositories is read too.
     """
@@ -27,5 +28,6 @@ class ScanOptions:
     sensitive: tuple[str, ...] = ()
     train: Path | None = None
     against: Path | None = None
+    reference: Path | None = None
     arrays: tuple[str, str] = ("X", "y")
     history: bool = True
