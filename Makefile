@@ -46,6 +46,7 @@ bench: setup ## how fast the command starts, and every file in benchmarks/
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) "$$file" || exit 1; done
 
 test-integrations: setup ## tests that need servers or stacks of their own
+	@bash scripts/setup_integrations
 	@$(PY) -m pytest -m integration $(T)
 
 lock: ## resolve requirements/lock.txt again, leaving out releases younger than a week

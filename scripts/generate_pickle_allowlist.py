@@ -6,9 +6,10 @@ and records which names were used and how. Classes of estimators, distributions,
 the like that no example here happened to reach are added by walking the packages named in
 `WALKED`; functions are added only where pickles refer to them as values (metrics, ufuncs).
 
-Run it once for each set of library versions; the results are merged:
+Run it once for each set of library versions; the results are merged. Arguments limit it to
+some libraries (boosting stands for xgboost and lightgbm):
 
-    PYTHONPATH=src python scripts/generate_pickle_allowlist.py
+    PYTHONPATH=src python scripts/generate_pickle_allowlist.py [sklearn torch ...]
 
 Review the difference before committing it: every new name is let through unseen.
 """
@@ -22,12 +23,15 @@ import io
 import json
 import pickle
 import pkgutil
+import re
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hauberk.formats.pickle_events import Called, Imported, Received
+from hauberk.formats.pickle_policy import Standing, known
 from hauberk.formats.pickle_values import Call, Global, arguments
 from hauberk.formats.pickles import read_pickle
 from hauberk.formats.spans import span_of
@@ -41,6 +45,7 @@ LIBRARIES = (
     "scipy",
     "sklearn",
     "statsmodels",
+    "torch",
     "xgboost",
 )
 STRAYS = ("_loss",)
@@ -59,7 +64,21 @@ SKIPPED = (
     "._show_versions",
     "_mocking",
     "_plot",
+    ".sandbox",
+    ".iolib",
+    ".tools.web",
+    ".graphics",
+    ".compat",
+    ".io.",
+    "_pytest",
+    "._lib.",
+    "scipy.odr",
+    "scipy.fft",
+    "torch.nn.parallel.distributed",
 )
+ANY = ("*",)
+"""Every class that a package defines: what is made of it is a state, which runs nothing."""
+
 WALKED = {
     "sklearn": (
         "BaseEstimator",
@@ -74,20 +93,69 @@ WALKED = {
         "LossFunction",
         "object",
     ),
-    "scipy.stats": ("rv_generic", "rv_frozen", "rv_sample", "multi_rv_generic", "multi_rv_frozen"),
+    "scipy.stats": (
+        *("rv_generic", "rv_frozen", "rv_sample", "multi_rv_generic", "multi_rv_frozen"),
+        *("_KDE", "gaussian_kde", "tuple", "QMCEngine", "BootstrapResult", "Covariance", "object"),
+    ),
+    **dict.fromkeys(
+        ("scipy.interpolate", "scipy.signal", "scipy.sparse", "scipy.spatial", "scipy.optimize"),
+        ANY,
+    ),
+    "statsmodels": ANY,
+    "torch.nn.modules": ("Module",),
+    "torch.nn.parallel": ("DataParallel",),
+    "torch.nn.utils": ("BasePruningMethod", "WeightNorm", "SpectralNorm"),
+    "torch.nn.qat": ("Module",),
+    "torch.optim": ("Optimizer", "LRScheduler", "AveragedModel", "SWALR", "ReduceLROnPlateau"),
+    "torch.distributions": ("Distribution", "Transform", "Constraint"),
+    "torch.ao.nn": ("Module",),
+    "torch.ao.quantization": ("Module", "QConfig", "tuple"),
 }
 OPENERS = ("__del__", "__enter__", "__fspath__", "__call_python__")
-REFERRED = ("sklearn.metrics", "sklearn.metrics.pairwise", "sklearn.feature_selection")
+REFERRED = (
+    *("sklearn.metrics", "sklearn.metrics.pairwise", "sklearn.feature_selection"),
+    *("torch.nn.functional", "torch.nn.init"),
+)
+VALUES = (
+    "numpy",
+    "numpy.linalg",
+    "numpy.fft",
+    "scipy.special",
+    "scipy.stats",
+    "scipy.spatial.distance",
+)
+"""Packages whose public functions are handed about as values, never called by a pickle."""
+
+EFFECTS = re.compile(
+    r"^_|save|load|file|source|info|lookfor|show_|set_|^set|err|print|include|dlpack"
+)
+"""Public functions of numerical packages that do more than compute."""
+
+STATE_HOOKS = ("__setstate__", "__setstate_cython__", "__new__", "__getattr__", "__getattribute__")
+RUNS_CODE = re.compile(
+    r"\b(eval|exec|compile|__import__|import_module|open|system|popen|Popen|loads?|run|unlink|remove"
+    r"|rmtree|mkdir|makedirs|urlopen|getattr|setattr)\("
+)
+REVIEWED_HOOKS = (
+    "torch.nn.modules",
+    "torch.optim",
+    "torch.ao",
+    "sklearn.",
+    "scipy.stats",
+    "statsmodels",
+)
+"""Packages whose hooks were read by a person: they use ``setattr`` and the like on themselves."""
 
 
 def main() -> None:
     """Record, merge with what is there, write."""
+    only = set(sys.argv[1:])
     uses: dict[str, set[str]] = {}
     made = failed = 0
-    for item in examples():
+    for item in examples(only):
         ok = record(item, uses)
         made, failed = made + ok, failed + (not ok)
-    for path, letters in walked():
+    for path, letters in walked(only):
         uses.setdefault(path, set()).update(letters)
     write(uses)
     print(f"{made} objects written, {failed} could not be, {len(uses)} names")
@@ -174,17 +242,40 @@ def write(uses: dict[str, set[str]]) -> None:
 # Walking packages -------------------------------------------------------------------------
 
 
-def walked() -> Iterator[tuple[str, str]]:
+def walked(only: set[str]) -> Iterator[tuple[str, str]]:
     """Classes and values of the packages that no example reached, with their uses."""
-    for package, bases in WALKED.items():
+    chosen = {
+        package: bases
+        for package, bases in WALKED.items()
+        if not only or package.partition(".")[0] in only
+    }
+    for package, bases in chosen.items():
         for module in modules_of(package):
             for name, item in vars(module).items():
                 if is_own_class(item, module) and fits(item, bases):
                     yield f"{module.__name__} {item.__qualname__}", "rn"
                 elif name.startswith("__pyx_unpickle_"):
                     yield f"{module.__name__} {name}", "rc"
-    for package in REFERRED:
-        yield from functions_of(package)
+    yield from (pair for package in REFERRED for pair in functions_of(package))
+    yield from (pair for package in VALUES for pair in values_of(package))
+
+
+def values_of(package: str) -> Iterator[tuple[str, str]]:
+    """Public functions of a numerical package under the names that pickles give them."""
+    with contextlib.suppress(ImportError):
+        module = importlib.import_module(package)
+        for name in getattr(module, "__all__", ()):
+            item = getattr(module, name, None)
+            home = getattr(item, "__module__", None) or package
+            is_function = callable(item) and not inspect.isclass(item)
+            if (
+                is_function
+                and not EFFECTS.search(name)
+                and home.split(".")[0] == package.split(".", maxsplit=1)[0]
+            ):
+                found = known(Global(home, getattr(item, "__name__", name), 0))
+                if found.standing is Standing.UNKNOWN:
+                    yield f"{home} {getattr(item, '__name__', name)}", "r"
 
 
 def functions_of(package: str) -> Iterator[tuple[str, str]]:
@@ -217,17 +308,51 @@ def fits(item: type, bases: tuple[str, ...]) -> bool:
     """Whether a class descends from one of the named ones and holds nothing open."""
     if any(name in vars(item) for name in OPENERS) or issubclass(item, BaseException):
         return False
+    if runs_code(item):
+        return False
     names = {base.__name__ for base in item.__mro__[:-1]}
     is_compiled = "__pyx_vtable__" in vars(item) or "__setstate_cython__" in vars(item)
-    return bool(names & set(bases)) or is_compiled
+    return bases == ANY or bool(names & set(bases)) or is_compiled
+
+
+def runs_code(item: type) -> bool:
+    """Whether making an object and setting its state may run text, open files or import."""
+    if item.__module__.startswith(REVIEWED_HOOKS):
+        return False
+    for base in item.__mro__[:-1]:
+        for name in STATE_HOOKS:
+            hook = vars(base).get(name)
+            hook = getattr(hook, "__func__", hook)
+            if inspect.isfunction(hook) and RUNS_CODE.search(source_of(hook)):
+                return True
+    return False
+
+
+def source_of(hook: Any) -> str:
+    """The text of a function; one that is made at run time counts as running code."""
+    try:
+        return inspect.getsource(hook)
+    except (OSError, TypeError):
+        is_tuple = "_cls" in hook.__code__.co_varnames  # what collections.namedtuple makes
+        return "" if is_tuple else "exec("
 
 
 # Examples ---------------------------------------------------------------------------------
 
 
-def examples() -> Iterator[Any]:
+def examples(only: set[str]) -> Iterator[Any]:
     """Objects of all libraries, each made on its own so that one failure costs one."""
-    for source in (of_numpy, of_scipy, of_pandas, of_sklearn, of_boosting, of_statsmodels):
+    for source in (
+        of_numpy,
+        of_scipy,
+        of_pandas,
+        of_sklearn,
+        of_boosting,
+        of_statsmodels,
+        of_torch,
+    ):
+        if only and source.__name__.removeprefix("of_") not in only:
+            continue
         with contextlib.suppress(ImportError):
             yield from source()
 
@@ -718,6 +843,7 @@ def of_statsmodels() -> Iterator[Any]:
     """Results of the common regressions."""
     import numpy as np
     import statsmodels.api as sm
+    import statsmodels.tsa.api as tsa
 
     points = sm.add_constant(np.random.RandomState(0).normal(size=(80, 3)))
     target = points @ np.arange(4.0)
@@ -736,9 +862,42 @@ def of_statsmodels() -> Iterator[Any]:
         lambda: sm.MNLogit(labels, points).fit(disp=0),
         lambda: sm.GLM(labels, points, family=sm.families.Poisson()).fit(),
         lambda: sm.tsa.AutoReg(target, 1).fit(),
+        lambda: tsa.ETSModel(target).fit(disp=0),
+        lambda: tsa.ETSModel(np.exp(target), error="mul", trend="add").fit(disp=0),
     ):
         with contextlib.suppress(Exception):
             yield maker()
+
+
+def of_torch() -> Iterator[Any]:
+    """Tensors, modules, optimisers and schedules."""
+    import torch
+    import torch.nn.utils.prune
+
+    linear = torch.nn.Linear(2, 2)
+    yield torch.nn.Sequential(linear, torch.nn.ReLU())
+    yield [
+        torch.nn.functional.relu,
+        torch.nn.functional.gelu,
+        torch.relu,
+        torch.tanh,
+        torch.sigmoid,
+    ]
+    for dtype in (torch.float32, torch.float16, torch.int64, torch.bool, torch.complex64):
+        yield torch.zeros(2).to(dtype)
+    for name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"):
+        optimiser = getattr(torch.optim, name)(linear.parameters(), lr=0.1)
+        yield optimiser
+        yield torch.optim.lr_scheduler.StepLR(optimiser, 2)
+        yield torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 2)
+    yield torch.nn.LazyLinear(3)
+    yield torch.distributions.Normal(0.0, 1.0)
+    yield torch.utils.data.TensorDataset(torch.ones(3))
+    yield torch.nn.utils.weight_norm(torch.nn.Linear(2, 2))
+    pruned = torch.nn.Linear(4, 4)
+    torch.nn.utils.prune.l1_unstructured(pruned, "weight", 0.5)
+    yield pruned
+    yield torch.optim.swa_utils.AveragedModel(linear)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.worlds.servers import PostgresServer
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile(
@@ -40,3 +45,13 @@ def _own_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     home.mkdir(exist_ok=True)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL of this run alone; started by the first test that asks for it."""
+    from tests.worlds.servers import PostgresServer
+
+    server = PostgresServer()
+    yield server
+    server.close()

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,3 +96,12 @@ def test_report_takes_the_projects_folder_as_other_verbs_do(
 ):
     assert main(["report", str(project)]) == 0
     assert "aa-new" in capsys.readouterr().out
+
+
+def test_report_writes_a_bill_of_materials_beside_the_record(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["report", "--project", str(project), "--format", "bom"]) == 0
+    bill = Path(capsys.readouterr().out.strip())
+    assert bill == project / ".hauberk/runs/aa-new/bom.cdx.json"
+    assert json.loads(bill.read_text("utf-8"))["metadata"]["component"]["name"] == "new"

@@ -25,5 +25,14 @@ def test_committed_pages_are_current(generator):
 
 
 def test_no_page_is_left_over(generator):
-    generated = {path.name for path, _ in generator.pages()}
-    assert {path.name for path in generator.PAGES.glob("*.md")} == generated
+    generated = {path for path, _ in generator.pages()}
+    folders = (generator.PAGES, generator.CONTROLS)
+    assert {path for folder in folders for path in folder.rglob("*.md")} == generated
+
+
+def test_a_docstring_is_cut_at_its_sections(generator):
+    text = "What.\n\nMore.\n\nLimits:\n    None.\n\nArgs:\n    a: First\n        goes on.\n    b: Second."
+    sections = generator.docstring_sections(text)
+    assert sections[""] == "What.\n\nMore."
+    assert sections["Limits"] == "None."
+    assert generator.docstring_entries(sections["Args"]) == {"a": "First goes on.", "b": "Second."}

@@ -32,14 +32,18 @@ from hauberk.core.artifact import (
     SourceFile,
     Splits,
     StepRecord,
+    Synthesis,
     Window,
 )
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
+from hauberk.range.scenarios.ex_7 import entries
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
+from hauberk.range.worlds.crowds import annotated
 from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.range.worlds.registry import Project, entry
+from hauberk.range.worlds.sites import crawl
 from hauberk.sketches.profile import profile_of
 
 Build = Callable[[Path], Any]
@@ -77,6 +81,16 @@ def numbers_table(_folder: Path) -> Dataset:
 def pictures(_folder: Path) -> Dataset:
     """Real handwritten digits."""
     return digits(7, 450)
+
+
+def people_with_labels(_folder: Path) -> Dataset:
+    """Digits that honest people labelled, with who they are."""
+    return annotated(7, n_items=120)
+
+
+def crawled_pages(_folder: Path) -> Dataset:
+    """Ordinary pages of some domains."""
+    return crawl(7, 60)
 
 
 def table_without_label(folder: Path) -> Dataset:
@@ -149,6 +163,24 @@ def splits(folder: Path) -> Splits:
 def splits_of_odd_values(folder: Path) -> Splits:
     """Parts that do not fit each other."""
     return Splits(train=table_of_odd_values(folder), test=table_of_nothing(folder))
+
+
+def synthesis(folder: Path) -> Synthesis:
+    """An honest generator: rows drawn as the real ones were."""
+    return Synthesis(
+        synthetic=mixed_table(folder, seed=4),
+        train=mixed_table(folder, seed=5),
+        control=mixed_table(folder, seed=6),
+    )
+
+
+def synthesis_of_odd_values(folder: Path) -> Synthesis:
+    """Parts that do not fit each other."""
+    return Synthesis(
+        synthetic=table_of_odd_values(folder),
+        train=table_of_odd_values(folder),
+        control=table_of_nothing(folder),
+    )
 
 
 # Files -------------------------------------------------------------------------------
@@ -345,6 +377,17 @@ def honest_registry(_folder: Path) -> RegistryEntry:
     return entry(project, project.publish(rng, 2), seen=2, others=others)
 
 
+@cache
+def honest_registered(_folder: Path) -> RegistryEntry:
+    """A registry that two persons govern, with a version in production."""
+    return entries(3)
+
+
+def registered_noise(folder: Path) -> RegistryEntry:
+    """Noise before a client that has pinned a registry."""
+    return replace(registry_of_noise(folder), trusted=honest_registered(folder).trusted)
+
+
 def noise_that_is_pinned(folder: Path) -> RegistryEntry:
     """The same noise, before a client that has pinned a root."""
     return replace(registry_of_noise(folder), trusted=honest_registry(folder).trusted)
@@ -456,15 +499,23 @@ def window_that_breaks_off(folder: Path) -> Window:
 
 
 CLEAN: dict[Any, tuple[Build, ...]] = {
-    Dataset: (mixed_table, numbers_table, pictures, table_without_label),
+    Dataset: (
+        mixed_table,
+        numbers_table,
+        pictures,
+        table_without_label,
+        people_with_labels,
+        crawled_pages,
+    ),
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits,),
+    Synthesis: (synthesis,),
     ModelFile: (linear_model, array_file, onnx_model),
     Evaluation: (honest_evaluation,),
     CodeTree: (small_project,),
     SourceFile: (source_file,),
     PipelineRun: (connected_run,),
-    RegistryEntry: (honest_registry,),
+    RegistryEntry: (honest_registry, honest_registered),
     Exchange: (honest_exchange,),
     Window: (quiet_window,),
     LogSegment: (quiet_log,),
@@ -481,12 +532,18 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     ),
     (Comparison, Dataset): (comparison_of_strangers,),
     Splits: (splits_of_odd_values,),
+    Synthesis: (synthesis_of_odd_values,),
     Evaluation: (evaluation_of_nonsense,),
     ModelFile: (file_of_noise, empty_file, cut_zip, cut_pickle, missing_file),
     CodeTree: (odd_project,),
     SourceFile: (broken_source,),
     PipelineRun: (run_without_steps, run_of_odd_names),
-    RegistryEntry: (registry_of_noise, silent_registry, noise_that_is_pinned),
+    RegistryEntry: (
+        registry_of_noise,
+        silent_registry,
+        noise_that_is_pinned,
+        registered_noise,
+    ),
     LogSegment: (log_of_noise,),
     (Comparison, LogSegment): (log_told_wrong, index_without_log),
     Exchange: (exchange_of_noise, deep_exchange),

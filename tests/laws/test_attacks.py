@@ -20,6 +20,7 @@ from hauberk.core.artifact import (
     ModelFile,
     RegistryEntry,
     Splits,
+    Synthesis,
 )
 from hauberk.core.attack import Attack, Attacked, Play, Transform
 from hauberk.engine import discover
@@ -41,6 +42,11 @@ def comparable(value: Any) -> Any:
         Dataset: lambda table: [batch.to_pydict() for batch in table.read()],
         Comparison: lambda twins: (comparable(twins.old), comparable(twins.new)),
         Splits: lambda parts: (comparable(parts.train), comparable(parts.test)),
+        Synthesis: lambda parts: (
+            comparable(parts.synthetic),
+            comparable(parts.train),
+            comparable(parts.control),
+        ),
         CodeTree: lambda tree: list(tree.files()),
         RegistryEntry: served,
         Evaluation: lambda item: (dict(item.reported), comparable(item.data)),
@@ -84,6 +90,8 @@ def test_an_attack_changes_a_subject_or_plays_against_one(attack: Attack):
 
 def served(entry: RegistryEntry) -> list[bytes]:
     """What a client reads of a registry: the release, its statements, and their bytes."""
+    if "registry" in entry.trusted:
+        return [entry.read("metadata/timestamp.json"), entry.read("metadata/1.root.json")]
     index = entry.read("statements")
     return [entry.read("release"), index, *(entry.read(f"blobs/{d}") for d in json.loads(index))]
 

@@ -10,7 +10,14 @@ from tests.trust.chains import World, root_of
 from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
 from hauberk.trust import root as module
 from hauberk.trust.digest import digest_bytes
-from hauberk.trust.keys import Algorithm, Label, Role, generate, load_public, make_missing
+from hauberk.trust.keys import (
+    STATEMENT_ROLES,
+    Algorithm,
+    Label,
+    generate,
+    load_public,
+    make_missing,
+)
 from hauberk.trust.root import (
     Pin,
     RoleKeys,
@@ -74,7 +81,7 @@ def test_the_owner_of_keys_makes_a_root_of_them(tmp_path):
     label = Label(machine="m1", custodian="ada")
     make_missing(tmp_path / "keys", label)
     root = own_root("loans", tmp_path / "keys", policy=ROOT.policy, tool_floor="0.1.0")
-    for role in Role:
+    for role in STATEMENT_ROLES:
         key = TrustedKey(public=load_public(tmp_path / "keys", role)[0], label=label)
         assert root.keys(role) == RoleKeys(threshold=1, keys=(key,))
 

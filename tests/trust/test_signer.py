@@ -20,7 +20,7 @@ from hauberk.errors import (
 )
 from hauberk.trust import dsse, signer
 from hauberk.trust.checkpoint import Head, parse_note, signed_by
-from hauberk.trust.keys import Role, generate, save
+from hauberk.trust.keys import STATEMENT_ROLES, Role, generate, save
 from hauberk.trust.predicates import model_test_statement, release_statement, step_statement
 from hauberk.trust.signer import (
     Signer,
@@ -47,7 +47,7 @@ def folder(tmp_path, world):
 
 @pytest.fixture
 def started(folder):
-    with Signer.start(folder, tuple(Role)) as handle:
+    with Signer.start(folder, STATEMENT_ROLES) as handle:
         yield handle
 
 
@@ -247,7 +247,7 @@ def test_what_envelopes_sign_is_never_taken_for_a_head(started, world):
 
 @pytest.fixture
 def pairs(folder):
-    return load_keys(folder, tuple(Role))
+    return load_keys(folder, STATEMENT_ROLES)
 
 
 def test_every_subject_needs_its_path_and_no_other(world, pairs):
@@ -292,7 +292,7 @@ def test_a_role_without_a_key_signs_nothing(world, pairs):
 
 def test_an_unknown_predicate_is_refused(world, pairs):
     payload = statement({"model.onnx": world.tests[0].digest}, "urn:other", {})
-    for role in Role:
+    for role in STATEMENT_ROLES:
         with pytest.raises(TrustError, match="may not sign"):
             sign_checked(payload, paths(world, ["model.onnx"]), role, pairs)
 

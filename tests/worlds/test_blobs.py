@@ -9,15 +9,37 @@ from hypothesis import strategies as st
 from hauberk.core.ports import Blobs
 from hauberk.errors import ArtifactError, UnavailableError, UsageError
 from hauberk.trust.blobs import DirectoryBlobs, MemoryBlobs
+from hauberk.trust.mirror import MirroredBlobs
+from hauberk.trust.objects import ObjectBlobs, library
+
+
+def memory_store():
+    return library().store.MemoryStore()
+
+
+def object_store(_path):
+    return ObjectBlobs(memory_store(), label="memory")
+
+
+def mirror(path):
+    return MirroredBlobs(DirectoryBlobs(path / "b"), object_store(path))
+
 
 WORLDS = {
     "memory": lambda _path: MemoryBlobs(),
     "directory": lambda path: DirectoryBlobs(path / "b"),
+    "object store": object_store,
+    "mirror": mirror,
 }
 
 
-@pytest.fixture(params=sorted(WORLDS))
+S3 = pytest.param("s3", marks=pytest.mark.integration)
+
+
+@pytest.fixture(params=[*sorted(WORLDS), S3])
 def blobs(request, tmp_path):
+    if request.param == "s3":
+        return request.getfixturevalue("s3_backends").open_blobs()
     return WORLDS[request.param](tmp_path)
 
 
@@ -131,3 +153,10 @@ def test_an_error_of_the_source_leaves_nothing(blobs):
 
 def test_an_intact_blob_passes_its_check(blobs):
     blobs.check(blobs.put([b"intact"]))
+
+
+def test_a_mirror_keeps_bytes_that_were_hashed_before_in_both_places(tmp_path):
+    near, far = DirectoryBlobs(tmp_path / "b"), object_store(tmp_path)
+    digest = f"sha256:{hashlib.sha256(b'hashed').hexdigest()}"
+    MirroredBlobs(near, far).put_hashed([(digest, b"hashed")])
+    assert b"".join(near.open(digest)) == b"".join(far.open(digest)) == b"hashed"

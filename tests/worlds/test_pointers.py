@@ -9,16 +9,27 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from hauberk.core.ports import Pointers
 from hauberk.errors import TrustError, UsageError
+from hauberk.trust.objects import ObjectPointers, library
 from hauberk.trust.pointers import MAX_VALUE_BYTES, MemoryPointers, SqlitePointers
+from hauberk.trust.postgres import Postgres, PostgresPointers
 
 WORLDS = {
     "memory": lambda _path: MemoryPointers(),
     "sqlite": lambda path: SqlitePointers(path / "pointers.sqlite"),
+    "object store": lambda _path: ObjectPointers(library().store.MemoryStore(), label="memory"),
 }
 
 
-@pytest.fixture(params=sorted(WORLDS))
+S3 = pytest.param("s3", marks=pytest.mark.integration)
+
+
+@pytest.fixture(params=[*sorted(WORLDS), "postgresql", S3])
 def pointers(request, tmp_path):
+    if request.param == "s3":
+        return request.getfixturevalue("s3_backends").open_object_pointers()
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres")
+        return PostgresPointers(Postgres(server.address, schema=server.schema()))
     return WORLDS[request.param](tmp_path)
 
 
@@ -129,7 +140,7 @@ def _try(pointers, who, tag):
 
 
 class PointersMachine(RuleBasedStateMachine):
-    """Both implementations beside a dictionary: same values, same refusals."""
+    """All implementations without a server beside a dictionary: same values, same refusals."""
 
     names = st.sampled_from(["a", "a/b", "c"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,6 +56,34 @@ def open_any(
             found="a project, or something else",
         )
     return _project(place, configuration, root_file=root_file, log=log)
+
+
+def open_published(args: argparse.Namespace) -> Opened:
+    """What a channel of a registry points at, verified and read into memory.
+
+    A server goes on with it when the registry's metadata expires; the next start is refused
+    until somebody signs anew.
+
+    Raises:
+        TrustError: The registry, the version or its evidence does not verify.
+        UsageError: It is no bundle.
+    """
+    from hauberk.cli._registry_reading import resolved
+    from hauberk.trust.registry.transfer import contents
+
+    args.project = "."
+    found = resolved(args, args.what)
+    if found.chain is None or bundles.MANIFEST not in found.layout():
+        raise UsageError(
+            "this version is no bundle that can be served",
+            subject=found.reference,
+            expected=f"a release with {bundles.MANIFEST}",
+            found=", ".join(sorted(found.layout()))[:200],
+            hint="hauberk run makes bundles",
+        )
+    files = dict(contents(found.place.blobs, found.layout()))
+    bundle = bundles.assemble(files, verify=named(found.chain.release), subject=found.reference)
+    return Opened(bundle=bundle, log=_log(args.log), said=tuple(found.said()))
 
 
 def _folder(

@@ -3,6 +3,9 @@
 Looks for data, scripts, requirements and models, writes a commented hauberk.toml and makes
 signing keys under your configuration folder. Nothing of the project is run or changed, and
 a lifecycle file that is there already is kept.
+
+With --from-dvc, every output that DVC tracks is hashed with SHA-256 and kept as a signed
+version instead; hauberk data verify --from-dvc holds the work tree against them.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project", nargs="?", default=".", help="the project's folder")
     parser.add_argument("--force", action="store_true", help="replace a lifecycle file")
     parser.add_argument("--no-keys", action="store_true", help="make no keys")
+    parser.add_argument(
+        "--from-dvc", action="store_true", help="keep DVC's outputs as signed versions"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli.words import project_folder
     from hauberk.lifecycle.settings import find
 
+    if args.from_dvc:
+        return _from_dvc(args)
     root = project_folder(args.project)
     existing = find(root)
     name = _kept(root) if existing and not args.force else _proposed(root)
@@ -33,6 +41,15 @@ def run(args: argparse.Namespace) -> int:
         _keys(name)
     print("next: hauberk run" if existing else "next: check the guesses in it, then: hauberk run")
     return 0
+
+
+def _from_dvc(args: argparse.Namespace) -> int:
+    from hauberk.cli import _dvc
+    from hauberk.cli.words import clock, configuration, project_folder
+    from hauberk.lifecycle.datasets import Place
+
+    root = project_folder(args.project)
+    return _dvc.seal(Place(project=root, configuration=configuration(), clock=clock, tell=print))
 
 
 def _kept(root: Path) -> str:

@@ -1,8 +1,9 @@
-"""Verify, show and witness the append-only log of a project.
+"""Verify, show, prove, publish and witness the append-only log of a project.
 
 `verify` reads the whole log, damaged or not, and holds it against its signed heads and, where
 one is named, against the heads that a second place holds. `witness` carries the newest signed
 head to that place, which should be one that whoever can write to the log cannot write to.
+`prove` and `publish` make files that a second party holds against its own keys with `check`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,22 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hauberk.errors import UsageError
+from hauberk.cli._log_proofs import (
+    check,
+    configure_proofs,
+    configure_witness,
+    prove,
+    publish,
+    witness,
+)
+from hauberk.errors import TrustError, UsageError
 
 if TYPE_CHECKING:
     from hauberk.trust.audit import Audit
     from hauberk.trust.checkpoint import Check
     from hauberk.trust.store import Store
 
-HELP = "verify, show or witness the append-only log"
+HELP = "verify, prove, show, publish or witness the append-only log"
 EXAMPLE = "hauberk log verify --witness /mnt/second-place/loans.heads"
 
 _DEFAULT_COUNT = 20
@@ -29,14 +38,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     deeds = parser.add_subparsers(dest="deed", metavar="DEED", required=True)
     verify = deeds.add_parser("verify", help="hold the log against its heads and a witness")
     verify.add_argument("--witness", type=Path, metavar="FILE", help="heads in a second place")
+    verify.add_argument("--witness-key", type=Path, action="append", metavar="PEM")
+    verify.add_argument("--witness-name", default="witness", metavar="NAME")
     verify.add_argument("--root", type=Path, metavar="FILE", help="root of trust with the keys")
     verify.add_argument("--format", choices=("text", "json"), default="text")
     show = deeds.add_parser("show", help="print records, checked against the log's roots")
     show.add_argument("--start", type=int, default=None, metavar="N", help="first record")
     show.add_argument("--count", type=int, default=_DEFAULT_COUNT, metavar="N")
-    witness = deeds.add_parser("witness", help="carry the newest head to a second place")
-    witness.add_argument("file", type=Path, metavar="FILE")
-    for deed in (verify, show, witness):
+    configure_proofs(deeds)
+    configure_witness(deeds)
+    for deed in (verify, show):
         deed.add_argument("--project", default=".", metavar="DIR")
 
 
@@ -45,9 +56,17 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli.words import project_folder
     from hauberk.trust.store import Store
 
+    if args.deed == "check":
+        return check(args)
     folder = project_folder(args.project)
     store = Store.open(folder, create=False, read_only=True)
-    deeds = {"verify": _verify, "show": _show, "witness": _witness}
+    deeds = {
+        "verify": _verify,
+        "show": _show,
+        "prove": prove,
+        "publish": publish,
+        "witness": witness,
+    }
     return deeds[args.deed](args, store)
 
 
@@ -56,13 +75,35 @@ def _verify(args: argparse.Namespace, store: Store) -> int:
 
     from hauberk.trust.log import examine
 
-    check = _check(store.root.parent, args.root)
-    result = examine(store.root / "log", check=check, witness=args.witness)
+    signed = _check(store.root.parent, args.root)
+    _refuse_uncosigned(args)
+    result = examine(store.root / "log", check=signed, witness=args.witness)
     if args.format == "json":
-        print(json.dumps(_as_json(result, signatures=check is not None), indent=1))
+        print(json.dumps(_as_json(result, signatures=signed is not None), indent=1))
     else:
-        print("\n".join(_lines(result, signatures=check is not None)))
+        print("\n".join(_lines(result, signatures=signed is not None)))
     return 0 if result.is_clean else 1
+
+
+def _refuse_uncosigned(args: argparse.Namespace) -> None:
+    """Where a witness's key is named, its newest head must carry the witness's own line."""
+    from hauberk.cli._log_proofs import demanded, refuse_unsigned
+    from hauberk.trust.heads import HeadsFile
+
+    args.key, args.signer = None, None
+    signed = demanded(args)
+    if signed is None:
+        return
+    note = None if args.witness is None else HeadsFile(args.witness).newest()
+    if note is None:
+        raise TrustError(
+            "the witness holds no head",
+            subject=str(args.witness or "--witness FILE"),
+            expected="a head with a line of the key that was named",
+            found="none",
+            hint="hauberk log witness FILE --cosign KEY",
+        )
+    refuse_unsigned(note, signed)
 
 
 def _check(project: Path, root_file: Path | None) -> Check | None:
@@ -123,9 +164,3 @@ def _printable(record: bytes) -> str:
     """One line without control characters, whatever the record holds."""
     text = record.decode("utf-8", "backslashreplace")
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
-
-
-def _witness(args: argparse.Namespace, store: Store) -> int:
-    head = store.log.witness(args.file)
-    print(f"{args.file} holds the head at {head.size} records")
-    return 0

@@ -1,7 +1,8 @@
-"""Write a run as one HTML page, or show it on the terminal.
+"""Write a run as one HTML page, on the terminal, or as a bill of materials.
 
 The page stands for itself: it loads nothing, runs nothing and can be sent to anybody. It
-only shows what the run recorded; `hauberk verify` checks it.
+only shows what the run recorded; `hauberk verify` checks it. The bill of materials is
+CycloneDX 1.6 with a model card: models, data and packages with their digests.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where to write; - is the terminal; beside the record by default",
     )
-    parser.add_argument("--format", choices=("html", "text"), default="html")
+    parser.add_argument("--format", choices=("html", "text", "bom"), default="html")
     parser.add_argument(
         "--open", choices=("yes", "no"), default="no", help="show the page in the browser"
     )
@@ -44,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page and say where; 0 whatever the run came to."""
-    from hauberk.report import html, summary_text
+    from hauberk.report import bill_of_materials, html, summary_text
 
     is_folder = args.project is None and Path(args.what).is_dir()
     project = Path(args.what) if is_folder else args.project or Path()
@@ -53,11 +54,12 @@ def run(args: argparse.Namespace) -> int:
         text = summary_text(record, colour=args.output is None and _colours())
         _write(args.output or "-", text)
         return 0
-    output = args.output or str(folder / "report.html")
-    _write(output, html(record))
+    is_bom = args.format == "bom"
+    output = args.output or str(folder / ("bom.cdx.json" if is_bom else "report.html"))
+    _write(output, bill_of_materials(record) if is_bom else html(record))
     if output != "-":
         print(output)
-        _show(output, wanted=args.open == "yes")
+        _show(output, wanted=args.open == "yes" and not is_bom)
     return 0
 
 

@@ -7,6 +7,7 @@ The first gate that refuses ends the run, and nothing is released.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
             level=Isolation(args.isolation) if args.isolation else None,
             root_file=Path(args.root) if args.root else None,
             seed=args.seed,
+            environment=os.environ,
             lock_timeout_s=0.0 if args.no_wait else 600.0,
             emit=_silent if args.quiet else show,
             waiting=lambda message: print(message, file=sys.stderr),

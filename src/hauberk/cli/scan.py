@@ -45,10 +45,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--reference", metavar="FILE", type=Path, help="rows that somebody vouches for"
     )
+    data.add_argument(
+        "--control", metavar="FILE", type=Path, help="real rows that a generator never saw"
+    )
+    data.add_argument("--group", metavar="COL", help="may stand on one side of a split only")
+    data.add_argument("--time", metavar="COL", help="training rows come before the others")
+    data.add_argument(
+        "--min-group",
+        metavar="N",
+        type=int,
+        default=0,
+        help="rows that each combination of --sensitive must have",
+    )
     data.add_argument("--annotator", metavar="COL", help="column that names who labelled a row")
     data.add_argument("--source", metavar="COL", help="column that names who gave a row")
     data.add_argument("--sensitive", metavar="COLS", default="", help="protected groups: a,b,c")
     data.add_argument("--rows", metavar="FILE", type=Path, help="score every row: .csv, .parquet")
+    data.add_argument(
+        "--quarantine", metavar="FILE", type=Path, help="write the rows to set aside, as CSV"
+    )
     data.add_argument(
         "--arrays", metavar="X=NAME,y=NAME", default="", help="arrays of npz files to use"
     )
@@ -69,7 +84,11 @@ def run(args: argparse.Namespace) -> int:
         train=args.train,
         against=args.against,
         reference=args.reference,
-        arrays=_arrays(args.arrays),
+        control=args.control,
+        group=args.group,
+        time=args.time,
+        min_group=args.min_group,
+        arrays=arrays(args.arrays),
         history=not args.no_history,
     )
     policy = Policy(fail_on=Severity(args.fail_on))
@@ -79,6 +98,12 @@ def run(args: argparse.Namespace) -> int:
         from hauberk.scanner.rows import row_scores, write_rows
 
         write_rows(row_scores(result.assessments), args.rows)
+    if args.quarantine is not None:
+        from hauberk.scanner.data_sources import open_data
+        from hauberk.scanner.quarantine import decisions, write_decisions
+
+        lines = decisions(result.assessments, lambda path: open_data(Path(path), options))
+        write_decisions(lines, args.quarantine)
     _write(result, args)
     return int(result.summary["exit_code"])
 
@@ -96,7 +121,7 @@ def _check_rows(path: Path | None) -> None:
         )
 
 
-def _arrays(text: str) -> tuple[str, str]:
+def arrays(text: str) -> tuple[str, str]:
     """``X=a,y=b`` as the two names."""
     from hauberk.errors import UsageError
 

@@ -1,9 +1,9 @@
 """Put a verified model on line: the Open Inference Protocol, version 2, behind the guard.
 
-WHAT is a project, whose staged release is verified back to its sources, or the folder of a
-bundle that carries its signed release. Nothing is loaded before it is verified. Without
-keys the server listens on loopback only. It ends on Ctrl-C or SIGTERM, once running
-requests are answered.
+WHAT is a project, whose staged release is verified back to its sources, the folder of a
+bundle that carries its signed release, or a channel of a registry (MODEL@production). Nothing
+is loaded before it is verified. Without keys the server listens on loopback only. It ends on
+Ctrl-C or SIGTERM, once running requests are answered.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ EXIT_INTERRUPTED = 130
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("what", nargs="?", default=".", metavar="PROJECT|BUNDLE")
+    parser.add_argument("what", nargs="?", default=".", metavar="PROJECT|BUNDLE|MODEL@CHANNEL")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080, help="0 for any free one")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="in place of the bundle's own")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as digests")
     parser.add_argument("--new-key", metavar="NAME", help="print a key and its line, and end")
+    parser.add_argument("--registry", metavar="FOLDER", help="where the registry is")
     parser.add_argument("--root", type=Path, metavar="FILE", help="root of trust")
     parser.add_argument("--log", type=Path, metavar="FOLDER", help="log of decisions")
     parser.add_argument(
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Verify, serve until told to end, say what came; 130 when ended by a signal."""
     if args.new_key:
         return _new_key(args.new_key)
-    from hauberk.cli._serve import monitored, open_any, with_policy
+    from hauberk.cli._serve import monitored, open_any, open_published, with_policy
     from hauberk.cli.words import configuration
     from hauberk.guard.app import App
     from hauberk.guard.server import hosts_for, listen, serve
@@ -59,8 +60,11 @@ def run(args: argparse.Namespace) -> int:
 
     keyring = _keyring(args.keys)
     hosts = hosts_for(args.host, has_keys=bool(keyring), insecure=args.insecure)
+    is_published = "@" in args.what and not Path(args.what).exists()
     opened = with_policy(
-        open_any(
+        open_published(args)
+        if is_published
+        else open_any(
             Path(args.what),
             configuration(),
             root_file=args.root,

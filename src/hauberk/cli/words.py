@@ -5,6 +5,7 @@ Not a verb; verbs are the modules that `hauberk.cli` lists.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
@@ -37,12 +38,25 @@ def configuration() -> Path:
     return config_folder(os.environ, Path.home())
 
 
-def colour(stream: object = sys.stdout) -> bool:
-    """Whether to colour: only on a terminal, and not under ``NO_COLOR``."""
-    is_terminal = getattr(stream, "isatty", lambda: False)()
+def colour(stream: object = None) -> bool:
+    """Whether to colour: only on a terminal, and not under ``NO_COLOR``.
+
+    Args:
+        stream: Where the text goes; standard output where it is not given.
+    """
+    is_terminal = getattr(stream or sys.stdout, "isatty", lambda: False)()
     return bool(is_terminal) and not os.environ.get("NO_COLOR")
 
 
 def clock() -> float:
     """Seconds since the epoch."""
     return time.time()
+
+
+def share_of(text: str) -> float:
+    """An argument that is a share strictly between 0 and 1; argparse says why it is none."""
+    value = float(text)
+    if not 0 < value < 1:
+        message = f"{text} is not between 0 and 1"
+        raise argparse.ArgumentTypeError(message)
+    return value

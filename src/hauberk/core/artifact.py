@@ -94,8 +94,11 @@ class Dataset(Artifact):
         sensitive: Columns that name a protected group.
         source: Column that names the contributor of a row.
         annotator: Column that names who labelled a row.
+        min_group: Rows that each combination of ``sensitive`` is promised to have; 0
+            promises nothing.
         path: Where the bytes lie, for messages and locations.
         reference: Rows of the same kind that somebody vouches for.
+        files: Name of the file behind each row, where every row is a file of its own.
     """
 
     columns: tuple[Column, ...]
@@ -104,8 +107,10 @@ class Dataset(Artifact):
     sensitive: tuple[str, ...] = ()
     source: str | None = None
     annotator: str | None = None
+    min_group: int = 0
     path: Path | None = None
     reference: Dataset | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +259,21 @@ class Splits:
     time: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synthesis:
+    """Generated rows with the real ones that the generator saw, and others it never saw.
+
+    Attributes:
+        synthetic: What the generator gave.
+        train: Real rows that it was fitted on.
+        control: Real rows of the same kind that it never saw: how near honest rows come.
+    """
+
+    synthetic: Dataset
+    train: Dataset
+    control: Dataset
+
+
 @runtime_checkable
 class Predictor(Protocol):
     """Something that scores rows: an ONNX session, a worker around a native model.
@@ -327,6 +347,7 @@ Subject = (
     | Exchange
     | LogSegment
     | Splits
+    | Synthesis
     | Evaluation
     | Window
     | Chain

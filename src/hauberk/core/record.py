@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 RUN_RECORD_SCHEMA = 1
 
+PACKAGES = "Packages"
+"""Title of the pipeline's section that lists the project's packages, name to version."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

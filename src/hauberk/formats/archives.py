@@ -23,6 +23,7 @@ from typing import Any
 
 from hauberk.errors import ArtifactError, HauberkError
 from hauberk.formats.spans import CHUNK_BYTES, Span
+from hauberk.formats.stream_decoders import Lz4Decoder, ZipLzmaDecoder, ZstdDecoder
 
 MAX_DEPTH = 8
 """Containers inside containers; hub repositories and wheels need three."""
@@ -133,6 +134,9 @@ STREAMS: dict[str, Callable[[], Any]] = {
     "bz2": bz2.BZ2Decompressor,
     "xz": _xz,
     "deflate": lambda: zlib.decompressobj(-15),
+    "zstd": ZstdDecoder,
+    "lz4": Lz4Decoder,
+    "zip lzma": ZipLzmaDecoder,
 }
 """Names of compressions to decoders."""
 
@@ -145,6 +149,10 @@ def stream_kind(head: bytes) -> str | None:
         return "bz2"
     if head.startswith((b"\xfd7zXZ\x00", b"]\x00\x00")):
         return "xz"
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return "zstd"
+    if head.startswith(b"\x04\x22\x4d\x18"):
+        return "lz4"
     # RFC 1950 section 2.2: deflate with a check over the first two bytes.
     is_zlib = len(head) > 2 and head[0] == 0x78 and (head[0] << 8 | head[1]) % 31 == 0  # noqa: PLR2004
     return "zlib" if is_zlib else None
@@ -207,7 +215,7 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _CENTRAL = struct.Struct("<4s4B4HL2L5H2L")
 _LOCAL = struct.Struct("<4s2B4HL2L2H")
 _MAX_COMMENT = 1 << 16
-_METHODS = {0: "stored", 8: "deflate", 12: "bz2"}
+_METHODS = {0: "stored", 8: "deflate", 12: "bz2", 14: "zip lzma", 93: "zstd", 95: "xz"}
 _ENCRYPTED = 1
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 

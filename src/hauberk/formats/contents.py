@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import cast
 
 from hauberk.errors import ArtifactError, LimitError
+from hauberk.formats import sevenzip
 from hauberk.formats.archives import (
     BoundError,
     Ledger,
@@ -25,18 +26,31 @@ from hauberk.formats.archives import (
     is_tar,
     list_tar,
     list_zip,
+    path_trick,
     stream_kind,
     unpack,
 )
+from hauberk.formats.hdf5_reading import MAGIC as HDF5_MAGIC
+from hauberk.formats.hdf5_reading import hdf5_start
 from hauberk.formats.numpy_files import MAGIC as NPY_MAGIC
 from hauberk.formats.numpy_files import read_npy_header
 from hauberk.formats.onnx_files import is_onnx
-from hauberk.formats.pickle_events import Built, Called, Ended, Imported, PickleEvent
+from hauberk.formats.pickle_events import (
+    Built,
+    Called,
+    Ended,
+    Imported,
+    PickleEvent,
+    looks_loadable,
+)
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.pickles import read_pickle
 from hauberk.formats.safetensors import is_safetensors
 from hauberk.formats.skops_files import SCHEMA_NAME as SKOPS_SCHEMA
 from hauberk.formats.spans import Span, spooled
+from hauberk.formats.tensorflow_kinds import graph_kind
+from hauberk.formats.text_kinds import text_kind
+from hauberk.formats.torch_archives import code_folders, code_of
 
 HEAD_BYTES = 1 << 12
 
@@ -57,7 +71,14 @@ class Kind(StrEnum):
     NPY = "npy"
     SAFETENSORS = "safetensors"
     ONNX = "onnx"
+    GGUF = "gguf"
+    HDF5 = "hdf5"
+    TFLITE = "tensorflow lite"
+    GRAPH = "tensorflow graph"
+    BOOSTER = "booster"
     SKOPS = "skops"
+    MODEL_TEXT = "text of a model"
+    CODE = "code that a loader runs"
     STORAGE = "raw tensor storage"
     TEXT = "text"
     INERT = "format without code"
@@ -114,9 +135,17 @@ class _Place:
     inner: tuple[str, ...]
     ledger: Ledger
     claims_pickle: bool
+    name: str = ""
+    code: str = ""
 
-    def inside(self, name: str) -> _Place:
-        return replace(self, inner=(*self.inner, printable(name)), claims_pickle=_claims(name))
+    def inside(self, name: str, code: str = "") -> _Place:
+        return replace(
+            self,
+            inner=(*self.inner, printable(name)),
+            claims_pickle=_claims(name),
+            name=name,
+            code=code,
+        )
 
 
 _PICKLE_NAMES = re.compile(r"\.(pkl|pickle|p|pk|joblib|jl|pt|pth|ckpt|dill|dat)\d?$", re.IGNORECASE)
@@ -138,7 +167,7 @@ def contents(
         inner: Path of containers that the file was found in.
         ledger: Budget, shared with whatever holds this file.
     """
-    place = _Place(inner, ledger or Ledger(), _claims(name))
+    place = _Place(inner, ledger or Ledger(), _claims(name), name)
     yield from _walk(span, place)
 
 
@@ -157,7 +186,7 @@ def _readings(span: Span, place: _Place) -> Iterator[Part | Trouble]:
         yield Part(Kind.EMPTY, span, place.inner)
         return
     found = False
-    for reading in (_as_archive, _as_stream, _as_npy, _as_pickles):
+    for reading in (_as_archive, _as_stream, _as_npy, _as_hdf5, _as_pickles):
         for part in reading(span, head, place):
             found = True
             yield part
@@ -177,6 +206,8 @@ def _as_archive(span: Span, head: bytes, place: _Place) -> Iterator[Part | Troub
         yield Trouble(TroubleKind.EVASIVE, reason, place.inner)
     if is_tar(head):
         yield from _walk_tar(span, place)
+    if head.startswith(sevenzip.MAGIC):
+        yield from _walk_sevenzip(span, place)
 
 
 def _points_at_directory(span: Span, end: int) -> bool:
@@ -190,32 +221,45 @@ def _walk_zip(span: Span, end: int, place: _Place) -> Iterator[Part | Trouble]:
     yield from (replace(trouble, inner=place.inner) for trouble in listing.troubles)
     overlap = any("overlap" in trouble.reason for trouble in listing.troubles)
     storages = _storage_folders(listing.entries)
+    codes = code_folders(entry.name for entry in listing.entries)
     for entry in listing.entries:
         if entry.name.endswith("/") and not entry.size:
             continue
-        inside = place.inside(entry.name)
+        inside = place.inside(entry.name, code_of(entry.name, codes))
         if overlap and entry.method != "stored":
             continue  # a bomb by construction; what it holds has been refused already
-        if _is_storage(entry.name, storages):
+        if _is_storage(span, entry, storages):
             yield from _storage(span, entry, inside)
         else:
             yield from _zip_member(span, entry, inside)
 
 
-def _storage_folders(entries: tuple[ZipEntry, ...]) -> tuple[str, ...]:
-    """Folders of raw tensor bytes, which lie beside the pickle of a torch archive."""
-    pickles = (entry.name for entry in entries if entry.name.endswith("/data.pkl"))
-    return tuple(name.removesuffix("data.pkl") for name in pickles)
+_Folders = tuple[tuple[str, re.Pattern[str]], ...]
+
+
+def _storage_folders(entries: tuple[ZipEntry, ...]) -> _Folders:
+    """Folders of raw tensor bytes in a torch archive, with the names that those have."""
+    names = [entry.name for entry in entries]
+    signs = (("data.pkl", _STORAGE_NAME), ("archive_format", _EXPORTED))
+    return tuple(
+        (name.removesuffix(sign), pattern)
+        for sign, pattern in signs
+        for name in names
+        if name.endswith("/" + sign)
+    )
 
 
 _STORAGE_NAME = re.compile(r"(data|constants|xl_model_weights)/[^/]+|byteorder|version|\.\w.*")
+_EXPORTED = re.compile(r"data/(weights|constants)/\w+|byteorder|\.data/\w+|archive_\w+")
+"""Raw members of what torch.export writes; those that a loader would unpickle are .pt."""
 
 
-def _is_storage(name: str, folders: tuple[str, ...]) -> bool:
-    return any(
-        name.startswith(folder) and _STORAGE_NAME.fullmatch(name.removeprefix(folder))
-        for folder in folders
-    )
+def _is_storage(span: Span, entry: ZipEntry, folders: _Folders) -> bool:
+    """Whether a member is read as raw numbers; torch.export may also have it unpickled."""
+    for folder, pattern in folders:
+        if entry.name.startswith(folder) and pattern.fullmatch(entry.name.removeprefix(folder)):
+            return pattern is _STORAGE_NAME or not looks_loadable(span.read(entry.data, 512))
+    return False
 
 
 def _storage(span: Span, entry: ZipEntry, place: _Place) -> Iterator[Part | Trouble]:
@@ -241,6 +285,40 @@ def _walk_tar(span: Span, place: _Place) -> Iterator[Part | Trouble]:
             yield from _walk(span.part(entry.data, entry.size), place.inside(entry.name))
         else:
             yield replace(entry, inner=place.inner)
+
+
+def _walk_sevenzip(span: Span, place: _Place) -> Iterator[Part | Trouble]:
+    """Members in order; a stream that holds several is unpacked once."""
+    try:
+        archive = sevenzip.list_sevenzip(span)
+        for number, folder in enumerate(archive.folders):
+            entries = [entry for entry in archive.entries if entry.folder == number]
+            yield from _walk_folder(span, (folder, entries), place)
+    except sevenzip.UnreadError as error:
+        yield Trouble(TroubleKind.UNREAD, f"the 7z archive has {error}", place.inner)
+
+
+def _walk_folder(
+    span: Span, packed: tuple[sevenzip.Folder, list[sevenzip.SevenZipEntry]], place: _Place
+) -> Iterator[Part | Trouble]:
+    folder, entries = packed
+    problems: list[ArtifactError] = []
+    chunks = _spent(sevenzip.unpack_folder(span, folder), folder.packed, place)
+    with spooled(_until_problem(chunks, problems)) as result:
+        yield from (_trouble(problem, place) for problem in problems)
+        for entry in entries:
+            inside = place.inside(entry.name)
+            if trick := path_trick(entry.name):
+                yield Trouble(TroubleKind.EVASIVE, trick, inside.inner)
+            yield from _walk(result.part(entry.start, entry.size), inside)
+
+
+def _spent(chunks: Iterator[bytes], packed: int, place: _Place) -> Iterator[bytes]:
+    unpacked = 0
+    for chunk in chunks:
+        unpacked += len(chunk)
+        place.ledger.spend(len(chunk), unpacked=unpacked, packed=packed)
+        yield chunk
 
 
 def _as_stream(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
@@ -293,18 +371,30 @@ def _as_npy(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
         yield Part(Kind.NPY, span, place.inner)
 
 
+def _as_hdf5(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
+    """HDF5 behind a block of the user's: whatever stands in front, the library finds it."""
+    if not head.startswith(HDF5_MAGIC) and hdf5_start(span):
+        yield Part(Kind.HDF5, span, place.inner, detail="HDF5")
+
+
 def _as_pickles(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
-    if not head.startswith(NPY_MAGIC) and begins_pickle(span, 0, is_claimed=place.claims_pickle):
-        yield from _pickles(span, 0, place)
+    is_zip = head.startswith(b"PK\x03\x04")  # its first bytes are opcodes too, by chance
+    is_claimed = place.claims_pickle and not is_zip
+    if not head.startswith(NPY_MAGIC) and begins_pickle(span, 0, is_claimed=is_claimed):
+        yield from _pickles(span, 0, place, PLAIN if is_zip else "")
 
 
-def _pickles(span: Span, start: int, place: _Place) -> Iterator[Part | Trouble]:
-    """The pickle at ``start`` and those right behind it, as legacy torch files have them."""
+def _pickles(span: Span, start: int, place: _Place, detail: str = "") -> Iterator[Part | Trouble]:
+    """The pickle at ``start`` and those right behind it, as legacy torch files have them.
+
+    Args:
+        detail: `PLAIN` where another reading of the same bytes is the likely one.
+    """
     at = start
     for _ in range(MAX_STACKED):
         limit = place.ledger.max_opcodes
         events = Replay(read_pickle(span, at, arrays=True, max_opcodes=limit))
-        yield Part(Kind.PICKLE, span, place.inner, at, events=events)
+        yield Part(Kind.PICKLE, span, place.inner, at, detail, events=events)
         ended = events.ended()
         if ended.arrays:
             plain = Replay(read_pickle(span, at, max_opcodes=limit))
@@ -361,15 +451,13 @@ def _is_plausible(event: Imported) -> bool:
 # Everything else
 
 _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
-    (0, b"\x89HDF\r\n\x1a\n", Kind.UNREAD, "HDF5"),
-    (0, b"GGUF", Kind.UNREAD, "GGUF"),
-    (4, b"TFL3", Kind.UNREAD, "TensorFlow Lite"),
-    (0, b"7z\xbc\xaf\x27\x1c", Kind.UNREAD, "7z archive"),
+    (0, b"\x89HDF\r\n\x1a\n", Kind.HDF5, "HDF5"),
+    (0, b"GGUF", Kind.GGUF, "GGUF"),
+    (4, b"TFL3", Kind.TFLITE, "TensorFlow Lite"),
     (0, b"Rar!\x1a\x07", Kind.UNREAD, "RAR archive"),
-    (0, b"\x28\xb5\x2f\xfd", Kind.UNREAD, "zstd stream"),
-    (0, b"\x04\x22\x4d\x18", Kind.UNREAD, "lz4 stream"),
     (0, b"LZIP", Kind.UNREAD, "lzip stream"),
-    (0, b"CBM1", Kind.INERT, "CatBoost model"),
+    (0, b"CBM1", Kind.BOOSTER, "CatBoost model"),
+    (0, b"binf", Kind.INERT, "XGBoost binary"),
     (0, b"PAR1", Kind.FOREIGN, "Parquet"),
     (0, b"ARROW1", Kind.FOREIGN, "Arrow"),
     (0, b"\xff\xff\xff\xff", Kind.FOREIGN, "Arrow stream"),
@@ -399,9 +487,18 @@ _UBJ = re.compile(rb"\{[LlIiU#]")
 
 def _plain(span: Span, head: bytes, place: _Place) -> Part:
     kind, detail = _plain_kind(span, head)
-    if kind is Kind.TEXT and place.inner[-1:] == (SKOPS_SCHEMA,):
-        kind, detail = Kind.SKOPS, "skops schema"
+    if kind is Kind.TEXT:
+        kind, detail = _text_part(span, head, place)
     return Part(kind, span, place.inner, detail=detail)
+
+
+def _text_part(span: Span, head: bytes, place: _Place) -> tuple[Kind, str]:
+    if place.inner[-1:] == (SKOPS_SCHEMA,):
+        return Kind.SKOPS, "skops schema"
+    if place.code and place.name.endswith(".py"):
+        return Kind.CODE, place.code
+    found = text_kind(span, head, place.name)
+    return (Kind.MODEL_TEXT, found) if found else (Kind.TEXT, "text")
 
 
 def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
@@ -413,8 +510,11 @@ def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
     if is_text(head):
         return Kind.TEXT, "text"
     if _UBJ.match(head):
-        return Kind.INERT, "UBJSON"
-    return (Kind.ONNX, "ONNX") if is_onnx(span) else (Kind.UNKNOWN, "unknown")
+        return Kind.BOOSTER, "UBJSON"
+    if is_onnx(span):
+        return Kind.ONNX, "ONNX"
+    graph = graph_kind(span)
+    return (Kind.GRAPH, graph) if graph else (Kind.UNKNOWN, "unknown")
 
 
 def is_text(head: bytes) -> bool:

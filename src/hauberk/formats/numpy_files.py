@@ -6,10 +6,13 @@ Format: numpy's ``lib/format`` documentation, versions 1.0 to 3.0.
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from hauberk.errors import ArtifactError
+from hauberk.formats.remarks import Said, evasive
 from hauberk.formats.spans import Span
 
 MAGIC = b"\x93NUMPY"
@@ -30,6 +33,7 @@ class NpyHeader:
     data: int
     descr: Any
     has_objects: bool
+    shape: tuple[int, ...] = ()
 
 
 def read_npy_header(span: Span) -> NpyHeader:
@@ -47,11 +51,47 @@ def read_npy_header(span: Span) -> NpyHeader:
     if size > MAX_HEADER_BYTES:
         raise _malformed(f"its header claims {size} bytes")
     try:
-        fields = ast.literal_eval(span.read(start, size).decode("latin-1").strip())
+        text = span.read(start, size).decode("latin-1").strip()
+        # Python 2 on Windows wrote long integers; numpy drops their letter, too.
+        fields = ast.literal_eval(_LONG.sub(r"\1", text))
         descr = fields["descr"]
+        shape = tuple(int(size) for size in fields["shape"])
     except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
         raise _malformed("its header is no dictionary of constants") from error
-    return NpyHeader(start + size, descr, _has_objects(descr))
+    return NpyHeader(start + size, descr, _has_objects(descr), shape)
+
+
+_SIZE = re.compile(r"[<>|=]?([biufcSVUmM?])(\d*)(\[\w+\])?")
+
+
+def judge_npy(span: Span) -> Iterator[Said]:
+    """An array of numbers: its shape against the bytes behind its header.
+
+    Raises:
+        ArtifactError: The header is malformed.
+    """
+    header = read_npy_header(span)
+    width = _width(header.descr)
+    claimed = width
+    for size in header.shape:
+        if size < 0:
+            yield evasive("a shape is negative")
+            return
+        claimed *= size
+    if width and claimed > span.size - header.data:
+        yield evasive(f"the array claims {claimed} bytes of {span.size - header.data}")
+
+
+def _width(descr: Any) -> int:
+    """Bytes of one element of a plain type; 0 for records, which are not judged."""
+    match = _SIZE.fullmatch(descr) if isinstance(descr, str) else None
+    if match is None:
+        return 0
+    size = int(match[2] or 1)
+    return size * 4 if match[1] == "U" else size
+
+
+_LONG = re.compile(r"\b(\d+)L\b")
 
 
 def _has_objects(descr: Any) -> bool:

@@ -6,22 +6,41 @@ those of ``onnx.proto`` (ONNX 1.16).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hauberk.errors import ArtifactError
+from hauberk.formats.pickle_values import printable
+from hauberk.formats.protobuf import Field, Walk, fields, numbers
+from hauberk.formats.remarks import Grade, Remark, Said, evasive
 from hauberk.formats.spans import Span
-
-MAX_FIELDS = 5_000_000
-"""Fields visited in one model; graphs of a hundred thousand nodes have about two million."""
 
 MAX_DEPTH = 32
 """Graphs inside attributes of nodes inside graphs; ``Loop`` in ``If`` needs four."""
 
-MAX_NAME_BYTES = 4096
+MAX_ELEMENTS = 1 << 40
+"""Elements that one tensor may claim without bytes to show for them."""
 
 _MODEL_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16}
+_BYTES |= {16: 2, 17: 1, 18: 1, 19: 1, 20: 1}
+"""Bytes of one element in ``raw_data``, by type; strings and packed types have none."""
+
+_OWN = re.compile(
+    r"(ai\.onnx(\.(ml|training|preview(\.training)?))?|com\.microsoft(\.\w+)*|com\.ms\.internal\.\w+"
+    r"|ai\.onnx\.contrib|pkg\.\S+)?"
+)
+"""Domains that ONNX, its runtime and its converters define themselves."""
+
+_VENDORS = re.compile(
+    r"(trt\.plugins|mmdeploy|mmcv|com\.nvidia(\.\w+)*|nvidia(\.\w+)*|org\.pytorch\.\w+|org\.openvinotoolkit"
+    r"|com\.intel(\.\w+)*|com\.qualcomm(\.\w+)*|com\.amd(\.\w+)*|com\.xilinx(\.\w+)*|vitis_ai\S*"
+    r"|com\.github\.\S+|mlprodict|finn\S*|qonnx\S*|org\.neuronx\S*)"
+)
+"""Domains of plug-ins that vendors publish: a second person decides about them."""
+
+_PYTHON = re.compile(r"(Py(thon)?(Custom)?(Op|Func(tion)?)?|PythonOp\w*|PyOp|PyCustomOp\w*)")
 
 
 @dataclass(slots=True)
@@ -32,20 +51,14 @@ class OnnxSummary:
         operators: ``(domain, operator)`` of all nodes; the default domain is empty.
         functions: ``(domain, name)`` of functions that the model brings along.
         external: Locations of files that hold tensors.
+        problems: What no honest writer makes.
     """
 
     operators: set[tuple[str, str]] = field(default_factory=set)
     functions: set[tuple[str, str]] = field(default_factory=set)
     external: set[str] = field(default_factory=set)
-    visited: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    number: int
-    wire: int
-    value: int
-    body: Span
+    problems: dict[str, None] = field(default_factory=dict)
+    walk: Walk = field(default_factory=lambda: Walk("ONNX model"))
 
 
 def is_onnx(span: Span) -> bool:
@@ -53,10 +66,48 @@ def is_onnx(span: Span) -> bool:
     if span.read(0, 1) != b"\x08":
         return False
     try:
-        numbers = {field.number for field in _fields(span, OnnxSummary())}
+        found = {part.number for part in fields(span, Walk("ONNX model"))}
     except ArtifactError:
-        return False
-    return 7 in numbers and numbers <= _MODEL_FIELDS  # noqa: PLR2004 - the graph
+        return _begins_onnx(span)
+    return 7 in found and found <= _MODEL_FIELDS  # noqa: PLR2004 - the graph
+
+
+_HEAD = re.compile(rb"\x08[\x01-\x10]\x12[\x01-\x40][\x20-\x7e]{2}|\x08[\x03-\x10](:|\x42)")
+
+
+def _begins_onnx(span: Span) -> bool:
+    """Whether a cut or broken message begins as writers of ONNX begin."""
+    return _HEAD.match(span.read(0, 8)) is not None and b"\x3a" in span.read(0, 4096)
+
+
+def judge_onnx(span: Span) -> Iterator[Said]:
+    """What is wrong with a model; nothing where it is ordinary.
+
+    Raises:
+        ArtifactError: The message is malformed or too large.
+    """
+    summary = read_onnx(span)
+    yield from (evasive(problem) for problem in summary.problems)
+    brought = {domain for domain, _ in summary.functions}
+    for domain, operator in sorted(summary.operators):
+        shown = printable(f"{domain}.{operator}")
+        if _PYTHON.fullmatch(operator) and domain:
+            text = f"has the operator {shown}, which calls Python of the process that runs it"
+            yield Remark(Grade.DANGEROUS, shown, text, 0)
+    for domain in sorted({domain for domain, _ in summary.operators} - brought):
+        if not _OWN.fullmatch(domain):
+            grade = Grade.UNKNOWN if _VENDORS.fullmatch(domain) else Grade.CODE
+            text = f"needs operators of {printable(domain)!r}, which a library outside must bring"
+            yield Remark(grade, domain, text, 0)
+    for place in sorted(summary.external):
+        if leads_out(place):
+            yield evasive(f"reads tensors from {printable(place)!r}, outside of its folder")
+
+
+def leads_out(place: str) -> bool:
+    """Whether a location of tensors is anything but a plain path below the model's folder."""
+    parts = re.split(r"[/\\]", place)
+    return place.startswith(("/", "\\", "~")) or ".." in parts or ":" in place or "\0" in place
 
 
 def read_onnx(span: Span) -> OnnxSummary:
@@ -66,115 +117,113 @@ def read_onnx(span: Span) -> OnnxSummary:
         ArtifactError: The message is malformed or too large.
     """
     summary = OnnxSummary()
-    for part in _fields(span, summary):
-        if part.number == 7 and part.wire == _LENGTH:  # noqa: PLR2004 - the graph
+    graphs = 0
+    for part in fields(span, summary.walk):
+        if part.number == 7 and part.is_nested:  # noqa: PLR2004 - the graph
+            graphs += 1
             _graph(part.body, summary, 1)
-        elif part.number == 25 and part.wire == _LENGTH:  # noqa: PLR2004 - functions
+        elif part.number == 25 and part.is_nested:  # noqa: PLR2004 - functions
             _function(part.body, summary)
-        elif part.number == 20 and part.wire == _LENGTH:  # noqa: PLR2004 - training
-            for inner in _fields(part.body, summary):
-                if inner.wire == _LENGTH and inner.number in {1, 2}:
+        elif part.number == 20 and part.is_nested:  # noqa: PLR2004 - training
+            for inner in fields(part.body, summary.walk):
+                if inner.is_nested and inner.number in {1, 2}:
                     _graph(inner.body, summary, 1)
+    if graphs > 1:
+        summary.problems["it has more than one graph, which readers merge or choose from"] = None
     return summary
 
 
 def _graph(span: Span, summary: OnnxSummary, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise _malformed(f"graphs are nested more than {MAX_DEPTH} deep")
-    for part in _fields(span, summary):
-        if part.wire != _LENGTH:
+        raise summary.walk.malformed(f"graphs are nested more than {MAX_DEPTH} deep")
+    for part in fields(span, summary.walk):
+        if not part.is_nested:
             continue
         if part.number == 1:
             _node(part.body, summary, depth)
-        elif part.number in {5, 15}:
+        elif part.number == 5:  # noqa: PLR2004 - initial values
             _tensor(part.body, summary)
+        elif part.number == 15:  # noqa: PLR2004 - sparse ones: two tensors each
+            _sparse(part.body, summary)
 
 
 def _node(span: Span, summary: OnnxSummary, depth: int) -> None:
     domain = operator = ""
-    for part in _fields(span, summary):
+    for part in fields(span, summary.walk):
         if part.number == 4:  # noqa: PLR2004
-            operator = _text(part)
+            operator = part.text()
         elif part.number == 7:  # noqa: PLR2004
-            domain = _text(part)
-        elif part.number == 5 and part.wire == _LENGTH:  # noqa: PLR2004
+            domain = part.text()
+        elif part.number == 5 and part.is_nested:  # noqa: PLR2004
             _attribute(part.body, summary, depth)
     summary.operators.add((domain, operator))
 
 
 def _attribute(span: Span, summary: OnnxSummary, depth: int) -> None:
-    for part in _fields(span, summary):
-        if part.wire != _LENGTH:
+    for part in fields(span, summary.walk):
+        if not part.is_nested:
             continue
         if part.number in {6, 11}:
             _graph(part.body, summary, depth + 1)
         elif part.number in {5, 10}:
             _tensor(part.body, summary)
+        elif part.number in {22, 23}:
+            _sparse(part.body, summary)
+
+
+def _sparse(span: Span, summary: OnnxSummary) -> None:
+    for part in fields(span, summary.walk):
+        if part.is_nested and part.number in {1, 2}:
+            _tensor(part.body, summary)
 
 
 def _tensor(span: Span, summary: OnnxSummary) -> None:
-    """A tensor, or a sparse one whose parts are tensors again."""
-    for part in _fields(span, summary):
-        if part.number == 13 and part.wire == _LENGTH:  # noqa: PLR2004 - external data
-            entry = {inner.number: _text(inner) for inner in _fields(part.body, summary)}
-            if entry.get(1) == "location":
-                summary.external.add(entry.get(2, ""))
+    """A tensor: its shape against its bytes, and where else its bytes may lie."""
+    dims: list[int] = []
+    kind, raw, is_external = 0, -1, False
+    for part in fields(span, summary.walk):
+        if part.number == 1:
+            dims.extend(numbers(part, summary.walk))
+        elif part.number == 2:  # noqa: PLR2004
+            kind = part.value
+        elif part.number == 9 and part.is_nested:  # noqa: PLR2004
+            raw = part.body.size
+        elif part.number == 13 and part.is_nested:  # noqa: PLR2004
+            _external(part, summary)
+        elif part.number == 14:  # noqa: PLR2004
+            is_external = part.value == 1
+    _shape(dims, -1 if is_external else raw, _BYTES.get(kind, 0), summary)
+
+
+def _shape(dims: list[int], raw: int, width: int, summary: OnnxSummary) -> None:
+    claimed = 1
+    for size in dims:
+        claimed *= max(size, -1)
+        if size < 0 or claimed > MAX_ELEMENTS:
+            summary.problems["a tensor claims a shape that cannot be"] = None
+            return
+    if raw >= 0 and width and claimed * width != raw:
+        summary.problems["a tensor claims a shape that does not fit its bytes"] = None
+
+
+def _external(part: Field, summary: OnnxSummary) -> None:
+    entry = {inner.number: inner.text() for inner in fields(part.body, summary.walk)}
+    if entry.get(1) == "location":
+        summary.external.add(entry.get(2, ""))
+    elif entry.get(1) in {"offset", "length"}:
+        if not re.fullmatch(r"\d{1,19}", entry.get(2, "")):
+            summary.problems["a tensor's place in another file is no number"] = None
+    elif entry.get(1) not in {"checksum", "basepath"}:
+        summary.problems["a tensor's place has an entry that ONNX does not know"] = None
 
 
 def _function(span: Span, summary: OnnxSummary) -> None:
     name = domain = ""
-    for part in _fields(span, summary):
+    for part in fields(span, summary.walk):
         if part.number == 1:
-            name = _text(part)
+            name = part.text()
         elif part.number == 10:  # noqa: PLR2004
-            domain = _text(part)
-        elif part.number == 7 and part.wire == _LENGTH:  # noqa: PLR2004
+            domain = part.text()
+        elif part.number == 7 and part.is_nested:  # noqa: PLR2004
             _node(part.body, summary, 1)
     summary.functions.add((domain, name))
-
-
-def _text(part: _Field) -> str:
-    return part.body.read(0, MAX_NAME_BYTES).decode("utf-8", "replace")
-
-
-def _fields(span: Span, summary: OnnxSummary) -> Iterator[_Field]:
-    at = 0
-    while at < span.size:
-        summary.visited += 1
-        if summary.visited > MAX_FIELDS:
-            raise _malformed(f"it has more than {MAX_FIELDS} fields")
-        tag, at = _varint(span, at)
-        number, wire = tag >> 3, tag & 7
-        if wire == _VARINT:
-            value, at = _varint(span, at)
-            yield _Field(number, wire, value, span.part(at, 0))
-            continue
-        if wire == _LENGTH:
-            size, at = _varint(span, at)
-        elif wire in {_FIXED64, _FIXED32}:
-            size = 8 if wire == _FIXED64 else 4
-        else:
-            raise _malformed(f"wire type {wire} does not exist")
-        if size > span.size - at:
-            raise _malformed("a field reaches beyond the message")
-        yield _Field(number, wire, 0, span.part(at, size))
-        at += size
-
-
-def _varint(span: Span, at: int) -> tuple[int, int]:
-    raw = span.read(at, 10)
-    value = 0
-    for position, byte in enumerate(raw):
-        value |= (byte & 0x7F) << (7 * position)
-        if byte < 0x80:  # noqa: PLR2004 - the continuation bit
-            return value, at + position + 1
-    raise _malformed("a number never ends")
-
-
-def _malformed(reason: str) -> ArtifactError:
-    return ArtifactError(
-        f"the ONNX model is malformed: {reason}",
-        rule="one protobuf message as onnx.proto describes it",
-        found=reason,
-        hint="export the model again",
-    )

@@ -14,6 +14,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
+from hauberk.formats.formula_text import Formula, read_formula
 from hauberk.formats.pickle_events import Built, Called, Imported, Oddity, PickleEvent, Received
 from hauberk.formats.pickle_policy import Home, Known, Standing, known
 from hauberk.formats.pickle_values import (
@@ -125,8 +126,12 @@ def _is_new(callee: Any) -> bool:
     if not args or describe(callee.callee) != "functools.partial":
         return False
     new = args[0]
-    is_listed = isinstance(new, Global) and known(new).standing is Standing.LISTED
-    return is_listed and new.name.endswith(".__new__")
+    # The import of the class has been judged; made without its constructor it does nothing.
+    return (
+        isinstance(new, Global)
+        and known(new).standing in {Standing.LISTED, Standing.UNKNOWN}
+        and new.name.endswith(".__new__")
+    )
 
 
 def _unknown_call(call: Call, name: Global, found: Known) -> Iterator[Remark]:
@@ -140,11 +145,42 @@ def _unknown_call(call: Call, name: Global, found: Known) -> Iterator[Remark]:
     is_class = last.lstrip("_")[:1].isupper() or call.opcode in _MAKES
     is_ours = found.home is not Home.FOREIGN
     gadget = is_ours and not is_class and not _REBUILDS.fullmatch(last)
-    if gadget or has_payload(call):
+    if gadget or has_payload(call) or _is_handed_text(call, last, found.home):
         yield Remark(Grade.DANGEROUS, name.path, f"calls {describe(call)}", call.offset)
     else:
         text = f"calls {describe(call)}, which is not on the reviewed list"
         yield Remark(Grade.UNKNOWN, name.path, text, call.offset)
+
+
+_OUTSIDE = re.compile(
+    r"[a-z][a-z0-9+.-]*://|^[~.]{0,2}/[\w.]|^[A-Za-z]:\\|\\\\\w|[\w)]\(|[;|&`$]|\.(py|sh|so|pkl|dll)$",
+    re.IGNORECASE,
+)
+"""Text that leads out of the file: an address, a path, a call, a command."""
+
+_ACTS = re.compile(
+    r"(un)?loads?|un_?pickle|load_\w+|open\w*|run\w*|\w*(exec|eval|compile|spawn|shell|command|download"
+    r"|import|subprocess|upload)\w*",
+    re.IGNORECASE,
+)
+"""Names of functions that do what no honest file asks for."""
+
+_IS_ERROR = re.compile(r"\w*(Error|Exception|Warning|Interrupt|Exit|Stop\w+)")
+
+
+def _is_handed_text(call: Call, last: str, home: Home) -> bool:
+    """Whether a constructor or function that nobody reviewed gets text that leads outside.
+
+    No class of the standard library that takes text is called by an honest file, unless it
+    stands on the list or is an error.
+    """
+    if call.opcode in _MAKES or _IS_ERROR.fullmatch(last):
+        return False
+    texts = [text for text in map(_text, (arguments(call) or [])[:_MAX_TEXTS]) if text]
+    if home is Home.STANDARD and not _REBUILDS.fullmatch(last):
+        return bool(texts)
+    acts = home is Home.FOREIGN and _ACTS.fullmatch(last)
+    return bool(acts) or any(_OUTSIDE.search(text[:_MAX_TEXT_CHARS]) for text in texts)
 
 
 def _getattr(call: Call, args: list[Any]) -> Iterator[Remark]:
@@ -212,8 +248,10 @@ def _listed_call(call: Call, name: Global, found: Known) -> Iterator[Remark]:
 
 def _unusual_use(call: Call, name: Global, found: Known) -> Iterator[Remark]:
     """A listed name that honest writers refer to, or make otherwise, is called."""
-    is_class = name.name.rpartition(".")[2].lstrip("_")[:1].isupper()
-    is_bad = found.home is Home.STANDARD or not is_class or has_payload(call)
+    last = name.name.rpartition(".")[2]
+    is_class = last.lstrip("_")[:1].isupper()
+    is_handed = has_payload(call) or _is_handed_text(call, last, found.home)
+    is_bad = found.home is Home.STANDARD or not is_class or is_handed
     grade = Grade.DANGEROUS if is_bad else Grade.UNKNOWN
     text = f"calls {describe(call)}, which honest files do not call"
     yield Remark(grade, name.path, text, call.offset)
@@ -294,7 +332,11 @@ def _class_and_fields(args: list[Any]) -> bool:
 
 
 def _bytes_only(args: list[Any]) -> bool:
-    return len(args) == 1 and isinstance(args[0], bytes | Long)
+    """Bytes, also as protocol 2 writes long ones: as text that is encoded while loading."""
+    if len(args) != 1:
+        return False
+    is_encoded = isinstance(args[0], Call) and describe(args[0].callee) == "_codecs.encode"
+    return is_encoded or isinstance(args[0], bytes | Long)
 
 
 def _text_only(args: list[Any]) -> bool:
@@ -334,6 +376,7 @@ _SHAPES: dict[str, Callable[[list[Any]], bool]] = {
         ),
         _is_small,
     ),
+    "numpy.core._internal._reconstruct": _empty_array,
     **dict.fromkeys(
         (f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")), _empty_array
     ),
@@ -370,8 +413,8 @@ def _built(event: Built) -> Iterator[Remark]:
     if isinstance(state, Call) and (hooks := _HOOKS & _texts_in(state)):
         text = f"sets {', '.join(sorted(hooks))} of an object by way of a call"
         yield Remark(Grade.EVASIVE, text, text, event.offset)
-    if _is_distribution(target) and not _is_plain_state(state):
-        text = "hides the state of an object of scipy.stats, which may hold source code"
+    if _is_of(_EVALUATING, target) and not _is_plain_state(state):
+        text = f"hides the state of a {_made_class(target).path}, which may hold source code"
         yield Remark(Grade.EVASIVE, text, text, event.offset)
 
 
@@ -389,12 +432,27 @@ def _state_remarks(part: Group, offset: int) -> Iterator[Remark]:
     if template is not None and not _is_template(template):
         text = f"gives scipy.stats source code to run: {describe(template)}"
         yield Remark(Grade.DANGEROUS, text, text, offset)
+    if "restore_design_info" in keys:
+        yield from _formula_remarks(part.get("formula"), offset)
 
 
-def _is_distribution(target: Any) -> bool:
+def _formula_remarks(formula: Any, offset: int) -> Iterator[Remark]:
+    """Statsmodels evaluates the formula as soon as this key stands beside it."""
+    found = read_formula(formula) if isinstance(formula, str) else Formula.PROGRAM
+    if found is not Formula.PLAIN:
+        grade = Grade.DANGEROUS if found is Formula.PROGRAM else Grade.UNKNOWN
+        text = f"has statsmodels evaluate a formula that {found.value}: {describe(formula)}"
+        yield Remark(grade, text, text, offset)
+
+
+_EVALUATING = ("scipy.stats", "statsmodels.base.data")
+"""Modules whose classes turn text in their state into code."""
+
+
+def _is_of(modules: tuple[str, ...], target: Any) -> bool:
     if not isinstance(target, Call) or not isinstance(target.callee, Global):
         return False
-    return _made_class(target).module.startswith("scipy.stats")
+    return _made_class(target).module.startswith(modules)
 
 
 def _is_plain_state(state: Any) -> bool:

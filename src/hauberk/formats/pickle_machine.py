@@ -15,8 +15,11 @@ from hauberk.formats.pickle_events import (
     PickleEvent,
     looks_loadable,
 )
+from hauberk.formats.pickle_runs import MAX_BATCH_BYTES, Memo, find_batch
 from hauberk.formats.pickle_values import (
     KEPT_BYTES,
+    KEPT_ITEMS,
+    MAX_WEIGHT,
     Call,
     Global,
     Group,
@@ -34,6 +37,10 @@ MAX_STACK = 4_000_000
 _WINDOW_BYTES = 1 << 18
 
 STOP = ord(".")
+
+
+_CLOSING = {"dict": b"u", "list": b"e", "set": b"\x90"}
+"""Opcodes that put a batch of values into a container."""
 
 
 class BrokenError(Exception):
@@ -81,6 +88,17 @@ class _Cursor:
         self._buffer = self._span.read(self._base, max(n, _WINDOW_BYTES))
         if len(self._buffer) < n:
             raise BrokenError("the bytes end within an opcode")
+
+    def ahead(self, n: int) -> tuple[bytes, int]:
+        """The window and the place in it, with ``n`` bytes ahead where there are as many."""
+        if len(self._buffer) - self._at < n:
+            self._base, self._at = self.offset, 0
+            self._buffer = self._span.read(self._base, max(n, _WINDOW_BYTES))
+        return self._buffer, self._at
+
+    def advance(self, n: int) -> None:
+        """Pass over ``n`` bytes that lie in the window."""
+        self._at += n
 
     def skip(self, n: int) -> int:
         """Pass over ``n`` bytes and return where they began."""
@@ -151,7 +169,7 @@ class Machine:
         self.max_opcodes = max_opcodes
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
-        self.memo: dict[int, Any] = {}
+        self.memo = Memo(span.read)
         self.events: list[PickleEvent] = []
         self.protocol = 0
         self.opcodes = 0
@@ -223,6 +241,28 @@ class Machine:
         items = self.stack
         self.stack = self.marks.pop()
         return items
+
+    def pass_batch(self) -> None:
+        """Pass over a batch of plain values behind a mark, where none of them is kept."""
+        target = self.marks[-1][-1] if self.marks[-1] else None
+        if not isinstance(target, Group) or len(target.items) < KEPT_ITEMS:
+            return
+        closing = _CLOSING.get(target.kind, b"-")
+        buffer, at = self.cursor.ahead(MAX_BATCH_BYTES)
+        base = self.cursor.offset - at
+        batch = find_batch(buffer, at, closing, self.frame_end - base)
+        if batch is None or batch.frame_end + base > self.span.size:
+            return
+        if (batch.values % 2 and target.kind == "dict") or not self.memo.admits(batch):
+            return
+        size = batch.end - at
+        self.memo.remember(batch, self.cursor.offset, size)
+        self.frame_end = max(self.frame_end, batch.frame_end + base)
+        self.opcodes += batch.values + batch.texts
+        target.count += batch.values
+        target.weight = min(MAX_WEIGHT, target.weight + batch.values)
+        self.cursor.advance(size)
+        self.op_at = self.cursor.offset
 
     def put(self, key: int) -> None:
         """Remember the top of the stack."""
@@ -323,6 +363,9 @@ def _resolve(machine: Machine, call: Call) -> Any:
     args = arguments(call)
     if resolver is None or not args:
         return call
+    if resolver is _encode and isinstance(args[0], Long):
+        _look_into_encoded(machine, args[0])
+        return call
     found = resolver(args)
     if isinstance(found, Global):
         found.offset = machine.op_at
@@ -354,6 +397,23 @@ def _ufunc(args: list[Any]) -> Any:
     if len(args) >= 2 and isinstance(args[0], str) and isinstance(args[1], str):  # noqa: PLR2004
         return Global(args[0][:MAX_NAME_CHARS], args[1][:MAX_NAME_CHARS], 0)
     return None
+
+
+MAX_ENCODED = 64 << 20
+"""Long text that protocol 2 writes for bytes is turned back up to here, to look into it."""
+
+
+def _look_into_encoded(machine: Machine, text: Long) -> None:
+    """Tell bytes that protocol 2 wrote as text, where they begin like something loadable."""
+    head = text.head.decode("utf-8", "ignore").encode("latin-1", "replace")
+    if not looks_loadable(head):
+        return
+    if text.size > MAX_ENCODED:
+        machine.odd(f"{text.size} characters that are turned into something to load")
+        return
+    written = machine.span.read(text.start, text.size).decode("utf-8", "surrogatepass")
+    data = written.encode("latin-1", "replace")
+    machine.events.append(Embedded(span_of(data), text.start))
 
 
 def _encode(args: list[Any]) -> Any:

@@ -57,6 +57,7 @@ def _stop(machine: Machine) -> None:
 def _mark(machine: Machine) -> None:
     machine.marks.append(machine.stack)
     machine.stack = []
+    machine.pass_batch()
 
 
 @_opcode("0")
@@ -429,7 +430,13 @@ def _persid(machine: Machine) -> None:
 
 @_opcode("Q")
 def _binpersid(machine: Machine) -> None:
-    machine.stack.append(Persistent(machine.pop(), machine.op_at))
+    name = machine.pop()
+    kept = name.items if isinstance(name, Group) and name.kind == "tuple" else []
+    if len(kept) > 1 and kept[0] == "module":
+        # torch before 1.6 writes classes with their source: its loader gives the class back.
+        machine.stack.append(kept[1])
+    else:
+        machine.stack.append(Persistent(name, machine.op_at))
 
 
 @_opcode("\x97")

@@ -110,10 +110,8 @@ def known(name: Global) -> Known:
     knowledge = _knowledge()
     root = name.module.partition(".")[0]
     home = _home(root, knowledge)
-    # CPython walks attributes since protocol 4; where a dot is no part of a listed name,
-    # it is the way from a harmless module to another one.
-    if name.path in knowledge.listed and _is_written_plainly(name):
-        return Known(Standing.LISTED, home, knowledge.listed[name.path])
+    if uses := _listed_uses(name, root, knowledge):
+        return Known(Standing.LISTED, home, uses)
     if name.path in knowledge.exceptions:
         return Known(Standing.UNKNOWN, home)
     if _covers(knowledge.code_modules, name.path) or name.path in knowledge.code:
@@ -123,6 +121,17 @@ def known(name: Global) -> Known:
     if _is_attribute_of_listed(name, knowledge):
         return Known(Standing.LISTED, home, "r")
     return Known(Standing.UNKNOWN, home)
+
+
+def _listed_uses(name: Global, root: str, knowledge: _Knowledge) -> str:
+    """What honest writers do with a name that is on the list; empty for any other."""
+    if root == "__torch__":
+        # Classes of a TorchScript archive, which stand in the archive itself: Python has no
+        # such package, and the loader in C++ never asks it.
+        return "rcn"
+    # CPython walks attributes since protocol 4; where a dot is no part of a listed name,
+    # it is the way from a harmless module to another one.
+    return knowledge.listed.get(name.path, "") if _is_written_plainly(name) else ""
 
 
 def _is_attribute_of_listed(name: Global, knowledge: _Knowledge) -> bool:

@@ -101,6 +101,11 @@ def cell_texts(cells: Any) -> Any:
     return _text(cells)
 
 
+def framed_cells(cells: Any) -> Any:
+    """The canonical cells with their lengths, self-delimiting, as an Arrow array."""
+    return _framed(_text(cells))
+
+
 def _framed(texts: Any) -> Any:
     """``<length>:<text>`` or `_MISSING`, so that no two rows share their bytes."""
     import pyarrow as pa

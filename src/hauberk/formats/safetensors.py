@@ -6,11 +6,15 @@ overlap, leave holes or reach beyond the file. Rules: the format's README, "Form
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hauberk.errors import ArtifactError
+from hauberk.formats.bounded_json import Doubled, read_json
+from hauberk.formats.planted_text import judge_text
+from hauberk.formats.remarks import Remark, Said, evasive
 from hauberk.formats.spans import Span
+from hauberk.formats.template_judgement import judge_template
 
 MAX_HEADER_BYTES = 100_000_000
 """The format's own limit."""
@@ -31,27 +35,54 @@ def is_safetensors(head: bytes) -> bool:
     return head[8:9] == b"{" and head[5:8] == b"\0\0\0"
 
 
+def judge_safetensors(span: Span) -> Iterator[Said]:
+    """Remarks about the header and its metadata; none where they are ordinary."""
+    yield from (evasive(problem) for problem in problems_of(span))
+    for key, text in _metadata(span).items():
+        if isinstance(text, str) and len(text) < MAX_PROMPT_BYTES:
+            judge = judge_template if "chat_template" in key else judge_text
+            for remark in judge(text):
+                yield Remark(remark.grade, f"{key}: {remark.about}", f"{key}: {remark.text}", 8)
+
+
+MAX_PROMPT_BYTES = 1 << 20
+
+
 def problems_of(span: Span) -> Iterator[str]:
     """What is wrong with the header; nothing where it keeps the rules."""
     size = int.from_bytes(span.read(0, 8), "little")
     if size > min(MAX_HEADER_BYTES, max(span.size - 8, 0)):
         yield f"the header claims {size} bytes of {span.size}"
         return
-    try:
-        header = json.loads(span.read(8, size), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        yield f"the header is no JSON object: {error}"
+    header = _header(span)
+    if header is None:
+        yield "the header is no JSON object"
         return
+    if any(isinstance(part, Doubled) for part in (header, *header.values())):
+        yield "a name stands twice in the header"
+        return
+    metadata = header.get("__metadata__", {})
+    is_plain = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
+    if not is_plain:
+        yield "the metadata holds something else than text"
     tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
     yield from _ranges(tensors, span.size - 8 - size)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        message = "a name stands twice"
-        raise ValueError(message)
-    return dict(pairs)
+def _header(span: Span) -> dict[str, Any] | None:
+    size = int.from_bytes(span.read(0, 8), "little")
+    try:
+        header = read_json(span.read(8, size))
+    except ArtifactError:
+        return None
+    return header if isinstance(header, dict) else None
+
+
+def _metadata(span: Span) -> Mapping[str, Any]:
+    size = int.from_bytes(span.read(0, 8), "little")
+    header = _header(span) if size <= min(MAX_HEADER_BYTES, span.size) else None
+    found = header.get("__metadata__") if header else None
+    return found if isinstance(found, dict) else {}
 
 
 def _ranges(tensors: Mapping[str, Any], room: int) -> Iterator[str]:
@@ -77,8 +108,10 @@ def _entry_problem(entry: Any) -> str:
         start, end = entry["data_offsets"]
         bits = _BITS[entry["dtype"]]
         for size in entry["shape"]:
-            bits *= size if size >= 0 else 1 << 64
-    except (KeyError, TypeError, ValueError):
+            if type(size) is not int or not 0 <= size < 1 << 62 or bits > 1 << 70:
+                return "a shape cannot be"
+            bits *= size
+    except (KeyError, TypeError, ValueError, OverflowError):
         return "an entry does not name a known type, a shape and a range"
     if not isinstance(start, int) or not isinstance(end, int) or (end - start) * 8 != bits:
         return "a range does not fit its type and shape"

@@ -24,7 +24,7 @@ def judged_log(store: Store, root: Root | None) -> tuple[Assessment, ...]:
     trusted = () if root is None else tuple(root.keys(Role.LIFECYCLE).by_id().values())
     segment = metadata_index.segment(store, tuple(key.spki for key in trusted))
     results = [assess(BrokenLog(), segment)]
-    if metadata_index.path_of(store).exists():
+    if metadata_index.is_there(store):
         claims = Comparison(old=segment, new=metadata_index.claims(store))
         results.append(assess(RewrittenMetrics(), claims, path="index of the metadata store"))
     return tuple(results)

@@ -50,13 +50,13 @@ def score(shop: Workshop, model: Path, table: Path) -> Scored:
         LimitError: It hangs or eats memory.
     """
     answer = _ask(shop, "score", model, table)
-    return _scored(answer)
+    return scored_of(answer)
 
 
 def score_onnx(shop: Workshop, model: Path, table: Path, features: tuple[str, ...]) -> Scored:
     """Score ``table`` with an ONNX model, in a worker as well: its graph is foreign too."""
     answer = _ask(shop, "score_onnx", model, table, features=list(features))
-    return _scored(answer)
+    return scored_of(answer)
 
 
 def export(shop: Workshop, model: Path, table: Path) -> tuple[bytes, tuple[str, ...]]:
@@ -104,7 +104,7 @@ def _ask(shop: Workshop, task: str, model: Path, table: Path, **more: Any) -> An
     return json.loads(answer)
 
 
-def _scored(answer: Any) -> Scored:
+def scored_of(answer: Any) -> Scored:
     """The worker's answer, believed no further than its shape: the worker ran foreign code."""
     try:
         shape = tuple(int(size) for size in answer["shape"])

@@ -12,7 +12,7 @@ import json
 import secrets
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Options:
         level: Isolation level to run at; the best that is there by default.
         root_file: Root of trust given by hand.
         lock_timeout_s: How long to wait for another run.
+        environment: Variables of the process, which say whether this is a fork's build.
         emit: Takes events as they happen.
         waiting: Told once that another run is being waited for.
     """
@@ -61,6 +62,7 @@ class Options:
     level: Isolation | None = None
     root_file: Path | None = None
     seed: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
     lock_timeout_s: float = 600.0
     emit: Callable[[Event], None] = lambda _: None
     waiting: Callable[[str], None] = lambda _: None
@@ -190,6 +192,7 @@ def _workshop(
         python=project_python(settings),
         code=code_of(settings.root, settings.project.exclude, declared),
         work=work,
+        configuration=options.configuration,
         today=today_of(options.clock),
     )
 

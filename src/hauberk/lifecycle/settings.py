@@ -16,6 +16,7 @@ from hauberk.core.policy import Isolation, Policy, Waiver
 from hauberk.errors import UsageError
 from hauberk.lifecycle import rooms, tables
 from hauberk.lifecycle.tables import Source
+from hauberk.trust.backends import Backends
 
 FILE = "hauberk.toml"
 MAX_BYTES = 1 << 20
@@ -74,6 +75,7 @@ class Settings:
     source: Source
     project: Project
     policy: PolicyTable
+    store: Backends
     tables: Mapping[Component, Any] = field(default_factory=dict)
 
     def table(self, component: Component) -> Any:
@@ -108,7 +110,7 @@ def load(root: Path, file: Path | None = None) -> Settings:
     """
     path = file or _find(root)
     source, document = _read(path, root)
-    known = {"project", "policy", *(component.value for component in COMPONENTS)}
+    known = {"project", "policy", "store", *(component.value for component in COMPONENTS)}
     _refuse_unknown(document, known, source)
     if "project" not in document:
         raise UsageError(
@@ -122,6 +124,7 @@ def load(root: Path, file: Path | None = None) -> Settings:
         source=source,
         project=tables.build(Project, document["project"], source, ("project",)),
         policy=tables.build(PolicyTable, document.get("policy", {}), source, ("policy",)),
+        store=tables.build(Backends, document.get("store", {}), source, ("store",)),
         tables={component: _room_table(component, document, source) for component in COMPONENTS},
     )
 
@@ -215,7 +218,9 @@ def _refuse_unknown(document: Mapping[str, Any], known: set[str], source: Source
         raise UsageError(
             "there is no such table",
             subject=source.place((key,)),
-            expected=", ".join(["project", "policy", *(item.value for item in COMPONENTS)]),
+            expected=", ".join(
+                ["project", "policy", "store", *(item.value for item in COMPONENTS)]
+            ),
             found=key,
             hint=f"did you mean [{near[0]}]?" if near else "remove it or correct its spelling",
         )

@@ -22,7 +22,8 @@ from hauberk.core.policy import Isolation, Policy
 from hauberk.core.record import Attestation
 from hauberk.errors import UnavailableError
 from hauberk.trust import keys, predicates
-from hauberk.trust.keys import Label, Role
+from hauberk.trust.ci import where
+from hauberk.trust.keys import Label, PublicKey, Role
 from hauberk.trust.policy import sealed, tighten
 from hauberk.trust.predicates import Circumstances, ModelTest, Release, Step
 from hauberk.trust.private_files import is_there
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from hauberk.trust.store import Store
 
 ROLES = (Role.LIFECYCLE, Role.RELEASE)
+ONLINE = (Role.SNAPSHOT, Role.TIMESTAMP)
+"""Roles that keep a registry's state; a run that stages a release signs with them too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +49,13 @@ class TrustState:
     Attributes:
         pin: How the root came to be believed; ``None`` for an unsigned run.
         custody: Who holds the keys, in words.
+        level: The level of SLSA's build track that is reached, and why.
     """
 
     pin: Pin | None
     custody: str
     unsigned_because: str = ""
+    level: str = ""
 
     def facts(self) -> dict[str, str]:
         """Names to values for people."""
@@ -64,6 +69,7 @@ class TrustState:
             "signatures": "every hand-over is signed",
             "root of trust": root[self.pin],
             "keys": self.custody,
+            "build level": self.level,
             "log": "not witnessed: no second place holds its heads",
         }
 
@@ -76,6 +82,8 @@ class Signing:
         policy: The run's policy: the pinned floor, tightened by the project.
         key_ids: Keys that sign, in the order of their roles.
         root: The root of trust; ``None`` for an unsigned run.
+        configuration: The user's configuration folder.
+        root_file: Root of trust given by hand.
     """
 
     policy: Policy
@@ -83,6 +91,8 @@ class Signing:
     signer: Signer
     root: Root | None
     key_ids: tuple[str, ...] = ()
+    configuration: Path = field(default_factory=Path)
+    root_file: Path | None = None
     _sequence: int = field(default=0)
 
     @property
@@ -169,6 +179,32 @@ class Signing:
         return replace(unsigned, envelope=envelope, digest=digest, key_ids=(key_id,))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerHand:
+    """A key of the signer's process, for a registry's metadata."""
+
+    signer: Signer
+    role: Role
+
+    @property
+    def public(self) -> PublicKey:
+        """The key that its signatures verify with."""
+        return self.signer.public[self.role]
+
+    def sign(self, data: bytes) -> bytes:
+        """A signature over metadata that the role may sign."""
+        return self.signer.sign_metadata(self.role, data)
+
+
+def metadata_hands(signing: Signing) -> tuple[SignerHand, ...]:
+    """What signs a registry's metadata in a run; nothing of it is a key in this process."""
+    return tuple(
+        SignerHand(signer=signing.signer, role=role)
+        for role in (Role.RELEASE, *ONLINE)
+        if role in signing.signer.public
+    )
+
+
 def component_of(step: str) -> Component:
     """The component that a step belongs to, by its name."""
     return Component(step.partition(".")[0])
@@ -183,6 +219,9 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
     unpinned = settings.policy_over(Policy())
     if level is Isolation.OBSERVE:
         return _unsigned(unpinned, "at level observe a step could read the keys")
+    build = where(options.environment)
+    if build.fork:
+        return _unsigned(unpinned, f"a fork's build on {build.service}: {build.fork}")
     folder = keys_folder(options.configuration)
     try:
         offered = offered_root(settings.project.name, folder)
@@ -194,14 +233,17 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
     own = settings.policy_over(root.policy)
     policy = tighten(root.policy, own, project_waivers=root.project_waivers)
     _refuse_weak(level, policy)
-    signer = Signer.start(folder, ROLES)
+    online = tuple(role for role in ONLINE if is_there(folder / f"{role}.pem"))
+    signer = Signer.start(folder, (*ROLES, *online))
     labels = [key.label for role in ROLES for key in root.keys(role).keys]
     return Signing(
         policy=policy,
-        state=TrustState(pin=root.state, custody=keys.custody(labels)),
+        state=TrustState(pin=root.state, custody=keys.custody(labels), level=build.level),
         signer=signer,
         root=root,
         key_ids=tuple(signer.public[role].key_id for role in ROLES),
+        configuration=options.configuration,
+        root_file=options.root_file,
     )
 
 

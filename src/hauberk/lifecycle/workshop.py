@@ -92,6 +92,7 @@ class Workshop:
     python: Path
     code: Code
     work: Path
+    configuration: Path
     today: date
     shared: Shared = field(default_factory=Shared)
     digests: dict[str, Digest] = field(default_factory=dict)

@@ -11,13 +11,21 @@ References:
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hauberk.methods.embed import Codes
+from hauberk.methods.embed import Codes, Floats, neighbours, seed_of
 from hauberk.methods.statistics import clopper_pearson
+
+N_FOLDS = 5
+N_NEIGHBOURS = 15
+
+MAX_POOL = 20_000
+"""Rows that neighbours are looked for among; the search is quadratic."""
 
 _TEMPERATURES = (0.25, 0.33, 0.5, 0.7, 1.0, 1.4)
 _TINY = 1e-4
@@ -29,6 +37,51 @@ _ANCHORS = 0.3
 _PAIR_ANCHORS = 0.5
 _CONFIDENCE = 0.99
 _PAIR_CONFIDENCE = 0.999
+
+
+def crossed(model: Callable[[], Any], x: Floats, labels: Codes, n_classes: int) -> Any:
+    """``(n_rows, n_classes)`` probabilities of one kind of model that never saw the row."""
+    folds = _folds(labels, np.random.default_rng(seed_of(x) % 2**32))
+    return _crossed(model, x, labels, n_classes, folds)
+
+
+def _folds(labels: Codes, rng: np.random.Generator) -> Codes:
+    """A fold for each row; each class is spread evenly over them."""
+    order = np.lexsort((rng.random(labels.size), labels))
+    folds = np.empty(labels.size, np.int64)
+    folds[order] = np.arange(labels.size) % N_FOLDS
+    return folds
+
+
+def _crossed(
+    model: Callable[[], Any], x: Floats, labels: Codes, n_classes: int, folds: Codes
+) -> Any:
+    out = np.full((labels.size, n_classes), 1 / n_classes)
+    for fold in range(N_FOLDS):
+        held = folds == fold
+        seen = np.unique(labels[~held])
+        if seen.size < 2 or not held.any():  # noqa: PLR2004 - a model needs two classes
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a model that stops early still has an opinion
+            found = model().fit(x[~held], labels[~held]).predict_proba(x[held])
+        scores = np.zeros((int(held.sum()), n_classes))
+        scores[:, seen] = found
+        out[held] = scores
+    return out
+
+
+def neighbourhood(x: Floats, labels: Codes, n_classes: int) -> Any:
+    """Votes of the nearest other rows, nearer ones weighing more."""
+    step = -(-labels.size // MAX_POOL)
+    pool = np.arange(0, labels.size, step)
+    places, distances = neighbours(x, x[pool], N_NEIGHBOURS + 1)
+    own = pool[places] == np.arange(labels.size)[:, None]
+    scale = np.maximum(distances[:, -1:], 1e-6)
+    weights = np.where(own, 0.0, 1 / (distances / scale + 0.1))
+    votes = np.zeros((labels.size, n_classes))
+    np.add.at(votes, (np.arange(labels.size)[:, None], labels[pool[places]]), weights)
+    return votes / np.maximum(votes.sum(axis=1, keepdims=True), 1e-9)
 
 
 # How many labels were changed --------------------------------------------------------

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hauberk.report.bom import bill_of_materials
     from hauberk.report.page import html
     from hauberk.report.sarif import scan_sarif
     from hauberk.report.scan import scan_html, scan_json, scan_text
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ScanResult",
+    "bill_of_materials",
     "html",
     "scan_html",
     "scan_json",
@@ -28,6 +30,7 @@ __all__ = [
 
 _HOME = {
     "ScanResult": "scan_result",
+    "bill_of_materials": "bom",
     "html": "page",
     "scan_html": "scan",
     "scan_json": "scan",

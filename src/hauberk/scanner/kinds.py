@@ -14,6 +14,7 @@ from pathlib import Path
 from hauberk.errors import HauberkError
 from hauberk.formats.archives import Trouble, stream_kind
 from hauberk.formats.contents import Kind, Part, contents
+from hauberk.formats.numpy_files import read_npy_header
 from hauberk.formats.spans import Span, open_span
 
 _HEAD_BYTES = 1 << 16
@@ -22,7 +23,8 @@ _TABLE_LINES = 20
 
 _MODEL_NAMES = re.compile(
     r"\.(pkl|pickle|joblib|jl|pt|pth|ckpt|bin|model|onnx|h5|hdf5|keras|pb|tflite|gguf|ggml|npy|npz"
-    r"|safetensors|skops|dill|mar|zip|tar|tgz|gz|bz2|xz|7z|zst|rar|pmml|ubj|cbm)$",
+    r"|safetensors|skops|dill|mar|zip|tar|tgz|gz|bz2|xz|7z|zst|rar|pmml|ubj|cbm|pt2|ptl|pte"
+    r"|mlmodel|mlpackage|pdmodel|pdparams|pdiparams|msgpack|nemo|engine|trt|plan|rds|llamafile)$",
     re.IGNORECASE,
 )
 _TABLE_NAMES = re.compile(r"\.(csv|tsv|tab|jsonl|ndjson)$", re.IGNORECASE)
@@ -39,6 +41,7 @@ class FileKind(StrEnum):
     TABLE = "table"
     TABLE_AND_MODEL = "table that may hold pickles"
     TEXT = "text"
+    TEXT_AND_MODEL = "text that loaders of models read"
     OTHER = "other"
     UNREADABLE = "unreadable"
 
@@ -52,21 +55,36 @@ def kind_of(path: Path) -> FileKind:
         return FileKind.UNREADABLE
 
 
+def is_plain_array(path: Path) -> bool:
+    """Whether an npy file holds numbers or strings and no records."""
+    try:
+        with open_span(path) as span:
+            return isinstance(read_npy_header(span).descr, str)
+    except HauberkError:
+        return True  # a damaged array is told as one
+
+
 def _kind_of(span: Span, name: str) -> FileKind:
-    if stream_kind(span.read(0, 16)) in {"gzip", "bz2", "xz"}:
+    if stream_kind(span.read(0, 16)) in {"gzip", "bz2", "xz", "zstd", "lz4"}:
         return FileKind.MODEL  # unpacking it once, when it is judged, is enough
     first = next(contents(span, name), None)
     if first is None or isinstance(first, Trouble) or first.inner:
         is_npz = isinstance(first, Part) and first.kind is Kind.NPY
         return FileKind.TABLE_AND_MODEL if is_npz else FileKind.MODEL
-    if first.kind is Kind.TEXT:
-        return FileKind.TABLE if _is_table(span, name) else FileKind.TEXT
+    if first.kind in {Kind.TEXT, Kind.MODEL_TEXT}:
+        return _kind_of_text(span, name, first.kind)
     if first.kind is Kind.FOREIGN:
         is_table = first.detail in {"Parquet", "Arrow"}
         return FileKind.TABLE if is_table else FileKind.OTHER
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
         return FileKind.MODEL if _MODEL_NAMES.search(name) else FileKind.OTHER
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
+
+
+def _kind_of_text(span: Span, name: str, kind: Kind) -> FileKind:
+    if kind is Kind.MODEL_TEXT:
+        return FileKind.TEXT_AND_MODEL
+    return FileKind.TABLE if _is_table(span, name) else FileKind.TEXT
 
 
 def _is_table(span: Span, name: str) -> bool:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, SourceFile, Splits
+from hauberk.core.artifact import CodeTree, ModelFile, SourceFile
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.formats import source
 from hauberk.formats.source import open_tree, repository, source_file
-from hauberk.scanner.kinds import FileKind, kind_of
+from hauberk.scanner.data_folders import data_folder, folder_subjects
+from hauberk.scanner.data_sources import beside, open_data
+from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
 from hauberk.scanner.options import ScanOptions
 
 MAX_FILES = 1_000_000
@@ -65,10 +67,14 @@ def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
 
 
 def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
+    if not repository(root) and data_folder(root):
+        for kind, opener, name in folder_subjects(root, options):
+            yield Located(path=name, kind=kind, open=opener)
+        return
     has_text = False
     for path in _walk(root):
         for found in _file(path, str(path), options, is_named=False):
-            has_text = has_text or found.kind == FileKind.TEXT
+            has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
                 yield found
     is_repository = repository(root)
@@ -112,20 +118,26 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
         return
     kind = kind_of(path)
     if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
-        path, kind, is_named=is_named
+        path, kind, options, is_named=is_named
     ):
         yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
-    if kind is FileKind.TEXT:
+    if kind is FileKind.TEXT or (kind is FileKind.TEXT_AND_MODEL and is_named):
         yield Located(path=name, kind=kind, open=lambda: _one_file(path))
-    elif kind is FileKind.OTHER and not is_named:
+    if kind is FileKind.TEXT:
+        return
+    if kind is FileKind.OTHER and not is_named:
         yield Located(path=name, kind=kind, open=None)
     elif kind is not FileKind.TABLE:
         yield Located(path=name, kind=kind, open=lambda: ModelFile(name=name, path=path))
 
 
-def _is_wanted(path: Path, kind: FileKind, *, is_named: bool) -> bool:
-    """Whether arrays are data: those named on the command line, or such as hold ``X``."""
-    if kind is FileKind.TABLE or is_named:
+def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bool) -> bool:
+    """Whether arrays are data: those named on the command line, or such as hold ``X``.
+
+    Weights come in the same files: an archive without the arrays of a data set, or an array of
+    records, is a model only, unless the caller says which arrays to take.
+    """
+    if kind is FileKind.TABLE or (is_named and options.arrays != ScanOptions().arrays):
         return True
     import zipfile
 
@@ -133,44 +145,12 @@ def _is_wanted(path: Path, kind: FileKind, *, is_named: bool) -> bool:
         with zipfile.ZipFile(path) as archive:
             return "X.npy" in archive.namelist()
     except (OSError, ValueError, zipfile.BadZipFile):
-        return False
+        return is_named and is_plain_array(path)
 
 
 def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:
     """The subject that a table is, alone or beside the one it is held against."""
-    dataset = _table(path, options, is_named=is_named)
-    if options.reference is not None:
-        reference = _table(options.reference, options, is_named=True)
-        dataset = replace(dataset, reference=reference)
-    if options.train is not None:
-        train = _table(options.train, options, is_named=True)
-        return Splits(train=train, test=dataset)
-    if options.against is not None:
-        return Comparison(old=_table(options.against, options, is_named=True), new=dataset)
-    return dataset
-
-
-def _table(path: Path, options: ScanOptions, *, is_named: bool) -> Dataset:
-    from hauberk.formats.tables import open_table
-
-    if not is_named and not _has_columns(path, options):
-        return open_table(path, arrays=options.arrays)
-    return open_table(
-        path,
-        label=options.label,
-        sensitive=options.sensitive,
-        source=options.source,
-        annotator=options.annotator,
-        arrays=options.arrays,
-    )
-
-
-def _has_columns(path: Path, options: ScanOptions) -> bool:
-    """Whether a table found in a folder is one that the named columns are about."""
-    from hauberk.formats.tables import open_table
-
-    named = {options.label, options.source, options.annotator, *options.sensitive} - {None}
-    return named <= {column.name for column in open_table(path, arrays=options.arrays).columns}
+    return beside(open_data(path, options, is_named=is_named), options)
 
 
 def _one_file(path: Path) -> CodeTree:

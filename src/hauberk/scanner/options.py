@@ -18,6 +18,10 @@ class ScanOptions:
         train: Training rows that the scanned table is the test part of.
         against: An older version that the scanned table is compared with.
         reference: Rows of the same kind that somebody vouches for.
+        control: Real rows that a generator never saw, for a scanned table that was generated.
+        group: Column whose values may stand on one side of a split only.
+        time: Column by which all training rows come before the others.
+        min_group: Rows that each combination of ``sensitive`` must have; 0 asks nothing.
         arrays: Names of the features and of the labels in npz files.
         history: Whether the history of repositories is read too.
     """
@@ -29,5 +33,9 @@ class ScanOptions:
     train: Path | None = None
     against: Path | None = None
     reference: Path | None = None
+    control: Path | None = None
+    group: str | None = None
+    time: str | None = None
+    min_group: int = 0
     arrays: tuple[str, str] = ("X", "y")
     history: bool = True

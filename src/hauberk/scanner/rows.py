@@ -3,7 +3,8 @@
 Columns are ``path``, ``row``, ``control`` and ``score``; higher is more suspicious. One more
 line for each row has the control ``overall``: the chance that at least one of the controls is
 right about the row, as if they erred independently. Controls whose scores are no chances
-take part by rank: only their last hundredth counts, and never as much as a likely chance.
+take part with the rows that they would set aside, and else by rank: only their last hundredth
+counts, and never as much as a likely chance.
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ class RowScore:
 
 def row_scores(assessments: Iterable[Assessment]) -> Iterator[RowScore]:
     """All lines, by path, then control, then row; ``overall`` comes last."""
-    by_path: dict[str, list[tuple[str, list[float], bool]]] = {}
+    by_path: dict[str, list[tuple[str, list[float], list[float]]]] = {}
     for assessment in assessments:
         for scores in assessment.scores:
-            entry = (assessment.control, _values(scores), scores.is_chance)
+            values = _values(scores)
+            chances = values if scores.is_chance else _by_rank(values, scores.flagged_above)
+            entry = (assessment.control, values, chances)
             by_path.setdefault(scores.path, []).append(entry)
     for path in sorted(by_path):
         controls = sorted(by_path[path])
-        overall = (OVERALL, _overall([entry[1:] for entry in controls]), True)
-        for control, values, _ in [*controls, overall]:
+        overall = _overall([chances for _, _, chances in controls])
+        for control, values, _ in [*controls, (OVERALL, overall, overall)]:
             yield from (RowScore(path, row, control, score) for row, score in enumerate(values))
 
 
@@ -51,11 +54,10 @@ def _values(scores: RowScores) -> list[float]:
     return values
 
 
-def _overall(controls: Sequence[tuple[list[float], bool]]) -> list[float]:
-    n_rows = max(len(values) for values, _ in controls)
-    kept = [1.0] * n_rows
-    for values, is_chance in controls:
-        for row, chance in enumerate(values if is_chance else _by_rank(values)):
+def _overall(controls: Sequence[list[float]]) -> list[float]:
+    kept = [1.0] * max(len(chances) for chances in controls)
+    for chances in controls:
+        for row, chance in enumerate(chances):
             kept[row] *= 1.0 - min(max(chance, 0.0), _MOST)
     return [1.0 - part for part in kept]
 
@@ -65,13 +67,23 @@ _MOST = 1.0 - 1e-12
 
 _RANKED = 0.01
 _RANKED_CHANCE = 0.4
+_FLAGGED_CHANCE = 0.95
 
 
-def _by_rank(values: list[float]) -> list[float]:
-    """Scores of another scale as chances: the share of rows that score lower, near its end."""
+def _by_rank(values: list[float], flagged_above: float | None) -> list[float]:
+    """Scores of another scale as chances: by the share of rows that score lower, near its end.
+
+    Rows that their control would set aside are likely tampered with.
+    """
     first = {value: place for place, value in reversed(list(enumerate(sorted(values))))}
     shares = [first[value] / max(len(values), 1) for value in values]
-    return [max(0.0, share - (1 - _RANKED)) / _RANKED * _RANKED_CHANCE for share in shares]
+    ends = [max(0.0, share - (1 - _RANKED)) / _RANKED * _RANKED_CHANCE for share in shares]
+    if flagged_above is None:
+        return ends
+    return [
+        _FLAGGED_CHANCE + 0.05 * end if value > flagged_above else end
+        for value, end in zip(values, ends, strict=True)
+    ]
 
 
 def write_rows(rows: Iterable[RowScore], path: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, Splits
+from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, Splits, Synthesis
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Level, Outcome
 from hauberk.core.policy import Policy
@@ -25,6 +25,7 @@ _FOLDERS: tuple[tuple[type, str], ...] = (
     (Dataset, "dataset"),
     (Splits, "dataset"),
     (Comparison, "dataset"),
+    (Synthesis, "dataset"),
     (CodeTree, "code"),
 )
 """Type of a subject to the folder of its controls; only those that are met are imported."""

@@ -87,6 +87,22 @@ class DirectoryBlobs:
             stored += self._put_group(group)
         return tuple(stored)
 
+    def put_hashed(self, items: Iterable[tuple[Digest, bytes]]) -> None:
+        """Store bytes that the caller hashed already, so that they are not hashed twice.
+
+        A wrong digest would make a blob that no read accepts. Otherwise as `put_all`.
+        """
+        pending = iter(items)
+        while group := tuple(islice(pending, GROUP)):
+            with explained(self._root), ExitStack() as stack:
+                self._prepare()
+                written = []
+                for digest, data in group:
+                    temporary = stack.enter_context(Temporary(self._tmp, self._before))
+                    temporary.write((data,))
+                    written.append((temporary, digest))
+                self._publish(written)
+
     def _put_group(self, group: Iterable[Iterable[bytes]]) -> list[Digest]:
         with explained(self._root), ExitStack() as stack:
             self._prepare()
@@ -145,14 +161,14 @@ class DirectoryBlobs:
             TrustError: The bytes are others, or something else than a file lies there.
             UnavailableError: There are no such bytes.
         """
-        _check_range(start, end)
+        check_range(start, end)
         path = self._path(digest)
         with explained(path), os.fdopen(self._descriptor(digest), "rb", 0) as file:
             size = os.fstat(file.fileno()).st_size
             end = size if end is None else min(end, size)
             file.seek(start)
             pieces = _pieces(file.fileno(), max(end - start, 0))
-            yield from _checked(pieces, digest) if (start, end) == (0, size) else pieces
+            yield from checked(pieces, digest) if (start, end) == (0, size) else pieces
 
     def path(self, digest: Digest) -> Path:
         """Where the bytes lie, for a process that hashes them itself before it believes them."""
@@ -167,7 +183,7 @@ class DirectoryBlobs:
         """
         with explained(self._path(digest)), os.fdopen(self._descriptor(digest), "rb", 0) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        _compare(digest, found)
+        compare(digest, found)
 
     def _descriptor(self, digest: Digest) -> int:
         name = name_of(digest)
@@ -178,7 +194,7 @@ class DirectoryBlobs:
             ):
                 return open_regular(name, within=folder)
         except FileNotFoundError as error:
-            raise _absent(digest) from error
+            raise absent(digest) from error
 
     def size(self, digest: Digest) -> int:
         """Length in bytes of what is stored, intact or not."""
@@ -229,7 +245,7 @@ def _pieces(descriptor: int, left: int) -> Iterator[bytes]:
         yield piece
 
 
-def _checked(pieces: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
+def checked(pieces: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
     """``pieces``, the last one only after the whole has the right digest."""
     running = hashlib.sha256()
     held = b""
@@ -238,12 +254,17 @@ def _checked(pieces: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
             yield held
         running.update(piece)
         held = piece
-    _compare(digest, running.hexdigest())
+    compare(digest, running.hexdigest())
     if held:
         yield held
 
 
-def _compare(digest: Digest, found: str) -> None:
+def compare(digest: Digest, found: str) -> None:
+    """Hold the hexadecimal SHA-256 that was ``found`` against a digest.
+
+    Raises:
+        TrustError: They differ.
+    """
     if found != name_of(digest):
         raise TrustError(
             "the stored bytes are not those that were stored",
@@ -255,7 +276,8 @@ def _compare(digest: Digest, found: str) -> None:
         )
 
 
-def _absent(digest: Digest) -> UnavailableError:
+def absent(digest: Digest) -> UnavailableError:
+    """The error for bytes that are not there."""
     return UnavailableError(
         "the bytes are not in the store",
         subject=f"blob {digest}",
@@ -263,7 +285,12 @@ def _absent(digest: Digest) -> UnavailableError:
     )
 
 
-def _check_range(start: int, end: int | None) -> None:
+def check_range(start: int, end: int | None) -> None:
+    """Refuse what is no range of bytes.
+
+    Raises:
+        UsageError: It begins before 0 or runs backwards.
+    """
     if start < 0 or (end is not None and end < start):
         raise UsageError(
             "not a range of bytes",
@@ -291,6 +318,11 @@ class MemoryBlobs:
         """Store many blobs; their digests in order."""
         return tuple(self.put(chunks) for chunks in items)
 
+    def put_hashed(self, items: Iterable[tuple[Digest, bytes]]) -> None:
+        """Store bytes that the caller hashed already."""
+        with self._lock:
+            self._bytes.update((digest, bytes(data)) for digest, data in items)
+
     def has(self, digest: Digest) -> bool:
         """Whether the bytes are there."""
         name_of(digest)
@@ -298,15 +330,15 @@ class MemoryBlobs:
 
     def open(self, digest: Digest, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Stream bytes ``start`` to ``end``; a whole read is compared with the digest."""
-        _check_range(start, end)
+        check_range(start, end)
         data = self._find(digest)
         part = data[start:end]
         pieces = (part[at : at + CHUNK_BYTES] for at in range(0, len(part), CHUNK_BYTES))
-        yield from _checked(pieces, digest) if len(part) == len(data) else pieces
+        yield from checked(pieces, digest) if len(part) == len(data) else pieces
 
     def check(self, digest: Digest) -> None:
         """Compare a blob with its digest."""
-        _compare(digest, hashlib.sha256(self._find(digest)).hexdigest())
+        compare(digest, hashlib.sha256(self._find(digest)).hexdigest())
 
     def size(self, digest: Digest) -> int:
         """Length in bytes."""
@@ -329,4 +361,4 @@ class MemoryBlobs:
         try:
             return self._bytes[digest]
         except KeyError as error:
-            raise _absent(digest) from error
+            raise absent(digest) from error

@@ -109,13 +109,16 @@ class Cache:
         return self._store.root / "cache" / name[:2] / name
 
 
-def load_secret(folder: Path, *, project: Path, owner: int | None = None) -> bytes:
+def load_secret(
+    folder: Path, *, project: Path, owner: int | None = None, name: str = "cache.secret"
+) -> bytes:
     """The user's secret in the configuration folder; made where there is none.
 
     Args:
         folder: The configuration folder, ``~/.config/hauberk``.
         project: The project's folder, in which the secret must not lie.
         owner: User id that must own the secret; the caller's where it is not given.
+        name: Name of its file; each purpose has its own.
 
     Raises:
         ArtifactError: The file is no secret.
@@ -130,7 +133,7 @@ def load_secret(folder: Path, *, project: Path, owner: int | None = None) -> byt
             rule="steps can read the project; whoever has the secret can forge their results",
             hint="leave XDG_CONFIG_HOME at a folder of your own, outside every project",
         )
-    path = folder / "cache.secret"
+    path = folder / name
     with explained(path):
         if not os.path.lexists(path):
             _make_secret(folder, path)

@@ -136,6 +136,7 @@ def verify_chain(
     root: Root,
     required: Iterable[str] = (),
     witnessed: bool = False,
+    whole: bool = True,
 ) -> VerifiedChain:
     """Verify a release back to its sources by the twelve rules above.
 
@@ -146,6 +147,8 @@ def verify_chain(
         root: What is believed beforehand.
         required: Names of steps that must be there, beside those that the root asks for.
         witnessed: Whether a second place holds the log's heads; reported, not judged.
+        whole: Refuse where bytes of the chain are held nowhere. Away from the project, where
+            only what was released is at hand, rule 12 holds for that alone.
 
     Raises:
         TrustError: A rule is broken.
@@ -165,7 +168,7 @@ def verify_chain(
     ledger = handover.follow(steps, made, root.sources)  # 9
     handover.check_released(made, ledger)  # 10
     handover.check_tests(made, tests, ledger)  # 11
-    rehashed = handover.rehash(made, steps, ledger, places)  # 12
+    rehashed = handover.rehash(made, steps, ledger, places, whole=whole)  # 12
     return VerifiedChain(
         release=made,
         digest=top.digest,

@@ -155,9 +155,21 @@ def check_tests(made: Release, tests: Sequence[ModelTest], ledger: Ledger) -> No
 
 
 def rehash(
-    made: Release, steps: Sequence[Step], ledger: Ledger, places: Sequence[Place]
+    made: Release,
+    steps: Sequence[Step],
+    ledger: Ledger,
+    places: Sequence[Place],
+    *,
+    whole: bool = True,
 ) -> dict[str, tuple[str, ...]]:
     """Rule 12: hash the bytes again wherever they are held.
+
+    Args:
+        made: The release.
+        steps: Its steps, whose control results are looked for too.
+        ledger: Latest products of the chain.
+        places: Where to look.
+        whole: Refuse where no place holds something; else only what is released must be held.
 
     Returns:
         Name to the places that hold it.
@@ -168,19 +180,23 @@ def rehash(
     """
     kept = {source.name: source.digest for source in made.sources if source.kept}
     wanted = kept | ledger.products
-    rehashed = {name: _held(name, digest, places) for name, digest in sorted(wanted.items())}
     for step in steps:
         if step.assessments:
-            name = f"control results of {step.name}"
-            rehashed[name] = _held(name, step.assessments, places)
-    return rehashed
+            wanted[f"control results of {step.name}"] = step.assessments
+    return {
+        name: labels
+        for name, digest in sorted(wanted.items())
+        if (labels := _held(name, digest, places, required=whole or name in made.files))
+    }
 
 
-def _held(name: str, expected: Digest, places: Sequence[Place]) -> tuple[str, ...]:
+def _held(
+    name: str, expected: Digest, places: Sequence[Place], *, required: bool
+) -> tuple[str, ...]:
     found = held(places, name, expected)
     for label, digest in found:
         check(digest, expected, subject=f"{name} in the {label}")
-    if not found:
+    if not found and required:
         raise refusal(
             f"{name} is missing",
             subject=name,

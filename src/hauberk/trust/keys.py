@@ -55,11 +55,20 @@ class Algorithm(StrEnum):
 class Role(StrEnum):
     """What a key may sign for.
 
-    ``LIFECYCLE`` signs what steps did, ``RELEASE`` what is handed on to others.
+    ``LIFECYCLE`` signs what steps did, ``RELEASE`` what is handed on to others and what a
+    registry stages. ``PERSON`` is somebody's own key, which approves and governs; ``SNAPSHOT``
+    and ``TIMESTAMP`` keep a registry's state fresh and can do nothing else.
     """
 
     LIFECYCLE = "lifecycle"
     RELEASE = "release"
+    PERSON = "person"
+    SNAPSHOT = "snapshot"
+    TIMESTAMP = "timestamp"
+
+
+STATEMENT_ROLES = (Role.LIFECYCLE, Role.RELEASE)
+"""Roles that sign statements; a root of trust names keys for these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,19 +239,13 @@ def save(pair: KeyPair, folder: Path, role: Role, label: Label) -> Path:
 
 
 def _save_card(public: PublicKey, folder: Path, role: Role, label: Label) -> None:
-    card = {
-        "algorithm": str(public.algorithm),
-        "key_id": public.key_id,
-        "label": {"custodian": label.custodian, "machine": label.machine},
-        "public": public.pem,
-    }
-    write(folder / f"{role}.json", canonical_json(card), 0o644)
+    write(folder / f"{role}.json", card(public, label), 0o644)
 
 
 def make_missing(
     folder: Path,
     label: Label,
-    roles: Sequence[Role] = tuple(Role),
+    roles: Sequence[Role] = STATEMENT_ROLES,
     algorithm: Algorithm = Algorithm.ECDSA_P256,
 ) -> tuple[Role, ...]:
     """Make a key for every one of ``roles`` that has none yet.
@@ -280,7 +283,15 @@ def load(folder: Path, role: Role, *, user: int | None = None) -> KeyPair:
     """
     path = folder / f"{role}.pem"
     owner = os.geteuid() if user is None else user
-    data = _read_private(path, owner)
+    return read_pair(_read_private(path, owner))
+
+
+def read_pair(data: bytes) -> KeyPair:
+    """The key in PEM.
+
+    Raises:
+        ArtifactError: It is no private key of a known kind, or encrypted.
+    """
     try:
         key = _private(data, password=None, pem=True)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -288,6 +299,24 @@ def load(folder: Path, role: Role, *, user: int | None = None) -> KeyPair:
     if not isinstance(key, (ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)):
         raise _no_key(type(key).__name__.lstrip("_"))
     _algorithm(key.public_key())
+    return _pair(key)
+
+
+def read_private(path: Path) -> KeyPair:
+    """The key pair in a file of PEM without password, which must be private to its owner.
+
+    Raises:
+        ArtifactError: It is no key of a known kind.
+        TrustError: Others can reach it.
+        UnavailableError: It cannot be read.
+    """
+    data = _read_private(path, os.geteuid())
+    try:
+        key = _private(data, password=None, pem=True)
+    except (ValueError, TypeError) as error:
+        raise _no_key("no private key without password") from error
+    if not isinstance(key, (ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)):
+        raise _no_key("a key of another kind")
     return _pair(key)
 
 
@@ -301,15 +330,36 @@ def load_public(folder: Path, role: Role) -> tuple[PublicKey, Label]:
     path = folder / f"{role}.json"
     try:
         with open_regular(path) as file:
-            card = parse_json(os.read(file, MAX_KEY_BYTES + 1), max_bytes=MAX_KEY_BYTES)
+            data = os.read(file, MAX_KEY_BYTES + 1)
     except UnavailableError as error:
         raise _missing(path, error.found) from error
-    if not isinstance(card, dict) or not isinstance(card.get("public"), str):
+    return read_card(data)
+
+
+def read_card(data: bytes) -> tuple[PublicKey, Label]:
+    """The public half that `card` wrote, with its label.
+
+    Raises:
+        ArtifactError: It is none, or names another key than it holds.
+    """
+    value = parse_json(data, max_bytes=MAX_KEY_BYTES)
+    if not isinstance(value, dict) or not isinstance(value.get("public"), str):
         raise _no_key("no public half")
-    key = read_public(card["public"])
-    if card.get("key_id") != key.key_id:
+    key = read_public(value["public"])
+    if value.get("key_id") != key.key_id:
         raise _no_key("a key with the id of another")
-    return key, read_label(card.get("label"))
+    return key, read_label(value.get("label"))
+
+
+def card(public: PublicKey, label: Label) -> bytes:
+    """A public half with its label as a file that is handed to others."""
+    document = {
+        "algorithm": str(public.algorithm),
+        "key_id": public.key_id,
+        "label": {"custodian": label.custodian, "machine": label.machine},
+        "public": public.pem,
+    }
+    return canonical_json(document)
 
 
 def read_label(value: Any) -> Label:

@@ -35,7 +35,7 @@ from typing import Final, TypeVar
 from hauberk.errors import HauberkError, InternalError, TrustError, UnavailableError, UsageError
 from hauberk.trust import merkle
 from hauberk.trust.audit import Audit, audit
-from hauberk.trust.checkpoint import Check, Head, Sign, check_name, make_note
+from hauberk.trust.checkpoint import Check, Head, Note, Sign, check_name, make_note
 from hauberk.trust.durable import Before, explained, make_folder, proceed, sweep
 from hauberk.trust.examine import examine
 from hauberk.trust.heads import HeadsFile
@@ -369,11 +369,15 @@ class Log:
                 self._heads.add(note)
         return note
 
-    def witness(self, path: Path) -> Head:
+    def witness(self, path: Path, *, mark: Callable[[Note], bytes] | None = None) -> Head:
         """Carry the newest signed head to the file at ``path``, in a second place.
 
         The second place is one that whoever can write to the log cannot write to, at least
         not unseen: another host, another account, write-once storage.
+
+        Args:
+            path: The file.
+            mark: Adds the witness's own line; see `cosign`.
 
         Raises:
             TrustError: The log no longer holds what the witness has seen.
@@ -388,7 +392,7 @@ class Log:
         seen = place.newest()
         if seen is not None:
             self._check_extends(seen.head, newest.head)
-        place.add(newest.raw)
+        place.add(newest.raw if mark is None else mark(newest))
         return newest.head
 
     def _check_extends(self, seen: Head, new: Head) -> None:

@@ -19,7 +19,7 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,15 @@ def _problem(path: str) -> str | None:
 
 def _folded(path: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
+
+
+def of_entries(entries: Iterable[Entry]) -> Manifest:
+    """A manifest of entries in any order.
+
+    Raises:
+        ArtifactError: A path is refused, two paths may be one, or there are too many.
+    """
+    return _checked(replace(entry, path=check_path(entry.path)) for entry in entries)
 
 
 def _checked(entries: Iterable[Entry]) -> Manifest:

@@ -45,7 +45,12 @@ def check_name(name: str) -> str:
     return name
 
 
-def _check_value(name: str, value: bytes | None) -> None:
+def check_value(name: str, value: bytes | None) -> None:
+    """Refuse a value that is too large for a pointer.
+
+    Raises:
+        UsageError: It is.
+    """
     if value is not None and len(value) > MAX_VALUE_BYTES:
         raise UsageError(
             "too large for a pointer",
@@ -56,7 +61,12 @@ def _check_value(name: str, value: bytes | None) -> None:
         )
 
 
-def _compare(name: str, found: str | None, expect: str | None) -> None:
+def refuse_stale(name: str, found: str | None, expect: str | None) -> None:
+    """Hold the tag that was ``found`` against the one that a swap presents.
+
+    Raises:
+        TrustError: They differ: somebody else was first.
+    """
     if found != expect:
         raise TrustError(
             "somebody else changed the pointer first; nothing was written",
@@ -105,11 +115,11 @@ class SqlitePointers:
             UnavailableError: The disk is full or the database stays locked.
         """
         check_name(name)
-        _check_value(name, value)
+        check_value(name, value)
         tag = None if value is None else secrets.token_hex(16)
         with self._database.write() as connection:
             row = connection.execute("SELECT tag FROM pointers WHERE name = ?", (name,)).fetchone()
-            _compare(name, None if row is None else row[0], expect)
+            refuse_stale(name, None if row is None else row[0], expect)
             if tag is None:
                 connection.execute("DELETE FROM pointers WHERE name = ?", (name,))
             else:
@@ -148,10 +158,10 @@ class MemoryPointers:
     def swap(self, name: str, value: bytes | None, *, expect: str | None) -> str | None:
         """Set or remove ``name`` if its tag is still ``expect``."""
         check_name(name)
-        _check_value(name, value)
+        check_value(name, value)
         with self._lock:
             current = self._pointers.get(name)
-            _compare(name, None if current is None else current.tag, expect)
+            refuse_stale(name, None if current is None else current.tag, expect)
             if value is None:
                 self._pointers.pop(name, None)
                 return None

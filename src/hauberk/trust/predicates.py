@@ -1,4 +1,4 @@
-"""Predicates: the four things Hauberk signs, as nouns and in the field's formats.
+"""Predicates: the things Hauberk signs, as nouns and in the field's formats.
 
 =============  =============================================================  ===============
 noun           predicate type                                                 signed for role
@@ -32,6 +32,7 @@ PROVENANCE = "https://slsa.dev/provenance/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 SUMMARY = "https://slsa.dev/verification_summary/v1"
 RELEASE = "urn:hauberk:release:v1"
+DATA_VERSION = "urn:hauberk:data-version:v1"  # spelt and read by `trust.versions`
 STEP_BUILD = "urn:hauberk:step:v1"
 RUNNER = "urn:hauberk:runner:v1"
 SLSA_VERSION = "1.2"

@@ -38,6 +38,7 @@ from hauberk.trust.canonical import canonical_json, parse_json
 from hauberk.trust.digest import parse_digest
 from hauberk.trust.fields import Fields, misfit
 from hauberk.trust.keys import (
+    STATEMENT_ROLES,
     KeyId,
     Label,
     PublicKey,
@@ -48,6 +49,7 @@ from hauberk.trust.keys import (
 )
 from hauberk.trust.policy import policy_document, read_policy
 from hauberk.trust.private_files import is_there, make_folder, write
+from hauberk.trust.registry.anchor import Anchor, anchor_document, read_anchor
 
 FORMAT = "urn:hauberk:root:v1"
 MAX_ROOT_BYTES = 1 << 20
@@ -105,6 +107,7 @@ class Root:
         steps: Steps that every chain must have, beside those that the caller asks for.
         sources: Name to digest of sources that must be these, wherever a chain uses them.
         state: How it came to be believed.
+        registry: The model registry of the project, where one is pinned.
     """
 
     project: str
@@ -117,6 +120,7 @@ class Root:
     steps: tuple[str, ...] = ()
     sources: Mapping[str, Digest] = field(default_factory=dict)
     state: Pin = Pin.PINNED
+    registry: Anchor | None = None
 
     def keys(self, role: Role) -> RoleKeys:
         """The keys of a role.
@@ -277,7 +281,12 @@ def _no_root(path: Path) -> UnavailableError:
 
 
 def own_root(
-    project: str, folder: Path, *, policy: Policy, tool_floor: str, roles: Iterable[Role] = Role
+    project: str,
+    folder: Path,
+    *,
+    policy: Policy,
+    tool_floor: str,
+    roles: Iterable[Role] = STATEMENT_ROLES,
 ) -> Root:
     """A root that trusts the keys of one folder, for their owner to pin.
 
@@ -344,6 +353,7 @@ def version_order(text: str) -> tuple[tuple[int, ...], bool]:
 
 def to_json(root: Root) -> bytes:
     """The canonical spelling of a root."""
+    registry = {} if root.registry is None else {"registry": anchor_document(root.registry)}
     return canonical_json(
         {
             "format": FORMAT,
@@ -358,6 +368,7 @@ def to_json(root: Root) -> bytes:
             "tool_floor": root.tool_floor,
             "version": root.version,
         }
+        | registry
     )
 
 
@@ -389,19 +400,23 @@ _ROOT_KEYS = (
 
 
 def from_json(data: bytes) -> Root:
-    """The root spelt by ``data``; every field must be there, so that none is lost unseen.
+    """The root spelt by ``data``.
+
+    Every field but ``registry`` must be there, so that none is lost unseen.
 
     Raises:
         ArtifactError: It is none.
     """
-    fields = Fields.of(parse_json(data, max_bytes=MAX_ROOT_BYTES), "root").only(*_ROOT_KEYS)
+    fields = Fields.of(parse_json(data, max_bytes=MAX_ROOT_BYTES), "root").only(
+        *_ROOT_KEYS, "registry"
+    )
     if fields.text("format") != FORMAT:
         raise misfit("root.format", FORMAT, fields.text("format"))
     version_order(fields.text("tool_floor"))
     return Root(
         project=fields.text("project"),
         version=fields.count("version"),
-        roles=_read_roles(fields.object("roles").only(*(role.value for role in Role))),
+        roles=_read_roles(fields.object("roles").only(*STATEMENT_ROLES)),
         policy=_read_floor(fields),
         tool_floor=fields.text("tool_floor"),
         release_floor=fields.count("release_floor"),
@@ -411,6 +426,7 @@ def from_json(data: bytes) -> Root:
             name: parse_digest(value) for name, value in fields.object("sources").values.items()
         },
         state=fields.choice("state", Pin),
+        registry=read_anchor(fields.object("registry")) if "registry" in fields.values else None,
     )
 
 
@@ -425,7 +441,9 @@ def _read_floor(fields: Fields) -> Policy:
 
 def _read_roles(fields: Fields) -> dict[Role, RoleKeys]:
     return {
-        role: _read_role(fields.object(role.value)) for role in Role if role.value in fields.values
+        role: _read_role(fields.object(role.value))
+        for role in STATEMENT_ROLES
+        if role.value in fields.values
     }
 
 

@@ -47,14 +47,21 @@ from hauberk.trust.digest import check, digest_bytes, digest_file, digest_tree, 
 from hauberk.trust.dsse import Envelope
 from hauberk.trust.fields import Fields
 from hauberk.trust.keys import KeyPair, PublicKey, Role
-from hauberk.trust.predicates import PROVENANCE, RELEASE, SUMMARY, TEST_RESULT
+from hauberk.trust.predicates import DATA_VERSION, PROVENANCE, RELEASE, SUMMARY, TEST_RESULT
 from hauberk.trust.statement import PAYLOAD_TYPE, parse
 
 SIGNS: Mapping[Role, frozenset[str]] = {
-    Role.LIFECYCLE: frozenset({PROVENANCE, TEST_RESULT, SUMMARY}),
+    Role.LIFECYCLE: frozenset({PROVENANCE, TEST_RESULT, SUMMARY, DATA_VERSION}),
     Role.RELEASE: frozenset({RELEASE}),
 }
-"""Predicate types that each role may sign."""
+"""Predicate types that each role may sign; a role that is not named here signs none."""
+
+METADATA: Mapping[Role, str] = {
+    Role.RELEASE: "targets",
+    Role.SNAPSHOT: "snapshot",
+    Role.TIMESTAMP: "timestamp",
+}
+"""Kind of a registry's metadata that each role may sign here; persons sign theirs themselves."""
 
 HEAD_SIGNER = "hauberk"
 """Name on the signature line of a log's head."""
@@ -165,6 +172,20 @@ class Signer:
             raise UsageError(f"this run may not sign as {role}", subject=role.value)
         request = {"head": base64.b64encode(text).decode(), "role": role.value}
         return _bytes(self._ask(request), "line")
+
+    def sign_metadata(self, role: Role, payload: bytes) -> bytes:
+        """A bare signature over the signed part of a registry's metadata.
+
+        Raises:
+            UsageError: The signer was started without that role.
+            TrustError: The role may not sign metadata of this kind.
+            ArtifactError: It is no metadata.
+            UnavailableError: The signer has ended or takes too long.
+        """
+        if role not in self.public:
+            raise UsageError(f"this run may not sign as {role}", subject=role.value)
+        request = {"metadata": base64.b64encode(payload).decode(), "role": role.value}
+        return _bytes(self._ask(request), "signature")
 
     def close(self) -> None:
         """End the process and wait for it."""
@@ -278,6 +299,8 @@ def serve(connection: socket.socket, pairs: Mapping[Role, KeyPair]) -> None:
 def _answer_to(request: Fields, pairs: Mapping[Role, KeyPair]) -> dict[str, str]:
     if "head" in request.values:
         return {"line": base64.b64encode(_serve_head(request, pairs)).decode()}
+    if "metadata" in request.values:
+        return {"signature": base64.b64encode(_serve_metadata(request, pairs)).decode()}
     return {"envelope": base64.b64encode(_serve_one(request, pairs)).decode()}
 
 
@@ -295,6 +318,24 @@ def _serve_head(request: Fields, pairs: Mapping[Role, KeyPair]) -> bytes:
             found=role.value,
         )
     return signing_with(HEAD_SIGNER, [pairs[role]])(text)
+
+
+def _serve_metadata(request: Fields, pairs: Mapping[Role, KeyPair]) -> bytes:
+    """Sign a registry's metadata of the one kind that the role may sign, without delegations."""
+    request.only("metadata", "role")
+    role, payload = request.choice("role", Role), _bytes(request, "metadata")
+    said = Fields.of(parse_json(payload), "metadata")
+    kind = said.text("_type")
+    if role not in pairs or METADATA.get(role) != kind or "delegations" in said.values:
+        raise TrustError(
+            f"role {role} may not sign this metadata",
+            subject=ascii(kind)[:200],
+            rule="every role signs its own kind of metadata, and hands no trust on",
+            expected=METADATA.get(role, "nothing"),
+            found=ascii(kind)[:200] + (" with delegations" * ("delegations" in said.values)),
+            hint="persons sign delegations themselves, with hauberk registry",
+        )
+    return pairs[role].sign(payload)
 
 
 def _serve_one(request: Fields, pairs: Mapping[Role, KeyPair]) -> bytes:
@@ -315,12 +356,14 @@ def sign_checked(
         UnavailableError: Bytes are missing.
     """
     said = parse(payload)
-    if role not in pairs or said.predicate_type not in SIGNS[role]:
+    if role not in pairs or said.predicate_type not in SIGNS.get(role, ()):
         raise TrustError(
             f"role {role} may not sign this",
             subject=said.predicate_type[:200],
             rule="every role signs its own predicates only",
-            expected=", ".join(sorted(SIGNS[role])) if role in pairs else "a role with a key",
+            expected=", ".join(sorted(SIGNS.get(role, ())))
+            if role in pairs
+            else "a role with a key",
             found=said.predicate_type[:200],
             hint="ask for the role that answers for this statement",
         )

@@ -2,8 +2,8 @@
 
     .hauberk/
     ├─ format            name and version of this layout
-    ├─ blobs/            immutable bytes by digest
-    ├─ pointers.sqlite   the few names that change
+    ├─ blobs/            immutable bytes by digest; copies where `backends` name a server
+    ├─ pointers.sqlite   the few names that change, unless `backends` name a database
     ├─ log/              the append-only log with its signed heads
     ├─ cache/            authenticated results of steps
     ├─ runs/             one record per run
@@ -29,10 +29,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hauberk.core.artifact import Digest
 from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
+from hauberk.trust.backends import Backends, of_project
 from hauberk.trust.blobs import DirectoryBlobs
 from hauberk.trust.durable import (
     CHUNK_BYTES,
@@ -54,6 +55,12 @@ from hauberk.trust.lock import Waiting, held, silent
 from hauberk.trust.log import Log
 from hauberk.trust.pointers import SqlitePointers
 
+if TYPE_CHECKING:
+    from hauberk.core.ports import Pointers
+    from hauberk.trust.mirror import MirroredBlobs
+    from hauberk.trust.postgres import Postgres
+
+LOCAL: Final = Backends()
 NAME: Final = ".hauberk"
 FORMAT: Final = 1
 LOCK_TIMEOUT_S: Final = 600.0
@@ -77,6 +84,7 @@ class Store:
         tmp: Folder of temporaries; only `scratch` makes folders in it that are not swept.
         recovered: Names of leftovers that opening removed.
         read_only: Whether nothing in it will be changed.
+        backends: Servers that hold blobs and pointers for everybody who shares the project.
     """
 
     def __init__(
@@ -86,15 +94,43 @@ class Store:
         read_only: bool = False,
         recovered: tuple[str, ...] = (),
         before: Before = proceed,
+        backends: Backends = LOCAL,
     ) -> None:
         self.root = root
+        self.backends = backends
         self.read_only = read_only
         self.recovered = recovered
         self.runs = root / "runs"
         self.tmp = root / "tmp"
-        self.blobs = DirectoryBlobs(root / "blobs", tmp=self.tmp, before=before)
-        self.pointers = SqlitePointers(root / "pointers.sqlite", read_only=read_only)
+        self.blobs = self._open_blobs(before)
+        self.pointers = self._open_pointers()
         self._before = before
+
+    def _open_blobs(self, before: Before) -> DirectoryBlobs | MirroredBlobs:
+        near = DirectoryBlobs(self.root / "blobs", tmp=self.tmp, before=before)
+        far = self.backends.open_blobs(before=before)
+        if far is None:
+            return near
+        from hauberk.trust.mirror import MirroredBlobs
+
+        return MirroredBlobs(near, far, read_only=self.read_only)
+
+    def _open_pointers(self) -> Pointers:
+        if (database := self.database) is not None:
+            from hauberk.trust.postgres import PostgresPointers
+
+            return PostgresPointers(database, read_only=self.read_only)
+        beside = self.backends.open_object_pointers()
+        if beside is None:
+            return SqlitePointers(self.root / "pointers.sqlite", read_only=self.read_only)
+        if not self.read_only:
+            beside.probe()
+        return beside
+
+    @cached_property
+    def database(self) -> Postgres | None:
+        """The database of pointers and index, where the project names one."""
+        return self.backends.database
 
     @cached_property
     def log(self) -> Log:
@@ -116,6 +152,7 @@ class Store:
         read_only: bool = False,
         owner: int | None = None,
         before: Before = proceed,
+        backends: Backends | None = None,
     ) -> Store:
         """Open the store of the project at ``project_root``.
 
@@ -126,6 +163,8 @@ class Store:
                 mounted copy.
             owner: User id that must own the store; the caller's where it is not given.
             before: Hook asked before each step that writes.
+            backends: Servers that hold blobs and pointers; those that the project's file and
+                the environment name where it is not given.
 
         Raises:
             ArtifactError: The folder is no store, or a damaged one.
@@ -140,7 +179,13 @@ class Store:
             _check_folders(root, os.geteuid() if owner is None else owner)
             _check_format(root)
             swept = () if read_only else sweep(root / "tmp")
-        return cls(root, read_only=read_only, recovered=swept, before=before)
+        return cls(
+            root,
+            read_only=read_only,
+            recovered=swept,
+            before=before,
+            backends=of_project(root.parent) if backends is None else backends,
+        )
 
     def lock(
         self, *, timeout_s: float = LOCK_TIMEOUT_S, waiting: Waiting = silent

@@ -115,16 +115,17 @@ class BackdoorTriggers(Check[Dataset]):
         if case.opinions.vetted is not None:
             chance = np.maximum(chance, _refuted(case))
         scores = case.scattered(chance).tolist()
+        crowds = [] if found else list(self._crowded(subject, case, doubt))
         yield RowScores(
             path=subject.name,
             n_rows=case.everyone.n_rows,
             read=lambda: iter([(0, scores)]),
             is_chance=True,
+            flagged_above=0.5 if found or crowds else None,
         )
         for suspect in _distinct(found)[:_MAX_FINDINGS]:
             yield _finding(subject, case, suspect, self._threshold(suspect))
-        if not found:
-            yield from self._crowded(subject, case, doubt)
+        yield from crowds
 
     def _suspects(self, case: Case) -> list[Suspect]:
         if case.rows.images is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,7 +70,8 @@ class InputDrift(Check[Window]):
         if live.rows < MIN_ROWS:
             message = f"only {live.rows} live rows; from {MIN_ROWS} on they say something"
             raise NotApplicable(message)
-        yield from self.findings(training, live, self.distances(training, live))
+        for finding in self.findings(training, live, self.distances(training, live)):
+            yield replace(finding, path=subject.live.name)
 
     def distances(self, training: Profile, live: Profile) -> tuple[ColumnDistance, ...]:
         """How far each column is from training, drifted or not."""

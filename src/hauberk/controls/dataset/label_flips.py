@@ -96,13 +96,15 @@ class LabelFlips(Check[Dataset]):
         rates = self._rates(changes, _share(belief, case.labels, changes), case.n_classes)
         chance = chance_of_change(belief, case.labels, rates)
         scores = case.scattered(chance).tolist()
+        is_alarming = self._is_alarming(changes)
         yield RowScores(
             path=subject.name,
             n_rows=case.everyone.n_rows,
             read=lambda: iter([(0, scores)]),
             is_chance=True,
+            flagged_above=0.5 if is_alarming else None,
         )
-        if self._is_alarming(changes):
+        if is_alarming:
             yield _finding(subject, case.known, chance, changes, list(case.rows.classes))
 
     def _rates(self, changes: Changes, share: float, n_classes: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,12 +16,11 @@ from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError, LimitError, UnavailableError
 from hauberk.formats.archives import Ledger, Trouble, TroubleKind
 from hauberk.formats.contents import PLAIN, TAIL, Kind, Part, contents
-from hauberk.formats.onnx_files import read_onnx
+from hauberk.formats.model_judgement import is_judged, judge_part
 from hauberk.formats.pickle_events import Embedded, Ended, Imported
 from hauberk.formats.pickle_judgement import Grade, Remark, judge
-from hauberk.formats.pickle_values import printable
 from hauberk.formats.pickles import MAX_OPCODES, read_pickle
-from hauberk.formats.safetensors import problems_of
+from hauberk.formats.remarks import Nested
 from hauberk.formats.skops_files import skops_names
 from hauberk.formats.spans import Span, open_span
 
@@ -52,9 +51,6 @@ _REMEDY = {
     Grade.UNKNOWN: "Find out what this name does when it is loaded, and list it in the policy "
     "with an owner and a reason.",
 }
-_DOMAINS = frozenset(
-    {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", "com.microsoft"}
-)
 
 
 @dataclass(slots=True)
@@ -103,10 +99,16 @@ class UnsafeOpcodes(Check[ModelFile]):
     to run code is critical and shown decoded; a structure that no honest writer makes is
     high; a name that nobody has reviewed is a medium finding for a person to decide.
 
+    Other formats have readers of their own, which load nothing either: graphs of ONNX,
+    TensorFlow and TensorFlow Lite by their operators, Keras and HDF5 by the classes, code and
+    files that they name, GGUF by its places and chat templates, configurations of hubs by the
+    code, templates and prompts that they bring. Archives are opened at any depth, within a
+    budget.
+
     Limits:
         A listed class is trusted with any state, unless its library turns state into code.
-        Code inside TorchScript archives, Keras, HDF5, SavedModel, GGUF and TensorFlow Lite
-        files is not read: those end as not assessed. Triggers hidden in weights are invisible
+        What the readers of other formats do not follow (compressed heaps of HDF5, encrypted
+        members, unknown formats) ends as not assessed. Triggers hidden in weights are invisible
         here. Whether the loading machine has a module that answers to a listed name with
         other code is the business of locked environments.
 
@@ -132,7 +134,14 @@ class UnsafeOpcodes(Check[ModelFile]):
     """
 
     title: ClassVar[str] = "Model file that runs code when it is loaded"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("EX-1"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (
+        ThreatId("EX-1"),
+        ThreatId("EX-4"),
+        ThreatId("EX-5"),
+        ThreatId("EX-9"),
+        ThreatId("EX-10"),
+        ThreatId("XC-3"),
+    )
     subject: ClassVar[type] = ModelFile
 
     max_unpacked_bytes: int = 8 << 30
@@ -196,11 +205,13 @@ def _read(
             _note_trouble(part, reading, is_constant=is_constant)
         elif part.kind is Kind.PICKLE:
             _read_pickle(part, reading, is_constant=is_constant)
+        elif is_judged(part.kind) and not is_constant:
+            _judge(part, reading)
         elif not is_constant:
             _READERS.get(part.kind, _judged)(part, reading)
 
 
-def _note_trouble(trouble: Trouble, reading: _Reading, *, is_constant: bool) -> None:
+def _note_trouble(trouble: Trouble, reading: _Reading, *, is_constant: bool = False) -> None:
     if trouble.kind is TroubleKind.UNREAD:
         if not is_constant:
             reading.unread.append(_where(trouble.inner, trouble.reason))
@@ -261,23 +272,16 @@ def _unreadable(part: Part, reading: _Reading) -> None:
     _carve(part, reading)
 
 
-def _safetensors(part: Part, reading: _Reading) -> None:
+def _judge(part: Part, reading: _Reading) -> None:
+    """A format with a reader of its own."""
     reading.judged += 1
-    for problem in problems_of(part.span):
-        reading.note(Remark(Grade.EVASIVE, problem, problem, 0), part.inner)
-
-
-def _onnx(part: Part, reading: _Reading) -> None:
-    reading.judged += 1
-    summary = read_onnx(part.span)
-    brought = {domain for domain, _ in summary.functions}
-    for domain in sorted({domain for domain, _ in summary.operators} - brought - _DOMAINS):
-        text = f"needs operators of {printable(domain)!r}, which a library outside must bring"
-        reading.note(Remark(Grade.UNKNOWN, domain, text, 0), part.inner)
-    for place in sorted(summary.external):
-        if _leads_out(place):
-            text = f"reads tensors from {printable(place)!r}, outside of its folder"
-            reading.note(Remark(Grade.EVASIVE, place, text, 0), part.inner)
+    for said in judge_part(part):
+        if isinstance(said, Trouble):
+            _note_trouble(replace(said, inner=(*part.inner, *said.inner)), reading)
+        elif isinstance(said, Nested):
+            _read(said.span, "", reading, (*part.inner, said.name), is_constant=True)
+        else:
+            reading.note(said, part.inner)
 
 
 def _skops(part: Part, reading: _Reading) -> None:
@@ -287,14 +291,8 @@ def _skops(part: Part, reading: _Reading) -> None:
             reading.note(remark, part.inner)
 
 
-def _leads_out(place: str) -> bool:
-    return place.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", place) or ":" in place[:2]
-
-
 _READERS: dict[Kind, Callable[[Part, _Reading], None]] = {
     Kind.STORAGE: _storage,
-    Kind.SAFETENSORS: _safetensors,
-    Kind.ONNX: _onnx,
     Kind.SKOPS: _skops,
     Kind.TEXT: _foreign,
     Kind.FOREIGN: _foreign,
@@ -337,7 +335,7 @@ def _findings(reading: _Reading) -> Iterator[Finding]:
             confidence=0.5 if remark.grade is Grade.UNKNOWN else 1.0,
             remedy=_REMEDY[remark.grade],
             location=Location(offset=remark.offset, inner=inner),
-            evidence=Evidence(facts={"grade": remark.grade.name.lower()}),
+            evidence=Evidence(facts={"grade": remark.grade.name.lower(), "about": remark.about}),
         )
 
 

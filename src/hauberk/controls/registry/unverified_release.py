@@ -33,7 +33,8 @@ class UnverifiedRelease(Check[RegistryEntry]):
     Limits:
         A client that has never seen a newer release cannot tell an old genuine one from the
         newest: releases do not expire, so withholding updates (a freeze) passes until the
-        client learns of a newer number by another way.
+        client learns of a newer number by another way. A registry with signed metadata closes
+        that; `hauberk.controls.registry.unverified_channel` reads one.
 
     References:
         Samuel, Mathewson, Cappos and Dingledine (2010), Survivable key compromise in software
@@ -41,7 +42,11 @@ class UnverifiedRelease(Check[RegistryEntry]):
     """
 
     title: ClassVar[str] = "A registry's name points at an unverified release"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("RG-1"), ThreatId("VD-2"))
+    threats: ClassVar[tuple[ThreatId, ...]] = (
+        ThreatId("RG-1"),
+        ThreatId("VD-2"),
+        ThreatId("MS-2"),
+    )
     subject: ClassVar[type] = RegistryEntry
 
     def check(self, subject: RegistryEntry) -> Iterator[Finding | RowScores]:
@@ -54,6 +59,8 @@ class UnverifiedRelease(Check[RegistryEntry]):
         root = subject.trusted.get("root")
         if not isinstance(root, Root):
             raise NotApplicable("the client pinned no root of trust")
+        if "registry" in subject.trusted:
+            raise NotApplicable("the client reads a registry with signed metadata")
         chain = verified(subject, root)
         release = chain.release
         floor = int(subject.trusted.get("sequence", 0))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hauberk import __version__
 from hauberk.core.lifecycle import Component
-from hauberk.core.record import Section, StepReport, StepState
+from hauberk.core.record import PACKAGES, Section, StepReport, StepState
 from hauberk.errors import UsageError
 from hauberk.isolation import Grants, Limits, interpreter_grants, run
 from hauberk.trust.canonical import canonical_json
@@ -90,12 +90,18 @@ def work(shop: Workshop) -> StepReport:
         summary=f"Python {found.python} with {len(found.packages)} packages"
         + (f", {', '.join(locks)}" if locks else ", no lock file"),
         outputs={"environment": shop.shared.lock, **locks},
-        sections=(Section(title="Environment", rows=rows),),
+        sections=(Section(title="Environment", rows=rows), _packages(found)),
     )
     if shop.settings.table(Component.PIPELINE).require_lock and not locks:
         reason = "no requirement or lock file: " + ", ".join(LOCK_FILES)
         return replace(report, state=StepState.REFUSED, reason=reason)
     return report
+
+
+def _packages(found: Environment) -> Section:
+    """Name and version of each package; the bill of materials is made from it."""
+    parts = (item.partition("==") for item in found.packages)
+    return Section(title=PACKAGES, rows=tuple((name, version) for name, _, version in parts))
 
 
 def _environment(shop: Workshop) -> Environment:

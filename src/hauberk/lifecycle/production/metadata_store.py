@@ -9,15 +9,21 @@ decision, and ``rebuild`` makes it again from the log.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Section, StepReport, StepState
+from hauberk.errors import UsageError
 from hauberk.lifecycle import reporting
 from hauberk.lifecycle.log_check import judged_log
+from hauberk.lifecycle.production.metadata_door import SECRET
+from hauberk.lifecycle.production.metadata_events import checked
+from hauberk.lifecycle.production.metadata_runs import trace_place
+from hauberk.trust.cache import load_secret
 from hauberk.trust.canonical import canonical_json
 from hauberk.trust.digest import digest_bytes
+from hauberk.trust.sealing import seal
 
 if TYPE_CHECKING:
     from hauberk.lifecycle.workshop import Workshop
@@ -25,7 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TABLE:
-    """``[metadata-store]``; nothing to set yet."""
+    """``[metadata-store]``.
+
+    Attributes:
+        notes: Name to text, logged with every run.
+        traces: Products of steps with one sensitive evaluation trace a line; each is sealed
+            before it is logged, and read only with a grant.
+    """
+
+    notes: dict[str, str] = field(default_factory=dict)
+    traces: tuple[str, ...] = ()
 
 
 def work(shop: Workshop) -> StepReport:
@@ -33,7 +48,7 @@ def work(shop: Workshop) -> StepReport:
     from hauberk.lifecycle.production import metadata_index
 
     before = judged_log(shop.store, shop.signing.root)
-    events = [canonical_json(event) for event in _events(shop)]
+    events = [canonical_json(checked(event)) for event in _events(shop)]
     receipt = shop.store.log.append(events)
     head = shop.signing.sign_head(shop.store)
     index = metadata_index.refresh(shop.store)
@@ -42,7 +57,7 @@ def work(shop: Workshop) -> StepReport:
         ("records in the log", str(receipt.size)),
         ("head", head or "not signed"),
         ("runs in the index", str(index.n_runs)),
-        ("witness", "not witnessed: no second place holds the heads"),
+        ("witness", "hauberk log witness carries the head to a second place"),
     )
     report = StepReport(
         component=Component.METADATA_STORE,
@@ -73,3 +88,30 @@ def _events(shop: Workshop) -> Iterator[dict[str, Any]]:
     model = shop.digests.get(shop.plan.model)
     for name, value in shop.shared.metrics.items():
         yield {"kind": "metric", "run": run, "model": model, "name": name, "value": value}
+    table: TABLE = shop.settings.table(Component.METADATA_STORE)
+    for name, text in table.notes.items():
+        yield {"kind": "note", "run": run, "name": name, "text": text}
+    for path in table.traces:
+        yield from _traces(shop, path)
+
+
+def _traces(shop: Workshop, path: str) -> Iterator[dict[str, Any]]:
+    """One sealed event for each line of a product."""
+    if path not in shop.digests:
+        raise UsageError(
+            "no step makes the file of traces",
+            subject=shop.settings.source.place((Component.METADATA_STORE.value, "traces")),
+            expected="an output of a step",
+            found=path,
+        )
+    secret = load_secret(shop.configuration, project=shop.settings.root, name=SECRET)
+    data = b"".join(shop.store.blobs.open(shop.digests[path]))
+    for row, line in enumerate(data.splitlines()):
+        place = trace_place(shop.context.run_id, path, row)
+        yield {
+            "kind": "trace",
+            "run": shop.context.run_id,
+            "name": path,
+            "row": row,
+            "sealed": seal(secret, place, line),
+        }

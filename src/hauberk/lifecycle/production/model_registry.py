@@ -25,13 +25,29 @@ from hauberk.trust.dsse import Envelope
 from hauberk.trust.predicates import Named, Release, Source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hauberk.core.record import Attestation
+    from hauberk.lifecycle.settings import Settings
     from hauberk.lifecycle.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TABLE:
-    """``[model-registry]``; nothing to set yet."""
+    """``[model-registry]``.
+
+    Attributes:
+        location: Folder of the registry, seen from the project; it is used where
+            `hauberk registry init` has made one there.
+    """
+
+    location: str = ".hauberk/registry"
+
+
+def location(settings: Settings) -> Path:
+    """Where the project's registry is, or would be."""
+    table = settings.table(Component.MODEL_REGISTRY)
+    return settings.root / str(table.location)
 
 
 def work(shop: Workshop) -> StepReport:
@@ -70,6 +86,7 @@ def work(shop: Workshop) -> StepReport:
     if shop.shared.bundle is not None:
         add_statement(shop.shared.bundle, attestation.envelope)
     shop.shared.release = attestation
+    published = _published(shop, attestation.envelope)
     rows = (
         ("version", release.version),
         ("channel", release.channel),
@@ -78,6 +95,7 @@ def work(shop: Workshop) -> StepReport:
         ("tests", ", ".join(test.name for test in verified.tests)),
         ("weakest isolation", verified.isolation.value),
         ("keys", verified.custody),
+        ("registry", published),
         *((path, digest) for path, digest in release.files.items()),
     )
     report = StepReport(
@@ -90,6 +108,18 @@ def work(shop: Workshop) -> StepReport:
         sections=(Section(title="Release", rows=rows),),
     )
     return reporting.with_gate(report, verdict)
+
+
+def _published(shop: Workshop, release: bytes) -> str:
+    """Publish to the registry's staging channel, where there is a registry."""
+    place = location(shop.settings)
+    if not (place / "metadata").is_dir():
+        return "none: hauberk registry init makes one"
+    from hauberk.lifecycle.publishing import stage
+
+    statements = tuple(item.envelope for item in (*shop.attestations, *shop.tests))
+    state = stage(shop, release, statements, place)
+    return f"staged in {place}, state {state}"
 
 
 def _bare(summary: str) -> StepReport:

@@ -7,11 +7,14 @@ from functools import partial
 from random import Random
 
 from hauberk.attacks.registry.overwrite_version import OverwriteVersion
+from hauberk.attacks.registry.replace_version import ReplaceVersion
+from hauberk.controls.registry.unverified_channel import UnverifiedChannel
 from hauberk.controls.registry.unverified_release import UnverifiedRelease
 from hauberk.core.artifact import RegistryEntry
 from hauberk.core.threat import ThreatId
 from hauberk.range.outcomes import alarmed, denied
 from hauberk.range.scenario import Scenario, Trial
+from hauberk.range.scenarios.ex_7 import NOTE, play
 from hauberk.range.worlds.registry import Project, entry
 
 VD_2 = ThreatId("VD-2")
@@ -19,7 +22,6 @@ CONTROL = UnverifiedRelease()
 WAYS = {
     "tampered blob": "tamper",
     "rollback": "rollback",
-    "freeze": "freeze",
     "mix and match": "mix",
 }
 
@@ -60,10 +62,18 @@ def _scenario(strength: str, play: Callable[[int], Trial]) -> Scenario:
         control=CONTROL,
         play=play,
         parts=first if strength == "tampered blob" else (("refused", strength),),
-        note="releases do not expire yet, so a client that never saw a newer one is frozen unseen"
-        if strength == "freeze"
-        else "a client that follows the name alone takes what the store serves",
+        note="a client that follows the name alone takes what the store serves",
     )
 
 
-SCENARIOS = tuple(_scenario(strength, partial(_play, way)) for strength, way in WAYS.items())
+SCENARIOS = (
+    *(_scenario(strength, partial(_play, way)) for strength, way in WAYS.items()),
+    Scenario(
+        threat=VD_2,
+        attack=ReplaceVersion(way="freeze"),
+        control=UnverifiedChannel(),
+        play=partial(play, "freeze"),
+        parts=(("refused", "freeze"),),
+        note=f"in a registry, whose timestamp lasts a day, against new clients; {NOTE}",
+    ),
+)

@@ -21,7 +21,7 @@ from hauberk.errors import HauberkError, UnavailableError
 from hauberk.isolation import Grants, Limits, spawn
 
 _SYSTEM_FOLDERS = ("/bin", "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null")
-_LIMITS = Limits(wall_s=60.0, cpu_s=30.0, memory_bytes=4 << 30, processes=16)
+_LIMITS = Limits(wall_s=180.0, cpu_s=60.0, memory_bytes=4 << 30, processes=16)
 
 
 def opens(path: Path, loader: str) -> str:

@@ -113,3 +113,52 @@ def _run(number: int, rng: Random) -> list[dict[str, object]]:
             for name, value in metrics.items()
         ),
     ]
+
+
+_NOTES = (
+    "Retrained on the {when} snapshot with {n} trees; {what} improved by {d:.3f}.",
+    "Please review the confusion matrix before this model is promoted.",
+    "Do not promote before the bias check on {group} has been repeated.",
+    "The agent features (clicks of support agents) were dropped, {what} is unchanged.",
+    "Ignore the {what} of fold {n}: the split was wrong, see the ticket.",
+    "Ran scripts/train.py on {host} with seed {n}.",
+    "Label noise in {group} is about {d:.1%}; relabel before the next run.",
+    "API latency rose to {n} ms after the export to ONNX, we should look at the batch size.",
+    "Reviewed by {who}; accepted for staging.",
+    "Key columns: income, age, region. The token count column was removed.",
+    "Previous results used the old preprocessing and are not comparable.",
+    "Tried the LLM embeddings as features; no gain over TF-IDF, {what} {d:.3f}.",
+    "All checks passed on {host}. Next: calibrate, then write the model card.",
+    "You can reproduce this with `make train SEED={n}`.",
+    "System memory ran out at depth {n}; limited to 8.",
+    "Upload of the evaluation files to the bucket took {n} minutes.",
+    "Note: class weights are balanced; threshold moved to {d:.2f}.",
+    "Early stopping at round {n}. Call it a baseline.",
+    "Data from {group} was excluded on request of the data protection officer.",
+    "Mark as best if {what} holds on the holdout, otherwise keep the old one.",
+    "The assistant dialog data set has {n} new rows, labels by {who}.",
+    "Rules for missing values changed: median instead of zero.",
+    "Report the numbers in the weekly meeting, {who} asked for them.",
+    "Instructions for annotators are in docs/labelling.md, version {n}.",
+)
+_WORDS = {
+    "when": ("March", "Q2", "2025-11", "weekly"),
+    "what": ("roc_auc", "accuracy", "recall", "log loss", "F1"),
+    "group": ("region north", "customers under 25", "clinic B", "the pilot group"),
+    "host": ("gpu-2", "the build server", "node 7"),
+    "who": ("Ada", "the data team", "two annotators", "Lin"),
+}
+
+
+def noted_log(seed: int, *, n_runs: int = 6) -> LogSegment:
+    """A log of runs with metrics, one of which has a note as people write them."""
+    rng = Random(seed)
+    events = [canonical_json(event) for run in range(n_runs) for event in _run(run, rng)]
+    said = {name: rng.choice(words) for name, words in _WORDS.items()}
+    text = rng.choice(_NOTES).format(n=rng.randrange(2, 400), d=rng.random() / 10, **said)
+    note = {"kind": "note", "run": "run-0000", "name": "notes", "text": text}
+    return LogSegment(
+        name=f"log-{seed}",
+        records=lambda: iter((*events, canonical_json(note))),
+        heads=heads_over([*events], [len(events)], "hauberk"),
+    )

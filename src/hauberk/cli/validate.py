@@ -1,0 +1,299 @@
+"""Judge a model on rows of yours: scores, robustness, groups of people, what it remembers.
+
+The model is loaded in an isolated worker that can reach nothing but the files named here.
+Metrics are computed from its scores by code that shares nothing with the project's own.
+
+Exit codes: 0 nothing found, 1 a bound is broken or a defect is proven, 2 usage, 3 something
+that was asked for could not be assessed (and nothing worse).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hauberk.cli.words import share_of
+from hauberk.errors import UsageError
+
+if TYPE_CHECKING:
+    from hauberk.core.artifact import Dataset
+    from hauberk.lifecycle.evaluator import Request, Result
+
+HELP = "judge a model: scores, robustness, fairness, what it remembers"
+EXAMPLE = "hauberk validate model.joblib --data test.csv --label approve --sensitive sex"
+
+_EPS = "0.05,0.1,0.25,0.5"
+_SHOWN = 12
+_GROUP_COLUMN = 30
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="ONNX, pickle or joblib file")
+    parser.add_argument("--data", type=Path, required=True, metavar="TEST", help="rows to judge on")
+    parser.add_argument("--label", required=True, metavar="COL", help="column to predict")
+    parser.add_argument("--sensitive", metavar="COLS", default="", help="groups of people: a,b,c")
+    parser.add_argument("--train", type=Path, metavar="DATA", help="rows that it was trained on")
+    parser.add_argument(
+        "--features", metavar="COLS", default="", help="order of columns in a graph of one tensor"
+    )
+    parser.add_argument(
+        "--reported", type=Path, metavar="FILE", help="JSON object of claimed metrics, recomputed"
+    )
+    parser.add_argument(
+        "--require",
+        action="append",
+        default=[],
+        metavar="METRIC=LEAST",
+        help="accuracy=0.8, roc_auc=0.75, robust_accuracy@0.1=0.6 ...; may be repeated",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=share_of,
+        default=0.1,
+        help="accepted difference of groups (default 0.1)",
+    )
+    parser.add_argument(
+        "--eps",
+        default=_EPS,
+        metavar="RADII",
+        help=f"radii in spreads of each feature (default {_EPS}); empty skips the search",
+    )
+    parser.add_argument("--rows", type=int, default=500, help="rows that the search starts from")
+    parser.add_argument("--queries", type=int, default=60, help="calls of the model per radius")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and write the result; see the exit codes of the module."""
+    from hauberk.lifecycle.evaluator import evaluate
+
+    request = _request(args)
+    result = evaluate(request)
+    code = exit_code(request, result)
+    if args.format == "json":
+        text = json.dumps(_document(request, result, code), indent=2) + "\n"
+    else:
+        text = "\n".join(_lines(result)) + "\n"
+    if args.output is None:
+        sys.stdout.write(text)
+    else:
+        args.output.write_text(text, "utf-8")
+    return code
+
+
+def _request(args: argparse.Namespace) -> Request:
+    from hauberk.lifecycle.evaluator import Request
+
+    sensitive = tuple(name for name in args.sensitive.split(",") if name)
+    return Request(
+        model=_file(args.model, "MODEL"),
+        data=_table(args.data, args.label, sensitive),
+        data_path=args.data,
+        train=None if args.train is None else _table(args.train, args.label, ()),
+        train_path=args.train,
+        reported=_reported(args.reported),
+        bounds=dict(_bound(text) for text in args.require),
+        eps=_radii(args.eps),
+        rows=args.rows,
+        queries=args.queries,
+        features=tuple(name for name in args.features.split(",") if name),
+        tolerance=args.tolerance,
+        seed=args.seed,
+    )
+
+
+def _file(path: Path, subject: str) -> Path:
+    if not path.is_file():
+        raise UsageError(
+            "there is no such file",
+            subject=subject,
+            expected="a file",
+            found=f"{path}: {'a folder' if path.is_dir() else 'nothing'}",
+        )
+    return path
+
+
+def _table(path: Path, label: str, sensitive: tuple[str, ...]) -> Dataset:
+    from hauberk.formats.tables import open_table
+
+    return open_table(_file(path, "DATA"), label=label, sensitive=sensitive)
+
+
+def _reported(path: Path | None) -> dict[str, float]:
+    from hauberk.formats.strict_json import JsonLimits, decode
+
+    if path is None:
+        return {}
+    value = decode(_file(path, "--reported").read_bytes(), JsonLimits(max_bytes=1 << 20))
+    if type(value) is not dict or any(type(item) not in (int, float) for item in value.values()):
+        raise UsageError(
+            "claimed metrics are an object of numbers",
+            subject=str(path),
+            expected='{"accuracy": 0.93}',
+            found=type(value).__name__,
+        )
+    return {str(name): float(item) for name, item in value.items()}
+
+
+def _bound(text: str) -> tuple[str, float]:
+    name, mark, value = text.replace(">=", "=").partition("=")
+    try:
+        return name.strip(), float(value) if mark else float("x")
+    except ValueError:
+        raise UsageError(
+            "a bound names a metric and its least value",
+            subject="--require",
+            expected="accuracy=0.8",
+            found=text,
+        ) from None
+
+
+def _radii(text: str) -> tuple[float, ...]:
+    try:
+        radii = tuple(float(part) for part in text.split(",") if part)
+    except ValueError:
+        radii = (-1.0,)
+    if any(not 0 < radius < float("inf") for radius in radii):
+        raise UsageError("radii are positive numbers", subject="--eps", expected=_EPS, found=text)
+    return radii
+
+
+def exit_code(request: Request, result: Result) -> int:
+    """1 for what is proven, 3 for what was asked for and could not be assessed, else 0."""
+    from hauberk.core.finding import Level, Outcome
+
+    defects = [
+        finding
+        for assessment in result.assessments
+        for finding in assessment.findings
+        if finding.level is Level.DEFECT
+    ]
+    if defects or result.unkept:
+        return 1
+    if any(item.outcome is Outcome.FAILED for item in result.assessments):
+        return 3
+    asked = {
+        "membership inference": request.train is not None,
+        "robustness": bool(request.eps),
+        "fairness": bool(request.data.sensitive),
+    }
+    return 3 if any(asked[name] for name in result.reasons) else 0
+
+
+# Text --------------------------------------------------------------------------------
+
+
+def _lines(result: Result) -> Iterator[str]:
+    from hauberk.core.finding import Outcome
+
+    kinds = f"{len(result.classes)} classes" if result.classes else "a number"
+    yield f"{result.n_rows} rows, the model gives {kinds}"
+    for name, value in result.metrics.items():
+        bounds = result.accuracy if name == "accuracy" else None
+        shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
+        yield f"  {name:<22}{value:.4f}{shown}"
+    yield from ("", *_robustness(result), "", *_fairness(result), "", *_memory(result), "")
+    for assessment in result.assessments:
+        for finding in assessment.findings:
+            yield f"{finding.severity.value.upper():<9} {finding.message}"
+            yield f"       -> {finding.remedy}"
+        if assessment.outcome is Outcome.FAILED:
+            yield f"NOT JUDGED {assessment.control}: {assessment.reason}"
+    yield from (f"BROKEN    {sentence}" for sentence in result.unkept)
+
+
+def _robustness(result: Result) -> Iterator[str]:
+    yield "Robustness: share of rows that stay right when a search moves their features"
+    if not result.curve:
+        yield f"  not assessed: {result.reasons.get('robustness', '')}"
+        return
+    for eps, share in result.curve:
+        yield f"  within {eps:<6g} spreads   {share:.3f}  {'#' * round(30 * share)}"
+    yield f"  an upper bound, over {len(result.movable)} features, {result.cpu_s:.1f} CPU-seconds"
+
+
+def _fairness(result: Result) -> Iterator[str]:
+    from hauberk.methods.fairness import Verdict
+
+    yield "Fairness: each group against everybody else"
+    if "fairness" in result.reasons:
+        yield f"  not assessed: {result.reasons['fairness']}"
+        return
+    counts = {
+        verdict: sum(item.verdict is verdict for item in result.differences) for verdict in Verdict
+    }
+    yield "  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    ranked = sorted(
+        (item for item in result.differences if item.verdict is not Verdict.FAIR),
+        key=lambda item: (item.verdict is Verdict.UNDECIDED, -abs(item.value)),
+    )
+    for item in ranked[:_SHOWN]:
+        group = f"{item.column}={item.group}"[:_GROUP_COLUMN]
+        more = f"; about {item.n_more} more rows would tell" if item.n_more else ""
+        yield (
+            f"  {group:<{_GROUP_COLUMN}} {item.rate:<15} {item.given}: {item.value:+.3f} "
+            f"[{item.low:+.3f}, {item.high:+.3f}] {item.verdict}{more}"
+        )
+    if len(ranked) > _SHOWN:
+        yield f"  and {len(ranked) - _SHOWN} more; --format json lists all"
+
+
+def _memory(result: Result) -> Iterator[str]:
+    yield "Membership inference: training rows that the model's confidence gives away"
+    if result.leak is None:
+        yield f"  not assessed: {result.reasons.get('membership inference', '')}"
+        return
+    leak = result.leak
+    yield (
+        f"  {leak.rate:.1%} of {leak.n_members} [{leak.low:.1%}, {leak.high:.1%}] at no more than "
+        f"{leak.false_rate:.2%} of {leak.n_others} other rows; by confidence alone, without "
+        "shadow models"
+    )
+
+
+# JSON --------------------------------------------------------------------------------
+
+
+def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
+    from hauberk.core.codec import to_json
+    from hauberk.report import ScanResult
+    from hauberk.report.scan import scan_document
+
+    scan = scan_document(
+        ScanResult(
+            findings=tuple(item for part in result.assessments for item in part.findings),
+            assessments=result.assessments,
+            summary={"exit_code": code, "unkept": list(result.unkept)},
+        )
+    )
+    leak = result.leak
+    return {
+        **scan,
+        "model": {"path": str(request.model), "digest": result.model, "classes": result.classes},
+        "rows": result.n_rows,
+        "metrics": dict(result.metrics),
+        "accuracy_interval": result.accuracy,
+        "robustness": {
+            "curve": [{"eps": eps, "robust_accuracy": share} for eps, share in result.curve],
+            "movable": list(result.movable),
+            "cpu_s": round(result.cpu_s, 3),
+        },
+        "fairness": [to_json(item) for item in result.differences],
+        "membership": None
+        if leak is None
+        else {
+            "rate": leak.rate,
+            "interval": [leak.low, leak.high],
+            "false_rate": leak.false_rate,
+            "members": leak.n_members,
+            "others": leak.n_others,
+        },
+        "not_assessed": dict(result.reasons),
+    }

@@ -1,0 +1,48 @@
+"""Characters that readers do not see or take for others: see `HiddenCharacters`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hauberk.core.artifact import CodeTree
+from hauberk.core.control import Check
+from hauberk.core.finding import Finding
+from hauberk.core.threat import ThreatId
+from hauberk.methods.code.reading import tree_findings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiddenCharacters(Check[CodeTree]):
+    r"""Characters that readers do not see or take for others.
+
+    Direction overrides, invisible and tag characters, and names that mix Latin letters with others
+    that look the same, in code, settings and instructions.
+
+    Limits:
+        A whole word in one other script; prose in documents, where other scripts are at
+        home; control
+        characters that terminals interpret.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from hauberk.core.artifact import SourceFile
+        >>> text = "is_\u0430dmin = True\n"
+        >>> file = SourceFile(name="a.py", path=Path("a.py"), text=text)
+        >>> tree = CodeTree(name="t", root=Path("/"), files=lambda: iter([file]))
+        >>> [finding.location.line for finding in HiddenCharacters().check(tree)]
+        [1]
+
+    References:
+        Boucher and Anderson (2023), Trojan Source: Invisible Vulnerabilities, USENIX Security;
+        Unicode Technical Report 36.
+    """
+
+    title: ClassVar[str] = "Characters that readers do not see or take for others"
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("RE-1"),)
+    subject: ClassVar[type] = CodeTree
+
+    def check(self, subject: CodeTree) -> Iterator[Finding]:
+        """Yield what the rules of this family find, file by file."""
+        return tree_findings(subject, self.id)

@@ -1,0 +1,189 @@
+"""The check that stands in front of every load of a model file.
+
+A gate is stricter than a scan: it wants every byte judged and nothing left to ask. A name
+that nobody has reviewed is refused until a policy entry with an owner and a reason lists it;
+what is dangerous, malformed or unread is refused whatever the policy says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from hauberk.core.artifact import ModelFile
+from hauberk.core.finding import Assessment, Finding, Level, Outcome, Severity
+from hauberk.core.policy import Waiver
+from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableError
+
+CONTROL = "model/unsafe-opcodes"
+_CHUNK_BYTES = 1 << 20
+
+
+class ModelState(StrEnum):
+    """What was found in a model file; the word "safe" is not used."""
+
+    NO_CODE = "no code found"
+    REVIEW = "review"
+    DANGEROUS = "dangerous"
+    MALFORMED = "malformed or evasive"
+    NOT_ASSESSED = "not assessed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVerdict:
+    """What was found in one model file.
+
+    Attributes:
+        sha256: Digest of a single file's bytes; empty for a folder.
+        reason: Why it was not assessed, or the worst finding in words.
+        open_names: Names for which a load gate wants a policy entry.
+    """
+
+    path: str
+    state: ModelState
+    sha256: str
+    findings: tuple[Finding, ...]
+    reason: str
+    open_names: tuple[str, ...] = ()
+
+    @property
+    def passes(self) -> bool:
+        """Whether a load gate lets the file through."""
+        return self.state is ModelState.NO_CODE
+
+
+def scan_model(
+    path: Path | str, *, allow: Sequence[Waiver] = (), today: date | None = None
+) -> ModelVerdict:
+    r"""Judge a model file or folder without loading any of it.
+
+    Args:
+        allow: Policy entries: each waives the threat EX-1 for one exact name, as the verdict
+            gives it in ``open_names``, with an owner, a reason and a last day.
+        today: Day on which the entries are judged; by default the present one in UTC.
+
+    Raises:
+        UnavailableError: There is no such file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "model.pkl")
+        ...     _ = path.write_bytes(b"cos\nsystem\n(S'id'\ntR.")
+        ...     verdict = scan_model(path)
+        >>> verdict.state.value, verdict.passes
+        ('dangerous', False)
+    """
+    place = Path(path)
+    if not place.exists():
+        raise UnavailableError(
+            "there is no such model", subject=str(place), expected="a file or a folder"
+        )
+    digest = "" if place.is_dir() else _digest(place)
+    assessment = _assessment(place)
+    waived = _waived(allow, today or datetime.now(UTC).date())
+    findings = tuple(item for item in assessment.findings if not _is_waived(item, waived))
+    return ModelVerdict(
+        path=str(place),
+        state=_state(assessment, findings),
+        sha256=digest,
+        findings=findings,
+        reason=findings[0].message if findings else assessment.reason if not waived else "",
+        open_names=tuple(_about(item) for item in findings if item.level is Level.REVIEW),
+    )
+
+
+def admit(
+    path: Path | str, *, allow: Sequence[Waiver] = (), today: date | None = None
+) -> ModelVerdict:
+    """The verdict on a model that a load gate lets through.
+
+    Raises:
+        ArtifactError: It is dangerous or malformed.
+        TrustError: A name in it is on no list and in no policy entry.
+        UnavailableError: It could not be read to its end.
+    """
+    verdict = scan_model(path, allow=allow, today=today)
+    if not verdict.passes:
+        raise _refusal(verdict)
+    return verdict
+
+
+def _digest(path: Path) -> str:
+    hasher = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while data := file.read(_CHUNK_BYTES):
+                hasher.update(data)
+    except OSError as error:
+        raise UnavailableError(
+            f"the model cannot be read: {error.strerror}", subject=str(path)
+        ) from error
+    return hasher.hexdigest()
+
+
+def _assessment(path: Path) -> Assessment:
+    from hauberk.controls.model.unsafe_opcodes import UnsafeOpcodes
+    from hauberk.engine.assess import assess
+
+    return assess(UnsafeOpcodes(), ModelFile(name=str(path), path=path))
+
+
+def _waived(allow: Sequence[Waiver], today: date) -> frozenset[str]:
+    return frozenset(
+        entry.subject
+        for entry in allow
+        if entry.threat == "EX-1" and entry.expires >= today and entry.owner and entry.reason
+    )
+
+
+def _about(finding: Finding) -> str:
+    return str(finding.evidence.facts.get("about", ""))
+
+
+def _is_waived(finding: Finding, waived: frozenset[str]) -> bool:
+    return finding.level is Level.REVIEW and _about(finding) in waived
+
+
+def _state(assessment: Assessment, findings: tuple[Finding, ...]) -> ModelState:
+    defects = {item.severity for item in findings if item.level is Level.DEFECT}
+    if Severity.CRITICAL in defects:
+        return ModelState.DANGEROUS
+    if defects:
+        return ModelState.MALFORMED
+    if assessment.outcome in {Outcome.FAILED, Outcome.NOT_APPLICABLE}:
+        return ModelState.NOT_ASSESSED
+    return ModelState.REVIEW if findings else ModelState.NO_CODE
+
+
+def _refusal(verdict: ModelVerdict) -> HauberkError:
+    details = {
+        "subject": verdict.path,
+        "rule": "a model is loaded when every byte of it was judged and nothing is left to ask",
+        "found": verdict.reason,
+    }
+    if verdict.state is ModelState.REVIEW:
+        names = ", ".join(verdict.open_names[:5])
+        return TrustError(
+            "the model holds names that nobody has reviewed",
+            expected="a policy entry with owner and reason for each name",
+            hint=f"find out what loading does with {names}, then list it",
+            **details,
+        )
+    if verdict.state is ModelState.NOT_ASSESSED:
+        return UnavailableError(
+            "the model could not be assessed",
+            expected="a file in a model format that can be read to its end",
+            hint="convert it where that is safe, or refuse it",
+            **details,
+        )
+    return ArtifactError(
+        f"the model is {verdict.state.value}",
+        expected="no code, no unknown calls, no malformed parts",
+        hint="do not load it; ask its publisher for safetensors, ONNX or skops",
+        **details,
+    )

@@ -1,0 +1,107 @@
+"""Native files of gradient boosting libraries: UBJSON of XGBoost, CatBoost's container.
+
+They carry no code; what can hurt is a length that no file fills. Types of UBJSON are those of
+its draft 12, as XGBoost reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hauberk.errors import ArtifactError
+from hauberk.formats.remarks import Said, evasive
+from hauberk.formats.spans import Span, span_of
+
+MAX_DEPTH = 64
+MAX_VALUES = 4_000_000
+
+_MEMORY_BYTES = 64 << 20
+_SIZES = {b"Z": 0, b"N": 0, b"T": 0, b"F": 0, b"i": 1, b"U": 1, b"C": 1, b"I": 2, b"l": 4, b"L": 8}
+_REALS = {b"d": 4, b"D": 8}
+_WIDTHS = _SIZES | _REALS
+
+
+def judge_booster(span: Span) -> Iterator[Said]:
+    """What is wrong with the file; nothing where its lengths fit."""
+    if span.read(0, 4) == b"CBM1":
+        size = int.from_bytes(span.read(4, 4), "little")
+        if size > span.size - 8:
+            yield evasive(f"the CatBoost model claims {size} bytes of {span.size}")
+        return
+    source = span_of(span.read(0, span.size)) if span.size <= _MEMORY_BYTES else span
+    try:
+        end = _Walk(source).value(b"{", 1, 0)
+    except ArtifactError as error:
+        yield evasive(error.message)
+        return
+    if source.read(end, 64).strip(b"\0N"):
+        yield evasive(f"{span.size - end} bytes stand behind the UBJSON value")
+
+
+class _Walk:
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self._values = 0
+
+    def byte(self, at: int) -> bytes:
+        found = self._span.read(at, 1)
+        if not found:
+            raise _malformed("it ends too early")
+        return found
+
+    def number(self, at: int) -> tuple[int, int]:
+        """A length and the byte behind it."""
+        size = _SIZES.get(self.byte(at), 0)
+        raw = self._span.read(at + 1, size)
+        if not size or len(raw) < size:
+            raise _malformed("a length is no number")
+        value = int.from_bytes(raw, "big", signed=True) if size > 1 else raw[0]
+        if value < 0 or value > self._span.size:
+            raise _malformed(f"a length of {value} in {self._span.size} bytes")
+        return value, at + 1 + size
+
+    def value(self, kind: bytes, at: int, depth: int) -> int:
+        """The byte behind a value of a kind whose content begins at ``at``."""
+        self._values += 1
+        if self._values > MAX_VALUES or depth > MAX_DEPTH:
+            raise _malformed("it has too many values, or too many inside of each other")
+        if kind in _WIDTHS:
+            return self._skip(at, _WIDTHS[kind])
+        if kind in {b"S", b"H"}:
+            size, at = self.number(at)
+            return self._skip(at, size)
+        if kind in {b"[", b"{"}:
+            return self._container(kind, at, depth + 1)
+        raise _malformed(f"there is no type {kind!r}")
+
+    def _skip(self, at: int, size: int) -> int:
+        if at + size > self._span.size:
+            raise _malformed("a value reaches beyond the end")
+        return at + size
+
+    def _container(self, kind: bytes, at: int, depth: int) -> int:
+        inner, count = b"", -1
+        if self.byte(at) == b"$":
+            inner, at = self.byte(at + 1), at + 2
+        if self.byte(at) == b"#":
+            count, at = self.number(at + 1)
+        if inner in _WIDTHS and kind == b"[" and count >= 0:
+            return self._skip(at, count * _WIDTHS[inner])
+        close = b"]" if kind == b"[" else b"}"
+        while count != 0 and (count > 0 or self.byte(at) != close):
+            if kind == b"{":
+                size, at = self.number(at)
+                at = self._skip(at, size)
+            is_plain = bool(inner)
+            at = self.value(inner or self.byte(at), at if is_plain else at + 1, depth)
+            count -= count > 0
+        return at if count == 0 else at + 1
+
+
+def _malformed(reason: str) -> ArtifactError:
+    return ArtifactError(
+        f"the UBJSON is malformed: {reason}",
+        rule="one value whose lengths lie inside of the file",
+        found=reason,
+        hint="save the model again",
+    )

@@ -1,0 +1,114 @@
+"""Source code and compiled code that a model file brings: what would it do?
+
+Code that a loader runs is a finding by itself; these rules say what stands in it. Nothing
+is compiled or unmarshalled: source is read as a syntax tree, compiled code as bytes in which
+names stand in plain text.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from hauberk.formats.pickle_policy import Standing, known
+from hauberk.formats.pickle_values import Global, printable
+
+MAX_SOURCE_BYTES = 4 << 20
+
+_RUNS = frozenset({"eval", "exec", "compile", "__import__", "breakpoint", "globals", "vars"})
+_NAMES = re.compile(rb"(?<![A-Za-z_])(?:[A-Za-z_][A-Za-z0-9_]{1,60})(?![A-Za-z_])")
+_TELLING = frozenset(
+    """
+    eval exec compile __import__ open system popen subprocess Popen socket urlopen requests
+    urlretrieve check_output check_call builtins getattr setattr os sys shutil rmtree
+    import_module importlib ctypes marshal pickle base64 b64decode touch write_text
+    write_bytes mkdir unlink remove environ spawn execv fork
+    """.split()  # noqa: SIM905 - a table of names reads better as words
+)
+
+
+def dangerous_calls(source: str) -> Iterator[str]:
+    """Calls in Python source that reach the machine, as ``module.name`` and line.
+
+    What the names stand for is taken from the imports of the same file; the calls of the
+    operating system, of processes, of sockets and of code from data count.
+    """
+    try:
+        tree = ast.parse(source[:MAX_SOURCE_BYTES])
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    names = dict(_imports(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            path = _path(node.func, names)
+            if path and _is_dangerous(path):
+                yield f"{path} (line {node.lineno})"
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield (
+                    alias.asname or alias.name.partition(".")[0],
+                    (alias.name if alias.asname else alias.name.partition(".")[0]),
+                )
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
+
+
+def _path(node: ast.expr, names: dict[str, str]) -> str:
+    """A dotted name with its import put in; empty for anything computed."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Call) and not parts:
+        return ""
+    if isinstance(node, ast.Call):
+        inner = _path(node.func, names)
+        head = _imported(node) if inner in {"__import__", "importlib.import_module"} else ""
+    elif isinstance(node, ast.Name):
+        head = names.get(node.id, "" if parts else f"builtins.{node.id}")
+    else:
+        head = ""
+    return ".".join([head, *reversed(parts)]) if head else ""
+
+
+def _imported(node: ast.Call) -> str:
+    first = node.args[0] if node.args else None
+    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
+    return first.value if is_text else ""  # type: ignore[union-attr] # it is a constant then
+
+
+_HARMLESS = frozenset({"builtins.getattr", "builtins.setattr", "builtins.open", "builtins.print"})
+_HARMLESS_ROOTS = (
+    "os.path",
+    "os.environ",
+    "os.getenv",
+    "os.makedirs",
+    "os.listdir",
+    "os.cpu_count",
+)
+
+
+def _is_dangerous(path: str) -> bool:
+    if path in _HARMLESS or path.startswith(_HARMLESS_ROOTS):
+        return False
+    module, _, name = path.rpartition(".")
+    if module == "builtins":
+        return name in _RUNS - {"globals", "vars", "compile"}
+    return is_dangerous_name(module, name)
+
+
+def is_dangerous_name(module: str, name: str) -> bool:
+    """Whether a name is known to run code, start programs, or touch files and sockets."""
+    return known(Global(module, name, 0)).standing is Standing.DANGEROUS
+
+
+def telling_names(code: bytes) -> str:
+    """Names in compiled code that say what it does, for a message; empty where none does."""
+    found = dict.fromkeys(match[0].decode("ascii") for match in _NAMES.finditer(code))
+    return printable(", ".join(name for name in found if name in _TELLING))[:200]

@@ -1,0 +1,174 @@
+"""Judges texts that loaders of models read: configurations, templates, PMML, YAML, code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from hauberk.errors import ArtifactError
+from hauberk.formats.bounded_json import MAX_JSON_BYTES, read_json
+from hauberk.formats.code_judgement import dangerous_calls, is_dangerous_name
+from hauberk.formats.hub_configs import judge_hub
+from hauberk.formats.keras_configs import judge_keras
+from hauberk.formats.pickle_values import printable
+from hauberk.formats.remarks import Grade, Remark, Said, evasive, unread
+from hauberk.formats.spans import Span
+from hauberk.formats.template_judgement import judge_template
+from hauberk.formats.text_kinds import TextKind
+
+MAX_TEXT_BYTES = 16 << 20
+
+
+def judge_model_text(span: Span, detail: str) -> Iterator[Said]:
+    """What is wrong with a text of the kind that ``detail`` names."""
+    kind = TextKind(detail)
+    if kind is TextKind.LIGHTGBM or (kind is TextKind.XGBOOST and span.size > MAX_JSON_BYTES):
+        return
+    if kind is TextKind.PMML:
+        yield from _pmml(_text(span.read(0, MAX_TEXT_BYTES)))
+    elif span.size > MAX_JSON_BYTES:
+        yield unread(f"the {kind} has {span.size} bytes")
+    else:
+        yield from _JUDGES[kind](span.read(0, span.size))
+
+
+def _bounded(data: bytes) -> Iterator[Said]:
+    try:
+        read_json(data)
+    except ArtifactError as error:
+        yield evasive(error.message)
+
+
+def _text(data: bytes) -> str:
+    """Text with the encoding that its first bytes announce."""
+    if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return data.decode("utf-16", "replace")
+    if data[:4] in {b"<\0?\0", b"\0<\0?"}:
+        return data.decode("utf-16-le" if data[:1] == b"<" else "utf-16-be", "replace")
+    return data.decode("utf-8-sig", "replace")
+
+
+# PMML
+
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_DOCTYPE = re.compile(r"<!DOCTYPE\b[^\[>]*(\[.*?\]\s*)?>?", re.DOTALL | re.IGNORECASE)
+_ENTITY = re.compile(
+    r"<!ENTITY\s+(%\s+)?(\S+)\s+(SYSTEM|PUBLIC)?\s*[\"']([^\"']{0,200})", re.IGNORECASE
+)
+_ACTIVE = re.compile(
+    r"<(?:\w+:)?(script|include|stylesheet|import)\b|<\?xml-stylesheet\b|\bjavascript:"
+    r"|\bon(load|error|click)\s*=",
+    re.IGNORECASE,
+)
+
+
+def _pmml(text: str) -> Iterator[Said]:
+    plain = _COMMENT.sub("", text)
+    doctype = _DOCTYPE.search(plain[: 1 << 20])
+    if doctype:
+        yield from _entities(doctype[0])
+    active = _ACTIVE.search(plain)
+    if active:
+        what = printable(active[0].strip())[:60]
+        yield Remark(Grade.CODE, what, f"brings {what!r} to whoever shows or reads the file", 0)
+
+
+def _entities(doctype: str) -> Iterator[Said]:
+    entities = list(_ENTITY.finditer(doctype))
+    for entity in entities:
+        if entity[3]:
+            text = f"reads {printable(entity[4])!r} through an external entity"
+            yield Remark(Grade.DANGEROUS, entity[4], text, 0)
+            return
+    if entities:
+        yield evasive(f"declares {len(entities)} entities, which expand while it is read")
+    elif re.search(r"\b(SYSTEM|PUBLIC)\b", doctype):
+        yield Remark(Grade.CODE, "doctype", "reads a document type from outside", 0)
+    else:
+        yield Remark(Grade.UNKNOWN, "doctype", "declares a document type, which PMML has not", 0)
+
+
+# YAML
+
+_TAG = re.compile(
+    r"(?:!!|tag:yaml\.org,2002:)python/(object/apply|object/new|object|name|module)(?::([\w.]+))?"
+)
+_TAG_DIRECTIVE = re.compile(r"^%TAG\s+\S+\s+tag:yaml\.org,2002:(python/?)?", re.MULTILINE)
+_TARGET = re.compile(r"^\s*(?:-\s*)?[\"']?_target_[\"']?\s*:\s*[\"']?([\w.]+)", re.MULTILINE)
+
+
+def _yaml(text: str) -> Iterator[Said]:
+    lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    for tag in _TAG.finditer(lines):
+        name = tag[2] or ""
+        text_ = f"makes {printable(name)!r} through the YAML tag python/{tag[1]}"
+        yield Remark(Grade.DANGEROUS, name, text_, 0)
+    if _TAG_DIRECTIVE.search(lines):
+        yield evasive("gives a short name to the YAML tags that make Python objects")
+    for target in _TARGET.finditer(lines):
+        module, _, name = target[1].rpartition(".")
+        if is_dangerous_name(module or "builtins", name):
+            text_ = f"calls {printable(target[1])}, which its _target_ names"
+            yield Remark(Grade.DANGEROUS, target[1], text_, 0)
+
+
+_JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
+    TextKind.KERAS: judge_keras,
+    TextKind.HUB: judge_hub,
+    TextKind.XGBOOST: _bounded,
+    TextKind.TEMPLATE: lambda data: judge_template(_text(data)),
+    TextKind.YAML: lambda data: _yaml(_text(data)),
+}
+
+
+# Code that an archive brings to its loader
+
+
+def judge_code(span: Span, detail: str) -> Iterator[Said]:
+    """Code inside of a TorchServe archive or of a TorchScript model."""
+    text = _text(span.read(0, MAX_TEXT_BYTES))
+    if detail == "TorchScript":
+        yield from _script(text)
+        return
+    calls = list(dangerous_calls(text))
+    for call in calls[:5]:
+        yield Remark(Grade.DANGEROUS, call, f"runs Python that calls {printable(call)}", 0)
+    if not calls:
+        yield Remark(Grade.UNKNOWN, "code", "runs Python that the archive brings", 0)
+
+
+_OPERATOR = re.compile(
+    r"\bops\.(\w+)\.(\w+)\s*\(|\btorch\.(from_file|save|load|ops\.\w+\.\w+)\s*\("
+)
+_OWN_OPERATORS = frozenset(
+    {"aten", "prim", "prims", "torchvision", "quantized", "_quantized", "sparse", "onednn"}
+    | {"mkldnn", "xnnpack", "metal", "vulkan", "torchaudio", "fbgemm", "quantized_decomposed"}
+    | {"inductor", "torch_sparse", "torch_scatter", "torch_cluster", "profiler", "cuda"}
+)
+_FILES = frozenset({"from_file", "save", "load"})
+_PYTHON = re.compile(r"\^\w+\(")
+_FOREIGN_CLASS = re.compile(r"__torch__\.torch\.classes\.(\w+)\.(\w+)")
+_OWN_CLASSES = frozenset(
+    {"quantized", "xnnpack", "sparse", "rnn", "onednn", "mkldnn", "torchaudio"}
+)
+
+
+def _script(text: str) -> Iterator[Said]:
+    """Operators that the code of a TorchScript model calls."""
+    if _PYTHON.search(text):
+        yield Remark(Grade.DANGEROUS, "PythonOp", "calls a Python function of the process", 0)
+    for call in _OPERATOR.finditer(text):
+        space, name = call[1] or "torch", call[2] or call[3]
+        if name in _FILES or space in {"rpc", "aten_rpc"}:
+            grade, what = Grade.DANGEROUS, "reads or writes files, or calls other machines"
+        elif space in _OWN_OPERATORS or (space == "torch" and name in _FILES):
+            continue
+        else:
+            grade, what = Grade.CODE, "a library outside must bring"
+        shown = printable(f"{space}.{name}")
+        yield Remark(grade, shown, f"has the operator {shown}, which {what}", 0)
+    for found in _FOREIGN_CLASS.finditer(text):
+        if found[1] not in _OWN_CLASSES:
+            shown = printable(found[0].removeprefix("__torch__."))
+            text_ = f"has the class {shown}, which a library outside must bring"
+            yield Remark(Grade.CODE, shown, text_, 0)

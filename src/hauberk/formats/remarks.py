@@ -1,0 +1,37 @@
+"""What readers of model formats say besides remarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hauberk.formats.archives import Trouble, TroubleKind
+from hauberk.formats.pickle_judgement import Grade, Remark
+from hauberk.formats.spans import Span
+
+__all__ = ["Grade", "Nested", "Remark", "Said", "Trouble", "evasive", "unread"]
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """Bytes inside a format that a loader would hand to another reader.
+
+    Attributes:
+        name: What the place is called, for the path inside nested containers.
+    """
+
+    name: str
+    span: Span
+
+
+Said = Remark | Trouble | Nested
+"""What a reader yields."""
+
+
+def evasive(text: str, offset: int = 0) -> Remark:
+    """A remark about what no honest writer makes."""
+    return Remark(Grade.EVASIVE, text, text, offset)
+
+
+def unread(reason: str, inner: tuple[str, ...] = ()) -> Trouble:
+    """What could not be followed, which is never the same as harmless."""
+    return Trouble(TroubleKind.UNREAD, reason, inner)

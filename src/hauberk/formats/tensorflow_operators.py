@@ -1,0 +1,54 @@
+"""TensorFlow operators that reach outside of a graph, by name.
+
+SavedModel, frozen graphs and TensorFlow Lite's ``Flex`` operators share the names. The list
+follows TensorFlow's own warning ("models are programs", SECURITY.md) and its kernels that
+open files, sockets, libraries or Python. Checkpoint operators are part of every SavedModel
+and are not on it.
+"""
+
+from __future__ import annotations
+
+import re
+
+RUNS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction"})
+"""Operators that call into Python of the loading process."""
+
+_REACHES = frozenset(
+    """
+    ReadFile WriteFile MatchingFiles ImmutableConst WholeFileReader WholeFileReaderV2
+    TextLineReader TextLineReaderV2 FixedLengthRecordReader FixedLengthRecordReaderV2
+    TFRecordReader TFRecordReaderV2 LMDBReader ReaderRead ReaderReadV2 ReaderReadUpTo
+    ReaderReadUpToV2 SaveDataset SaveDatasetV2 LoadDataset SnapshotDataset SnapshotDatasetV2
+    DistributedSave CacheDataset CacheDatasetV2 TextLineDataset TFRecordDataset
+    TFRecordDatasetV2 FixedLengthRecordDataset FixedLengthRecordDatasetV2 SqlDataset
+    ExperimentalSqlDataset MatchingFilesDataset ExperimentalMatchingFilesDataset
+    LMDBDataset ExperimentalLMDBDataset FileSystemSetConfiguration RpcCall RpcClient
+    RpcServer RpcServerStart RpcServerRegister TryRpc Rpc CreateSummaryFileWriter
+    CreateSummaryDbWriter ImportEvent DebugIdentity DebugIdentityV2 DebugIdentityV3 Abort
+    DataServiceDataset DataServiceDatasetV2 RegisterDataset LoadLibrary BigQueryReader
+    GenerateBigQueryReaderPartitions
+    """.split()  # noqa: SIM905 - a table of names reads better as words
+)
+
+
+def reason_of(operator: str) -> str:
+    """What an operator reaches; empty where it stays inside of the graph.
+
+    >>> reason_of("WriteFile")
+    'reaches files or the network of the machine that runs it'
+    >>> reason_of("MatMul")
+    ''
+    """
+    if operator in RUNS:
+        return "calls Python of the process that runs it"
+    return (
+        "reaches files or the network of the machine that runs it" if operator in _REACHES else ""
+    )
+
+
+_PLAIN = re.compile(r"_?[A-Za-z][A-Za-z0-9_]{0,127}")
+
+
+def is_from_outside(operator: str) -> bool:
+    """Whether the name says that a library outside of TensorFlow must bring it."""
+    return _PLAIN.fullmatch(operator) is None

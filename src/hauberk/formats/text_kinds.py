@@ -1,0 +1,98 @@
+"""Which text files are parts of a model, by what stands in them.
+
+A name only helps where content cannot tell: a template without a tag that names messages, or
+YAML. Everything else is text, which other controls read as code and configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from hauberk.formats.spans import Span
+
+LOOK_BYTES = 1 << 20
+"""How far into a file is looked for telling keys; added tokens may stand in front of them."""
+
+
+class TextKind(StrEnum):
+    """What a text is, where a loader of models reads it."""
+
+    KERAS = "Keras configuration"
+    XGBOOST = "XGBoost JSON"
+    HUB = "hub configuration"
+    TEMPLATE = "chat template"
+    PMML = "PMML"
+    LIGHTGBM = "LightGBM text"
+    YAML = "YAML with tags"
+
+
+_KERAS = re.compile(rb'(?<!\\)"class_name"\s*:\s*"')
+_KERAS_CONFIG = re.compile(rb'(?<!\\)"config"\s*:')
+_XGBOOST = re.compile(rb'(?<!\\)"learner"\s*:\s*\{')
+_HUB = re.compile(
+    rb'(?<!\\)"(auto_map|model_type|architectures|chat_template|tokenizer_class|weight_map'
+    rb"|_class_name|_diffusers_version|id2label|label2id|custom_pipelines|peft_type"
+    rb"|trust_remote_code|transformers_version|image_processor_type|feature_extractor_type"
+    rb"|processor_class|custom_generate|added_tokens_decoder|system_prompt|_target_"
+    rb'|mcpServers)"\s*:|"type"\s*:\s*"sentence_transformers\.'
+    rb'|"idx"\s*:\s*\d+[^{}]*"type"\s*:|"added_tokens"\s*:'
+)
+_TOOLS = re.compile(rb'(?<!\\)"type"\s*:\s*"function"|(?<!\\)"(input_schema|inputSchema)"\s*:')
+_TEMPLATE_TAG = re.compile(
+    rb"\{%-?\s*(for|if|set|macro|generation)\b[^%]*%\}|\{\{.*?\}\}", re.DOTALL
+)
+_TEMPLATE_WORD = re.compile(rb"\b(messages|add_generation_prompt|bos_token|raise_exception)\b")
+_TEMPLATE_NAME = re.compile(r"chat_template|\.(jinja2?|j2)$", re.IGNORECASE)
+_YAML_NAME = re.compile(r"\.ya?ml$", re.IGNORECASE)
+_YAML_TAG = re.compile(
+    rb"(?m)^(?!\s*#)[^#\n]*(!!python/|tag:yaml\.org,2002:python/|^%TAG\b|_target_\s*:)"
+)
+_PMML = re.compile(rb"<(\w+:)?PMML\b|<!DOCTYPE\s+(\w+:)?PMML\b")
+
+
+def text_kind(span: Span, head: bytes, name: str) -> TextKind | None:
+    """What a text is; ``None`` where it is no part of a model."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:1] in {b"{", b"["}:
+        kind = _json_kind(span.read(0, LOOK_BYTES), name)
+        if kind is not None:
+            return kind
+    if start[:1] == b"<" or head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return TextKind.PMML if _is_pmml(head, name) else None
+    if start.startswith((b"tree\nversion=", b"tree\r\nversion=")):
+        return TextKind.LIGHTGBM
+    look = span.read(0, LOOK_BYTES)
+    if _TEMPLATE_NAME.search(name):
+        return TextKind.TEMPLATE
+    if _TEMPLATE_TAG.search(look) and _TEMPLATE_WORD.search(look) and _is_bare(name):
+        return TextKind.TEMPLATE
+    return TextKind.YAML if _YAML_NAME.search(name) and _YAML_TAG.search(look) else None
+
+
+def _is_bare(name: str) -> bool:
+    """Whether a name claims nothing, or text: code and documents that quote a template do."""
+    return re.search(r"\.(?!txt$|tmpl$|tpl$|template$|bin$|dat$)\w{1,8}$", name) is None
+
+
+def _is_pmml(head: bytes, name: str) -> bool:
+    plain = head.replace(b"\0", b"")
+    return bool(_PMML.search(plain)) or name.lower().endswith(".pmml")
+
+
+def _json_kind(look: bytes, name: str) -> TextKind | None:
+    if _is_lines(look, name):
+        return None
+    if _KERAS.search(look) and _KERAS_CONFIG.search(look):
+        return TextKind.KERAS
+    if _XGBOOST.search(look):
+        return TextKind.XGBOOST
+    return TextKind.HUB if _HUB.search(look) or _TOOLS.search(look) else None
+
+
+def _is_lines(look: bytes, name: str) -> bool:
+    """Whether there is an object on each line: a table, or a notebook beside it."""
+    if re.search(r"\.(jsonl|ndjson|ipynb|geojson)$", name, re.IGNORECASE):
+        return True
+    first, _, rest = look.strip().partition(b"\n")
+    return first.rstrip().endswith(b"}") and rest.lstrip()[:1] == b"{"

@@ -1,0 +1,184 @@
+"""TensorFlow Lite models: the flatbuffer's tables, its operators and its buffers.
+
+A flatbuffer is a web of offsets that readers in C++ follow; each is checked against the file
+before it is followed. Numbers of fields and types are those of ``schema.fbs``, version 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hauberk.errors import ArtifactError
+from hauberk.formats.pickle_values import printable
+from hauberk.formats.remarks import Grade, Remark, Said, evasive
+from hauberk.formats.savedmodel_files import judge_operator
+from hauberk.formats.spans import Span
+from hauberk.formats.tensorflow_operators import reason_of
+
+MAGIC = b"TFL3"
+
+MAX_TABLES = 1_000_000
+"""Tables visited; a model of a thousand layers has some ten thousand."""
+
+MAX_NAME_BYTES = 4096
+
+_CUSTOM = 32
+_WIDTHS = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 8: 8, 9: 1, 10: 8, 11: 16, 12: 8, 15: 4, 16: 2}
+"""Bytes of one element, by type; strings, resources and packed types have none."""
+
+_KNOWN = frozenset(
+    """
+    TFLite_Detection_PostProcess Mfcc AudioSpectrogram NumericVerify Convolution2DTransposeBias
+    MaxPoolingWithArgmax2D MaxUnpooling2D TransformTensorBilinear TransformLandmarks
+    Landmarks2TransformMatrix RandomStandardNormal RandomUniform Multinomial Atan2 Sign
+    IRFFT2D RFFT2D HashtableLookup Hashtable_Lookup aeq.hertz_scale edgetpu-custom-op
+    NGrams SequenceStringProjection SequenceStringProjectionV2 Predict Normalize ExtractFeatures
+    CustomWhitespaceTokenizer WhitespaceTokenizer RaggedTensorToTensor Roll Cumsum PReLU
+    """.split()  # noqa: SIM905 - a table of names reads better as words
+)
+"""Custom operators that TensorFlow Lite, its support library and MediaPipe ship."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table by its place and the places of its fields."""
+
+    file: _File
+    at: int
+    fields: tuple[int, ...]
+
+    def place(self, field: int) -> int:
+        """Where a field stands; 0 where it is left out."""
+        offset = self.fields[field] if field < len(self.fields) else 0
+        return self.at + offset if offset else 0
+
+    def number(self, field: int, size: int, default: int = 0) -> int:
+        place = self.place(field)
+        return self.file.number(place, size, signed=True) if place else default
+
+    def vector(self, field: int, width: int) -> tuple[int, int]:
+        """Place and count of a vector; ``(0, 0)`` where it is left out."""
+        place = self.place(field)
+        return self.file.vector(self.file.follow(place), width) if place else (0, 0)
+
+    def tables(self, field: int) -> Iterator[_Table]:
+        start, count = self.vector(field, 4)
+        return (self.file.table(self.file.follow(start + 4 * i)) for i in range(count))
+
+    def text(self, field: int) -> str:
+        start, count = self.vector(field, 1)
+        return self.file.read(start, min(count, MAX_NAME_BYTES)).decode("utf-8", "replace")
+
+
+class _File:
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self.size = span.size
+        self._tables = 0
+
+    def read(self, at: int, size: int) -> bytes:
+        data = self._span.read(at, size) if at >= 0 else b""
+        if len(data) < size:
+            raise _malformed(f"an offset points at byte {at} of {self.size}")
+        return data
+
+    def number(self, at: int, size: int, *, signed: bool = False) -> int:
+        return int.from_bytes(self.read(at, size), "little", signed=signed)
+
+    def follow(self, at: int) -> int:
+        return at + self.number(at, 4)
+
+    def vector(self, at: int, width: int) -> tuple[int, int]:
+        count = self.number(at, 4)
+        if count * width > self.size - at - 4:
+            raise _malformed(f"a vector at byte {at} claims {count} items")
+        return at + 4, count
+
+    def table(self, at: int) -> _Table:
+        self._tables += 1
+        if self._tables > MAX_TABLES:
+            raise _malformed(f"it has more than {MAX_TABLES} tables")
+        start = at - self.number(at, 4, signed=True)
+        size = self.number(start, 2)
+        if size < 4 or size % 2:  # noqa: PLR2004 - the two lengths in front
+            raise _malformed(f"the table at byte {at} is cut")
+        raw = self.read(start + 4, size - 4)
+        fields = tuple(int.from_bytes(raw[i : i + 2], "little") for i in range(0, len(raw), 2))
+        return _Table(self, at, fields)
+
+
+def judge_tflite(span: Span) -> Iterator[Said]:
+    """What is wrong with the model; nothing where it is ordinary."""
+    try:
+        file = _File(span)
+        model = file.table(file.follow(0))
+        yield from _operators(model)
+        sizes: list[int] = []
+        yield from _buffers(model, sizes)
+        for graph in model.tables(2):
+            yield from _tensors(graph, sizes)
+    except ArtifactError as error:
+        yield evasive(error.message)
+
+
+def _operators(model: _Table) -> Iterator[Said]:
+    seen: set[str] = set()
+    for code in model.tables(1):
+        number = max(code.number(3, 4), code.number(0, 1))
+        name = code.text(1)
+        if number == _CUSTOM and name not in seen:
+            seen.add(name)
+            yield from _custom(name)
+
+
+def _custom(name: str) -> Iterator[Remark]:
+    shown = printable(name)
+    if name.startswith("Flex"):
+        yield from judge_operator(name[4:], "Flex")
+        if not reason_of(name[4:]):
+            text = f"has the operator {shown}, which runs through TensorFlow itself"
+            yield Remark(Grade.UNKNOWN, name, text, 0)
+    elif name not in _KNOWN:
+        text = f"has the custom operator {shown!r}: native code that a library outside must bring"
+        yield Remark(Grade.CODE, name, text, 0)
+
+
+def _buffers(model: _Table, sizes: list[int]) -> Iterator[Said]:
+    """Bytes of each buffer; those behind the flatbuffer are named by offset and size."""
+    for buffer in model.tables(4):
+        size = buffer.vector(0, 1)[1]
+        offset, length = buffer.number(1, 8) & _FULL, buffer.number(2, 8) & _FULL
+        if offset > 1 and offset + length > buffer.file.size:
+            yield evasive(f"a buffer reaches to byte {offset + length} of {buffer.file.size}")
+        sizes.append(length if offset > 1 else size)
+
+
+_FULL = (1 << 64) - 1
+
+
+def _tensors(graph: _Table, sizes: list[int]) -> Iterator[Said]:
+    for tensor in graph.tables(0):
+        buffer = tensor.number(2, 4) & 0xFFFFFFFF
+        if buffer >= len(sizes):
+            yield evasive("a tensor names a buffer that does not exist")
+            return
+        width = _WIDTHS.get(tensor.number(1, 1), 0)
+        if not width or not sizes[buffer] or tensor.place(6):
+            continue  # no constant, strings, or sparse
+        start, count = tensor.vector(0, 4)
+        claimed = width
+        for axis in range(count):
+            claimed *= tensor.file.number(start + 4 * axis, 4, signed=True)
+        if claimed != sizes[buffer]:
+            yield evasive(f"a tensor of {claimed} bytes has a buffer of {sizes[buffer]}")
+            return
+
+
+def _malformed(reason: str) -> ArtifactError:
+    return ArtifactError(
+        f"the TensorFlow Lite model is malformed: {reason}",
+        rule="offsets and lengths of a flatbuffer lie inside of the file",
+        found=reason,
+        hint="convert the model again",
+    )

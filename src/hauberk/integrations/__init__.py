@@ -1,0 +1,1 @@
+"""Thin pieces between Hauberk and other people's tools and servers."""

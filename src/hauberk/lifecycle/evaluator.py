@@ -1,0 +1,240 @@
+"""Evaluation of a model that is not part of a run: what `hauberk validate` does.
+
+The model and the metric code never share a process: an isolated worker loads the model and
+gives scores, everything else is computed here from those scores and the labels. What a worker
+says is believed no further than its shape.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hauberk.controls.model.memorised_rows import Leak, MemorisedRows
+from hauberk.controls.model.metric_mismatch import MetricMismatch
+from hauberk.controls.model.unfair_decisions import UnfairDecisions
+from hauberk.core.artifact import Dataset, Digest, Evaluation, ModelFile
+from hauberk.core.control import NotApplicable
+from hauberk.core.finding import Assessment
+from hauberk.engine import assess
+from hauberk.errors import ArtifactError, UsageError
+from hauberk.isolation import Grants, Limits, spawn
+from hauberk.lifecycle.native import ByRow, Scored, scored_of
+from hauberk.trust.digest import digest_file
+
+if TYPE_CHECKING:
+    from hauberk.methods.fairness import Difference
+
+WORKER = "hauberk.lifecycle.workers.validating:evaluate"
+LIMITS = Limits(
+    wall_s=900.0, cpu_s=900.0, memory_bytes=6 << 30, processes=64, output_bytes=256 << 20
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be evaluated, on what.
+
+    Attributes:
+        train: Rows that the model was trained on, for what it remembers of them.
+        reported: Metrics that somebody claims.
+        bounds: Metric to the least value that is accepted.
+        eps: Radii of the robustness curve in units of each feature's spread; none skips it.
+        rows: Rows that the search for wrong answers starts from.
+        queries: Calls of the model for each radius.
+        features: Columns in the order in which a graph of one tensor takes them.
+        tolerance: Difference between groups that is accepted, 0 to 1.
+    """
+
+    model: Path
+    data: Dataset
+    data_path: Path
+    train: Dataset | None = None
+    train_path: Path | None = None
+    reported: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, float] = field(default_factory=dict)
+    eps: tuple[float, ...] = ()
+    rows: int = 500
+    queries: int = 60
+    features: tuple[str, ...] = ()
+    tolerance: float = 0.1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of it.
+
+    Attributes:
+        metrics: Name to value and, for accuracy, its one-sided 95 % bounds.
+        curve: Radius to the share of rows that stay right; an upper bound, found by search.
+        movable: Features that the search moved.
+        unkept: Bounds that are not kept, as sentences.
+        reasons: Part that could not be assessed to the reason.
+    """
+
+    model: Digest
+    n_rows: int
+    classes: tuple[str, ...]
+    metrics: Mapping[str, float]
+    accuracy: tuple[float, float] | None
+    differences: tuple[Difference, ...]
+    leak: Leak | None
+    curve: tuple[tuple[float, float], ...]
+    movable: tuple[str, ...]
+    cpu_s: float
+    unkept: tuple[str, ...]
+    reasons: Mapping[str, str]
+    assessments: tuple[Assessment, ...]
+
+
+def evaluate(request: Request) -> Result:
+    """Score the model in a worker and judge the scores.
+
+    Raises:
+        ArtifactError: The model does not load, wants other columns, or gives no usable scores.
+        LimitError: It hangs or eats memory.
+        UsageError: A bound names a metric that the model does not have.
+    """
+    answer = _ask(request)
+    scored = [scored_of({**answer, **_unpacked(item)}) for item in answer["scores"]]
+    evaluation = _evaluation(request, scored)
+    metrics, accuracy = _metrics(evaluation)
+    fairness = UnfairDecisions(tolerance=request.tolerance)
+    memory = MemorisedRows()
+    reasons: dict[str, str] = {}
+    differences = _or_reason("fairness", reasons, lambda: fairness.differences(evaluation))
+    leak = _or_reason("membership inference", reasons, lambda: memory.leak(evaluation))
+    curve = tuple((float(eps), float(share)) for eps, share in answer["curve"])
+    if not curve:
+        reasons["robustness"] = (
+            "not asked for" if not request.eps else "no numeric feature of more than two values"
+        )
+    controls = (MetricMismatch(), fairness, memory)
+    return Result(
+        model=digest_file(request.model),
+        n_rows=len(scored[0].scores),
+        classes=scored[0].classes,
+        metrics=metrics,
+        accuracy=accuracy,
+        differences=differences or (),
+        leak=leak,
+        curve=curve,
+        movable=tuple(map(str, answer["movable"])),
+        cpu_s=float(answer["cpu_s"]),
+        unkept=tuple(_unkept(request, metrics, curve)),
+        reasons=reasons,
+        assessments=tuple(assess(item, evaluation, path=str(request.model)) for item in controls),
+    )
+
+
+def _ask(request: Request) -> Any:
+    tables = [request.data_path, *([request.train_path] if request.train_path else [])]
+    payload = {
+        "model": str(request.model.resolve()),
+        "tables": [str(path.resolve()) for path in tables],
+        "label": request.data.label,
+        "features": list(request.features),
+        "eps": list(request.eps),
+        "rows": request.rows,
+        "queries": request.queries,
+        "seed": request.seed,
+    }
+    reads = tuple(path.resolve() for path in (request.model, *tables))
+    answer = spawn(
+        WORKER,
+        json.dumps(payload).encode(),
+        grants=Grants(read=reads),
+        limits=LIMITS,
+        python=sys.executable,
+    )
+    return json.loads(answer)
+
+
+def _unpacked(item: Any) -> dict[str, Any]:
+    try:
+        return {"shape": item["shape"], "scores": item["data"]}
+    except (KeyError, TypeError) as error:
+        raise ArtifactError("the worker's answer is malformed", found=str(error)) from error
+
+
+def _evaluation(request: Request, scored: list[Scored]) -> Evaluation:
+    from hauberk.formats.rows import row_digests
+
+    tables = [request.data, *([request.train] if request.train else [])]
+    rows = [row for table in tables for batch in table.read() for row in row_digests(batch)]
+    n_scored = sum(len(item.scores) for item in scored)
+    if n_scored != len(rows):
+        raise ArtifactError(
+            "the model scored another number of rows than it was given",
+            subject=str(request.model),
+            expected=f"{len(rows)} rows",
+            found=str(n_scored),
+        )
+    return Evaluation(
+        model=ModelFile(name=str(request.model), path=request.model),
+        predictor=ByRow(_joined(scored), rows),
+        data=request.data,
+        train=request.train,
+        reported=request.reported,
+    )
+
+
+def _joined(scored: list[Scored]) -> Scored:
+    import numpy as np
+
+    scores = np.concatenate([item.scores for item in scored])
+    if not np.isfinite(scores).all():
+        raise ArtifactError("the model's scores are not finite", expected="numbers", found="NaN")
+    return Scored(classes=scored[0].classes, features=scored[0].features, scores=scores)
+
+
+def _metrics(evaluation: Evaluation) -> tuple[dict[str, float], tuple[float, float] | None]:
+    import numpy as np
+
+    from hauberk.methods.metrics import roc_auc_of_classes
+    from hauberk.methods.scoring import judge_rows
+    from hauberk.methods.statistics import clopper_pearson
+
+    judged = judge_rows(evaluation.predictor, evaluation.data)
+    if not judged.classes:
+        errors = judged.truth - judged.scores.reshape(-1)
+        spread = float(((judged.truth - judged.truth.mean()) ** 2).sum())
+        r2 = 1.0 - float((errors**2).sum()) / spread if spread else 0.0
+        return {"mean_absolute_error": float(np.abs(errors).mean()), "r2": r2}, None
+    counts = judged.counts
+    bounds = clopper_pearson(int(np.trace(counts.confusion)), counts.n_rows)
+    metrics = {
+        "accuracy": counts.accuracy,
+        "roc_auc": roc_auc_of_classes(judged.truth, judged.scores, judged.classes),
+    }
+    return metrics, (bounds.low, bounds.high)
+
+
+def _or_reason(name: str, reasons: dict[str, str], work: Any) -> Any:
+    try:
+        return work()
+    except NotApplicable as silent:
+        reasons[name] = str(silent)
+        return None
+
+
+def _unkept(
+    request: Request, metrics: Mapping[str, float], curve: tuple[tuple[float, float], ...]
+) -> Any:
+    known = dict(metrics)
+    known.update({f"robust_accuracy@{eps:g}": share for eps, share in curve})
+    for name, least in request.bounds.items():
+        if name not in known:
+            raise UsageError(
+                "this metric is not measured here",
+                subject=f"--require {name}",
+                expected=", ".join(known),
+                found=name,
+            )
+        if known[name] < least:
+            yield f"{name} is {known[name]:.4f}; at least {least:g} is required"

@@ -1,0 +1,1 @@
+"""Rules over code and settings: readers that give hits, shared by the controls of code."""

@@ -1,0 +1,136 @@
+"""Commands of shells, wherever they stand: scripts, images, workflows, manifests, notebooks.
+
+A command line is read as text: quotes and continued lines are joined, nothing is expanded.
+What it does wrong comes as the name of a kind; which rule that is depends on where it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+MAX_COMMAND = 20_000
+"""Letters of one command that are looked at."""
+
+_PIPED = re.compile(
+    r"\b(?:curl|wget|fetch)\b[^|;&\n]{0,400}\|\s*(?:sudo\s+(?:-\w+\s+)*)?(?:/(?:usr/)?bin/)?(?:env\s+)?"
+    r"(?:ba|z|da|k)?(?:sh|python3?|perl|ruby|node)\b|"
+    r"\b(?:ba|z)?sh\s+(?:-\w+\s+)?(?:<\(|-c\s+[\"']?\$\()\s*(?:curl|wget)\b|"
+    r"\b(?:source|\.|eval)\s+(?:<\(|[\"']?[\$`]\(?)\s*(?:curl|wget)\b|"
+    r"\bpython3?\s+-c\s+[\"']?\$\((?:curl|wget)\b|`(?:curl|wget)\b[^`]{0,200}`\s*\|\s*(?:ba)?sh"
+)
+_FETCHED_AND_RUN = re.compile(
+    r"\b(?:curl|wget)\b[^\n;&|]{0,300}?(?:-o|-O|--output|>)\s*[\"']?(?P<name>[\w./~-]+\.(?:sh|py|bin|run))\b[\"']?"
+    r"[\s\S]{0,200}?(?:(?:ba|z)?sh|chmod\s+\+x|chmod\s+755|python3?|\./)\s*[\"']?(?P=name)"
+)
+_TLS_OFF = re.compile(
+    r"\bcurl\b[^|;&\n]{0,200}\s(?:-[a-zA-Z]*k[a-zA-Z]*\b|--insecure\b)|"
+    r"\bwget\b[^|;&\n]{0,200}--no-check-certificate|http\.sslVerify[= ]+[\"']?false|"
+    r"\bGIT_SSL_NO_VERIFY=(?:1|true)|\bnpm\b[^\n]{0,60}strict-ssl[= ]+false|--no-verify-ssl\b|"
+    r"StrictHostKeyChecking[= ]+no\b|\bPYTHONHTTPSVERIFY=0|NODE_TLS_REJECT_UNAUTHORIZED=0|"
+    r"--allow-unauthenticated\b|--force-yes\b|\bverify_ssl[ =]+false|--nogpgcheck|"
+    r"--no-gpg-check|\bHELM_[A-Z_]*INSECURE|--insecure-skip-tls-verify|--tls-verify=false"
+)
+_CLEARTEXT = re.compile(
+    r"\b(?:curl|wget)\b[^|;&\n]{0,200}?[\"'\s](?:http|ftp)://(?!localhost|127\.|0\.0\.0\.0|\[::1\]|"
+    r"10\.|192\.168\.|169\.254\.|[\w-]+(?:[:/]|\s|$)|[\w.-]+\.(?:local|internal|svc)\b|\$|TEMPLATE)[\w.-]+"
+)
+_INDEX = re.compile(
+    r"(?:\bpip3?\b|\buv\b|\bpipx\b)[^;&|\n]{0,300}?(?P<what>--extra-index-url[= ]+\S+|"
+    r"--trusted-host[= ]+\S+|--allow-insecure-host[= ]+\S+|"
+    r"--index-strategy[= ]+unsafe-\S+|"
+    r"(?:--index-url|-i|--find-links|-f|--default-index)[= ]+[\"']?http://(?!localhost|127\.)\S+)"
+)
+_MOVING = re.compile(
+    r"\b(?:pip3?|uv|pipx)\b[^;&|\n]{0,200}?\s[\"']?(?:[\w\[\]-]+\s*@\s*)?(?P<what>(?:git|hg|svn|bzr)\+\w+://[^\s\"']+)"
+)
+_COMMIT = re.compile(r"@[0-9a-f]{40}\b")
+_ARCHIVE = re.compile(
+    r"\b(?:pip3?|uv|pipx)\b[^;&|\n]{0,60}\binstall\b[^;&|\n]{0,200}?\s[\"']?(?P<what>https?://[^\s\"']+\.(?:whl|zip|tar\.gz))(?!\S*#sha256=)"
+)
+_WRITABLE = re.compile(r"\bchmod\s+(?:-\w+\s+)*(?:0?777|a\+rwx|ugo\+rwx|o\+w|a\+w)\b")
+_SECRET = r"(?:[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(?![A-Z]*_(?:FILE|PATH|URL|NAME|ID)\b)[A-Z0-9_]*)"
+_PRINTED = re.compile(
+    rf"\b(?:echo|printf)\b(?![^\n|;&]{{0,200}}(?:>\s*[\"']?[\w$~/.]|--password-stdin|\|))[^\n|;&]{{0,200}}?\$\{{?(?P<what>{_SECRET})\b(?!:[-+?])|"
+    r"\becho\b[^\n|;&]{0,120}\$\{\{\s*secrets\.\w+\s*\}\}(?![^\n]*(?:\||>))"
+)
+_DUMPED = re.compile(
+    r"(?:^|[;&|]\s*|\n\s*)(?:printenv|env|export\s+-p|declare\s+-x|set)\s*(?:$|\n|\|\s*(?:sort|tee|curl|base64|grep|cat)|>|;|&&)"
+)
+_SENT = re.compile(
+    r"\bcurl\b[^\n;&]{0,300}(?:-F|--form|-T|--upload-file|--data-binary|-d|--data)[ =]+[\"']?[\w=]*@?\S*?"
+    r"(?P<what>[\w./*-]+\.(?:pt|pth|pkl|joblib|onnx|h5|safetensors|ckpt|parquet|csv|npz|npy|bin))\b"
+)
+_DESTRUCTIVE = re.compile(r"\bbase64\s+(?:-d|--decode|-D)\b[^\n;&]{0,80}\|\s*(?:ba|z)?sh\b")
+_TRACED = re.compile(r"\bset\s+-[a-wyz]*x[a-z]*\b")
+_SOCKET = re.compile(r"/var/run/docker\.sock|\bdocker\s+run\b[^\n;&|]{0,200}--privileged\b")
+
+Kind = tuple[str, re.Pattern[str]]
+_KINDS: tuple[Kind, ...] = (
+    ("pipe", _PIPED),
+    ("pipe", _FETCHED_AND_RUN),
+    ("decoded", _DESTRUCTIVE),
+    ("tls", _TLS_OFF),
+    ("cleartext", _CLEARTEXT),
+    ("index", _INDEX),
+    ("moving", _MOVING),
+    ("archive", _ARCHIVE),
+    ("writable", _WRITABLE),
+    ("printed", _PRINTED),
+    ("sent", _SENT),
+    ("socket", _SOCKET),
+)
+
+
+def faults(text: str) -> Iterator[tuple[str, int, str]]:
+    """Kinds of faults in commands, with the line from 0 and what stands there.
+
+    >>> list(faults("curl -s https://x.example/i.sh | sh"))
+    [('pipe', 0, 'curl -s https://x.example/i.sh | sh')]
+    """
+    joined = continued(text[:MAX_COMMAND])
+    for kind, pattern in _KINDS:
+        for match in pattern.finditer(joined):
+            if _is_comment(joined, match.start()) or _is_pinned(kind, match):
+                continue
+            yield kind, text.count("\n", 0, match.start() + _lead(match[0])), shown(match)
+
+
+def dumps_environment(text: str) -> int | None:
+    """The line, from 0, on which all variables are printed; ``None`` where none is."""
+    match = _DUMPED.search(text[:MAX_COMMAND])
+    return None if match is None else text.count("\n", 0, match.start() + _lead(match[0]))
+
+
+def traces(text: str) -> bool:
+    """Whether a shell prints every command that it runs."""
+    return _TRACED.search(text[:MAX_COMMAND]) is not None
+
+
+def continued(text: str) -> str:
+    r"""Lines that end in a backslash joined, without moving any letter to another line's count.
+
+    >>> continued("a \\\nb")
+    'a   b'
+    """
+    return re.sub(r"\\\r?\n", lambda match: " " * len(match[0]), text)
+
+
+def shown(match: re.Match[str]) -> str:
+    """What matched, without values that may be secret."""
+    named = match.groupdict().get("what")
+    text = (named or match[0]).strip()
+    return re.sub(r"://[^/@\s]+@", "://...@", " ".join(text.split()))[:100]
+
+
+def _lead(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+def _is_comment(text: str, place: int) -> bool:
+    start = text.rfind("\n", 0, place) + 1
+    return text[start:place].lstrip().startswith(("#", "//", "REM "))
+
+
+def _is_pinned(kind: str, match: re.Match[str]) -> bool:
+    return kind == "moving" and _COMMIT.search(match["what"]) is not None

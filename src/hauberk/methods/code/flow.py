@@ -1,0 +1,123 @@
+"""Order and taint inside one function: which names carry what, and from when on.
+
+A function's statements are laid out in the order of their lines; branches and loops are read
+once. A name is tainted from the statement on that gives it a tainted value.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from hauberk.methods.code.python_index import Index, last_name
+
+
+@dataclass(slots=True)
+class Scope:
+    """A function or the module with its own statements and calls, in order.
+
+    Attributes:
+        statements: Statements of the scope, those inside of branches and loops too.
+        calls: Calls of the scope.
+    """
+
+    node: ast.AST
+    statements: list[ast.stmt] = field(default_factory=list)
+    calls: list[ast.Call] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Of a function its name."""
+        return getattr(self.node, "name", "")
+
+
+def scopes_of(index: Index) -> list[Scope]:
+    """Every function, and the module."""
+    found: dict[ast.AST, Scope] = {index.tree: Scope(index.tree)}
+    for function in index.functions:
+        found[function] = Scope(function)
+    for kind, nodes in index.kinds.items():
+        if issubclass(kind, ast.stmt):
+            for node in nodes:
+                scope = found.get(index.function_of(node))
+                if scope is not None and isinstance(node, ast.stmt):
+                    scope.statements.append(node)
+    for call in index.calls:
+        scope = found.get(index.function_of(call))
+        if scope is not None:
+            scope.calls.append(call)
+    for scope in found.values():
+        scope.statements.sort(key=lambda statement: statement.lineno)
+        scope.calls.sort(key=lambda call: (call.lineno, call.col_offset))
+    return list(found.values())
+
+
+def names_in(node: ast.AST | None) -> set[str]:
+    """Names that an expression reads."""
+    if node is None:
+        return set()
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
+def base_name(node: ast.AST) -> str:
+    """The name that an attribute or subscript hangs on.
+
+    >>> base_name(ast.parse("df.loc[0, 'a']", mode="eval").body)
+    'df'
+    """
+    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call, ast.Starred)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def targets_of(statement: ast.stmt) -> list[ast.expr]:
+    """What a statement assigns to, tuples taken apart."""
+    if isinstance(statement, ast.Assign):
+        found = list(statement.targets)
+    elif isinstance(statement, (ast.AnnAssign, ast.AugAssign)):
+        found = [statement.target]
+    else:
+        return []
+    flat: list[ast.expr] = []
+    for target in found:
+        flat += target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
+    return flat
+
+
+def value_of(statement: ast.stmt) -> ast.expr | None:
+    """What a statement assigns."""
+    if isinstance(statement, (ast.Assign, ast.AugAssign)):
+        return statement.value
+    return statement.value if isinstance(statement, ast.AnnAssign) else None
+
+
+def carried(scope: Scope, start: ast.stmt, names: set[str], until: int) -> set[str]:
+    """Names that carry what ``names`` hold after ``start``, up to a line."""
+    tainted = set(names)
+    for statement in scope.statements:
+        if statement.lineno <= start.lineno or statement.lineno >= until:
+            continue
+        value = value_of(statement)
+        if value is not None and names_in(value) & tainted:
+            tainted |= {base_name(target) for target in targets_of(statement)} - {""}
+    return tainted
+
+
+def statement_of(index: Index, node: ast.AST) -> ast.stmt | None:
+    """The statement in which an expression stands."""
+    if isinstance(node, ast.stmt):
+        return node
+    return next((held for held in index.ancestors(node) if isinstance(held, ast.stmt)), None)
+
+
+def texts(node: ast.AST) -> str:
+    """Source of a node, bounded."""
+    return ast.unparse(node)[:2000]
+
+
+def calls_in(node: ast.AST, wanted: Callable[[str], bool]) -> Iterator[ast.Call]:
+    """Calls below a node whose last name is wanted."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and wanted(last_name(part.func)):
+            yield part

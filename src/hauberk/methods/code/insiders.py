@@ -1,0 +1,29 @@
+"""Patterns by which an insider hides a special case: each asks for a second person.
+
+None of them is a defect by itself; honest code has them too, rarely. So they are told for
+review and never fail a scan alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hauberk.methods.code.flow import scopes_of
+from hauberk.methods.code.insider_changes import labels, patches, protections, weights
+from hauberk.methods.code.insider_checks import conditions, tries
+from hauberk.methods.code.insider_figures import constants, floors
+from hauberk.methods.code.python_index import Index
+from hauberk.methods.code.rules import Hit
+
+
+def insider_hits(index: Index) -> Iterator[Hit]:
+    """Hits of one module."""
+    for scope in scopes_of(index):
+        yield from constants(index, scope)
+        yield from floors(index, scope)
+        yield from labels(index, scope)
+        yield from weights(index, scope)
+    yield from tries(index)
+    yield from conditions(index)
+    yield from patches(index)
+    yield from protections(index)

@@ -1,0 +1,463 @@
+"""Calls that run text, start shells, fetch without checks or unpack without bounds."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+
+from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
+from hauberk.methods.code.rules import Hit, Rule, rule
+
+EVAL = rule(
+    "code-execution/eval",
+    "high",
+    "evaluates text that is not written in the program",
+    "Read data with a parser (json, ast.literal_eval), or map names to functions.",
+    "CWE-95",
+)
+HIDDEN = rule(
+    "code-execution/decoded",
+    "critical",
+    "runs code that is decoded or fetched when it runs",
+    "Remove it, and find out how it came here.",
+    "CWE-506",
+)
+SHELL = rule(
+    "code-execution/shell",
+    "high",
+    "hands a text put together at run time to a shell",
+    "Start the program with a list of arguments and without a shell.",
+    "CWE-78",
+)
+QUERY = rule(
+    "code-execution/query",
+    "medium",
+    "puts values into the text of a query",
+    "Pass values as parameters of the query.",
+    "CWE-89",
+)
+IMPORTS = rule(
+    "code-execution/import",
+    "medium",
+    "imports or runs a module whose name comes from outside",
+    "Map the names that you allow to modules.",
+    "CWE-470",
+)
+
+NO_TLS = rule(
+    "insecure-downloads/cleartext",
+    "medium",
+    "fetches data or a model without TLS",
+    "Use https and check a digest.",
+    "CWE-319",
+)
+UNVERIFIED = rule(
+    "insecure-downloads/certificates",
+    "high",
+    "switches off the check of certificates",
+    "Install the certificate of your authority, and keep the check on.",
+    "CWE-295",
+)
+NO_DIGEST = rule(
+    "insecure-downloads/no-digest",
+    "medium",
+    "downloads a file that is used without comparing a digest",
+    "Compare a SHA-256 that you keep in the repository before using it.",
+    "CWE-494",
+)
+EXTRACT = rule(
+    "insecure-downloads/extract",
+    "high",
+    "unpacks an archive whose paths may lead out of the folder",
+    'Say filter="data", or check every path before writing it.',
+    "CWE-22",
+)
+HOST_KEYS = rule(
+    "insecure-downloads/host-keys",
+    "high",
+    "accepts any key that a host shows",
+    "Keep the host's key in known_hosts and refuse others.",
+    "CWE-295",
+)
+TEMPORARY = rule(
+    "insecure-downloads/temporary",
+    "medium",
+    "makes a temporary name that others can take first",
+    "Use NamedTemporaryFile or mkstemp.",
+    "CWE-377",
+)
+WEAK_DIGEST = rule(
+    "insecure-downloads/weak-digest",
+    "medium",
+    "checks a file by a digest for which collisions can be made",
+    "Compare SHA-256.",
+    "CWE-328",
+)
+
+_SHELLS = frozenset(
+    {"os.system", "os.popen", "os.popen2", "os.popen3", "commands.getoutput", "popen2.popen3"}
+    | {"subprocess.getoutput", "subprocess.getstatusoutput", "asyncio.create_subprocess_shell"}
+    | {"pty.spawn", "pexpect.run", "invoke.run", "fabric.api.run", "fabric.api.local"}
+)
+_PROCESSES = frozenset(
+    {"subprocess.run", "subprocess.call", "subprocess.Popen", "subprocess.check_output"}
+    | {"subprocess.check_call", "anyio.run_process"}
+)
+_DECODERS = frozenset(
+    {"b64decode", "b32decode", "b85decode", "a85decode", "unhexlify", "fromhex", "decompress"}
+    | {"decodebytes", "rot13", "urlopen", "urlsafe_b64decode"}
+)
+_FETCHES = frozenset({"requests.get", "httpx.get", "urllib.request.urlopen", "urllib2.urlopen"})
+_RUNNERS = frozenset({"eval", "exec", "builtins.eval", "builtins.exec", "execfile"})
+_QUERIES = frozenset({"execute", "executemany", "executescript", "read_sql", "read_sql_query"})
+_SQL = re.compile(
+    r"^\s*(select|insert|update|delete|drop|create|with|merge|truncate)\b", re.IGNORECASE
+)
+
+_Reading = Callable[[Index, ast.Call, str], Rule | None]
+
+
+def execution_hits(index: Index) -> Iterator[Hit]:
+    """Hits of one module."""
+    for call in index.calls:
+        name = index.dotted(call.func)
+        for reading in _READINGS:
+            broken = reading(index, call, name)
+            if broken is not None:
+                yield Hit(broken, call.lineno, name or last_name(call.func))
+                break
+    yield from _assignments(index)
+
+
+# Running text --------------------------------------------------------------------------
+
+
+def _evaluates(index: Index, call: ast.Call, name: str) -> Rule | None:
+    if name in {"pandas.eval", "numexpr.evaluate"}:
+        return EVAL if call.args and _is_built_text(index, call.args[0]) else None
+    if name not in _RUNNERS or not call.args:
+        return None
+    given = call.args[0]
+    if index.constant(given) is not UNKNOWN:
+        return None
+    if _decodes(index, given):
+        return HIDDEN
+    return None if _is_own_code(index, call, given) else EVAL
+
+
+def _is_own_code(index: Index, call: ast.Call, given: ast.expr) -> bool:
+    """Code of a syntax tree or of a file beside this one, as ``setup.py`` reads its version."""
+    text = ast.unparse(given)
+    if "__file__" in text or "version" in text.lower() or "getsource" in text:
+        return True
+    return isinstance(given, ast.Name) and any(
+        "__file__" in (found := ast.unparse(value)) or "getsource" in found
+        for value in index.lookup(given)
+    )
+
+
+def _decodes(index: Index, node: ast.expr, depth: int = 0) -> bool:
+    """Whether the text is decoded or fetched on its way."""
+    if depth > 6:
+        return False
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call):
+            name = index.dotted(part.func)
+            if last_name(part.func) in _DECODERS or name in _FETCHES:
+                return True
+            if name.startswith("marshal.load"):
+                return True
+        elif isinstance(part, ast.Name) and part is not node:
+            continue
+    names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
+    return any(
+        _decodes(index, value, depth + 1)
+        for name in names[:20]
+        for value in index.lookup(name)[:4]
+        if not isinstance(value, ast.Name) or value.id != name.id
+    )
+
+
+def _is_built_text(index: Index, node: ast.expr) -> bool:
+    """Whether a text is put together of what is not written in the program."""
+    if index.constant(node) is not UNKNOWN:
+        return False
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
+        return any(index.constant(part) is UNKNOWN for part in parts)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mod)):
+        return bool(_texts(index, node))
+    if isinstance(node, ast.Call) and last_name(node.func) in {"format", "join"}:
+        return isinstance(node.func, ast.Attribute)
+    if isinstance(node, ast.Name):
+        values = index.lookup(node)
+        return any(_is_built_text(index, v) for v in values if not isinstance(v, ast.Name))
+    return False
+
+
+def _texts(index: Index, node: ast.BinOp) -> list[str]:
+    sides = [node.left, node.right]
+    found = [index.constant(side) for side in sides]
+    inner = [text for s in sides if isinstance(s, ast.BinOp) for text in _texts(index, s)]
+    formats = ["f" for side in sides if isinstance(side, ast.JoinedStr)]
+    return [text for text in found if isinstance(text, str)] + inner + formats
+
+
+def _shells(index: Index, call: ast.Call, name: str) -> Rule | None:
+    given = call.args[0] if call.args else index.keyword_node(call, "args")
+    if not isinstance(given, ast.expr):
+        return None
+    if name in _SHELLS or _is_notebook_shell(call):
+        return None if _is_quoted(index, given) or _is_known(index, given) else SHELL
+    if name not in _PROCESSES:
+        return None
+    if index.keyword(call, "shell") is True:
+        return None if _is_quoted(index, given) or _is_known(index, given) else SHELL
+    return SHELL if _starts_shell(index, given) else None
+
+
+def _is_notebook_shell(call: ast.Call) -> bool:
+    return ast.unparse(call.func).endswith(("get_ipython().system", "get_ipython().getoutput"))
+
+
+def _is_known(index: Index, given: ast.expr) -> bool:
+    """Constants, also in lists and behind names."""
+    if index.constant(given) is not UNKNOWN:
+        return True
+    if isinstance(given, (ast.List, ast.Tuple)):
+        return all(_is_known(index, part) for part in given.elts)
+    if isinstance(given, ast.IfExp):
+        return _is_known(index, given.body) and _is_known(index, given.orelse)
+    return False
+
+
+def _is_quoted(index: Index, given: ast.expr) -> bool:
+    text = ast.unparse(given)
+    if isinstance(given, ast.Name):
+        text = " ".join(ast.unparse(value) for value in index.lookup(given))
+    return "quote(" in text or "shlex.join" in text or "list2cmdline" in text
+
+
+def _starts_shell(index: Index, given: ast.expr) -> bool:
+    """``["sh", "-c", text]`` with a text that is put together."""
+    values = index.lookup(given) if isinstance(given, ast.Name) else [given]
+    for value in values:
+        if not isinstance(value, (ast.List, ast.Tuple)) or len(value.elts) < 3:
+            continue
+        first, second = (index.constant(part) for part in value.elts[:2])
+        is_shell = isinstance(first, str) and first.rpartition("/")[2] in {"sh", "bash", "zsh"}
+        if is_shell and isinstance(second, str) and second.startswith("-") and "c" in second:
+            return not _is_known(index, value.elts[2]) and not _is_quoted(index, value.elts[2])
+    return False
+
+
+def _queries(index: Index, call: ast.Call, name: str) -> Rule | None:
+    function = last_name(call.func)
+    if function not in _QUERIES or not call.args:
+        return None
+    given = call.args[0]
+    if isinstance(given, ast.Call) and last_name(given.func) == "text" and given.args:
+        given = given.args[0]
+    if not _is_built_text(index, given):
+        return None
+    return QUERY if _SQL.match(index.text_of(given)) else None
+
+
+def _imports(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """Modules and scripts named by a request, an argument or a file."""
+    if name not in {"importlib.import_module", "__import__", "runpy.run_path", "runpy.run_module"}:
+        return None
+    given = call.args[0] if call.args else None
+    if given is None or index.constant(given) is not UNKNOWN:
+        return None
+    text = ast.unparse(given)
+    if isinstance(given, ast.Name):
+        text += " ".join(ast.unparse(value) for value in index.lookup(given))
+    outside = re.search(
+        r"request|argv|environ|getenv|input\(|payload|download|json\.load|cfg\[|config\[|conf\[",
+        text,
+    )
+    return IMPORTS if outside else None
+
+
+# Fetching ------------------------------------------------------------------------------
+
+_GETTERS = re.compile(
+    r"(?:^|\.)(?:urlretrieve|urlopen|urlread|read_csv|read_json|read_parquet|read_table|read_excel|"
+    r"get_file|load_state_dict_from_url|download_url|download_url_to_file|download_file|"
+    r"download_and_extract_archive|read_pickle|Request|imread_url|retrieve|pooch\.retrieve|"
+    r"(?:requests|httpx|session|client|Session\(\)|Client\(\)|urllib3|s|http)\.(?:get|request|stream)|"
+    r"wget\.download|gdown\.download|urllib3\.PoolManager\(\)\.request)$"
+)
+_LOCAL = re.compile(
+    r"http://(?:localhost|127\.|\[::1\]|0\.0\.0\.0|host\.docker|10\.|192\.168\.|169\.254\.169\.254|"
+    r"[\w.-]*\.(?:internal|local|svc|cluster\.local|test|example)\b|[\w-]+[:/])"
+)
+_CHECKED = re.compile(
+    r"hashlib|sha256|sha512|sha1|checksum|digest|md5|known_hash|hash_prefix|check_hash|file_hash|blake"
+)
+_ARTIFACTS = re.compile(
+    r"\.(?:pkl|pickle|joblib|pt|pth|ckpt|bin|h5|hdf5|keras|onnx|safetensors|npz|npy|zip|tar|tgz|gz|"
+    r"tar\.gz|whl|parquet|model|pb|tflite|csv|arrow|feather|sh|py|json|jsonl|txt)(?:$|[?#])"
+)
+_KEEPERS = re.compile(
+    r"(?:^|\.)(?:urlretrieve|wget\.download|gdown\.download|get_file|download_url|"
+    r"load_state_dict_from_url|download_url_to_file|retrieve)$"
+)
+
+
+def _fetches(index: Index, call: ast.Call, name: str) -> Rule | None:
+    shown = name or last_name(call.func)
+    if index.keyword(call, "verify") is False and _is_client(shown):
+        return UNVERIFIED
+    if index.keyword(call, "ssl") is False or index.keyword(call, "verify_ssl") is False:
+        return UNVERIFIED if re.search(r"aiohttp|session|TCPConnector|client", shown) else None
+    if not _GETTERS.search(shown):
+        return None
+    url = _url(index, call)
+    if (
+        url.startswith(("http://", "ftp://"))
+        and not _LOCAL.match(url)
+        and len(url) > len("http://")
+    ):
+        return NO_TLS
+    return _undigested(index, call, shown, url)
+
+
+def _is_client(name: str) -> bool:
+    return (
+        re.search(
+            r"requests|httpx|session|client|boto|urllib|http|Elasticsearch|Minio|\.(?:get|post|put|request)$",
+            name,
+            re.IGNORECASE,
+        )
+        is not None
+    )
+
+
+def _url(index: Index, call: ast.Call) -> str:
+    nodes: list[object] = [*call.args[:2]]
+    nodes += [index.keyword_node(call, key) for key in ("url", "origin", "filepath_or_buffer")]
+    texts = [index.text_of(node) for node in nodes if isinstance(node, ast.AST)]
+    return next((text for text in texts if "://" in text), "")
+
+
+def _undigested(index: Index, call: ast.Call, name: str, url: str) -> Rule | None:
+    """A download that is kept as a file; checked anywhere in its function counts as checked."""
+    if not _KEEPERS.search(name) or not url.startswith("https://"):
+        return None
+    around = index.function_of(call)
+    text = ast.unparse(around) if isinstance(around, ast.FunctionDef) else _module_text(index)
+    if _CHECKED.search(text) or not _ARTIFACTS.search(url.lower()):
+        return None
+    return NO_DIGEST
+
+
+def _module_text(index: Index) -> str:
+    return " ".join(
+        [last_name(call.func) for call in index.calls]
+        + list(index.imports.values())
+        + [key.arg or "" for call in index.calls for key in call.keywords]
+    )
+
+
+def _unpacks(index: Index, call: ast.Call, name: str) -> Rule | None:
+    function = last_name(call.func)
+    if name == "shutil.unpack_archive":
+        return EXTRACT if index.keyword(call, "filter") is ABSENT and _is_tar(index, call) else None
+    if function not in {"extractall", "extract"} or not isinstance(call.func, ast.Attribute):
+        return None
+    owner = _owner(index, call.func.value)
+    if "tarfile" not in owner and not owner.startswith("tarfile"):
+        return None
+    chosen = index.keyword(call, "filter")
+    if chosen in {"data", "tar"} or (chosen is UNKNOWN):
+        return None
+    members = index.keyword_node(call, "members")
+    if isinstance(members, ast.AST) and "getmembers" not in ast.unparse(members):
+        return None
+    return EXTRACT if function == "extractall" or chosen == "fully_trusted" else None
+
+
+def _owner(index: Index, node: ast.expr) -> str:
+    """What an archive object was made by."""
+    if isinstance(node, ast.Name):
+        made = [index.dotted(v.func) for v in index.lookup(node) if isinstance(v, ast.Call)]
+        return " ".join(made)
+    return index.dotted(node)
+
+
+def _is_tar(index: Index, call: ast.Call) -> bool:
+    text = index.text_of(call.args[0]) if call.args else ""
+    return ".tar" in text or text.endswith(".tgz") or index.keyword(call, "format") in {
+        "tar", "gztar", "bztar", "xztar"
+    }  # fmt: skip
+
+
+def _others(index: Index, call: ast.Call, name: str) -> Rule | None:
+    if name in {"ssl._create_unverified_context", "ssl._create_stdlib_context"}:
+        return UNVERIFIED
+    if last_name(call.func) == "set_missing_host_key_policy" and call.args:
+        policy = index.dotted(call.args[0]) + ast.unparse(call.args[0])
+        return HOST_KEYS if "AutoAdd" in policy or "WarningPolicy" in policy else None
+    if name == "tempfile.mktemp":
+        return TEMPORARY
+    if name in {"hashlib.md5", "hashlib.sha1"} and _compares(index, call):
+        return WEAK_DIGEST
+    return None
+
+
+def _compares(index: Index, call: ast.Call) -> bool:
+    """Whether a digest decides: it is compared in its function, over a file of bytes."""
+    if index.keyword(call, "usedforsecurity") is False:
+        return False
+    around = index.function_of(call)
+    if not isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    return any(
+        isinstance(node, ast.Compare) and "digest" in ast.unparse(node) for node in ast.walk(around)
+    )
+
+
+# Assignments ---------------------------------------------------------------------------
+
+_SWITCHES = frozenset({"PYTHONHTTPSVERIFY", "GIT_SSL_NO_VERIFY", "NODE_TLS_REJECT_UNAUTHORIZED"})
+_BUNDLES = frozenset({"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"})
+
+
+def _assignments(index: Index) -> Iterator[Hit]:
+    """Settings that switch checks off: attributes and environment variables."""
+    for node in index.each(ast.Assign):
+        for target in node.targets:
+            text = ast.unparse(target) if isinstance(target, (ast.Attribute, ast.Subscript)) else ""
+            if text and _switches_off(index, text, node.value):
+                yield Hit(UNVERIFIED, node.lineno, text)
+
+
+def _switches_off(index: Index, target: str, value: ast.expr) -> bool:
+    known = index.constant(value)
+    last = target.rpartition(".")[2]
+    if last in {"verify", "check_hostname"} and known is False:
+        return True
+    if last == "verify_mode" and "CERT_NONE" in ast.unparse(value):
+        return True
+    if last == "_create_default_https_context":
+        return "unverified" in ast.unparse(value)
+    key = re.search(r"environ\[['\"](\w+)['\"]\]", target)
+    if key is None:
+        return False
+    if key[1] == "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD":
+        return known in {"1", "true", "True"}
+    return (key[1] in _BUNDLES and known == "") or (key[1] in _SWITCHES and known in {"0", "1"})
+
+
+_READINGS: tuple[_Reading, ...] = (
+    _evaluates,
+    _shells,
+    _queries,
+    _imports,
+    _unpacks,
+    _fetches,
+    _others,
+)

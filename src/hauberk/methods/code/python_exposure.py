@@ -1,0 +1,423 @@
+"""Python that opens services, or lets secrets, people's data and weights out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
+from hauberk.methods.code.rules import Hit, Rule, rule
+from hauberk.methods.code.services import BOUND, CROSS, DEBUG, LISTENING, setting_fault
+
+LOGGED = rule(
+    "outbound-data/logged-secret",
+    "high",
+    "writes a secret, or the whole environment, to a log",
+    "Log that it is set, never what it is.",
+    "CWE-532",
+)
+PEOPLE = rule(
+    "outbound-data/logged-people",
+    "medium",
+    "writes rows or requests with people's data to a log",
+    "Log counts, ids of requests and digests.",
+    "CWE-532",
+)
+TRACE = rule(
+    "outbound-data/error-details",
+    "medium",
+    "answers a caller with the inside of an error",
+    "Log the details, and answer with a number to find them by.",
+    "CWE-209",
+)
+SENT = rule(
+    "outbound-data/sent",
+    "high",
+    "sends weights, features or data out of the project",
+    "Let only the release step publish, to a named and approved place; ask who needs this.",
+    "CWE-200",
+    review=True,
+)
+TRACKED = rule(
+    "outbound-data/tracked-secret",
+    "high",
+    "records secrets or the whole environment as parameters of a run",
+    "Record the parameters that you mean, by name.",
+    "CWE-532",
+)
+SHARED = rule(
+    "outbound-data/public-link",
+    "high",
+    "opens a public link to an application on this machine",
+    "Leave share away.",
+    "CWE-668",
+)
+REVEALS = rule(
+    "outbound-data/reveals-training-data",
+    "medium",
+    "answers a caller with rows, weights or settings of the model",
+    "Answer with predictions only.",
+    "CWE-200",
+)
+
+_SECRET = re.compile(
+    r"(?i)(?:^|_|\b)(?:token|secret|passw(?:or)?d|passwd|pwd|api_?key|apikey|access_?key|secret_?key|private_?key|auth_?key|credentials?|bearer|conn(?:ection)?_str(?:ing)?|dsn|signing_?key)$"
+)
+_NOT_SECRET = re.compile(
+    r"(?i)num|count|len|max|min|n_|id$|ids$|type|name|path|file|url|length|limit|usage|pad|eos|bos|unk|mask|sep|cls|vocab"
+)
+_LOGS = frozenset(
+    {"debug", "info", "warning", "warn", "error", "critical", "exception", "log", "print"}
+)
+_TRACKERS = frozenset(
+    {
+        "log_param",
+        "log_params",
+        "set_tag",
+        "set_tags",
+        "log_dict",
+        "log_text",
+        "add_text",
+        "add_hparams",
+    }
+)
+_PEOPLE = re.compile(
+    r"(?i)^(?:emails?|e_?mail_address|ssn|social_security\w*|phone(?:_number)?|patients?|customers?|users?_?(?:record|row|profile|data|df)|birth_?date|dob|iban|credit_card\w*|card_number|full_?name|home_address|diagnos[ie]s|passport\w*|national_id|medical_record\w*|applicants?|personal_data|pii)$"
+)
+_BODIES = re.compile(
+    r"^(?:request|req|flask\.request)(?:\.\w+\(\))?\.(?:json|form|data|body|get_json|values|files|get_data|headers|cookies)\b"
+)
+
+
+def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
+    """Hits of one module."""
+    for call in index.calls:
+        name = index.dotted(call.func)
+        yield from _services(index, call, name)
+        yield from _logs(index, call, name)
+        broken = _sends(index, call, name)
+        if broken is not None:
+            yield Hit(broken, call.lineno, name or last_name(call.func))
+    yield from _assigned(index, path)
+    yield from _answers(index)
+
+
+# Services ------------------------------------------------------------------------------
+
+
+def _services(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
+    function = last_name(call.func)
+    host = index.keyword(call, "host")
+    if function == "run" and index.keyword(call, "debug") is True and name != "asyncio.run":
+        yield Hit(DEBUG, call.lineno, f"{name or function}(debug=True)")
+    if function == "run_simple" and index.keyword(call, "use_debugger") is True:
+        yield Hit(DEBUG, call.lineno, "use_debugger")
+    if function == "launch" and index.keyword(call, "share") is True:
+        yield Hit(SHARED, call.lineno, "share=True")
+    everywhere = {"0.0.0.0", "::", "*"}
+    if name == "ray.init" and index.keyword(call, "dashboard_host") in everywhere:
+        yield Hit(BOUND, call.lineno, "dashboard_host")
+    if (
+        name in {"dask.distributed.LocalCluster", "distributed.LocalCluster", "LocalCluster"}
+        and host in everywhere
+    ):
+        yield Hit(BOUND, call.lineno, name)
+    if function == "BaseManager" or name.endswith("SyncManager"):
+        address = index.keyword_node(call, "address")
+        if isinstance(address, ast.Tuple) and index.constant(address.elts[0]) in {"0.0.0.0", ""}:
+            yield Hit(LISTENING, call.lineno, name)
+    if (
+        function in {"SimpleXMLRPCServer", "HTTPServer", "TCPServer", "ThreadingHTTPServer"}
+        and call.args
+    ):
+        address = call.args[0]
+        if (
+            function == "SimpleXMLRPCServer"
+            and isinstance(address, ast.Tuple)
+            and index.constant(address.elts[0]) in everywhere
+        ):
+            yield Hit(LISTENING, call.lineno, name)
+    origins = index.keyword_node(call, "allow_origins")
+    is_any = (
+        isinstance(origins, ast.AST)
+        and "*" in ast.unparse(origins)
+        and "'*'" in ast.unparse(origins)
+    )
+    if is_any and index.keyword(call, "allow_credentials") is True:
+        yield Hit(CROSS, call.lineno, "allow_origins=['*'] with credentials")
+
+
+def _assigned(index: Index, path: PurePath) -> Iterator[Hit]:
+    """Settings in Python: Jupyter, Airflow, Superset, Django, Flask."""
+    for node in index.each(ast.Assign):
+        value = index.constant(node.value)
+        text = ast.unparse(node.value) if isinstance(node.value, (ast.List, ast.Tuple)) else ""
+        if value is UNKNOWN and not text:
+            continue
+        for target in node.targets:
+            name = _setting(target)
+            is_known = name.startswith("c.") or name.isupper() or "config" in path.name
+            broken = (
+                setting_fault(name.removeprefix("c."), text or str(value))
+                if name and is_known
+                else None
+            )
+            if broken is not None:
+                yield Hit(broken, node.lineno, name)
+            if name == "DEBUG" and value is True and "settings" in path.name:
+                yield Hit(DEBUG, node.lineno, name)
+            if re.search(r"\.config\[DEBUG\]$|^app\.debug$", name) and value is True:
+                yield Hit(DEBUG, node.lineno, name)
+
+
+def _setting(target: ast.expr) -> str:
+    if isinstance(target, ast.Subscript):
+        key = target.slice
+        base = ast.unparse(target.value)
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            return key.value if base.endswith("environ") else f"{base}[{key.value}]"
+        return ""
+    return ast.unparse(target) if isinstance(target, (ast.Name, ast.Attribute)) else ""
+
+
+# Logs ----------------------------------------------------------------------------------
+
+
+def _logs(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
+    function = last_name(call.func)
+    if function in _TRACKERS or name in {"wandb.init", "wandb.config.update", "mlflow.log_params"}:
+        yield from _tracked(index, call, function)
+        return
+    if function not in _LOGS or not _is_log(call, name):
+        return
+    for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
+        for part in _shown(argument):
+            broken = _told(index, part)
+            if broken is not None:
+                yield Hit(broken, call.lineno, ast.unparse(part)[:40])
+                return
+
+
+def _is_log(call: ast.Call, name: str) -> bool:
+    if name == "print":
+        return True
+    owner = name.rpartition(".")[0].lower()
+    return isinstance(call.func, ast.Attribute) and (
+        "log" in owner or owner in {"st", "console", "app.logger"}
+    )
+
+
+def _shown(node: ast.expr) -> Iterator[ast.expr]:
+    """What of an expression is written out: not what is only counted or compared."""
+    if isinstance(node, ast.JoinedStr):
+        for value in node.values:
+            if isinstance(value, ast.FormattedValue):
+                yield from _shown(value.value)
+    elif isinstance(node, (ast.BinOp, ast.Tuple, ast.List, ast.Dict)):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                yield from _shown(child)
+    elif isinstance(node, ast.Call) and last_name(node.func) in {
+        "str",
+        "repr",
+        "format",
+        "dumps",
+        "dict",
+        "pformat",
+        "to_dict",
+        "to_json",
+        "to_string",
+        "vars",
+        "head",
+        "sample",
+    }:
+        inner = [*node.args, *(k.value for k in node.keywords)]
+        if isinstance(node.func, ast.Attribute) and last_name(node.func) in {
+            "format",
+            "to_dict",
+            "to_json",
+            "to_string",
+            "head",
+            "sample",
+        }:
+            inner.append(node.func.value)
+        for child in inner:
+            yield from _shown(child)
+    else:
+        yield node
+
+
+def _told(index: Index, part: ast.expr) -> Rule | None:
+    text = (
+        ast.unparse(part)
+        if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript, ast.Call))
+        else ""
+    )
+    if re.fullmatch(r"os\.environ(?:\.copy\(\))?|environ", text):
+        return LOGGED
+    if isinstance(part, ast.Call):
+        secret = re.search(r"(?:getenv|environ\.get)\(['\"](\w+)['\"]", text)
+        return (
+            LOGGED
+            if secret and _SECRET.search(secret[1])
+            else PEOPLE
+            if _BODIES.match(text)
+            else None
+        )
+    last = _last(part)
+    if last and _SECRET.search(last) and not _NOT_SECRET.search(last):
+        return LOGGED
+    if _BODIES.match(text) or (last and _PEOPLE.match(last)):
+        return PEOPLE
+    return None
+
+
+def _last(part: ast.expr) -> str:
+    if isinstance(part, ast.Subscript):
+        key = part.slice
+        return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
+    return last_name(part)
+
+
+def _tracked(index: Index, call: ast.Call, function: str) -> Iterator[Hit]:
+    for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
+        text = ast.unparse(argument)
+        if re.search(r"\bos\.environ\b(?!\.get|\[)|\benviron\b(?!\.get|\[)", text):
+            yield Hit(TRACKED, call.lineno, f"{function}(os.environ)")
+            return
+    key = index.constant(call.args[0]) if call.args else UNKNOWN
+    if (
+        isinstance(key, str)
+        and _SECRET.search(key)
+        and not _NOT_SECRET.search(key)
+        and len(call.args) > 1
+    ):
+        yield Hit(TRACKED, call.lineno, f"{function}({key})")
+
+
+# Sending -------------------------------------------------------------------------------
+
+_SENDERS = re.compile(
+    r"(?:^|\.)(?:(?:requests|httpx|session|Session\(\)|client|Client\(\)|http|s|aiohttp\.ClientSession\(\)|AsyncClient\(\))\.(?:post|put|patch|request)|"
+    r"urlopen|Request|sendall|send|sendto|sendmail|send_message|storbinary|storlines|send_file_to|publish|basic_publish|put_text|send_bytes|create_connection|gethostbyname|getaddrinfo|resolve|upload_file_to_gist)$"
+)
+_WEIGHT_FILES = re.compile(
+    r"\.(?:pt|pth|pkl|pickle|joblib|onnx|h5|hdf5|keras|safetensors|ckpt|bin|npz|npy|parquet|csv|feather|tar\.gz|zip|gguf|arrow)\b"
+)
+_WEIGHTS = re.compile(
+    r"\b(?:state_dict|get_weights|named_parameters|parameters|coef_|intercept_|coefs_|embeddings?|feature_matrix|weights?|X_train|x_train|train_df|training_data|train_data|hidden_states?|model_bytes|activations|gradients?|checkpoint)\b"
+)
+_NUMBERS = re.compile(
+    r"\b(?:accuracy|loss|metrics?|score|f1|auc|status|message|health|run_id|digest|sha256|hexdigest|num_\w+|len|count)\b"
+)
+_OWN = re.compile(
+    r"predict|infer|score|embed|completions|localhost|127\.0\.0\.1|/v[12]/|generate|serving|invocations|test_client|endpoint"
+)
+
+
+def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
+    shown = name or ast.unparse(call.func)[:120]
+    if not _SENDERS.search(shown) or shown.startswith(("self.", "unittest", "mock")):
+        return None
+    text = _payload(index, call)
+    address = index.text_of(call.args[0]) if call.args else ""
+    if re.search(r"localhost|127\.0\.0\.1", address) or _OWN.search(address):
+        return None
+    opened = re.search(r"open\(.{0,160}?['\"](?P<file>[^'\"]*\.\w+)['\"]", text)
+    if opened is not None and _WEIGHT_FILES.search(opened["file"]):
+        return SENT
+    is_model = re.search(
+        r"(?:pickle|dill|joblib|cloudpickle|torch|json|base64|io|zlib|gzip)\S*\.?(?:dumps|save|b64encode|compress|getvalue|urlsafe_b64encode)\b",
+        text,
+    )
+    if _WEIGHTS.search(text) and (
+        is_model
+        or re.search(
+            r"tolist|tobytes|to_json|to_csv|to_dict|to_parquet|getvalue|state_dict|get_weights|coef_|read\(\)|encode|hex\(\)",
+            text,
+        )
+    ):
+        return SENT
+    if (
+        is_model
+        and re.search(r"\bmodel\b|\bclf\b|\bnet\b|\bestimator\b|\bpipeline\b", text)
+        and not re.search(r"json\.dumps\(", text)
+    ):
+        return SENT
+    if re.search(
+        r"\b(?:df|frame|train|dataset|features?|rows|X)\.(?:to_csv|to_json|to_parquet|to_dict|tolist|tobytes)\(",
+        text,
+    ):
+        return SENT
+    return None
+
+
+def _payload(index: Index, call: ast.Call, rounds: int = 3) -> str:
+    """The arguments of a call, with what their names were bound to in the module."""
+    nodes: list[ast.expr] = [*call.args, *(keyword.value for keyword in call.keywords)]
+    texts, seen = [], set[ast.AST]()
+    for _ in range(rounds):
+        following: list[ast.expr] = []
+        for node in nodes[:40]:
+            if node in seen:
+                continue
+            seen.add(node)
+            texts.append(ast.unparse(node)[:400])
+            for part in ast.walk(node):
+                if isinstance(part, ast.Name):
+                    following += index.lookup(part)[:4]
+        nodes = following
+    return " ".join(texts) + _saved(index, call)
+
+
+def _saved(index: Index, call: ast.Call) -> str:
+    """``torch.save(model, buffer)`` in the same function fills a buffer that is sent."""
+    names = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}
+    around = index.function_of(call)
+    return " ".join(
+        ast.unparse(other)[:300]
+        for other in index.calls
+        if last_name(other.func) in {"save", "dump", "to_csv", "to_parquet", "write"}
+        and index.function_of(other) is around
+        and names
+        & {node.id for node in ast.walk(other) if isinstance(node, ast.Name)} - {"torch", "self"}
+    )[:2000]
+
+
+# Answers -------------------------------------------------------------------------------
+
+_ROUTES = re.compile(r"\b(?:route|get|post|put|api_view|exception_handler|errorhandler|delete)\b")
+
+
+def _answers(index: Index) -> Iterator[Hit]:
+    for function in index.functions:
+        if not any(
+            isinstance(d, ast.Call) and _ROUTES.search(ast.unparse(d.func))
+            for d in function.decorator_list
+        ):
+            continue
+        for node in ast.walk(function):
+            if not isinstance(node, (ast.Return, ast.Call)):
+                continue
+            if isinstance(node, ast.Call) and last_name(node.func) not in {
+                "HTTPException",
+                "jsonify",
+                "JSONResponse",
+                "abort",
+                "make_response",
+                "PlainTextResponse",
+            }:
+                continue
+            text = ast.unparse(node)
+            if re.search(
+                r"traceback\.format_exc\(|format_exception\(|\brepr\((?:e|exc|err|error|ex)\)|sys\.exc_info\(\)",
+                text,
+            ):
+                yield Hit(TRACE, node.lineno, "traceback")
+            elif re.search(
+                r"os\.environ\b(?!\.get|\[)|\b(?:state_dict|get_weights)\(\)|\bmodel\.(?:coef_|get_params\(\))|\b(?:X_train|train_df|training_data)\b",
+                text,
+            ):
+                yield Hit(REVEALS, node.lineno, text[:60])

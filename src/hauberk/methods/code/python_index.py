@@ -1,0 +1,366 @@
+"""Calls, names and constants of one Python module, by what they finally stand for.
+
+``import numpy as np; load = np.load`` makes both ``np.load`` and ``load`` the call
+``numpy.load``. ``getattr(pickle, "load")``, ``__import__("pickle").load`` and
+``importlib.import_module("pickle").load`` are followed too. Nothing is imported or run.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+MAX_DEPTH = 12
+"""Steps from a name to what it stands for; longer chains count as unknown."""
+
+
+N = TypeVar("N", bound=ast.AST)
+
+
+class Unknown:
+    """A value that is not written in the module."""
+
+
+UNKNOWN = Unknown()
+ABSENT = Unknown()
+"""Stands for a keyword that is not given."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_IMPORTERS = frozenset({"__import__", "importlib.import_module", "import_module"})
+
+
+@dataclass(slots=True)
+class Index:
+    """One module, walked once.
+
+    Attributes:
+        kinds: Type to the nodes of that type.
+        calls: All calls in the order of their lines.
+        parents: Node to the node that holds it.
+        scopes: Node to the function, class or module in which it stands.
+        bound: Scope and name to the assignments to it, in order.
+        imports: Scope and name to the dotted name that an import gave it.
+    """
+
+    tree: ast.Module
+    kinds: dict[type, list[ast.AST]] = field(default_factory=dict)
+    calls: list[ast.Call] = field(default_factory=list)
+    parents: dict[ast.AST, ast.AST] = field(default_factory=dict)
+    scopes: dict[ast.AST, ast.AST] = field(default_factory=dict)
+    bound: dict[tuple[ast.AST, str], list[ast.expr]] = field(default_factory=dict)
+    imports: dict[str, str] = field(default_factory=dict)
+    functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = field(default_factory=list)
+    _dotted: dict[ast.AST, str] = field(default_factory=dict)
+
+    # Names ---------------------------------------------------------------------------
+
+    def dotted(self, node: ast.AST, depth: int = 0) -> str:
+        """The full dotted name of an expression; empty where it has none.
+
+        A name that nothing in the module explains stands for itself.
+        """
+        if node in self._dotted:
+            return self._dotted[node]
+        self._dotted[node] = ""  # What a circle of names comes back to.
+        found = self._name(node, depth) if depth <= MAX_DEPTH else ""
+        self._dotted[node] = found
+        return found
+
+    def _name(self, node: ast.AST, depth: int) -> str:
+        if isinstance(node, ast.Attribute):
+            base = self.dotted(node.value, depth + 1)
+            return f"{base}.{node.attr}" if base else ""
+        if isinstance(node, ast.Name):
+            return self._of_name(node, depth)
+        if isinstance(node, ast.Call):
+            return self._of_call(node, depth)
+        return ""
+
+    def _of_name(self, node: ast.Name, depth: int) -> str:
+        values = self.lookup(node)
+        for value in values:
+            if isinstance(value, (ast.Attribute, ast.Name)) or self._gives_module(value):
+                found = self.dotted(value, depth + 1)
+                if "." in found or found in self.imports.values():
+                    return found
+        if values and node.id not in self.imports:
+            return node.id
+        return self.imports.get(node.id, node.id)
+
+    def _gives_module(self, value: ast.expr) -> bool:
+        if not isinstance(value, ast.Call):
+            return False
+        name = last_name(value.func)
+        return name in {"getattr", "__import__", "import_module", "partial"}
+
+    def _of_call(self, node: ast.Call, depth: int) -> str:
+        """Names that calls give: ``getattr``, imports at run time, ``partial``; ``X()`` else."""
+        name = self.dotted(node.func, depth + 1)
+        if name == "getattr" and len(node.args) > 1:
+            base, attribute = self.dotted(node.args[0], depth + 1), self.constant(node.args[1])
+            return f"{base}.{attribute}" if base and isinstance(attribute, str) else ""
+        if name in _IMPORTERS and node.args:
+            module = self.constant(node.args[0])
+            return module if isinstance(module, str) else ""
+        if name in {"functools.partial", "partial"} and node.args:
+            return self.dotted(node.args[0], depth + 1)
+        return f"{name}()" if name else ""
+
+    # Values --------------------------------------------------------------------------
+
+    def scope_of(self, node: ast.AST) -> ast.AST:
+        """The function, class or module in which ``node`` stands."""
+        return self.scopes.get(node, self.tree)
+
+    def lookup(self, name: ast.Name) -> list[ast.expr]:
+        """What a name was bound to, from the innermost scope that binds it."""
+        scope = self.scope_of(name)
+        for _ in range(64):
+            found = self.bound.get((scope, name.id))
+            if found:
+                return found
+            if scope is self.tree:
+                break
+            scope = self.scopes.get(scope, self.tree)
+        return []
+
+    def constant(self, node: ast.AST | None, depth: int = 0) -> object:
+        """The constant that an expression stands for, or `UNKNOWN`."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if depth > MAX_DEPTH or node is None:
+            return UNKNOWN
+        if isinstance(node, ast.Name):
+            values = self.lookup(node)
+            return self.constant(values[-1], depth + 1) if len(values) == 1 else UNKNOWN
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            value = self.constant(node.operand, depth + 1)
+            return UNKNOWN if value is UNKNOWN else not value
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            value = self.constant(node.operand, depth + 1)
+            return -value if isinstance(value, (int, float)) else UNKNOWN
+        return self._text(node, depth)
+
+    def _text(self, node: ast.AST, depth: int) -> object:
+        """Texts put together of constants."""
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            parts = [self.constant(side, depth + 1) for side in (node.left, node.right)]
+            return "".join(map(str, parts)) if all(isinstance(p, str) for p in parts) else UNKNOWN
+        if isinstance(node, ast.JoinedStr):
+            texts = [
+                self.constant(v.value if isinstance(v, ast.FormattedValue) else v, depth + 1)
+                for v in node.values
+            ]
+            return UNKNOWN if UNKNOWN in texts else "".join(map(str, texts))
+        return UNKNOWN
+
+    def text_of(self, node: ast.AST | None, depth: int = 0) -> str:
+        """The literal beginning of a text, through names and formats; empty if unknown."""
+        value = self.constant(node)
+        if isinstance(value, str) or depth > MAX_DEPTH:
+            return value if isinstance(value, str) else ""
+        inner: ast.AST | None = None
+        if isinstance(node, ast.JoinedStr) and node.values:
+            first = node.values[0]
+            inner = first.value if isinstance(first, ast.FormattedValue) else first
+        elif isinstance(node, ast.BinOp):
+            inner = node.left
+        elif isinstance(node, ast.Call):
+            inner = _first_text(node)
+        elif isinstance(node, ast.Name):
+            values = [v for v in self.lookup(node)[:4] if not isinstance(v, ast.Name)]
+            return next((text for v in values if (text := self.text_of(v, depth + 1))), "")
+        return self.text_of(inner, depth + 1) if inner is not None else ""
+
+    def keyword(self, call: ast.Call, name: str) -> object:
+        """The value of a keyword: a constant, `UNKNOWN`, or `ABSENT`.
+
+        Dictionaries given by ``**`` are looked into where the module builds them.
+        """
+        node = self.keyword_node(call, name)
+        if node is ABSENT:
+            return ABSENT
+        return self.constant(node) if isinstance(node, ast.AST) else UNKNOWN
+
+    def keyword_node(self, call: ast.Call, name: str) -> ast.expr | Unknown:
+        """The expression of a keyword, `UNKNOWN` behind an unknown ``**``, or `ABSENT`."""
+        opaque = False
+        for given in call.keywords:
+            if given.arg == name:
+                return given.value
+            if given.arg is None:
+                entries = self.entries(given.value)
+                if entries is None:
+                    opaque = True
+                elif name in entries:
+                    return entries[name]
+        if isinstance(call.func, ast.Name):  # functools.partial under a name
+            for value in self.lookup(call.func):
+                if isinstance(value, ast.Call) and last_name(value.func) == "partial":
+                    return self.keyword_node(value, name)
+        return UNKNOWN if opaque else ABSENT
+
+    def entries(self, node: ast.expr, depth: int = 0) -> dict[str, ast.expr] | None:
+        """A dictionary of keywords as the module builds it; ``None`` where it does not."""
+        if depth > MAX_DEPTH:
+            return None
+        if isinstance(node, ast.Dict):
+            return self._of_dict(node, depth)
+        if isinstance(node, ast.Call) and last_name(node.func) == "dict":
+            return {k.arg: k.value for k in node.keywords if k.arg}
+        if isinstance(node, ast.Name):
+            found: dict[str, ast.expr] = {}
+            values = self.lookup(node)
+            for value in values:
+                inner = None if isinstance(value, ast.Name) else self.entries(value, depth + 1)
+                if inner is None:
+                    return None
+                found |= inner
+            return found | self._stored(node) if values else None
+        return None
+
+    def _of_dict(self, node: ast.Dict, depth: int) -> dict[str, ast.expr]:
+        found: dict[str, ast.expr] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                found |= self.entries(value, depth + 1) or {}
+            elif isinstance(key, ast.Constant) and isinstance(key.value, str):
+                found[key.value] = value
+        return found
+
+    def _stored(self, name: ast.Name) -> dict[str, ast.expr]:
+        """Keys that are set later: ``options["key"] = value``."""
+        return {
+            target.slice.value: value
+            for target, value in self.stores.get(name.id, [])
+            if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str)
+        }
+
+    stores: dict[str, list[tuple[ast.Subscript, ast.expr]]] = field(default_factory=dict)
+
+    def each(self, *kinds: type[N]) -> list[N]:
+        """Nodes of some types, those of one type in the order of their lines."""
+        return [node for kind in kinds for node in self.kinds.get(kind, ())]  # type: ignore[misc]  # sorted by type
+
+    def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
+        """What holds ``node``, from the inside out."""
+        held = self.parents.get(node)
+        while held is not None:
+            yield held
+            held = self.parents.get(held)
+
+    def function_of(self, node: ast.AST) -> ast.AST:
+        """The innermost function, or the module."""
+        scope = self.scope_of(node)
+        while isinstance(scope, (ast.ClassDef, ast.Lambda)):
+            scope = self.scopes.get(scope, self.tree)
+        return scope
+
+
+def _first_text(node: ast.Call) -> ast.AST | None:
+    """What a call puts first into the text that it makes."""
+    name = last_name(node.func)
+    if name == "Request" and node.args:
+        return node.args[0]
+    is_text = name in {"format", "join"} and isinstance(node.func, ast.Attribute)
+    return node.func.value if is_text and isinstance(node.func, ast.Attribute) else None
+
+
+def last_name(node: ast.AST) -> str:
+    """The last part of a dotted name, or nothing."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+# Building ------------------------------------------------------------------------------
+
+
+def index_of(tree: ast.Module) -> Index:
+    """Walk a module once."""
+    index = Index(tree)
+    parents, scopes, kinds = index.parents, index.scopes, index.kinds
+    waiting: list[tuple[ast.AST, ast.AST]] = [(tree, tree)]
+    while waiting:
+        node, scope = waiting.pop()
+        scopes[node] = scope
+        kind = type(node)
+        kinds.setdefault(kind, []).append(node)
+        inner = node if kind in _SCOPES else scope
+        children: list[ast.AST] = []
+        for name in kind._fields:
+            if name in _LEAVES:
+                continue
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                children += [item for item in value if isinstance(item, ast.AST)]
+            elif isinstance(value, ast.AST):
+                children.append(value)
+        for child in children:
+            parents[child] = node
+            waiting.append((child, inner))
+        if kind in _NOTED:
+            _note(index, node, scope)
+    for found in kinds.values():
+        found.sort(key=_place)
+    index.calls = [node for node in kinds.get(ast.Call, []) if isinstance(node, ast.Call)]
+    index.functions.sort(key=_place)
+    for values in index.bound.values():
+        values.sort(key=_place)
+    return index
+
+
+_LEAVES = frozenset({"ctx", "op", "ops", "kind", "type_comment", "type_ignores", "type_params"})
+_NOTED = frozenset(
+    {ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.Assign, ast.AnnAssign}
+    | {ast.NamedExpr, ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.comprehension}
+)
+
+
+def _place(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+
+
+def _note(index: Index, node: ast.AST, scope: ast.AST) -> None:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            whole = alias.name if alias.asname else alias.name.partition(".")[0]
+            index.imports[alias.asname or whole] = whole
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            index.imports[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        index.functions.append(node)
+    else:
+        _note_binding(index, node, scope)
+
+
+def _note_binding(index: Index, node: ast.AST, scope: ast.AST) -> None:
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            _bind(index, scope, target, node.value)
+    elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+        _bind(index, scope, node.target, node.value)
+    elif isinstance(node, (ast.With, ast.AsyncWith)):
+        for item in node.items:
+            if item.optional_vars is not None:
+                _bind(index, scope, item.optional_vars, item.context_expr)
+    elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+        _bind(index, scope, node.target, node.iter)
+
+
+def _bind(index: Index, scope: ast.AST, target: ast.expr, value: ast.expr) -> None:
+    if isinstance(target, ast.Name):
+        index.bound.setdefault((scope, target.id), []).append(value)
+    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for inner, part in zip(target.elts, value.elts, strict=False):
+            _bind(index, scope, inner, part)
+    elif isinstance(target, ast.Tuple):
+        for inner in target.elts:
+            if isinstance(inner, ast.Name):
+                index.bound.setdefault((scope, inner.id), []).append(value)
+    elif isinstance(target, ast.Subscript):
+        index.stores.setdefault(last_name(target.value), []).append((target, value))

@@ -1,0 +1,242 @@
+"""All hits of one file, read once for all controls.
+
+A control asks for the hits of a file and keeps those of its own family. What was read is kept
+by the digest of the file, so that ten controls cost as much as one; only hits are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from hauberk.core.artifact import CodeTree, SourceFile
+from hauberk.core.finding import Finding
+from hauberk.errors import ArtifactError
+from hauberk.formats.notebooks import read_notebook
+from hauberk.formats.python_source import is_python, parse
+from hauberk.methods.code.commands import faults
+from hauberk.methods.code.dependencies import dependency_hits, is_dependency_file, pins_of
+from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, image_hits, is_image_file
+from hauberk.methods.code.insiders import insider_hits
+from hauberk.methods.code.learning import learning_hits
+from hauberk.methods.code.orchestration import manifest_hits
+from hauberk.methods.code.project_settings import (
+    character_hits,
+    is_settings_file,
+    settings_hits,
+)
+from hauberk.methods.code.python_execution import execution_hits
+from hauberk.methods.code.python_exposure import exposure_hits
+from hauberk.methods.code.python_index import index_of
+from hauberk.methods.code.python_loading import loading_hits
+from hauberk.methods.code.rules import Hit, Rule, rule
+from hauberk.methods.code.settings_files import is_script
+from hauberk.methods.code.telling import MAX_PER_FILE, is_test, not_checked, of_hits
+from hauberk.methods.code.workflows import workflow_hits, workflow_kind
+
+MAX_KEPT = 200_000
+"""Files whose hits are remembered; beyond that all are forgotten."""
+
+Torch = tuple[int, ...] | None
+
+PIPED = rule(
+    "insecure-downloads/pipe-to-shell",
+    "high",
+    "runs what it downloads",
+    "Download, compare a digest, then run.",
+    "CWE-494",
+)
+TLS = rule(
+    "insecure-downloads/unchecked",
+    "high",
+    "downloads while checks of certificates or signatures are off",
+    "Keep the checks on.",
+    "CWE-295",
+)
+CLEARTEXT = rule(
+    "insecure-downloads/cleartext-command",
+    "medium",
+    "downloads without TLS",
+    "Use https and compare a digest.",
+    "CWE-319",
+)
+SENT = rule(
+    "outbound-data/upload-command",
+    "high",
+    "sends weights or data out by a command",
+    "Let only the release step publish, to a named and approved place.",
+    "CWE-200",
+    review=True,
+)
+PRINTED = rule(
+    "outbound-data/printed-secret",
+    "medium",
+    "prints a secret where logs keep it",
+    "Print nothing of it.",
+    "CWE-532",
+)
+_COMMANDS: dict[str, Rule] = {
+    "pipe": PIPED,
+    "decoded": PIPED,
+    "tls": TLS,
+    "cleartext": CLEARTEXT,
+    "sent": SENT,
+    "printed": PRINTED,
+    "index": INDEX,
+    "moving": MOVING,
+    "archive": ARCHIVE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one file gave; ``owner`` is the family that tells why it was not read."""
+
+    hits: tuple[Hit, ...]
+    reason: str = ""
+    owner: str = ""
+
+
+_kept: dict[tuple[str, str, Torch], Read] = {}
+
+
+def read_hits(file: SourceFile, torch: Torch = None) -> Read:
+    """The hits of all families in a file."""
+    digest = file.digest or hashlib.sha256(file.text.encode("utf-8", "replace")).hexdigest()
+    key = (str(digest), file.name, torch)
+    if key not in _kept:
+        if len(_kept) >= MAX_KEPT:
+            _kept.clear()
+        _kept[key] = _read(file, torch)
+    return _kept[key]
+
+
+def tree_findings(tree: CodeTree, control: str) -> Iterator[Finding]:
+    """The findings of one control, by its id, over a tree."""
+    family = control.rpartition("/")[2]
+    torch = torch_of(tree)
+    for file in tree.files():
+        read = read_hits(file, torch)
+        yield from of_hits(file, control, [hit for hit in read.hits if hit.rule.family == family])
+        if read.owner == family:
+            yield not_checked(file.name, read.reason)
+
+
+def torch_of(tree: CodeTree) -> Torch:
+    """The lowest torch that the project's files fix, if they fix one."""
+    found: list[tuple[int, ...]] = []
+    for file in tree.files():
+        if is_dependency_file(file.path) and "torch" in file.text:
+            found += _torches(file)
+    return min(found, default=None)
+
+
+def _torches(file: SourceFile) -> Iterator[tuple[int, ...]]:
+    if file.path.suffix in {".txt", ".in"}:
+        pins = {pin.name.lower(): pin.version for pin in pins_of(file.text)}
+        versions = [pins.get("torch", "")]
+    else:
+        form = r"(?:name = \"torch\"\s*\nversion = \"|[\"'\s-](?:py)?torch(?:\[[^\]]*\])?\s*(?:==?|=\s*\"==?)\s*|\"torch\" = \"==?)(\d[\w.+]*)"
+        versions = re.findall(form, file.text)
+    for version in versions:
+        numbers = re.findall(r"\d+", version.partition("+")[0])
+        if len(numbers) > 1:
+            yield tuple(int(number) for number in numbers[:3])
+
+
+# One file ------------------------------------------------------------------------------
+
+
+def _read(file: SourceFile, torch: Torch) -> Read:
+    hits: list[Hit] = []
+    reason = owner = ""
+    for family, reader in _readers(file, torch):
+        try:
+            hits += _bounded(reader())
+        except ArtifactError as error:
+            reason, owner = error.found or error.message, family
+    return Read(tuple(hits), reason, owner)
+
+
+def _bounded(hits: Iterable[Hit]) -> list[Hit]:
+    kept: list[Hit] = []
+    for hit in hits:
+        kept.append(hit)
+        if len(kept) >= 50 * MAX_PER_FILE:
+            break
+    return kept
+
+
+def _readers(file: SourceFile, torch: Torch) -> Iterator[tuple[str, Callable[[], Iterable[Hit]]]]:
+    """The readers that fit a file, with the family that answers for its failure."""
+    path = file.path
+    if is_python(file):
+        yield "unsafe-deserialization", lambda: _python(file, torch)
+    if path.suffix == ".ipynb":
+        yield "", lambda: _magics(file)
+    kind = workflow_kind(path)
+    if kind:
+        yield "workflow-faults", lambda: workflow_hits(file)
+    elif is_image_file(path):
+        yield "unsafe-images", lambda: image_hits(file.text)
+    else:
+        yield "exposed-services", lambda: manifest_hits(file)
+        if is_script(path):
+            yield "", lambda: commands(file.text, 1)
+    if is_dependency_file(path):
+        yield "dependency-policy", lambda: dependency_hits(file)
+    if is_settings_file(path):
+        yield "hidden-instructions", lambda: settings_hits(file)
+    yield "hidden-characters", lambda: character_hits(file)
+
+
+def _python(file: SourceFile, torch: Torch) -> Iterator[Hit]:
+    try:
+        tree = parse(file)
+    except ArtifactError:
+        return  # Told by the control over identifiers, which reads the same files.
+    try:
+        index = index_of(tree)
+        yield from loading_hits(index, torch)
+        yield from execution_hits(index)
+        yield from exposure_hits(index, file.path)
+        if not is_test(file.path):  # Tests fit, patch and compare what they like.
+            yield from learning_hits(index)
+            yield from insider_hits(index)
+    except RecursionError as error:
+        raise ArtifactError(
+            "code is nested too deeply to be judged", subject=file.name, found="nesting"
+        ) from error
+
+
+def commands(text: str, line: int) -> Iterator[Hit]:
+    """Faults of commands in scripts and notebooks."""
+    for kind, offset, found in faults(text):
+        if kind in _COMMANDS:
+            yield Hit(_COMMANDS[kind], line + offset, found)
+
+
+def _magics(file: SourceFile) -> Iterator[Hit]:
+    """Lines of notebooks for a shell, counted over the joined code cells."""
+    try:
+        cells = read_notebook(file.text, name=file.name)
+    except ArtifactError:
+        return
+    line = 1
+    for cell in cells:
+        if not cell.is_code:
+            continue
+        source = cell.source
+        is_shell = re.match(r"\s*%%(?:bash|sh|script|system)\b", source) is not None
+        lines = source.split("\n")
+        plain = [
+            text.lstrip().lstrip("!%").removeprefix("sx ").removeprefix("system ")
+            if is_shell or text.lstrip().startswith(("!", "%"))
+            else ""
+            for text in lines
+        ]
+        if any(plain):
+            yield from commands("\n".join(plain), line)
+        line += len(lines)

@@ -1,0 +1,161 @@
+"""Names with values, and commands, out of the files in which settings are written.
+
+INI, properties, ``.env``, TOML, Redis, nginx and systemd files are read line by line, YAML as
+a tree, JSON as text. Commands come out of scripts, makefiles, process files and manifests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from hauberk.core.artifact import SourceFile
+from hauberk.formats.yaml_text import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One name with its value and line."""
+
+    name: str
+    value: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Text for a shell, with the line of its first line."""
+
+    text: str
+    line: int
+
+
+_SCRIPTS = frozenset({".sh", ".bash", ".zsh", ".ksh", ".bat", ".ps1", ".mk", ".service", ".cmd"})
+_SCRIPT_NAMES = re.compile(
+    r"(?:gnu)?makefile|procfile|justfile|taskfile|entrypoint|run|start|post(?:create|start|install)|bootstrap",
+    re.IGNORECASE,
+)
+_LINED = frozenset({".ini", ".cfg", ".conf", ".properties", ".env", ".toml", ".rc"})
+_ASSIGNED = re.compile(
+    r"^[ \t]*(?:export[ \t]+|set[ \t]+|Environment=[\"']?)?(?P<name>[A-Za-z_][\w.\-]*)[ \t]*(?:=|:(?!/))[ \t]*(?P<value>[^\n]*)$"
+)
+_SPACED = re.compile(r"^[ \t]*(?P<name>[A-Za-z][\w-]*)[ \t]+(?P<value>\S[^\n;#]*)")
+_SECTION = re.compile(r"^[ \t]*\[+(?P<name>[^\]]+)\]+")
+
+
+def is_script(path: PurePath) -> bool:
+    """Whether a file holds commands."""
+    if path.suffix in _SCRIPTS:
+        return True
+    return not path.suffix and _SCRIPT_NAMES.fullmatch(path.name) is not None
+
+
+def is_lined(path: PurePath) -> bool:
+    """Whether settings stand there line by line."""
+    name = path.name.lower()
+    return path.suffix in _LINED or name.startswith(".env") or name in {"sshd_config", "pip.conf"}
+
+
+def is_yaml(path: PurePath) -> bool:
+    """Whether a file says that it is YAML."""
+    return path.suffix in {".yaml", ".yml"} or path.name.endswith((".yaml.tpl", ".yml.j2"))
+
+
+def lined_settings(file: SourceFile) -> Iterator[Setting]:
+    """Settings of a file of lines; names within a section come with it too."""
+    section, spaced = "", file.path.name.startswith(("redis", "nginx", "sshd", "ssh_"))
+    spaced = spaced or "redis" in file.path.name or "nginx" in file.path.as_posix()
+    for number, line in enumerate(file.text.split("\n"), start=1):
+        bare = line.strip()
+        if not bare or bare[0] in "#;!":
+            continue
+        found = _SECTION.match(line)
+        if found is not None and "=" not in line.partition("]")[2]:
+            section = found["name"].strip().lower()
+            continue
+        pair = (_SPACED if spaced else _ASSIGNED).match(line)
+        if pair is not None:
+            value = _value(pair["value"])
+            yield Setting(pair["name"], value, number)
+            if section:
+                yield Setting(f"{section}.{pair['name']}", value, number)
+
+
+def _value(text: str) -> str:
+    text = text.strip()
+    if text[:1] in "\"'" and len(text) > 1:
+        end = text.find(text[0], 1)
+        return text[1:end] if end > 0 else text
+    return re.split(r"\s[#;]", text, maxsplit=1)[0].strip()
+
+
+def yaml_settings(node: Node) -> Iterator[Setting]:
+    """Settings of a tree: scalars by key and by path, and ``name``/``value`` pairs of lists."""
+    for path, inner in node.walk():
+        if inner.kind == "mapping":
+            name, value = inner.get("name"), inner.get("value")
+            if name is not None and value is not None and name.text and value.text is not None:
+                yield Setting(name.text, value.text, value.line)
+            for key, child in inner.entries.items():
+                if child.text is not None and child.kind == "scalar":
+                    yield Setting(key, child.text, child.line)
+                    if path:
+                        yield Setting(f"{path[-1]}.{key}", child.text, child.line)
+        elif inner.kind == "sequence":
+            yield from _listed(inner)
+
+
+def _listed(node: Node) -> Iterator[Setting]:
+    """``- NAME=value`` of compose files."""
+    for item in node.items:
+        pair = re.fullmatch(r"([A-Za-z_][\w.]*)=(.*)", item.text or "", re.DOTALL)
+        if pair is not None:
+            yield Setting(pair[1], pair[2], item.line)
+
+
+_COMMANDED = frozenset(
+    {"command", "args", "entrypoint", "script", "run", "cmd", "before_script", "after_script"}
+    | {"bash", "pwsh", "powershell", "postcreatecommand", "poststartcommand", "onstart", "entry"}
+    | {"initializecommand", "oncreatecommand", "updatecontentcommand", "postattachcommand", "exec"}
+)
+
+
+def yaml_commands(node: Node) -> Iterator[Command]:
+    """Commands of a tree; of a container its command and arguments together."""
+    for _, inner in node.walk():
+        if inner.kind != "mapping":
+            continue
+        texts: list[tuple[str, int]] = []
+        for key, child in inner.entries.items():
+            if key.lower() in _COMMANDED:
+                texts += _texts(child)
+        if len(texts) > 1 and {"command", "args"} & {key.lower() for key in inner.entries}:
+            yield _joined(texts)
+        else:
+            yield from (Command(text, line) for text, line in texts)
+
+
+def _texts(node: Node) -> list[tuple[str, int]]:
+    if node.text is not None:
+        offset = 1 if node.kind == "block" else 0
+        return [(node.text, node.line + offset)]
+    return [pair for item in node.items for pair in _texts(item)]
+
+
+def _joined(texts: list[tuple[str, int]]) -> Command:
+    """Words of one command on the lines on which they stand."""
+    pieces: list[str] = []
+    line = texts[0][1]
+    at = line
+    for text, number in texts:
+        pieces.append("\\\n" * max(number - at, 0) if pieces else "")
+        pieces.append(("" if not pieces[-1] and len(pieces) == 1 else " ") + text)
+        at = number + text.count("\n")
+    return Command("".join(pieces), line)
+
+
+def script_commands(file: SourceFile) -> Command:
+    """A script as one text."""
+    return Command(file.text, 1)

@@ -1,0 +1,249 @@
+"""What a page says to machines and not to its readers.
+
+Three signs, each cheap: text that the page hides, signs that no reader sees inside of words,
+and sentences that address a model instead of a person. Each alone is found on honest pages
+(menus are hidden, emoji hold joiners, articles quote attacks), so each gives a weight, and
+only strong or joint ones decide.
+
+References:
+    Greshake et al. (2023), Not what you've signed up for: compromising real-world applications
+    with indirect prompt injection. Carlini et al. (2024), Poisoning web-scale training datasets
+    is practical.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+from hauberk.methods.encoding import hidden_signs, hidden_text, normalised, unwrapped
+
+MAX_CHARACTERS = 400_000
+"""Of one page; what stands behind is not read, and pages are seldom longer."""
+
+MAX_SAID = 50_000
+"""Of the text of one page that is searched for sentences to a model."""
+
+MAX_DEPTH = 256
+"""Open elements that are remembered; deeper ones count as their parents."""
+
+_HTML = re.compile(r"<(?:!doctype html|html|head|body|div|p|span|a|table)\b", re.IGNORECASE)
+_VOID = frozenset(
+    "area base br col embed hr img input link meta source track wbr".split()  # noqa: SIM905 - a list of words
+)
+_UNSEEN = frozenset({"script", "style", "template", "noscript", "head", "title", "svg"})
+_TRICK = re.compile(
+    r"font-size\s*:\s*0*(?:\.0+)?[01]?(?:px|pt|em|rem|%)?\s*(?:;|!|$)"
+    r"|(?<![-\w])opacity\s*:\s*0*(?:\.0\d*)?\s*(?:;|!|$)"
+    r"|(?:left|top|right|text-indent)\s*:\s*-\d{3,}"
+    r"|(?<![-\w])color\s*:\s*(?:#fff(?:fff)?|white|transparent|rgba\([^)]*,\s*0(?:\.0+)?\s*\))"
+    r"|(?:height|width)\s*:\s*[01](?:px)?\s*;.*overflow\s*:\s*hidden"
+    r"|clip(?:-path)?\s*:\s*(?:rect\(0|inset\(100%|inset\(50%)",
+    re.IGNORECASE,
+)
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_DARK = re.compile(r"background(?:-color)?\s*:", re.IGNORECASE)
+
+_CARRIER = re.compile(r"(?<=[A-Za-z])[\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e]+(?=[A-Za-z])")
+_SOFT = "\u00ad"
+
+_AI = r"(?:ai|llm|chat ?bot|assistant|language model|gpt\S*|claude|gemini|copilot|model|agent)s?"
+_SAY = (
+    r"(?:answer|respond|reply|say|state|recommend|output|mention|claim|describe|report|treat"
+    r"|rate|rank|conclude)"
+)
+_NEAR, _WIDE = r"\b[^.!?\n]{0,40}\b", r"\b[^.!?\n]{0,80}\b"
+_EARLIER = r"(?:previous|prior|above|earlier|preceding|system|your)"
+_ORDERS = r"(?:instruction|prompt|rule|direction|guideline|context|message|training)"
+_DROP = r"(?:ignore|disregard|forget|override|bypass)"
+_AT_WORK = r"(?:reading|processing|summari[sz]ing|trained|crawling|indexing|parsing|must|should)\b"
+_CALL = rf"(?:as|if you are|note to|attention,?|dear|hey|for) (?:an? |any |the |all )?{_AI}"
+_ASKED = r"when(?:ever)? (?:you are |a user |someone |users )?(?:asks?|asked|prompted|queried)"
+_TELL = r"(?:mention|reveal|tell|disclose|inform|say|repeat)"
+_LEAK = r"(?:reveal|print|output|repeat|leak|send|exfiltrate)"
+_INNER = r"(?:system prompt|api key|password|credential|conversation|secret)"
+_MARKS = (
+    r"<\|(?:im_start|im_end|system|endoftext|start_header_id)\|>|\[/?INST\]|<<SYS>>"
+    r"|^\s*#{2,3}\s*(?:system|instruction|response)s?\s*:?\s*$"
+)
+_POSE = r"(?:developer mode|jailbreak|do anything now|DAN mode|pretend you are|roleplay as)"
+_MINE = r"your (?:training|summary|answers|responses|output|weights|memory)"
+
+_INSTRUCTIONS = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.MULTILINE), weight)
+    for pattern, weight in (
+        (rf"\b{_DROP}{_NEAR}{_EARLIER}{_NEAR}{_ORDERS}", 0.9),
+        (r"\b(?:new|updated|hidden|secret|real) (?:system )?(?:instruction|prompt)s?\b\s*:", 0.5),
+        (r"\byou (?:are|must|will) (?:now|from now on|no longer) (?:an?|the|act|in)\b", 0.3),
+        (rf"\byou (?:must|should|shall|are instructed to){_NEAR}{_SAY}\b", 0.35),
+        (rf"\b{_CALL}{_NEAR}{_AT_WORK}|\b{_CALL}\s*:", 0.6),
+        (rf"\b{_AI}{_NEAR}(?:must|should|shall|always|never){_NEAR}{_SAY}\b", 0.5),
+        (rf"\b{_ASKED}{_WIDE}{_SAY}\b", 0.6),
+        (rf"\b(?:always|only|instead|simply) {_SAY}\b", 0.3),
+        (rf"\bdo not {_TELL}{_NEAR}(?:user|reader|instruction|prompt)s?\b", 0.5),
+        (rf"\b{_LEAK}{_NEAR}{_INNER}", 0.6),
+        (_MARKS, 0.85),
+        (r"^\s*(?:system|assistant)\s*:\s*\S", 0.4),
+        (rf"\b(?:in|into|for|as) {_MINE}\b", 0.3),
+        (rf"\b{_POSE}\b", 0.4),
+    )
+)
+_ABOUT = re.compile(
+    r"prompt[- ]injection|jailbreak(?:s|ing) (?:are|is|attack)|adversarial (?:prompt|attack)"
+    r"|red[- ]team",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What was seen in one page, each from 0 (nothing) to 1 (certain).
+
+    Attributes:
+        instruction: Sentences that address a model.
+        hidden: Text that a reader of the page does not see, by tricks of its style.
+        invisible: Signs that nobody sees inside of words, or spelt in the tag alphabet.
+        shown: What a reader sees, for the comparison of pages.
+        why: In words, for the report; never the text itself.
+    """
+
+    instruction: float
+    hidden: float
+    invisible: float
+    shown: str
+    why: tuple[str, ...]
+
+    @property
+    def score(self) -> float:
+        """The chance that something was planted, taking the signs as independent."""
+        left = (1 - self.instruction) * (1 - self.hidden) * (1 - self.invisible)
+        return 1 - left
+
+
+def signs(text: str) -> Signs:
+    """The signs of planting in a page or a plain text."""
+    text = text[:MAX_CHARACTERS]
+    page = _page(text) if _HTML.search(text[:20_000]) else _Page(shown=text)
+    open_, trick, folded = page.shown, " ".join(page.tricks), " ".join(page.folded)
+    in_trick, in_folded = instruction(trick), instruction(folded + " " + " ".join(page.comments))
+    shown = instruction(open_)
+    said = max(shown, min(1.0, in_trick * 1.6), min(1.0, in_folded * 1.2))
+    hidden = 0.0
+    if len(trick.split()) > 3:  # noqa: PLR2004 - some words
+        hidden = 0.75 if len(trick) < len(open_) else 0.85
+    invisible = _invisible(text)
+    why = [
+        words
+        for words, is_so in (
+            ("sentences that address a model", said >= _TELLING),
+            ("text hidden by its style", hidden > 0),
+            ("invisible signs inside of words", invisible > 0),
+        )
+        if is_so
+    ]
+    return Signs(instruction=said, hidden=hidden, invisible=invisible, shown=open_, why=tuple(why))
+
+
+_TELLING = 0.4
+
+
+def instruction(text: str) -> float:
+    """How surely ``text`` speaks to a model, 0 to 1; layers of encoding are taken off."""
+    if not text.strip():
+        return 0.0
+    best = 0.0
+    for layer in unwrapped(text[:MAX_SAID]):
+        plain = layer.text if not layer.path else f"{layer.text}\n"
+        weight = _weighed(plain) if layer.path else max(_weighed(text), _weighed(normalised(text)))
+        best = max(best, min(1.0, weight * (1.3 if layer.path else 1.0)))
+    return best
+
+
+def _weighed(text: str) -> float:
+    left = 1.0
+    for pattern, weight in _INSTRUCTIONS:
+        if pattern.search(text):
+            left *= 1 - weight
+    found = 1 - left
+    # Who writes about such attacks quotes them.
+    return found * 0.5 if _ABOUT.search(text) else found
+
+
+def _invisible(text: str) -> float:
+    if hidden_text(text):
+        return 0.97
+    carried = [m.group() for m in _CARRIER.finditer(text)]
+    inside = sum(not set(run) <= {_SOFT} for run in carried)
+    long = any(len(run) > 3 for run in carried)  # noqa: PLR2004 - a code in signs
+    if long or inside >= 3:  # noqa: PLR2004 - more than a slip of an editor
+        return 0.9
+    many = hidden_signs(text) - text.count(_SOFT) - text.count("\ufe0f") - text.count("\u200d")
+    return 0.6 if inside and many > 5 else 0.0  # noqa: PLR2004 - some
+
+
+# Pages -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Page:
+    """The texts of a page by how they are shown.
+
+    Attributes:
+        tricks: Text made unreadable: of no size, without colour, outside of the page.
+        folded: Text that is not displayed, as menus are.
+    """
+
+    shown: str = ""
+    tricks: list[str] = field(default_factory=list)
+    folded: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.page = _Page()
+        self.parts: list[str] = []
+        self.open: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _VOID or len(self.open) >= MAX_DEPTH:
+            return
+        above = self.open[-1][1] if self.open else "shown"
+        self.open.append((tag, above if above != "shown" else _state(tag, dict(attrs))))
+
+    def handle_endtag(self, tag: str) -> None:
+        for place in range(len(self.open) - 1, -1, -1):
+            if self.open[place][0] == tag:
+                del self.open[place:]
+                return
+
+    def handle_data(self, data: str) -> None:
+        state = self.open[-1][1] if self.open else "shown"
+        if not data.strip() or state == "unseen":
+            return
+        {"shown": self.parts, "trick": self.page.tricks, "folded": self.page.folded}[state].append(
+            data.strip()
+        )
+
+    def handle_comment(self, data: str) -> None:
+        self.page.comments.append(data)
+
+
+def _state(tag: str, attrs: dict[str, str | None]) -> str:
+    if tag in _UNSEEN:
+        return "unseen"
+    style = attrs.get("style") or ""
+    if _TRICK.search(style) and not (_DARK.search(style) and "white" in style.lower()):
+        return "trick"
+    is_folded = "hidden" in attrs or _HIDDEN.search(style)
+    return "folded" if is_folded else "shown"
+
+
+def _page(text: str) -> _Page:
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    reader.page.shown = "\n".join(reader.parts)
+    return reader.page

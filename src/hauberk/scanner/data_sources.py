@@ -1,0 +1,69 @@
+"""Data at a path, alone or beside what it is held against."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hauberk.core.artifact import Comparison, Dataset, Splits, Synthesis
+from hauberk.scanner.data_folders import data_folder, open_folder
+from hauberk.scanner.options import ScanOptions
+
+
+def open_data(
+    path: Path, options: ScanOptions, *, is_named: bool = True, like: Dataset | None = None
+) -> Dataset:
+    """The table, or the folder of pictures or documents, at ``path``.
+
+    Args:
+        is_named: Whether the caller named the path, so that roles must fit it.
+        like: Pictures whose size these are brought to.
+
+    Raises:
+        ArtifactError: It is malformed, hostile or beyond a bound.
+        UsageError: It is not there, or a named column is not.
+    """
+    if path.is_dir() and data_folder(path):
+        found = open_folder(path, options, like=like)
+    else:
+        found = _table(path, options, is_named=is_named)
+    return replace(found, min_group=options.min_group)
+
+
+def beside(dataset: Dataset, options: ScanOptions) -> Any:
+    """The subject that ``dataset`` makes up with the tables that the options name."""
+    if options.reference is not None:
+        dataset = replace(dataset, reference=open_data(options.reference, options, like=dataset))
+    if options.train is not None:
+        train = open_data(options.train, options, like=dataset)
+        if options.control is not None:
+            control = open_data(options.control, options, like=dataset)
+            return Synthesis(synthetic=dataset, train=train, control=control)
+        return Splits(train=train, test=dataset, group=options.group, time=options.time)
+    if options.against is not None:
+        return Comparison(old=open_data(options.against, options, like=dataset), new=dataset)
+    return dataset
+
+
+def _table(path: Path, options: ScanOptions, *, is_named: bool) -> Dataset:
+    from hauberk.formats.tables import open_table
+
+    if not is_named and not _has_columns(path, options):
+        return open_table(path, arrays=options.arrays)
+    return open_table(
+        path,
+        label=options.label,
+        sensitive=options.sensitive,
+        source=options.source,
+        annotator=options.annotator,
+        arrays=options.arrays,
+    )
+
+
+def _has_columns(path: Path, options: ScanOptions) -> bool:
+    """Whether a table found in a folder is one that the named columns are about."""
+    from hauberk.formats.tables import open_table
+
+    named = {options.label, options.source, options.annotator, *options.sensitive} - {None}
+    return named <= {column.name for column in open_table(path, arrays=options.arrays).columns}

@@ -1,0 +1,1 @@
+"""Versions of data sets: cheap to keep, signed, chained, and able to say what changed where."""

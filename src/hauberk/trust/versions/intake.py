@@ -1,0 +1,183 @@
+"""Files into the store: every file below a path cut into parts, tables and tensors indexed."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hauberk.core.artifact import Digest
+from hauberk.errors import ArtifactError, UnavailableError, UsageError
+from hauberk.trust import manifest
+from hauberk.trust.digest import open_regular
+from hauberk.trust.manifest import MAX_DEPTH, Entry
+from hauberk.trust.versions import tables, tensors
+from hauberk.trust.versions.recipes import HashedBlobs, Keeper, Part, Recipe
+from hauberk.trust.versions.versions import File
+
+_NOTHING: Final = Digest("sha256:" + "0" * 64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What was put into the store.
+
+    Attributes:
+        notes: Files whose rows or tensors could not be indexed, with the reason.
+    """
+
+    files: tuple[File, ...]
+    notes: tuple[tuple[str, str], ...]
+
+
+def take(
+    path: Path,
+    blobs: HashedBlobs,
+    *,
+    old: tuple[File, ...] = (),
+    indexed: bool = True,
+    told: Callable[[str], None] = lambda _: None,
+) -> tuple[Taken, Keeper]:
+    """Put every file at or below ``path`` into the store; nothing names them yet.
+
+    Args:
+        path: A file or a folder.
+        old: Files of the version before: what they share is kept once.
+        indexed: Whether to index rows and tensors, which reads those files once more.
+        told: Called with each path before it is read.
+
+    Raises:
+        ArtifactError: A link, a special file or an unusable name lies there.
+        TrustError: A file changed while it was read.
+        UnavailableError: Something cannot be read or written.
+    """
+    keeper = Keeper(blobs, _known(old))
+    found: list[File] = []
+    notes: list[tuple[str, str]] = []
+    lying = _checked(path)
+    before = predecessors([name for name, _ in lying], old)
+    for name, place in lying:
+        told(name)
+        file, note = _taken(name, place, keeper, before.get(name), indexed=indexed)
+        found.append(file)
+        notes += [(name, note)] if note else []
+    return Taken(files=tuple(found), notes=tuple(notes)), keeper
+
+
+def predecessors(names: Sequence[str], old: tuple[File, ...]) -> dict[str, File]:
+    """Name to the file of the version before that it follows.
+
+    A file follows the one of its name. Where both versions are one file, it follows that
+    one whatever it is called: the next export is often called by another date.
+    """
+    if len(names) == len(old) == 1:
+        return {names[0]: old[0]}
+    return {file.path: file for file in old}
+
+
+def _known(old: tuple[File, ...]) -> Mapping[Digest, Part]:
+    recipes = [r for file in old for r in (file.recipe, file.index) if r is not None]
+    return {part.digest: part for recipe in recipes for part in recipe.parts}
+
+
+def places(path: Path) -> list[tuple[str, Path]]:
+    """Every regular file at or below ``path`` by its name in a version, in order.
+
+    Raises:
+        As `take`.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except OSError as error:
+        raise UsageError(
+            "there is nothing to add",
+            subject=str(path),
+            expected="a file or a folder",
+            found=error.strerror or "an error",
+        ) from error
+    if stat.S_ISREG(mode):
+        return [(path.name, path)]
+    if not stat.S_ISDIR(mode):
+        raise _special(str(path), stat.filemode(mode))
+    return list(_walk(path, "", 1))
+
+
+def _checked(path: Path) -> list[tuple[str, Path]]:
+    found = places(path)
+    manifest.of_entries(Entry(path=name, digest=_NOTHING, size=0) for name, _ in found)
+    if not found:
+        raise UsageError(
+            "there is nothing to add", subject=str(path), expected="a file", found="no file"
+        )
+    return found
+
+
+def _walk(folder: Path, prefix: str, depth: int) -> Iterator[tuple[str, Path]]:
+    if depth > MAX_DEPTH:
+        raise _special(prefix, f"more than {MAX_DEPTH} folders inside each other")
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        raise UnavailableError(
+            "a folder cannot be read", subject=str(folder), found=error.strerror or "an error"
+        ) from error
+    for entry in entries:
+        name = prefix + entry.name
+        mode = entry.stat(follow_symlinks=False).st_mode
+        if stat.S_ISDIR(mode):
+            yield from _walk(folder / entry.name, f"{name}/", depth + 1)
+        elif stat.S_ISREG(mode):
+            yield name, folder / entry.name
+        else:
+            raise _special(name, stat.filemode(mode))
+
+
+def _taken(
+    name: str, place: Path, keeper: Keeper, old: File | None, *, indexed: bool
+) -> tuple[File, str]:
+    with open_regular(place) as descriptor:
+        with io.FileIO(descriptor, closefd=False) as raw:
+            recipe = keeper.keep(raw, None if old is None else old.recipe)
+        if not indexed:
+            return File(path=name, recipe=recipe), ""
+        if old is not None and old.recipe.root == recipe.root:
+            return File(
+                path=name, recipe=recipe, kind=old.kind, logical=old.logical, index=old.index
+            ), ""
+        try:
+            return _with_index(name, place, keeper, recipe, old), ""
+        except (ArtifactError, UsageError) as error:
+            return File(path=name, recipe=recipe), error.message
+        except ModuleNotFoundError as error:
+            return File(path=name, recipe=recipe), f"{error.name} is not installed"
+
+
+def _with_index(name: str, place: Path, keeper: Keeper, recipe: Recipe, old: File | None) -> File:
+    base = None if old is None else old.index
+    if recipe.size and tables.is_table(place):
+        from hauberk.formats.tables import open_table
+
+        table = tables.index_of(open_table(place))
+        index = keeper.keep(io.BytesIO(table.to_bytes()), base)
+        return File(path=name, recipe=recipe, kind="table", logical=table.root, index=index)
+    found = tensors.index_of(place)
+    if found is None:
+        return File(path=name, recipe=recipe)
+    index = keeper.keep(io.BytesIO(found.to_bytes()), base)
+    return File(path=name, recipe=recipe, kind="tensors", index=index)
+
+
+def _special(path: str, found: str) -> ArtifactError:
+    return ArtifactError(
+        f"{path} has no place in a data version",
+        subject=path,
+        rule="data sets hold regular files and folders only, no links",
+        expected="a regular file or a folder",
+        found=found,
+        hint="replace links by copies; leave sockets, pipes and devices out",
+    )

@@ -1,0 +1,115 @@
+"""`hauberk validate` as its users call it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+from hauberk.cli import main
+
+
+def _people(seed: int, n: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {"x": rng.normal(size=n), "z": rng.normal(size=n), "sex": rng.integers(0, 2, n)}
+    )
+    score = frame["x"] + 0.5 * frame["z"] + 1.5 * frame["sex"] + rng.normal(size=n)
+    return frame.assign(approve=np.where(score > 0.7, "yes", "no"))
+
+
+def _fitted() -> LogisticRegression:
+    train = _people(1, 600)
+    return LogisticRegression().fit(train[["x", "z", "sex"]], train["approve"])
+
+
+@pytest.fixture(scope="module")
+def loans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("loans")
+    train, test = _people(1, 600), _people(2, 1200)
+    train.to_csv(folder / "train.csv", index=False)
+    test.to_csv(folder / "test.csv", index=False)
+    features = train[["x", "z", "sex"]]
+    joblib.dump(_fitted(), folder / "model.joblib")
+    nearest = KNeighborsClassifier(1).fit(features, train["approve"])
+    joblib.dump(nearest, folder / "nearest.joblib")
+    return folder
+
+
+def _validate(folder: Path, *words: str, model: str = "model.joblib") -> int:
+    base = [str(folder / model), "--data", str(folder / "test.csv"), "--label", "approve"]
+    return main(["validate", *base, "--rows", "100", "--queries", "10", *words])
+
+
+def test_a_plain_model_is_scored_again_and_let_through(loans, capsys):
+    assert _validate(loans, "--format", "json") == 0
+    said = json.loads(capsys.readouterr().out)
+    test = pd.read_csv(loans / "test.csv")
+    expected = _fitted().score(test[["x", "z", "sex"]], test["approve"])
+    assert said["metrics"]["accuracy"] == pytest.approx(expected)
+    shares = [point["robust_accuracy"] for point in said["robustness"]["curve"]]
+    assert shares == sorted(shares, reverse=True)
+    assert said["robustness"]["movable"] == ["x", "z"]
+
+
+def test_a_claim_that_the_model_does_not_reach_is_a_finding(loans, tmp_path, capsys):
+    claim = tmp_path / "metrics.json"
+    claim.write_text('{"accuracy": 0.99}', "utf-8")
+    assert _validate(loans, "--eps", "", "--reported", str(claim)) == 1
+    assert "is reported as 0.99" in capsys.readouterr().out
+
+
+def test_a_bound_that_is_not_kept_is_named(loans, capsys):
+    assert _validate(loans, "--eps", "", "--require", "accuracy=0.999") == 1
+    assert "at least 0.999 is required" in capsys.readouterr().out
+
+
+def test_a_model_that_chooses_by_sex_is_named(loans, capsys):
+    assert _validate(loans, "--eps", "", "--sensitive", "sex") == 1
+    assert "sex = 0: selection of yes differ by" in capsys.readouterr().out
+
+
+def test_trees_and_neighbours_whose_confidence_is_all_or_nothing_are_no_alarm(loans):
+    assert _validate(loans, "--eps", "", "--train", str(loans / "train.csv")) == 0
+    words = ("--eps", "", "--train", str(loans / "train.csv"))
+    assert _validate(loans, *words, model="nearest.joblib") == 0
+
+
+def test_an_unknown_metric_is_a_usage_error(loans, capsys):
+    assert _validate(loans, "--eps", "", "--require", "acuracy=0.5") == 2
+    assert "accuracy" in capsys.readouterr().err
+
+
+def test_a_missing_column_is_a_usage_error(loans):
+    words = ["validate", str(loans / "model.joblib"), "--data", str(loans / "test.csv")]
+    assert main([*words, "--label", "aprove"]) == 2
+
+
+def test_a_file_that_is_no_model_is_refused_without_running_here(loans, capsys):
+    (loans / "noise.joblib").write_bytes(b"not a model")
+    assert _validate(loans, model="noise.joblib") == 1
+    assert "cannot be loaded" in capsys.readouterr().err
+
+
+def test_an_exported_graph_gives_the_same_metrics(loans, tmp_path, capsys):
+    from skl2onnx import to_onnx
+
+    frame = pd.read_csv(loans / "train.csv")[["x", "z", "sex"]].to_numpy(np.float32)
+    model = _fitted()
+    graph = to_onnx(model, frame[:1], options={id(model): {"zipmap": False}})
+    (loans / "model.onnx").write_bytes(graph.SerializeToString())
+    capsys.readouterr()
+    said = []
+    for name in ("model.joblib", "model.onnx"):
+        assert _validate(loans, "--eps", "", "--format", "json", model=name) == 0
+        said.append(json.loads(capsys.readouterr().out))
+    assert said[1]["metrics"]["accuracy"] == pytest.approx(
+        said[0]["metrics"]["accuracy"], abs=0.005
+    )
+    assert said[1]["model"]["classes"] == ["no", "yes"]
