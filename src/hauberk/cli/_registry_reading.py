@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,13 @@ class Found:
 
     Attributes:
         chain: The verified evidence; ``None`` where the caller took it without.
+        view: Gives the registry's state whenever it is asked.
     """
 
     place: Place
     resolved: Resolved
     chain: VerifiedChain | None
+    view: Callable[[], View]
 
     @property
     def manifest(self) -> Manifest:
@@ -141,7 +143,7 @@ def resolved(
         for name, held in sorted(manifest.files.items()):
             for _ in transfer.received(opened.place.blobs.open(held.digest), held, name):
                 pass
-    return Found(place=opened.place, resolved=found, chain=chain)
+    return Found(place=opened.place, resolved=found, chain=chain, view=opened.view)
 
 
 def _has_keys(root: Root | None) -> bool:

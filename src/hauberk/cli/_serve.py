@@ -14,6 +14,7 @@ from hauberk.guard import policy as policies
 from hauberk.guard.release import FOLDER, named, signed
 
 if TYPE_CHECKING:
+    from hauberk.cli._recall import Recall
     from hauberk.core.artifact import Digest
     from hauberk.guard.audit import Log
     from hauberk.guard.bundle import Bundle
@@ -30,11 +31,13 @@ class Opened:
     Attributes:
         log: Where decisions go; ``None`` where nowhere was named.
         said: How it was verified, one line each.
+        recall: Looks after a version from a registry.
     """
 
     bundle: Bundle
     log: Log | None
     said: tuple[str, ...]
+    recall: Recall | None = None
 
 
 def open_any(
@@ -68,6 +71,10 @@ def open_published(args: argparse.Namespace) -> Opened:
         TrustError: The registry, the version or its evidence does not verify.
         UsageError: It is no bundle.
     """
+    import signal
+    import sys
+
+    from hauberk.cli._recall import Recall
     from hauberk.cli._registry_reading import resolved
     from hauberk.trust.registry.transfer import contents
 
@@ -83,7 +90,14 @@ def open_published(args: argparse.Namespace) -> Opened:
         )
     files = dict(contents(found.place.blobs, found.layout()))
     bundle = bundles.assemble(files, verify=named(found.chain.release), subject=found.reference)
-    return Opened(bundle=bundle, log=_log(args.log), said=tuple(found.said()))
+    recall = Recall(
+        found.view,
+        found.manifest,
+        stop=lambda: signal.raise_signal(signal.SIGTERM),
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+        every_s=args.recheck,
+    )
+    return Opened(bundle=bundle, log=_log(args.log), said=tuple(found.said()), recall=recall)
 
 
 def _folder(

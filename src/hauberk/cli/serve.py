@@ -3,7 +3,8 @@
 WHAT is a project, whose staged release is verified back to its sources, the folder of a
 bundle that carries its signed release, or a channel of a registry (MODEL@production). Nothing
 is loaded before it is verified. Without keys the server listens on loopback only. It ends on
-Ctrl-C or SIGTERM, once running requests are answered.
+Ctrl-C or SIGTERM, once running requests are answered; or when the version from a registry is
+retired there. When the registry can no longer be believed, the model that is loaded goes on.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ HELP = "put a verified model on line behind the guard"
 EXAMPLE = "hauberk serve examples/loans --port 8080"
 
 EXIT_INTERRUPTED = 130
+EXIT_RETIRED = 1
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as digests")
     parser.add_argument("--new-key", metavar="NAME", help="print a key and its line, and end")
     parser.add_argument("--registry", metavar="FOLDER", help="where the registry is")
+    parser.add_argument(
+        "--recheck",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how often to look whether the version was retired in its registry",
+    )
     parser.add_argument("--root", type=Path, metavar="FILE", help="root of trust")
     parser.add_argument("--log", type=Path, metavar="FOLDER", help="log of decisions")
     parser.add_argument(
@@ -84,8 +93,12 @@ def run(args: argparse.Namespace) -> int:
     service = open_service(opened.bundle, surroundings)
     with listen(args.host, args.port) as sock:
         _say_ready(args, opened, sock.getsockname()[1], has_keys=bool(keyring))
+        if opened.recall is not None:
+            opened.recall.start()
         stopped = serve(App(service, hosts), sock, opened.bundle.policy)
     _say_what_came(training, live)
+    if opened.recall is not None and opened.recall.reason:
+        return EXIT_RETIRED
     return EXIT_INTERRUPTED if stopped else 0
 
 

@@ -43,10 +43,8 @@ class ActiveOutputs(Watch):
         >>> from hauberk.core.artifact import Exchange
         >>> answer = b'{"model_name":"m","outputs":[{"name":"t","datatype":"BYTES",'
         >>> answer += b'"shape":[1],"data":["<img src=x onerror=alert(1)>"]}]}'
-        >>> exchange = Exchange(
-        ...     name="m", principal="p", at=0.0, request=b"", response=answer, sink="html"
-        ... )
-        >>> ActiveOutputs().observe(exchange, None).reason
+        >>> one = Exchange(name="m", principal="p", at=0, request=b"", response=answer, sink="html")
+        >>> ActiveOutputs().observe(one, None).reason
         'active content for html: a tag'
 
     References:

@@ -1,0 +1,137 @@
+"""A finished project's model on its way through a registry, by the commands that people type."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hauberk.cli import main
+from hauberk.range.forgeries import Site
+
+MODEL = "tumours"
+
+
+@pytest.fixture
+def ada(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ada's configuration, with the keys that the project was run with."""
+    config = tmp_path / "ada"
+    shutil.copytree(site.configuration, config / "hauberk")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(config))
+    return config
+
+
+@pytest.fixture
+def registry(site: Site, ada: Path, tmp_path: Path) -> Path:
+    """A registry with Ada and Bob, and the project's release in staging."""
+    place, bob, card = tmp_path / "registry", tmp_path / "bob", tmp_path / "bob.card"
+    where = ["--registry", str(place), "--project", str(site.root)]
+    assert main(["registry", "init", *where, "--custodian", "ada"]) == 0
+    assert main(["registry", "publish", *where]) == 0
+    with as_user(bob):
+        assert (
+            main(["registry", "key", "--custodian", "bob", "--machine", "b", "--out", f"{card}"])
+            == 0
+        )
+    assert main(["registry", "grant", str(card), *where]) == 0
+    assert main(["root", "show", MODEL, "--out", str(tmp_path / "root.json")]) == 0
+    with as_user(bob):
+        assert main(["root", "pin", str(tmp_path / "root.json")]) == 0
+        assert main(["registry", "sign", "root", "targets", *where]) == 0
+    return place
+
+
+class as_user:  # noqa: N801 - reads as a sentence
+    """Another user's configuration, for a ``with`` block."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+
+    def __enter__(self) -> None:
+        self.before = os.environ["XDG_CONFIG_HOME"]
+        os.environ["XDG_CONFIG_HOME"] = str(self.config)
+
+    def __exit__(self, *error: object) -> None:
+        os.environ["XDG_CONFIG_HOME"] = self.before
+
+
+def promote(registry: Path, tmp_path: Path) -> None:
+    where = ["--registry", str(registry)]
+    assert main(["registry", "promote", f"{MODEL}@1", *where]) == 0
+    with as_user(tmp_path / "bob"):
+        assert main(["registry", "promote", f"{MODEL}@1", *where]) == 0
+
+
+def test_a_model_reaches_production_by_two_persons_and_is_recalled(
+    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    where = ["--registry", str(registry)]
+    assert main(["verify", f"{MODEL}@production", *where]) == 1
+    promote(registry, tmp_path)
+    capsys.readouterr()
+    assert main(["verify", f"{MODEL}@production", *where, "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["version"], said["trust"], said["custody"]) == ("1", "pinned", "2 custodians")
+    command = [sys.executable, "-m", "hauberk.cli", "serve", f"{MODEL}@production", *where]
+    command += ["--port", "0", "--recheck", "0.2"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout:
+            if "ready:" in line:
+                break
+        assert main(["registry", "retire", f"{MODEL}@1", "--reason", "a backdoor", *where]) == 0
+        rest, _ = process.communicate(timeout=120)
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 1, rest
+    assert "retired: a backdoor" in rest
+    assert main(["registry", "pull", f"{MODEL}@1", str(tmp_path / "late"), *where]) == 1
+    assert not (tmp_path / "late").exists()
+
+
+def test_what_nobody_attests_is_staged_and_never_promoted(
+    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    where = ["--registry", str(registry)]
+    (tmp_path / "bare.onnx").write_bytes(b"weights")
+    bare = [str(tmp_path / "bare.onnx"), "--model", "bare", "--version", "1"]
+    root = ["--root", str(tmp_path / "root.json")]
+    assert main(["registry", "publish", *bare, *where, *root]) == 0
+    assert main(["registry", "pull", "bare@staging", str(tmp_path / "x"), *where, *root]) == 1
+    taken = [str(tmp_path / "y"), "--unattested", *where, *root]
+    assert main(["registry", "pull", "bare@staging", *taken]) == 0
+    assert (tmp_path / "y" / "bare.onnx").read_bytes() == b"weights"
+    capsys.readouterr()
+    assert main(["registry", "promote", "bare@1", *where, *root]) == 1
+    assert "nobody attests" in capsys.readouterr().err
+
+
+def test_state_and_history_are_told(
+    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    promote(registry, tmp_path)
+    where = ["--registry", str(registry)]
+    capsys.readouterr()
+    assert main(["registry", "status", *where, "--format", "json"]) == 0
+    state = json.loads(capsys.readouterr().out)
+    assert state["channels"][MODEL] == {"staging": "1", "production": "1", "retired": []}
+    assert {role["role"]: role["persons"] for role in state["roles"]}["production"] == 2
+    assert main(["registry", "history", MODEL, *where, "--format", "json"]) == 0
+    past = json.loads(capsys.readouterr().out)
+    assert len(past["channels"]["production"][0]["signed_by"]) == 2
+    assert main(["registry", "resign", *where]) == 0
+
+
+def test_nothing_is_signed_for_a_fork(
+    registry: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("CIRCLECI", "true")
+    monkeypatch.setenv("CIRCLE_PR_REPONAME", "tumours")
+    assert main(["registry", "resign", "--registry", str(registry)]) == 1
+    assert "nothing is signed for a fork" in capsys.readouterr().err
