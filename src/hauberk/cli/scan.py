@@ -68,6 +68,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
     )
     data.add_argument(
+        "--reference", metavar="FILE", type=Path, help="rows that somebody vouches for"
+    )
+    data.add_argument(
         "--control", metavar="FILE", type=Path, help="real rows that a generator never saw"
     )
     data.add_argument("--group", metavar="COL", help="may stand on one side of a split only")
@@ -113,6 +116,7 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         sensitive=tuple(name for name in args.sensitive.split(",") if name),
         train=args.train,
         against=args.against,
+        reference=args.reference,
         control=args.control,
         group=args.group,
         time=args.time,
