@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.scanner.quarantine import apply, held_rows, read_decisions, record
 
     held_path = args.held or args.output.with_name(f"{args.output.stem}.held{args.output.suffix}")
-    _check_free(args.output, held_path)
+    check_free(args.output, held_path)
     found = read_decisions(args.rows)
     dataset = open_data(args.path, ScanOptions(arrays=arrays(args.arrays)))
     own = [line for line in found if _is_same(line.path, args.path)]
@@ -55,7 +55,12 @@ def _is_same(named: str, path: Path) -> bool:
     return Path(named).resolve() == path.resolve()
 
 
-def _check_free(*paths: Path) -> None:
+def check_free(*paths: Path) -> None:
+    """Refuse to write over anything.
+
+    Raises:
+        UsageError: There is something at one of ``paths``.
+    """
     from hauberk.errors import UsageError
 
     for path in paths:

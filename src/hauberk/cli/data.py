@@ -22,7 +22,7 @@ HELP = "keep versions of data sets; import labels; set rows aside"
 EXAMPLE = "hauberk data add data/applications.csv --name loans --label approve"
 
 _SHOWN = 20
-_OTHERS = ("quarantine",)
+_OTHERS = ("label", "quarantine")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -109,6 +109,12 @@ def is_image_folder(root: Path) -> bool:
     return pictures > 1 and pictures >= MIN_SHARE * (pictures + others)
 
 
+def is_part(path: Path) -> bool:
+    """Whether a file in a folder of pictures is a row of it, or the table that names rows."""
+    is_table = path.stem.lower() in _TABLES and path.suffix.lower() in _ENDINGS
+    return not path.is_symlink() and (is_table or _is_candidate(path))
+
+
 def image_splits(root: Path) -> dict[str, Path]:
     """``train``, ``test`` and ``validation`` below ``root``, where it is laid out so."""
     roles = {"train": "train", "training": "train", "test": "test", "testing": "test"}

@@ -18,7 +18,7 @@ from hauberk.core.artifact import CodeTree, ModelFile, SourceFile
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.formats import source
 from hauberk.formats.source import open_tree, repository, source_file
-from hauberk.scanner.data_folders import data_folder, folder_subjects
+from hauberk.scanner.data_folders import covered, data_folder, folder_subjects
 from hauberk.scanner.data_sources import beside, open_data
 from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
 from hauberk.scanner.options import ScanOptions
@@ -67,12 +67,15 @@ def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
 
 
 def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
+    is_row: Callable[[Path], bool] = lambda _: False  # noqa: E731 - a default
     if not repository(root) and data_folder(root):
         for kind, opener, name in folder_subjects(root, options):
             yield Located(path=name, kind=kind, open=opener)
-        return
+        is_row = covered(root)
     has_text = False
     for path in _walk(root):
+        if is_row(path):
+            continue
         for found in _file(path, str(path), options, is_named=False):
             has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:

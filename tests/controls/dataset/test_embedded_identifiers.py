@@ -1,0 +1,69 @@
+"""Identifiers and hidden bytes in prepared tables."""
+
+from __future__ import annotations
+
+import base64
+from random import Random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hauberk.attacks.dataset.leave_identifiers import LeaveIdentifiers
+from hauberk.controls.dataset.embedded_identifiers import EmbeddedIdentifiers
+from hauberk.core.control import findings_of
+from hauberk.core.finding import Level
+from hauberk.formats.tables import table_of
+from hauberk.range.subjects import tumours
+
+
+def judged(columns):
+    table = table_of("t", [pa.record_batch(columns)])
+    return findings_of(EmbeddedIdentifiers().check(table))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["email", "national number", "account", "card", "phone", "serial", "hidden bytes"],
+)
+def test_a_column_under_an_innocent_name_is_found(kind):
+    attacked = LeaveIdentifiers(kind=kind).apply(tumours(2), Random(2))
+    (finding,) = findings_of(EmbeddedIdentifiers().check(attacked.subject))
+    assert finding.location.field == attacked.truth["column"]
+
+
+def test_a_few_addresses_in_a_text_ask_for_review():
+    texts = ["please write to the office about the matter at hand"] * 60
+    texts[3:6] = [f"please write to p{n}@mail.example about the matter at hand" for n in range(3)]
+    (finding,) = judged({"text": texts})
+    assert finding.level is Level.REVIEW
+
+
+def test_encoded_bytes_in_a_cell_are_found():
+    texts = ["a plain remark"] * 40
+    texts[9] = base64.b64encode(np.random.default_rng(1).bytes(300)).decode()
+    (finding,) = judged({"remark": texts})
+    assert finding.location.rows == (9,)
+
+
+def test_text_in_the_mantissa_of_floats_is_found():
+    message = b"The patient in row one is Ada Lovelace of London, aged 36. " * 4
+    bits = np.unpackbits(np.frombuffer(message, np.uint8))
+    values = np.random.default_rng(2).normal(0, 1, bits.size).view(np.uint64)
+    hidden = ((values & ~np.uint64(1)) | bits.astype(np.uint64)).view(np.float64)
+    (finding,) = judged({"reading": hidden})
+    assert "lowest bit" in finding.message
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(4000) % 2,
+        np.tile([0, 1, 0, 1, 0, 1, 0, 1], 500),
+        np.random.default_rng(3).integers(0, 1000, 4000),
+        np.random.default_rng(4).normal(0, 1, 4000),
+        np.random.default_rng(5).integers(60, 120, 4000),
+    ],
+)
+def test_ordinary_numbers_carry_nothing(values):
+    assert not judged({"x": values})
