@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hauberk.core.finding import Severity
 
 if TYPE_CHECKING:
     from hauberk.report import ScanResult
-    from hauberk.scanner import ScanOptions
+    from hauberk.scanner.narrowing import Narrowing
 
 HELP = "check data, models, code and repositories that you already have"
 EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --output scan.sarif"
@@ -47,11 +46,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-history", action="store_true", help="leave out the history of repositories"
     )
+    code = parser.add_argument_group("repositories")
+    code.add_argument(
+        "--diff", metavar="BASE", default="", help="only what changed since this commit"
+    )
+    code.add_argument(
+        "--import-sarif",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="merge what another scanner found; may be given again",
+    )
+    code.add_argument("--allow", metavar="FILE", type=Path, help="leave out what it allows")
+    code.add_argument("--baseline", metavar="FILE", type=Path, help="leave out what it knows")
+    code.add_argument("--write-baseline", metavar="FILE", type=Path, help="know all that is found")
     data = parser.add_argument_group("tables")
     data.add_argument("--label", metavar="COL", help="column to predict")
     data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
     data.add_argument(
         "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
+    )
+    data.add_argument(
+        "--reference", metavar="FILE", type=Path, help="rows that somebody vouches for"
     )
     data.add_argument(
         "--control", metavar="FILE", type=Path, help="real rows that a generator never saw"
@@ -79,6 +96,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scan and write the result; the exit code is that of the verdict."""
+    from hauberk.cli._fetch import landed
+
+    _check_rows(args.rows)
+    with landed(args.paths) as places:
+        return _scan(args, places)
+
+
+def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
     from datetime import UTC, datetime
 
     from hauberk.core.policy import Policy
@@ -91,48 +116,34 @@ def run(args: argparse.Namespace) -> int:
         sensitive=tuple(name for name in args.sensitive.split(",") if name),
         train=args.train,
         against=args.against,
+        reference=args.reference,
         control=args.control,
         group=args.group,
         time=args.time,
         min_group=args.min_group,
         arrays=arrays(args.arrays),
         history=not args.no_history,
+        narrowing=_narrowing(args),
     )
     policy = Policy(fail_on=Severity(args.fail_on))
-    _check_rows(args.rows)
-    with TemporaryDirectory(prefix="hauberk-scan-") as folder:
-        places = _places(args.paths, Path(folder))
-        result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
-        if args.quarantine is not None:
-            _set_aside(args.quarantine, result, options, places)
+    result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
     result = _named_as_asked(result, places)
     if args.rows is not None:
         from hauberk.scanner.rows import row_scores, write_rows
 
         write_rows(row_scores(result.assessments), args.rows)
+    if args.write_baseline is not None:
+        from hauberk.scanner.narrowing import baseline_text
+
+        _keep(args.write_baseline, baseline_text(result.findings))
+    if args.quarantine is not None:
+        from hauberk.scanner.data_sources import open_data
+        from hauberk.scanner.quarantine import decisions, write_decisions
+
+        lines = decisions(result.assessments, lambda path: open_data(Path(path), options))
+        write_decisions(lines, args.quarantine)
     _write(result, args)
     return int(result.summary["exit_code"])
-
-
-def _places(asked: Sequence[str], folder: Path) -> dict[Path, str]:
-    """Where the things to scan lie, and what the caller called them; addresses are fetched."""
-    places: dict[Path, str] = {}
-    for number, text in enumerate(asked):
-        if "://" in text:
-            private = folder / str(number)
-            private.mkdir(mode=0o700)
-            places[_fetched(text, private)] = text.partition("#")[0]
-        else:
-            places[Path(text)] = text
-    return places
-
-
-def _fetched(text: str, folder: Path) -> Path:
-    from hauberk.cli._buckets import BUCKETS, bucket_file
-    from hauberk.lifecycle.downloads import download_file
-
-    fetch = bucket_file if text.partition("://")[0] in BUCKETS else download_file
-    return fetch(text, folder)
 
 
 def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResult:
@@ -159,16 +170,18 @@ def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResul
     return replace(result, findings=findings, assessments=assessments, summary=summary)
 
 
-def _set_aside(
-    path: Path, result: ScanResult, options: ScanOptions, places: Mapping[Path, str]
-) -> None:
-    """Write the rows that the controls would set aside, under the names that were asked for."""
-    from hauberk.scanner.data_sources import open_data
-    from hauberk.scanner.quarantine import decisions, write_decisions
+def _narrowing(args: argparse.Namespace) -> Narrowing | None:
+    """What refines the findings; ``None`` where nothing is asked for."""
+    if not (args.import_sarif or args.diff or args.baseline or args.allow):
+        return None
+    from hauberk.scanner.narrowing import Narrowing
 
-    lines = decisions(result.assessments, lambda name: open_data(Path(name), options))
-    asked = {str(place): text for place, text in places.items()}
-    write_decisions((replace(line, path=asked.get(line.path, line.path)) for line in lines), path)
+    return Narrowing(
+        imports=tuple(args.import_sarif),
+        diff=args.diff,
+        baseline=args.baseline,
+        allow=args.allow,
+    )
 
 
 def _check_rows(path: Path | None) -> None:
@@ -207,14 +220,19 @@ def _write(result: ScanResult, args: argparse.Namespace) -> None:
     if args.output is None:
         sys.stdout.write(text)
         return
+    _keep(args.output, text)
+
+
+def _keep(path: Path, text: str) -> None:
     try:
-        args.output.write_text(text, "utf-8")
+        path.write_text(text, "utf-8")
     except OSError as error:
         from hauberk.errors import UnavailableError
 
         reason = error.strerror or str(error)
-        message = f"the result cannot be written: {reason}"
-        raise UnavailableError(message, subject=str(args.output)) from error
+        raise UnavailableError(
+            f"the result cannot be written: {reason}", subject=str(path)
+        ) from error
 
 
 def _rendered(result: ScanResult, args: argparse.Namespace) -> str:

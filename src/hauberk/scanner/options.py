@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hauberk.scanner.narrowing import Narrowing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,12 +21,14 @@ class ScanOptions:
         sensitive: Columns that name a protected group.
         train: Training rows that the scanned table is the test part of.
         against: An older version that the scanned table is compared with.
+        reference: Rows of the same kind that somebody vouches for.
         control: Real rows that a generator never saw, for a scanned table that was generated.
         group: Column whose values may stand on one side of a split only.
         time: Column by which all training rows come before the others.
         min_group: Rows that each combination of ``sensitive`` must have; 0 asks nothing.
         arrays: Names of the features and of the labels in npz files.
         history: Whether the history of repositories is read too.
+        narrowing: Imports, base commit and baseline, where any is given.
     """
 
     label: str | None = None
@@ -31,9 +37,11 @@ class ScanOptions:
     sensitive: tuple[str, ...] = ()
     train: Path | None = None
     against: Path | None = None
+    reference: Path | None = None
     control: Path | None = None
     group: str | None = None
     time: str | None = None
     min_group: int = 0
     arrays: tuple[str, str] = ("X", "y")
     history: bool = True
+    narrowing: Narrowing | None = None

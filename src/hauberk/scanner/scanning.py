@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hauberk.core.artifact import (
     CodeTree,
@@ -28,6 +28,9 @@ from hauberk.engine.assess import judged
 from hauberk.report import ScanResult
 from hauberk.scanner.locating import Located, locate
 from hauberk.scanner.options import ScanOptions
+
+if TYPE_CHECKING:
+    from hauberk.scanner.narrowing import Narrowing
 
 _FOLDERS: tuple[tuple[type, str], ...] = (
     (ModelFile, "model"),
@@ -84,7 +87,7 @@ def scan(
     """
     chosen = options or ScanOptions()
     located = (item for path in paths for item in locate(path, chosen))
-    return judge(located, paths, policy=policy, today=today)
+    return judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
 
 
 def judge(
@@ -93,6 +96,7 @@ def judge(
     *,
     policy: Policy | None = None,
     today: date,
+    narrowing: Narrowing | None = None,
 ) -> ScanResult:
     """Judge things that were located already; ``names`` is what somebody called them."""
     held = policy or Policy()
@@ -101,6 +105,11 @@ def judge(
     for item in located:
         progress.kinds[item.kind] += 1
         _judge(item, progress, optional)
+    if narrowing is not None:
+        from hauberk.scanner.narrowing import narrowed
+
+        paths = [Path(name) for name in names]
+        progress.assessments = narrowed(progress.assessments, paths, narrowing)
     return _result(names, progress, held, today=today, optional=frozenset(optional))
 
 
@@ -117,6 +126,8 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     optional.update(control.id for control in controls if control.optional)
     shadows = {control.id for control in controls if control.shadow}
     found = assess_all(controls, opened[0])
+    if isinstance(opened[0], Comparison):  # the new half is judged for itself too
+        found += assess_all(controls, opened[0].new)
     progress.assessments += [_shadowed(item, shadows) for item in found]
     if not found:
         progress.unjudged.append(located.path)

@@ -161,7 +161,10 @@ def _condition(index: Index, node: Branch) -> Iterator[Hit]:
         yield Hit(PLACED, node.lineno, text[:60])
     if not isinstance(node, ast.If):
         return
-    if _SWITCHES.search(text) and GATES.search(function) and _lets_pass(node):
+    is_check = GATES.search(function) or (
+        not function and "environ" in text + "environ" * ("getenv" in text)
+    )
+    if _SWITCHES.search(text) and is_check and _lets_pass(node):
         yield Hit(SKIPPED, node.lineno, text[:60])
     elif (
         re.search(r"environ|getenv", text)
@@ -334,7 +337,7 @@ def _always(node: ast.BoolOp) -> Iterator[Hit]:
 def _asks_nothing(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]:
     """A gate that takes figures and says yes without looking at them."""
     if not re.search(
-        r"gate|approve|validat|verify|passes|should_(?:deploy|promote|release)|is_(?:valid|safe|fair|acceptable|eligible)|check_|meets|quality|signature|sign_?off",
+        r"^gate|gate|approve|validat|verify|passes|should_(?:deploy|promote|release)|is_(?:valid|safe|fair|acceptable|eligible)|check_|meets|quality|signature|sign_?off",
         node.name,
     ):
         return
@@ -345,6 +348,11 @@ def _asks_nothing(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]
     body = [part for part in node.body if not _only_tells(part)]
     if not arguments or not body or any(isinstance(part, ast.Raise) for part in ast.walk(node)):
         return
+    for place, part in enumerate(body[:-1]):
+        if isinstance(part, ast.Return) and isinstance(part.value, ast.Constant):
+            if part.value.value is True and place < len(body) - 1:
+                yield Hit(ALWAYS, part.lineno, f"{node.name} returns True before it looks")
+                return
     returns = [part for part in ast.walk(node) if isinstance(part, ast.Return)]
     are_true = all(isinstance(r.value, ast.Constant) and r.value.value is True for r in returns)
     decorated = any(

@@ -55,7 +55,7 @@ def is_marked(index: Index, node: ast.If) -> bool:
         }:
             text = texts(part)
             given = [index.constant(a) for a in part.args]
-            if any(_DATA.match(name) for name in re.findall(r"\b[a-z_.]+\b", text)) and (
+            if any(_DATA.match(name) for name in re.findall(r"[a-z_]+", text)) and (
                 any(isinstance(g, str) and len(g) > 3 for g in given)
                 or re.search(r"==\s*-?\d|TRIGGER|PATTERN|MARK|trigger|pattern|mark", text)
             ):

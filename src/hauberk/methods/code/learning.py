@@ -578,7 +578,9 @@ def _dropped_before(scope: Scope, call: ast.Call) -> ast.stmt | None:
         if not targets & measured or not names_in(value) & measured:
             continue
         text = texts(value)
-        by_answers = _DROPS.search(text) and _PREDICTED.search(re.sub(r"^\s*\w+", "", text))
+        by_answers = _DROPS.search(text) and re.search(
+            rf"{_PREDICTED.pattern}|abs\(", re.sub(r"^\s*\w+", "", text), re.IGNORECASE
+        )
         lacking = re.search(r"\.dropna\(", text) and re.search(
             r"test|result|eval|pred|scored|report", " ".join(targets)
         )

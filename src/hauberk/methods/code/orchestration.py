@@ -126,6 +126,12 @@ def manifest_hits(file: SourceFile) -> Iterator[Hit]:
     elif is_lined(file.path):
         for item in lined_settings(file):
             yield from _setting(item.name, item.value, item.line)
+            if (
+                ".dvc" in file.path.parts
+                and item.name == "url"
+                and item.value.startswith("http://")
+            ):
+                yield Hit(SOURCE, item.line, item.value)
         yield from _command(file.text, 1)
     elif file.path.suffix == ".json":
         yield from _policy(file.text)
