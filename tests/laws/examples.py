@@ -33,6 +33,7 @@ from hauberk.core.artifact import (
     SourceFile,
     Splits,
     StepRecord,
+    StoreSettings,
     Synthesis,
     Window,
 )
@@ -42,6 +43,7 @@ from hauberk.methods import model_writing
 from hauberk.range.scenarios.ex_7 import entries
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
+from hauberk.range.worlds import stores
 from hauberk.range.worlds.crowds import annotated
 from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.range.worlds.registry import Project, entry
@@ -454,6 +456,23 @@ def quiet_log(_folder: Path) -> LogSegment:
     return honest_log(3, minutes=5, signed=True)
 
 
+def safe_store(_folder: Path) -> StoreSettings:
+    """A bucket for one organisation, and folders of ordinary modes."""
+    return stores.safe(7)
+
+
+def store_of_noise(_folder: Path) -> StoreSettings:
+    """Documents of no known kind."""
+    return StoreSettings(name="noise", documents={"policy": b"\x00\xff{", "acl": b"<a><b>"})
+
+
+def store_of_traps(_folder: Path) -> StoreSettings:
+    """A policy whose parts are of other types, and XML that declares entities."""
+    policy = b'{"Statement": [{"Effect": "Allow", "Principal": 7, "Action": {}, "Condition": []}]}'
+    entities = b'<!DOCTYPE a [<!ENTITY b "cc">]><AccessControlPolicy>&b;</AccessControlPolicy>'
+    return StoreSettings(name="traps", documents={"policy": policy, "acl": entities})
+
+
 def told_log(_folder: Path) -> Comparison[LogSegment]:
     """A log of runs and an index that repeats it."""
     return honest_index(3)
@@ -554,6 +573,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     Exchange: (honest_exchange,),
     Window: (quiet_window,),
     LogSegment: (quiet_log,),
+    StoreSettings: (safe_store,),
     (Comparison, LogSegment): (told_log,),
 }
 
@@ -582,6 +602,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
         registered_noise,
     ),
     LogSegment: (log_of_noise,),
+    StoreSettings: (store_of_noise, store_of_traps),
     (Comparison, LogSegment): (log_told_wrong, index_without_log),
     Exchange: (exchange_of_noise, deep_exchange),
     Window: (window_of_noise, window_that_breaks_off),

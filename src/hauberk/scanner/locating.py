@@ -23,6 +23,7 @@ from hauberk.scanner.data_folders import covered, data_folder, folder_subjects
 from hauberk.scanner.data_sources import beside, open_data
 from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
 from hauberk.scanner.options import ScanOptions
+from hauberk.scanner.stores import settings_at
 
 MAX_FILES = 1_000_000
 
@@ -136,6 +137,11 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
         yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
     if kind is FileKind.TEXT or (kind is FileKind.TEXT_AND_MODEL and is_named):
         yield Located(path=name, kind=kind, open=lambda: _one_file(path))
+    if (
+        kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
+        and (found := settings_at(path)) is not None
+    ):
+        yield Located(path=name, kind="settings of a store", open=lambda: found)
     if kind is FileKind.TEXT:
         return
     if options.against is not None and _is_model(kind) and _is_model(kind_of(options.against)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -16,6 +16,7 @@ from hauberk.core.artifact import (
     ModelFile,
     ModelFolder,
     Splits,
+    StoreSettings,
     Synthesis,
 )
 from hauberk.core.control import Control
@@ -37,6 +38,7 @@ _FOLDERS: tuple[tuple[type, str], ...] = (
     (Comparison, "model"),
     (Synthesis, "dataset"),
     (CodeTree, "code"),
+    (StoreSettings, "registry"),
 )
 """Type of a subject to the folder of its controls; only those that are met are imported."""
 
@@ -80,14 +82,26 @@ def scan(
     Raises:
         UsageError: There is nothing at a path, or a named column does not exist.
     """
-    chosen, held = options or ScanOptions(), policy or Policy()
+    chosen = options or ScanOptions()
+    located = (item for path in paths for item in locate(path, chosen))
+    return judge(located, paths, policy=policy, today=today)
+
+
+def judge(
+    located: Iterable[Located],
+    names: Sequence[Path | str],
+    *,
+    policy: Policy | None = None,
+    today: date,
+) -> ScanResult:
+    """Judge things that were located already; ``names`` is what somebody called them."""
+    held = policy or Policy()
     progress = _Progress([], Counter(), [])
     optional: set[str] = set()
-    for path in paths:
-        for located in locate(path, chosen):
-            progress.kinds[located.kind] += 1
-            _judge(located, progress, optional)
-    return _result(paths, progress, held, today=today, optional=frozenset(optional))
+    for item in located:
+        progress.kinds[item.kind] += 1
+        _judge(item, progress, optional)
+    return _result(names, progress, held, today=today, optional=frozenset(optional))
 
 
 def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
@@ -128,7 +142,7 @@ def _shadowed(assessment: Assessment, shadows: set[str]) -> Assessment:
 
 
 def _result(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     progress: _Progress,
     policy: Policy,
     *,
