@@ -33,6 +33,7 @@ _ORDER: dict[str, str] = {
     "registry": "publish, promote, roll back and retire models under signed metadata",
     "root": "make, pin, show and rotate what is believed beforehand",
     "log": "verify, prove, show, publish or witness the append-only log",
+    "store": "look at buckets, folders and policies: who is let in",
     "metadata": "show runs, metrics and lineage; compare runs; grant reading",
     "threats": "list the threats with their controls, attacks and measured figures",
     "range": "attack the controls and measure how they hold",

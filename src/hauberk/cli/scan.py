@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hauberk.core.finding import Severity
@@ -27,7 +30,12 @@ EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a file or a folder")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH|URL",
+        help="a file or a folder, or an https address; '#sha256=...' behind it pins its digest",
+    )
     parser.add_argument("--format", choices=("text", "json", "sarif", "html"), default="text")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there, not to stdout")
     parser.add_argument(
@@ -57,7 +65,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("tables")
     data.add_argument("--label", metavar="COL", help="column to predict")
     data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
-    data.add_argument("--against", metavar="FILE", type=Path, help="an older version of PATH")
+    data.add_argument(
+        "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
+    )
     data.add_argument(
         "--control", metavar="FILE", type=Path, help="real rows that a generator never saw"
     )
@@ -106,7 +116,10 @@ def run(args: argparse.Namespace) -> int:
     )
     policy = Policy(fail_on=Severity(args.fail_on))
     _check_rows(args.rows)
-    result = scan(args.paths, options=options, policy=policy, today=datetime.now(UTC).date())
+    with TemporaryDirectory(prefix="hauberk-scan-") as folder:
+        places = _places(args.paths, Path(folder))
+        result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
+    result = _named_as_asked(result, places)
     if args.rows is not None:
         from hauberk.scanner.rows import row_scores, write_rows
 
@@ -137,6 +150,45 @@ def _narrowing(args: argparse.Namespace) -> Narrowing | None:
         baseline=args.baseline,
         allow=args.allow,
     )
+
+
+def _places(asked: Sequence[str], folder: Path) -> dict[Path, str]:
+    """Where the things to scan lie, and what the caller called them; addresses are fetched."""
+    places: dict[Path, str] = {}
+    for number, text in enumerate(asked):
+        if "://" in text:
+            from hauberk.lifecycle.downloads import download_file
+
+            private = folder / str(number)
+            private.mkdir(mode=0o700)
+            places[download_file(text, private)] = text.partition("#")[0]
+        else:
+            places[Path(text)] = text
+    return places
+
+
+def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResult:
+    """The result with addresses in place of the private files that were judged."""
+    fetched = {str(path): text for path, text in places.items() if "://" in text}
+    if not fetched:
+        return result
+
+    def named(text: str) -> str:
+        for path, address in fetched.items():
+            text = text.replace(path, address)
+        return text
+
+    findings = tuple(
+        replace(item, path=named(item.path), message=named(item.message))
+        for item in result.findings
+    )
+    assessments = tuple(
+        replace(item, path=named(item.path), reason=named(item.reason))
+        for item in result.assessments
+    )
+    paths = [named(path) for path in result.summary["paths"]]
+    summary = {**result.summary, "paths": paths}
+    return replace(result, findings=findings, assessments=assessments, summary=summary)
 
 
 def _check_rows(path: Path | None) -> None:
