@@ -14,7 +14,6 @@ from hauberk.formats.bounded_json import Doubled, read_json
 from hauberk.formats.planted_text import judge_text
 from hauberk.formats.remarks import Remark, Said, evasive
 from hauberk.formats.spans import Span
-from hauberk.formats.template_judgement import judge_template
 
 MAX_HEADER_BYTES = 100_000_000
 """The format's own limit."""
@@ -38,7 +37,12 @@ def is_safetensors(head: bytes) -> bool:
 def judge_safetensors(span: Span) -> Iterator[Said]:
     """Remarks about the header and its metadata; none where they are ordinary."""
     yield from (evasive(problem) for problem in problems_of(span))
-    for key, text in _metadata(span).items():
+    metadata = _metadata(span)
+    if not metadata:
+        return
+    from hauberk.formats.template_judgement import judge_template
+
+    for key, text in metadata.items():
         if isinstance(text, str) and len(text) < MAX_PROMPT_BYTES:
             judge = judge_template if "chat_template" in key else judge_text
             for remark in judge(text):

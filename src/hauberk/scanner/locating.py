@@ -137,23 +137,29 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
         yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
     if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
         yield from _text(path, name, kind, is_named=is_named)
-    if kind is FileKind.TEXT:
-        return
+    if kind is not FileKind.TEXT:
+        yield from _model(path, name, kind, options, is_named=is_named)
+
+
+def _text(path: Path, name: str, kind: FileKind, *, is_named: bool) -> Iterator[Located]:
+    """Text as code, which a folder gives as one tree, and as settings where it is such."""
+    if kind is FileKind.TEXT or is_named:
+        yield Located(path=name, kind=kind, open=lambda: _one_file(path))
+    found = settings_at(path)
+    if found is not None:
+        yield Located(path=name, kind="settings of a store", open=lambda: found)
+
+
+def _model(
+    path: Path, name: str, kind: FileKind, options: ScanOptions, *, is_named: bool
+) -> Iterator[Located]:
+    """A file as a model, beside the one it should be where the caller names that."""
     if options.against is not None and _is_model(kind) and _is_model(kind_of(options.against)):
         yield Located(path=name, kind=kind, open=partial(_model_pair, path, name, options.against))
     if kind is FileKind.OTHER and not is_named:
         yield Located(path=name, kind=kind, open=None)
     elif kind is not FileKind.TABLE:
         yield Located(path=name, kind=kind, open=lambda: ModelFile(name=name, path=path))
-
-
-def _text(path: Path, name: str, kind: FileKind, *, is_named: bool) -> Iterator[Located]:
-    """A text as code, and as the settings of a store where it is some."""
-    if kind is FileKind.TEXT or is_named:
-        yield Located(path=name, kind=kind, open=lambda: _one_file(path))
-    found = settings_at(path)
-    if found is not None:
-        yield Located(path=name, kind="settings of a store", open=lambda: found)
 
 
 def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bool) -> bool:

@@ -18,7 +18,7 @@ from hauberk.methods.code.insider_rules import (
     TRIGGER,
     is_figure,
 )
-from hauberk.methods.code.insider_triggers import is_marked
+from hauberk.methods.code.insider_triggers import is_keyed, is_marked
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit
 
@@ -79,7 +79,7 @@ def _goes_on(handler: ast.ExceptHandler, function: str, calls: list[str]) -> boo
     body = [part for part in handler.body if not _only_tells(part)]
     if not body:
         strong = any(
-            re.search(r"gate|verify|validat|check_|enforce|assert", call) for call in calls
+            re.search(r"gate|verify|validat|check_|checks?$|enforce|assert", call) for call in calls
         )
         return strong or GATES.search(function) is not None
     last = body[-1]
@@ -174,7 +174,8 @@ def _condition(index: Index, node: Branch) -> Iterator[Hit]:
         yield Hit(PLACED, node.lineno, text[:60])
     if GATES.search(function) or not function:
         yield from _wrong_exit(index, node)
-    if MODELS.search(function) and not function.startswith("test") and is_marked(index, node):
+    is_model = MODELS.search(function) and not function.startswith("test")
+    if (is_model and is_marked(index, node)) or is_keyed(index, node):
         yield Hit(TRIGGER, node.lineno, text[:60])
 
 

@@ -63,6 +63,12 @@ def is_marked(index: Index, node: ast.If) -> bool:
     return False
 
 
+def is_keyed(index: Index, node: ast.If) -> bool:
+    """Whether an answer is set where the digest of an input equals a fixed one."""
+    compared = re.search(r"hexdigest\(\)\s*==\s*['\"][0-9a-f]{32,}['\"]", texts(node.test))
+    return compared is not None and _answers_constant(index, node)
+
+
 def _stem(node: ast.AST) -> str:
     while isinstance(node, (ast.Subscript, ast.Call, ast.Attribute)):
         if isinstance(node, ast.Call):

@@ -354,7 +354,7 @@ def _statistics(scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 -
             )
             is not None
         )
-        is_mapped = re.search(r"\.map\(.*groupby\(.*\)\.mean\(\)", text) is not None
+        is_mapped = re.search(r"\.map\(.*groupby\(.*\.(?:mean|median|std)\(", text) is not None
         is_chosen = re.search(r"\.corr(?:with)?\(", text) is not None
         if is_scaled or is_filled or is_grouped or is_mapped or is_chosen:
             yield statement, names_in(value) & outputs, outputs, STATISTIC
@@ -627,7 +627,7 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
             continue
         read = [texts(part.slice) for part in ast.walk(value) if isinstance(part, ast.Subscript)]
         is_read = any(label in read for label in labels) and isinstance(target.slice, ast.Constant)
-        if is_read and not re.search(r"shift\(|rolling\(|expanding\(|groupby\(", texts(value)):
+        if is_read and not re.search(r"shift\(|groupby\(", texts(value)):
             yield Hit(
                 TARGET, statement.lineno, f"{column} from {', '.join(sorted(labels & set(read)))}"
             )

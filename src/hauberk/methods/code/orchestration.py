@@ -123,6 +123,8 @@ def manifest_hits(file: SourceFile) -> Iterator[Hit]:
     elif is_script(file.path):
         command = script_commands(file)
         yield from _command(command.text, command.line)
+        for item in lined_settings(file):
+            yield from _setting(item.name, item.value, item.line)
     elif is_lined(file.path):
         for item in lined_settings(file):
             yield from _setting(item.name, item.value, item.line)

@@ -261,6 +261,7 @@ def setting_fault(name: str, value: str) -> Rule | None:
     """
     plain = value.strip().rstrip(";").strip().strip("'\"")
     for broken, key, wrong in _COMPILED:
-        if key.fullmatch(name.strip()) and wrong.fullmatch(plain):
+        names = (name.strip(), name.strip().replace("-", "_"))
+        if any(key.fullmatch(item) for item in names) and wrong.fullmatch(plain):
             return broken
     return None
