@@ -21,6 +21,7 @@ from hauberk.core.finding import Severity
 
 if TYPE_CHECKING:
     from hauberk.report import ScanResult
+    from hauberk.scanner import ScanOptions
     from hauberk.scanner.narrowing import Narrowing
 
 HELP = "check data, models, code and repositories that you already have"
@@ -127,6 +128,8 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
     )
     policy = Policy(fail_on=Severity(args.fail_on))
     result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
+    if args.quarantine is not None:
+        _set_aside(args.quarantine, result, options, places)
     result = _named_as_asked(result, places)
     if args.rows is not None:
         from hauberk.scanner.rows import row_scores, write_rows
@@ -136,14 +139,20 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         from hauberk.scanner.narrowing import baseline_text
 
         _keep(args.write_baseline, baseline_text(result.findings))
-    if args.quarantine is not None:
-        from hauberk.scanner.data_sources import open_data
-        from hauberk.scanner.quarantine import decisions, write_decisions
-
-        lines = decisions(result.assessments, lambda path: open_data(Path(path), options))
-        write_decisions(lines, args.quarantine)
     _write(result, args)
     return int(result.summary["exit_code"])
+
+
+def _set_aside(
+    path: Path, result: ScanResult, options: ScanOptions, places: Mapping[Path, str]
+) -> None:
+    """Write the rows that the controls would set aside, under the names that were asked for."""
+    from hauberk.scanner.data_sources import open_data
+    from hauberk.scanner.quarantine import decisions, write_decisions
+
+    lines = decisions(result.assessments, lambda name: open_data(Path(name), options))
+    asked = {str(place): text for place, text in places.items()}
+    write_decisions((replace(line, path=asked.get(line.path, line.path)) for line in lines), path)
 
 
 def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResult:

@@ -73,7 +73,9 @@ class EmbeddedIdentifiers(Check[Dataset]):
         if not searched:
             raise NotApplicable("no column holds texts, categories or numbers")
         found = identifying_columns(subject)
-        named = {item.name for item in found if item.kind is not IdentifierKind.UNIQUE}
+        # Free texts differ in every row as they should; short ones are codes.
+        named = {c.name for c in searched if c.kind is ColumnKind.TEXT}
+        named |= {item.name for item in found if item.kind is not IdentifierKind.UNIQUE}
         for item in found:
             if item.kind is IdentifierKind.UNIQUE:
                 if item.name not in named and item.share >= self.min_unique:
