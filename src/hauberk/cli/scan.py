@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,12 @@ EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a file or a folder")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH|URL",
+        help="a file or a folder, or an https address; '#sha256=...' behind it pins its digest",
+    )
     parser.add_argument("--format", choices=("text", "json", "sarif", "html"), default="text")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there, not to stdout")
     parser.add_argument(
@@ -41,7 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("tables")
     data.add_argument("--label", metavar="COL", help="column to predict")
     data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
-    data.add_argument("--against", metavar="FILE", type=Path, help="an older version of PATH")
+    data.add_argument(
+        "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
+    )
     data.add_argument(
         "--control", metavar="FILE", type=Path, help="real rows that a generator never saw"
     )
@@ -68,6 +77,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scan and write the result; the exit code is that of the verdict."""
+    from hauberk.cli._fetch import landed
+
+    _check_rows(args.rows)
+    with landed(args.paths) as places:
+        return _scan(args, places)
+
+
+def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
     from datetime import UTC, datetime
 
     from hauberk.core.policy import Policy
@@ -88,8 +105,8 @@ def run(args: argparse.Namespace) -> int:
         history=not args.no_history,
     )
     policy = Policy(fail_on=Severity(args.fail_on))
-    _check_rows(args.rows)
-    result = scan(args.paths, options=options, policy=policy, today=datetime.now(UTC).date())
+    result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
+    result = _named_as_asked(result, places)
     if args.rows is not None:
         from hauberk.scanner.rows import row_scores, write_rows
 
@@ -102,6 +119,30 @@ def run(args: argparse.Namespace) -> int:
         write_decisions(lines, args.quarantine)
     _write(result, args)
     return int(result.summary["exit_code"])
+
+
+def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResult:
+    """The result with addresses in place of the private files that were judged."""
+    fetched = {str(path): text for path, text in places.items() if "://" in text}
+    if not fetched:
+        return result
+
+    def named(text: str) -> str:
+        for path, address in fetched.items():
+            text = text.replace(path, address)
+        return text
+
+    findings = tuple(
+        replace(item, path=named(item.path), message=named(item.message))
+        for item in result.findings
+    )
+    assessments = tuple(
+        replace(item, path=named(item.path), reason=named(item.reason))
+        for item in result.assessments
+    )
+    paths = [named(path) for path in result.summary["paths"]]
+    summary = {**result.summary, "paths": paths}
+    return replace(result, findings=findings, assessments=assessments, summary=summary)
 
 
 def _check_rows(path: Path | None) -> None:

@@ -119,6 +119,16 @@ class ModelFile(Artifact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFolder(Artifact):
+    """A model as a folder of files that must fit each other, as model hubs keep it.
+
+    Its files are judged one by one as `ModelFile`; this subject is what they are together.
+    """
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile(Artifact):
     """One file of code or configuration, small enough to be read whole.
 

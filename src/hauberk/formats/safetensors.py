@@ -78,6 +78,33 @@ def _header(span: Span) -> dict[str, Any] | None:
     return header if isinstance(header, dict) else None
 
 
+def entries_of(span: Span) -> Iterator[tuple[str, Mapping[str, Any], Span]]:
+    """Name, entry and bytes of each tensor, by name.
+
+    Raises:
+        ArtifactError: The header breaks a rule.
+    """
+    for problem in problems_of(span):
+        raise ArtifactError(
+            f"the safetensors file is malformed: {problem}",
+            rule="the header describes every byte once",
+            found=problem,
+            hint="save the tensors again",
+        )
+    base = 8 + int.from_bytes(span.read(0, 8), "little")
+    for name, entry in sorted((_header(span) or {}).items()):
+        if name != "__metadata__":
+            start, end = entry["data_offsets"]
+            yield name, entry, span.part(base + start, end - start)
+
+
+def tensor_names(span: Span) -> set[str] | None:
+    """Names of the tensors; ``None`` where the header cannot be read."""
+    size = int.from_bytes(span.read(0, 8), "little")
+    header = _header(span) if size <= min(MAX_HEADER_BYTES, span.size) else None
+    return None if header is None else header.keys() - {"__metadata__"}
+
+
 def _metadata(span: Span) -> Mapping[str, Any]:
     size = int.from_bytes(span.read(0, 8), "little")
     header = _header(span) if size <= min(MAX_HEADER_BYTES, span.size) else None

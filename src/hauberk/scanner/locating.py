@@ -11,10 +11,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.artifact import CodeTree, ModelFile, SourceFile
+from hauberk.core.artifact import CodeTree, Comparison, ModelFile, ModelFolder, SourceFile
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.formats import source
 from hauberk.formats.source import open_tree, repository, source_file
@@ -68,8 +69,11 @@ def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
 
 
 def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
+    from hauberk.formats.hub_folders import model_folders  # where there is a folder only
+
+    models = model_folders(root)
     is_row: Callable[[Path], bool] = lambda _: False  # noqa: E731 - a default
-    if not repository(root) and data_folder(root):
+    if not repository(root) and root not in models and data_folder(root):
         for kind, opener, name in folder_subjects(root, options):
             yield Located(path=name, kind=kind, open=opener)
         is_row = covered(root)
@@ -81,6 +85,7 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
             has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
                 yield found
+    yield from map(_model_folder, models)
     is_repository = repository(root)
     if has_text or is_repository:
         yield Located(
@@ -88,6 +93,11 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
             kind="repository" if is_repository else "tree of code",
             open=lambda: open_tree(root, history=options.history),
         )
+
+
+def _model_folder(path: Path) -> Located:
+    name = str(path)
+    return Located(path=name, kind="model folder", open=lambda: ModelFolder(name=name, path=path))
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -125,19 +135,25 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
         path, kind, options, is_named=is_named
     ):
         yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
-    if kind is FileKind.TEXT or (kind is FileKind.TEXT_AND_MODEL and is_named):
-        yield Located(path=name, kind=kind, open=lambda: _one_file(path))
-    if (
-        kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
-        and (found := settings_at(path)) is not None
-    ):
-        yield Located(path=name, kind="settings of a store", open=lambda: found)
+    if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
+        yield from _text(path, name, kind, is_named=is_named)
     if kind is FileKind.TEXT:
         return
+    if options.against is not None and _is_model(kind) and _is_model(kind_of(options.against)):
+        yield Located(path=name, kind=kind, open=partial(_model_pair, path, name, options.against))
     if kind is FileKind.OTHER and not is_named:
         yield Located(path=name, kind=kind, open=None)
     elif kind is not FileKind.TABLE:
         yield Located(path=name, kind=kind, open=lambda: ModelFile(name=name, path=path))
+
+
+def _text(path: Path, name: str, kind: FileKind, *, is_named: bool) -> Iterator[Located]:
+    """A text as code, and as the settings of a store where it is some."""
+    if kind is FileKind.TEXT or is_named:
+        yield Located(path=name, kind=kind, open=lambda: _one_file(path))
+    found = settings_at(path)
+    if found is not None:
+        yield Located(path=name, kind="settings of a store", open=lambda: found)
 
 
 def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bool) -> bool:
@@ -155,6 +171,15 @@ def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bo
             return "X.npy" in archive.namelist()
     except (OSError, ValueError, zipfile.BadZipFile):
         return is_named and is_plain_array(path)
+
+
+def _is_model(kind: FileKind) -> bool:
+    return kind in {FileKind.MODEL, FileKind.TABLE_AND_MODEL}
+
+
+def _model_pair(path: Path, name: str, against: Path) -> Comparison[ModelFile]:
+    old = ModelFile(name=str(against), path=against)
+    return Comparison(old=old, new=ModelFile(name=name, path=path))
 
 
 def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:

@@ -14,6 +14,7 @@ from hauberk.core.artifact import (
     Comparison,
     Dataset,
     ModelFile,
+    ModelFolder,
     Splits,
     StoreSettings,
     Synthesis,
@@ -30,9 +31,11 @@ from hauberk.scanner.options import ScanOptions
 
 _FOLDERS: tuple[tuple[type, str], ...] = (
     (ModelFile, "model"),
+    (ModelFolder, "model"),
     (Dataset, "dataset"),
     (Splits, "dataset"),
     (Comparison, "dataset"),
+    (Comparison, "model"),
     (Synthesis, "dataset"),
     (CodeTree, "code"),
     (StoreSettings, "registry"),

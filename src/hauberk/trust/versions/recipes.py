@@ -266,7 +266,9 @@ class _Run:
         waiting, self._new, size, self._size = self._new, [], self._size, 0
         if not waiting:
             return
-        part = self._patched(waiting, size, self._old[self._next : place])
+        between = self._old[self._next : place]
+        around = self._old[max(self._next - 1, 0) : place + 1]  # what grew may be like these
+        part = self._patched(waiting, size, between or around)
         if part is not None:
             self._parts.append(part)
         else:
