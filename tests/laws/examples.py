@@ -41,6 +41,7 @@ from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
 from hauberk.methods import model_writing
 from hauberk.range.scenarios.ex_7 import entries
+from hauberk.range.scenarios.pk_2 import visits
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds import stores
@@ -162,6 +163,11 @@ def splits(folder: Path) -> Splits:
     rows = pa.Table.from_batches(mixed_table(folder, seed=3, n_rows=900).read())
     train = table_of("train", rows.slice(0, 600).to_batches(), label="label")
     return Splits(train=train, test=table_of("test", rows.slice(600).to_batches(), label="label"))
+
+
+def splits_by_patient(_folder: Path) -> Splits:
+    """Other patients, and later days, on the other side."""
+    return visits(3)
 
 
 def splits_of_odd_values(folder: Path) -> Splits:
@@ -560,7 +566,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
         crawled_pages,
     ),
     (Comparison, Dataset): (comparison, comparison_without_old),
-    Splits: (splits,),
+    Splits: (splits, splits_by_patient),
     Synthesis: (synthesis,),
     ModelFile: (linear_model, array_file, onnx_model),
     ModelFolder: (hub_folder,),

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from hauberk.methods.beliefs import beliefs, chance_of_change, estimate_changes, sharpened
+from hauberk.formats.tables import table_of
+from hauberk.methods.beliefs import (
+    chance_of_change,
+    estimate_changes,
+    share_of_changes,
+    sharpened,
+)
+from hauberk.methods.opinions import case_of
+
+
+def beliefs(x, y, n_classes):
+    columns = {f"c{chr(97 + i)}": column for i, column in enumerate(x.T)}
+    rows = pa.RecordBatch.from_pydict(columns | {"y": y})
+    found = np.exp(case_of(table_of("t", [rows], label="y")).opinions.fine)
+    assert found.shape == (y.size, n_classes)
+    return found
 
 
 def blobs(n=600, spread=1.0, seed=0):
@@ -39,22 +55,22 @@ def test_honest_doubt_fades_where_beliefs_are_firm():
     assert changes.doubt > 0.02
 
 
-def test_probabilities_are_probabilities_for_any_classes():
+def test_probabilities_are_probabilities_for_uneven_classes():
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(60, 2)).astype(np.float32)
-    y = np.array([0] * 55 + [1] * 3 + [2] * 2)
-    p = beliefs(x, y, 4)
-    assert p.shape == (60, 4)
+    x = rng.normal(size=(80, 2)).astype(np.float32)
+    y = np.array([0] * 62 + [1] * 10 + [2] * 8)
+    p = beliefs(x, y, 3)
     assert np.all(p >= 0)
     assert np.allclose(p.sum(axis=1), 1, atol=1e-6)
 
 
-def test_sharpening_keeps_the_order_of_the_classes():
-    x, y = blobs()
-    p = beliefs(x, y, 3)
-    sharp = sharpened(p, y, 0.01)
-    assert np.array_equal(sharp.argmax(axis=1), p.argmax(axis=1))
-    assert np.allclose(sharp.sum(axis=1), 1)
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.2])
+def test_the_likeliest_share_of_changes_is_near_theirs(share):
+    _, y = blobs(3_000)
+    z, _ = flipped(y, share)
+    known = np.where(np.eye(3)[y] > 0, 0.9998, 0.0001)
+    # A label drawn at random is the row's own in one of three cases.
+    assert share_of_changes(known, z) == pytest.approx(1.5 * share, abs=0.02)
 
 
 def test_changed_labels_are_likelier_changed():

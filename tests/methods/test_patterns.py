@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from hauberk.formats.tables import table_of
-from hauberk.methods import embed, patterns
+from hauberk.methods import embed
 from hauberk.methods.patterns import Jury, Pattern, Search, Suspect, Witnesses, suspects
 
 
@@ -17,27 +17,6 @@ def search(labels, wrong=None):
 
 def rows_of(found):
     return {tuple(pattern.rows.tolist()) for pattern in found}
-
-
-def test_equal_windows_are_found_at_their_place_and_anywhere():
-    rng = np.random.default_rng(0)
-    images = rng.random((80, 9, 9, 1)).astype(np.float32)
-    labels = np.array([0] * 40 + [1] * 40)
-    images[:6, :3, :3] = 1.0
-    for i in range(6, 12):
-        images[i, i - 6 : i - 3, 2:5] = np.eye(3)[..., None]
-    found = rows_of(search(labels).images(images))
-    assert tuple(range(6)) in found
-    assert tuple(range(6, 12)) in found
-
-
-def test_moving_windows_do_not_depend_on_how_they_are_held(monkeypatch):
-    rng = np.random.default_rng(1)
-    images = (rng.random((60, 8, 8, 1)) > 0.9).astype(np.float32)
-    labels = np.repeat([0, 1, 2], 20)
-    whole = rows_of(search(labels).images(images))
-    monkeypatch.setattr(patterns, "MAX_PAIRS_HELD", 500)
-    assert rows_of(search(labels).images(images)) == whole
 
 
 def test_values_and_pairs_are_found_and_counted():

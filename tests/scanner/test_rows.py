@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,18 @@ def test_every_row_has_a_line_for_each_control_and_one_overall() -> None:
     assert [line.row for line in lines] == [0, 1, 2, 3] * 3
 
 
-def test_one_certain_control_is_enough_to_lead_the_whole() -> None:
-    overall = [line.score for line in row_scores(BOTH) if line.control == OVERALL]
-    assert overall == [0.75, 0.25, 0.5, 0.75]
+def test_chances_add_up_as_if_independent() -> None:
+    both = (assessed("dataset/a", 0.5, 0.0), assessed("dataset/b", 0.5, 0.1))
+    chances = [replace(item, scores=(replace(item.scores[0], is_chance=True),)) for item in both]
+    overall = [line.score for line in row_scores(chances) if line.control == OVERALL]
+    assert overall == pytest.approx([0.75, 0.1])
+
+
+def test_scores_of_another_scale_count_only_at_their_end() -> None:
+    many = assessed("dataset/a", *range(1_000))
+    overall = [line.score for line in row_scores([many]) if line.control == OVERALL]
+    assert max(overall[:990]) == 0
+    assert 0.3 < overall[999] < 0.5
 
 
 def test_csv_and_parquet_hold_the_same(tmp_path: Path) -> None:

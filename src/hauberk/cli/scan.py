@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hauberk.core.finding import Severity
@@ -69,6 +68,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
     )
     data.add_argument(
+        "--reference", metavar="FILE", type=Path, help="rows that somebody vouches for"
+    )
+    data.add_argument(
         "--control", metavar="FILE", type=Path, help="real rows that a generator never saw"
     )
     data.add_argument("--group", metavar="COL", help="may stand on one side of a split only")
@@ -94,6 +96,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scan and write the result; the exit code is that of the verdict."""
+    from hauberk.cli._fetch import landed
+
+    _check_rows(args.rows)
+    with landed(args.paths) as places:
+        return _scan(args, places)
+
+
+def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
     from datetime import UTC, datetime
 
     from hauberk.core.policy import Policy
@@ -106,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
         sensitive=tuple(name for name in args.sensitive.split(",") if name),
         train=args.train,
         against=args.against,
+        reference=args.reference,
         control=args.control,
         group=args.group,
         time=args.time,
@@ -115,10 +126,7 @@ def run(args: argparse.Namespace) -> int:
         narrowing=_narrowing(args),
     )
     policy = Policy(fail_on=Severity(args.fail_on))
-    _check_rows(args.rows)
-    with TemporaryDirectory(prefix="hauberk-scan-") as folder:
-        places = _places(args.paths, Path(folder))
-        result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
+    result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
     result = _named_as_asked(result, places)
     if args.rows is not None:
         from hauberk.scanner.rows import row_scores, write_rows
@@ -136,35 +144,6 @@ def run(args: argparse.Namespace) -> int:
         write_decisions(lines, args.quarantine)
     _write(result, args)
     return int(result.summary["exit_code"])
-
-
-def _narrowing(args: argparse.Namespace) -> Narrowing | None:
-    """What refines the findings; ``None`` where nothing is asked for."""
-    if not (args.import_sarif or args.diff or args.baseline or args.allow):
-        return None
-    from hauberk.scanner.narrowing import Narrowing
-
-    return Narrowing(
-        imports=tuple(args.import_sarif),
-        diff=args.diff,
-        baseline=args.baseline,
-        allow=args.allow,
-    )
-
-
-def _places(asked: Sequence[str], folder: Path) -> dict[Path, str]:
-    """Where the things to scan lie, and what the caller called them; addresses are fetched."""
-    places: dict[Path, str] = {}
-    for number, text in enumerate(asked):
-        if "://" in text:
-            from hauberk.lifecycle.downloads import download_file
-
-            private = folder / str(number)
-            private.mkdir(mode=0o700)
-            places[download_file(text, private)] = text.partition("#")[0]
-        else:
-            places[Path(text)] = text
-    return places
 
 
 def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResult:
@@ -189,6 +168,20 @@ def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResul
     paths = [named(path) for path in result.summary["paths"]]
     summary = {**result.summary, "paths": paths}
     return replace(result, findings=findings, assessments=assessments, summary=summary)
+
+
+def _narrowing(args: argparse.Namespace) -> Narrowing | None:
+    """What refines the findings; ``None`` where nothing is asked for."""
+    if not (args.import_sarif or args.diff or args.baseline or args.allow):
+        return None
+    from hauberk.scanner.narrowing import Narrowing
+
+    return Narrowing(
+        imports=tuple(args.import_sarif),
+        diff=args.diff,
+        baseline=args.baseline,
+        allow=args.allow,
+    )
 
 
 def _check_rows(path: Path | None) -> None:

@@ -83,7 +83,7 @@ class Artifact:
     digest: Digest | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Dataset(Artifact):
     """A table, or images with labels.
 
@@ -97,6 +97,7 @@ class Dataset(Artifact):
         min_group: Rows that each combination of ``sensitive`` is promised to have; 0
             promises nothing.
         path: Where the bytes lie, for messages and locations.
+        reference: Rows of the same kind that somebody vouches for.
         files: Name of the file behind each row, where every row is a file of its own.
     """
 
@@ -108,6 +109,7 @@ class Dataset(Artifact):
     annotator: str | None = None
     min_group: int = 0
     path: Path | None = None
+    reference: Dataset | None = None
     files: tuple[str, ...] = ()
 
 

@@ -164,6 +164,8 @@ class RowScores:
 
     Attributes:
         read: Yields ``(first_row, scores)`` with consecutive scores in landed order.
+        is_chance: Whether a score is the chance, 0 to 1, that the row was tampered with, so
+            that it means the same as another control's.
         flagged_above: Score above which the control itself would set a row aside; ``None``
             where it only ranks rows.
     """
@@ -171,6 +173,7 @@ class RowScores:
     path: str
     n_rows: int
     read: Callable[[], Iterator[tuple[int, Sequence[float]]]]
+    is_chance: bool = False
     flagged_above: float | None = None
 
 

@@ -12,7 +12,7 @@ References:
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,50 +24,19 @@ from hauberk.methods.statistics import clopper_pearson
 N_FOLDS = 5
 N_NEIGHBOURS = 15
 
-MAX_TREE_ROWS = 20_000
-"""Trees cost minutes beyond this; neighbours and the linear model remain."""
-
 MAX_POOL = 20_000
 """Rows that neighbours are looked for among; the search is quadratic."""
 
-_SHARPNESS = 8.0
 _TEMPERATURES = (0.25, 0.33, 0.5, 0.7, 1.0, 1.4)
 _TINY = 1e-4
+_FIRST_SHARE = 0.02
+_LEAST_SHARE = 0.002
+_MOST_SHARE = 0.5
+_ROUNDS = 50
 _ANCHORS = 0.3
 _PAIR_ANCHORS = 0.5
 _CONFIDENCE = 0.99
 _PAIR_CONFIDENCE = 0.999
-
-
-def beliefs(x: Floats, labels: Codes, n_classes: int) -> Any:
-    """``(n_rows, n_classes)`` probabilities from a linear model, trees and neighbours.
-
-    The three are weighted by how well they predict the labels as they are, changed ones
-    included; of labels changed at random no model predicts more than another.
-    """
-    models = list(_out_of_fold(x, labels, n_classes))
-    rows = np.arange(labels.size)
-    losses = np.array([-np.log(np.maximum(p[rows, labels], 1e-3)).mean() for p in models])
-    weights = np.exp(-_SHARPNESS * (losses - losses.min()))
-    return np.tensordot(weights / weights.sum(), np.stack(models), 1)
-
-
-def _out_of_fold(x: Floats, labels: Codes, n_classes: int) -> Iterator[Any]:
-    from sklearn.ensemble import ExtraTreesClassifier
-    from sklearn.linear_model import LogisticRegression
-
-    seed = seed_of(x) % 2**32
-    folds = _folds(labels, np.random.default_rng(seed))
-    yield _crossed(lambda: LogisticRegression(C=0.3, max_iter=300), x, labels, n_classes, folds)
-    yield neighbourhood(x, labels, n_classes)
-    if labels.size <= MAX_TREE_ROWS:
-        yield _crossed(
-            lambda: ExtraTreesClassifier(150, min_samples_leaf=3, random_state=seed, n_jobs=1),
-            x,
-            labels,
-            n_classes,
-            folds,
-        )
 
 
 def crossed(model: Callable[[], Any], x: Floats, labels: Codes, n_classes: int) -> Any:
@@ -204,6 +173,17 @@ def _pairs(believed: Codes, labels: Codes, anchors: Codes) -> tuple[Any, Any]:
         low[origin, given] = clopper_pearson(hits, total, confidence=_PAIR_CONFIDENCE).low
     np.fill_diagonal(low, 0.0)
     return counts / np.maximum(totals, 1), low
+
+
+def share_of_changes(belief: Any, labels: Codes) -> float:
+    """The share of labels drawn at random under which all labels are likeliest."""
+    own = belief[np.arange(labels.size), labels]
+    chance = 1 / belief.shape[1]
+    share = _FIRST_SHARE
+    for _ in range(_ROUNDS):
+        drawn = share * chance
+        share = float((drawn / (drawn + (1 - share) * own + 1e-300)).mean())
+    return min(max(share, _LEAST_SHARE), _MOST_SHARE)
 
 
 def sharpened(belief: Any, labels: Codes, rate: float) -> Any:

@@ -12,14 +12,15 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from hauberk.core.artifact import Column, ColumnKind, Dataset
 from hauberk.core.control import NotApplicable
-from hauberk.errors import UnavailableError
+from hauberk.errors import UnavailableError, UsageError
 from hauberk.formats.tables import features_of
 
 MAX_CELLS = 200_000_000
@@ -38,13 +39,14 @@ MAX_MAGNITUDE = 1e100
 """Numbers are cut here, infinite ones too, so that their squares are numbers still."""
 
 _PATCH = 5
+_CONVOLVED = 500
 _EPSILON = 1e-12
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Codes = np.ndarray[Any, np.dtype[np.int64]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Rows:
     """All rows of a data set in memory.
 
@@ -83,6 +85,74 @@ def picked(rows: Rows, places: Codes) -> Rows:
     )
 
 
+def aligned(rows: Rows, like: Rows) -> Rows:
+    """``rows`` with the columns, the categories and the classes of ``like``.
+
+    Labels and categories that ``like`` does not have become missing.
+
+    Raises:
+        UsageError: They have other columns, or pictures of another size.
+    """
+    missing = {*like.names, *(n for n, _ in like.levels)} - {
+        *rows.names,
+        *(n for n, _ in rows.levels),
+    }
+    shapes = [None if r.images is None else r.images.shape[1:] for r in (rows, like)]
+    if missing or shapes[0] != shapes[1] or (rows.texts is None) != (like.texts is None):
+        raise UsageError(
+            "The trusted rows have other columns than the data",
+            rule="a reference has every column of the data it vouches for",
+            expected=", ".join(sorted(missing)) or f"pictures of {shapes[1]}",
+            found="no such column" if missing else f"pictures of {shapes[0]}",
+        )
+    old = {name: (place, texts) for place, (name, texts) in enumerate(rows.levels)}
+    codes = [
+        _recoded(rows.codes[:, old[name][0]], old[name][1], texts)
+        if name in old
+        else np.full(rows.n_rows, -1, np.int64)
+        for name, texts in like.levels
+    ]
+    numbers = [
+        rows.numbers[:, rows.names.index(name)]
+        if name in rows.names
+        else np.full(rows.n_rows, np.nan)
+        for name in like.names
+    ]
+    return replace(
+        rows,
+        labels=_recoded(rows.labels, rows.classes, like.classes),
+        classes=like.classes,
+        numbers=_columns(numbers, rows.n_rows, np.float64),
+        names=like.names,
+        codes=_columns(codes, rows.n_rows, np.int64),
+        levels=like.levels,
+    )
+
+
+def _columns(columns: Sequence[Any], n_rows: int, kind: Any) -> Any:
+    return np.stack(columns, axis=1) if columns else np.zeros((n_rows, 0), kind)
+
+
+def _recoded(codes: Codes, old: Sequence[str], new: Sequence[str]) -> Codes:
+    place = {name: code for code, name in enumerate(new)}
+    table = np.array([*(place.get(name, -1) for name in old), -1], np.int64)
+    return np.asarray(table[codes], np.int64)
+
+
+def stacked(first: Rows, second: Rows) -> Rows:
+    """Both below each other; ``second`` must be `aligned` with ``first``."""
+    both = [part.images for part in (first, second) if part.images is not None]
+    return replace(
+        first,
+        n_rows=first.n_rows + second.n_rows,
+        labels=np.concatenate([first.labels, second.labels]),
+        numbers=np.concatenate([first.numbers, second.numbers]),
+        codes=np.concatenate([first.codes, second.codes]),
+        images=np.concatenate(both) if both else None,
+        texts=None if first.texts is None else (*first.texts, *(second.texts or ())),
+    )
+
+
 @dataclass(slots=True)
 class _Parts:
     numbers: list[Any] = field(default_factory=list)
@@ -91,8 +161,12 @@ class _Parts:
     n_rows: int = 0
 
 
+_LOADED: WeakKeyDictionary[Any, dict[str | None, Rows]] = WeakKeyDictionary()
+"""Several controls look at the same rows; they live as long as the way to read them does."""
+
+
 def load(dataset: Dataset) -> Rows:
-    """Read ``dataset`` once into arrays.
+    """Read ``dataset`` into arrays, once for all who ask about it.
 
     A square of numeric columns that share a type and are numbered (``pixel_0_0`` ...,
     ``X_0`` ...) is an image too.
@@ -101,6 +175,13 @@ def load(dataset: Dataset) -> Rows:
         NotApplicable: There are no rows or no columns to look at.
         UnavailableError: It holds more than `MAX_CELLS` numbers.
     """
+    kept = _LOADED.setdefault(dataset, {})
+    if dataset.label not in kept:
+        kept[dataset.label] = _loaded(dataset)
+    return kept[dataset.label]
+
+
+def _loaded(dataset: Dataset) -> Rows:
     columns = features_of(dataset)
     chosen = {kind: [c for c in columns if c.kind is kind] for kind in ColumnKind}
     numeric = chosen[ColumnKind.NUMBER]
@@ -306,28 +387,31 @@ def principal(x: Any, size: int) -> Floats:
     return np.asarray(centred @ axes.astype(np.float32), np.float32)
 
 
-def convolved(images: Floats, *, n_filters: int = 16) -> Floats:
+def convolved(images: Floats, *, n_filters: int = 32) -> Floats:
     """Responses to patches of the images themselves, rectified and averaged over a 4x4 grid.
+
+    Every second place is looked at: neighbouring ones say the same.
 
     References:
         Coates and Ng (2012), Learning feature representations with k-means, section 4:
         randomly chosen whitened patches do nearly as well as learnt ones.
     """
-    n, height, width, channels = images.shape
+    n, height, width, _ = images.shape
     side = min(_PATCH, height, width)
+    stride = 2 if min(height, width) >= 4 * _PATCH else 1
     rng = np.random.default_rng(seed_of(images[:1_000]))
     filters = _random_patches(images, side, n_filters, rng)
-    grid_y, grid_x = _cells(height - side + 1), _cells(width - side + 1)
-    out = np.empty((n, len(grid_y), len(grid_x), 2 * n_filters), np.float32)
-    step = max(1, 4_000_000 // (height * width * side * side * channels))
-    for start in range(0, n, step):
-        part = images[start : start + step]
+    rows, columns = (_cells(len(range(0, length - side + 1, stride))) for length in (height, width))
+    out = np.empty((n, 2, len(rows), len(columns), n_filters), np.float32)
+    for start in range(0, n, _CONVOLVED):
+        part = images[start : start + _CONVOLVED]
         windows = np.lib.stride_tricks.sliding_window_view(part, (side, side), axis=(1, 2))
+        windows = windows[:, ::stride, ::stride]
         flat = windows.reshape(*windows.shape[:3], -1)
         response = (flat - flat.mean(axis=-1, keepdims=True)) @ filters.T
-        both = np.concatenate([np.maximum(response, 0), np.maximum(-response, 0)], axis=-1)
-        pooled = [[both[:, y, x].mean(axis=(1, 2)) for x in grid_x] for y in grid_y]
-        out[start : start + step] = np.moveaxis(np.array(pooled), 2, 0)
+        for sign, half in enumerate((np.maximum(response, 0), np.maximum(-response, 0))):
+            for (i, y), (j, x) in product(enumerate(rows), enumerate(columns)):
+                out[start : start + _CONVOLVED, sign, i, j] = half[:, y, x].mean(axis=(1, 2))
     return out.reshape(n, -1)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from hauberk.methods.embed import Codes, Floats, Rows, neighbours, principal
+from hauberk.methods.embed import Codes, Floats, Rows, neighbours
 
 MIN_SHARE = 0.0015
 MIN_ROWS = 5
@@ -49,21 +49,12 @@ MAX_CHECKED = 4_000
 MAX_PAIR_COLUMNS = 40
 """Columns of which pairs are formed; their number grows with the square."""
 
-MAX_PAIRS_HELD = 24_000_000
-"""Window codes held at once when they may lie anywhere."""
-
-_LEVELS = (8, 4, 3)
-"""Bits per pixel at which windows are compared; fewer bits forgive jitter."""
-
-_SIDES = (1, 3)
 _N_NEIGHBOURS = 40
 _N_VOTERS = 9
 _MIN_VOTERS = 5
 _MAX_POOL = 20_000
 _SAMPLE = 1_200
 _N_SAMPLE_VOTERS = 25
-_FINE_COMPONENTS = 60
-_N_DIRECTIONS = 3
 _SLACK = 0.05
 _FLOOR = 1e-300
 
@@ -77,14 +68,12 @@ class Pattern:
         label: Code of the label that goes with it, or -1 where several do.
         place: Where it is, in words.
         columns: Columns that it lies in; empty for images and texts.
-        is_diffuse: Whether its rows are alike in the whole rather than equal in a part.
     """
 
     rows: Codes
     label: int
     place: str
     columns: tuple[str, ...] = ()
-    is_diffuse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,6 +90,7 @@ class Suspect:
     believed: Codes
     contradicted: Any
     p_value: float
+    n_looked: int = 1
 
     @property
     def share(self) -> float:
@@ -128,60 +118,6 @@ class Search:
         self._labels, self._wrong = labels, wrong
         self._class_sizes = np.bincount(labels)
         self.n_looked = 0
-
-    def images(self, images: Floats) -> Iterator[Pattern]:
-        """Windows that some rows share, at their place and anywhere, at several depths."""
-        pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
-        for bits in _LEVELS:
-            for side in _SIDES:
-                if side > min(pixels.shape[1:3]):
-                    continue
-                codes = _window_codes(pixels >> (8 - bits), side)
-                name = f"{side}x{side} pixels at {bits} bits"
-                yield from self._fixed(codes, name)
-                if side > 1:
-                    yield from self._moving(codes, name)
-
-    def _fixed(self, codes: Any, name: str) -> Iterator[Pattern]:
-        for y, x in np.ndindex(codes.shape[1:]):
-            for rows, label in self._shared(codes[:, y, x]):
-                yield Pattern(rows=rows, label=label, place=f"{name}, row {y}, column {x}")
-
-    def _moving(self, codes: Any, name: str) -> Iterator[Pattern]:
-        """Codes counted once per row, wherever they lie; in parts by hash, to bound memory."""
-        flat = codes.reshape(len(codes), -1)
-        n_parts = np.uint64(-(-flat.size // MAX_PAIRS_HELD))
-        owner_of = np.broadcast_to(np.arange(len(flat))[:, None], flat.shape)
-        for part in range(int(n_parts)):
-            chosen = flat % n_parts == part
-            order = np.lexsort((owner_of[chosen], flat[chosen]))
-            found, owners = flat[chosen][order], owner_of[chosen][order]
-            first = np.ones(found.size, bool)
-            first[1:] = (found[1:] != found[:-1]) | (owners[1:] != owners[:-1])
-            found, owners = found[first], owners[first]
-            for picked, label in self._shared(found, owners):
-                yield Pattern(rows=np.sort(owners[picked]), label=label, place=f"{name}, anywhere")
-
-    def directions(self, images: Floats) -> Iterator[Pattern]:
-        """Groups inside a class that fine structure sets apart, as no other class has it.
-
-        Fine structure is what a picture has beyond its smooth part. In each class it is
-        scaled by its spread over the other classes; along the directions of largest
-        remaining spread the class is cut in two where that explains most.
-        """
-        fine = principal(_fine_structure(images), _FINE_COMPONENTS)
-        for code in np.unique(self._labels):
-            own = np.flatnonzero(self._labels == code)
-            others = fine[self._labels != code]
-            if own.size < 4 * MIN_ROWS or len(others) < fine.shape[1]:
-                continue
-            along = _set_apart(fine[own], others)
-            for axis in range(along.shape[1]):
-                for part in _halves(along[:, axis]):
-                    self.n_looked += 1
-                    if MIN_ROWS <= part.size <= MAX_CLASS_SHARE * own.size:
-                        place = "a fine structure all over the picture"
-                        yield Pattern(rows=own[part], label=int(code), place=place, is_diffuse=True)
 
     def table(self, rows: Rows) -> Iterator[Pattern]:
         """Values, and pairs of values, that some rows share."""
@@ -236,56 +172,11 @@ class Search:
             yield np.sort(group), int(table[code].argmax()) if pure[code] else -1
 
 
-def _fine_structure(images: Floats) -> Floats:
-    """Each picture minus the mean of the 3x3 pixels around each place, flat."""
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
-    height, width = images.shape[1:3]
-    smooth = sum(
-        padded[:, y : y + height, x : x + width] for y, x in np.ndindex(3, 3)
-    ) / np.float32(9)
-    return np.asarray((images - smooth).reshape(len(images), -1), np.float32)
-
-
-def _set_apart(own: Floats, others: Floats) -> Any:
-    """Rows of ``own`` along the directions in which they spread most compared to ``others``."""
-    centre = others.mean(axis=0)
-    spread = np.cov(others - centre, rowvar=False) + 1e-6 * np.eye(others.shape[1])
-    weights, axes = np.linalg.eigh(spread)
-    floor = np.maximum(weights, 0.02 * weights.mean())
-    scaled = (own - own.mean(axis=0)) @ (axes / np.sqrt(floor))
-    _, _, directions = np.linalg.svd(scaled, full_matrices=False)
-    return scaled @ directions[:_N_DIRECTIONS].T
-
-
-def _halves(values: Any) -> list[Codes]:
-    """The two parts of a cut that leaves the least spread inside them (Otsu)."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    n = ordered.size
-    sums, left = np.cumsum(ordered)[:-1], np.arange(1, n)
-    between = (sums / left - (ordered.sum() - sums) / (n - left)) ** 2 * left * (n - left)
-    cut = int(between.argmax()) + 1
-    return [np.sort(order[:cut]), np.sort(order[cut:])]
-
-
 def _groups(inverse: Codes, wanted: Any) -> list[Codes]:
     """Positions of each wanted code."""
     kept = np.flatnonzero(wanted[inverse])
     order = kept[np.argsort(inverse[kept], kind="stable")]
     return np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1) if order.size else []
-
-
-def _window_codes(pixels: Any, side: int) -> Any:
-    """A 64-bit hash of each window, ``(n_rows, height, width)``."""
-    weights = np.random.default_rng(side).integers(
-        1, 2**63, (side, side, pixels.shape[3]), np.uint64
-    ) | np.uint64(1)
-    height, width = pixels.shape[1] - side + 1, pixels.shape[2] - side + 1
-    codes = np.zeros((len(pixels), height, width), np.uint64)
-    for y, x, channel in np.ndindex(weights.shape):
-        part = pixels[:, y : y + height, x : x + width, channel].astype(np.uint64)
-        codes += (part + np.uint64(1)) * weights[y, x, channel]
-    return codes
 
 
 # Contradiction -----------------------------------------------------------------------
@@ -318,7 +209,7 @@ class Witnesses:
 
     def base(self, rows: Codes) -> float:
         """Share of contradicted rows to expect of rows with these labels, with some slack."""
-        return _expected(self._fine, self._labels, rows)
+        return expected(self._fine, self._labels, rows)
 
     def margins(self) -> Any:
         """For each row, -1 to 1: votes for another label minus votes for its own, as shares."""
@@ -359,7 +250,7 @@ def _every(n: int, most: int) -> Codes:
     return np.arange(0, n, -(-n // most))
 
 
-def _expected(wrong: Any, labels: Codes, rows: Codes) -> float:
+def expected(wrong: Any, labels: Codes, rows: Codes) -> float:
     """Mean over ``rows`` of how often *other* rows with their label are contradicted."""
     size = int(labels.max()) + 1
     own, inside = labels[rows], wrong[rows]
@@ -386,8 +277,8 @@ class Jury:
         rows = suspect.pattern.rows
         outside = np.setdiff1d(np.arange(len(self._x)), rows)
         believed = np.asarray(self._forest(outside).predict(self._x[rows]), np.int64)
-        chance = _expected(self._wrong, self._labels, rows)
-        return _suspect(suspect.pattern, believed, self._labels, chance, n_looked)
+        chance = expected(self._wrong, self._labels, rows)
+        return suspected(suspect.pattern, believed, self._labels, chance, n_looked)
 
     def _forest(self, rows: Codes) -> Any:
         from sklearn.ensemble import ExtraTreesClassifier
@@ -400,15 +291,22 @@ class Jury:
             return forest.fit(self._x[rows], self._labels[rows])
 
 
-def _suspect(
+def suspected(
     pattern: Pattern, believed: Codes, labels: Codes, chance: float, n_looked: int
 ) -> Suspect:
+    """``pattern`` held against what others believe of its rows, ``chance`` by itself."""
     from hauberk.methods.statistics import binomial_tail
 
     wrong = believed != labels[pattern.rows]
     p_value = float(binomial_tail(int(wrong.sum()), wrong.size, chance))
     corrected = min(1.0, max(p_value, _FLOOR) * n_looked)
-    return Suspect(pattern=pattern, believed=believed, contradicted=wrong, p_value=corrected)
+    return Suspect(
+        pattern=pattern,
+        believed=believed,
+        contradicted=wrong,
+        p_value=corrected,
+        n_looked=n_looked,
+    )
 
 
 def suspects(patterns: Iterator[Pattern], search: Search, witnesses: Witnesses) -> list[Suspect]:
@@ -416,7 +314,7 @@ def suspects(patterns: Iterator[Pattern], search: Search, witnesses: Witnesses) 
     by_rows = {pattern.rows.tobytes(): pattern for pattern in patterns}  # one for equal rows
     largest = sorted(by_rows.values(), key=lambda pattern: -pattern.rows.size)[:MAX_CHECKED]
     results = [
-        _suspect(
+        suspected(
             pattern,
             witnesses.believe(pattern.rows),
             witnesses.labels,

@@ -33,6 +33,8 @@ def open_data(
 
 def beside(dataset: Dataset, options: ScanOptions) -> Any:
     """The subject that ``dataset`` makes up with the tables that the options name."""
+    if options.reference is not None:
+        dataset = replace(dataset, reference=open_data(options.reference, options, like=dataset))
     if options.train is not None:
         train = open_data(options.train, options, like=dataset)
         if options.control is not None:

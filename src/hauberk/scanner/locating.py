@@ -135,13 +135,8 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
         path, kind, options, is_named=is_named
     ):
         yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
-    if kind is FileKind.TEXT or (kind is FileKind.TEXT_AND_MODEL and is_named):
-        yield Located(path=name, kind=kind, open=lambda: _one_file(path))
-    if (
-        kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
-        and (found := settings_at(path)) is not None
-    ):
-        yield Located(path=name, kind="settings of a store", open=lambda: found)
+    if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
+        yield from _text(path, name, kind, is_named=is_named)
     if kind is FileKind.TEXT:
         return
     if options.against is not None and _is_model(kind) and _is_model(kind_of(options.against)):
@@ -150,6 +145,15 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
         yield Located(path=name, kind=kind, open=None)
     elif kind is not FileKind.TABLE:
         yield Located(path=name, kind=kind, open=lambda: ModelFile(name=name, path=path))
+
+
+def _text(path: Path, name: str, kind: FileKind, *, is_named: bool) -> Iterator[Located]:
+    """A text as code, and as the settings of a store where it is some."""
+    if kind is FileKind.TEXT or is_named:
+        yield Located(path=name, kind=kind, open=lambda: _one_file(path))
+    found = settings_at(path)
+    if found is not None:
+        yield Located(path=name, kind="settings of a store", open=lambda: found)
 
 
 def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bool) -> bool:

@@ -21,6 +21,7 @@ class ScanOptions:
         sensitive: Columns that name a protected group.
         train: Training rows that the scanned table is the test part of.
         against: An older version that the scanned table is compared with.
+        reference: Rows of the same kind that somebody vouches for.
         control: Real rows that a generator never saw, for a scanned table that was generated.
         group: Column whose values may stand on one side of a split only.
         time: Column by which all training rows come before the others.
@@ -36,6 +37,7 @@ class ScanOptions:
     sensitive: tuple[str, ...] = ()
     train: Path | None = None
     against: Path | None = None
+    reference: Path | None = None
     control: Path | None = None
     group: str | None = None
     time: str | None = None

@@ -1,9 +1,10 @@
 """Scores of every row, from all controls that give them, as one table.
 
 Columns are ``path``, ``row``, ``control`` and ``score``; higher is more suspicious. One more
-line for each row has the control ``overall``: the largest, over the controls, of the share of
-rows that score lower. Shares make controls with different scales comparable, and the largest
-lets one certain control speak for itself.
+line for each row has the control ``overall``: the chance that at least one of the controls is
+right about the row, as if they erred independently. Controls whose scores are no chances
+take part with the rows that they would set aside, and else by rank: only their last hundredth
+counts, and never as much as a likely chance.
 """
 
 from __future__ import annotations
@@ -32,14 +33,17 @@ class RowScore:
 
 def row_scores(assessments: Iterable[Assessment]) -> Iterator[RowScore]:
     """All lines, by path, then control, then row; ``overall`` comes last."""
-    by_path: dict[str, list[tuple[str, list[float]]]] = {}
+    by_path: dict[str, list[tuple[str, list[float], list[float]]]] = {}
     for assessment in assessments:
         for scores in assessment.scores:
-            entry = (assessment.control, _values(scores))
+            values = _values(scores)
+            chances = values if scores.is_chance else _by_rank(values, scores.flagged_above)
+            entry = (assessment.control, values, chances)
             by_path.setdefault(scores.path, []).append(entry)
     for path in sorted(by_path):
         controls = sorted(by_path[path])
-        for control, values in [*controls, (OVERALL, _overall(controls))]:
+        overall = _overall([chances for _, _, chances in controls])
+        for control, values, _ in [*controls, (OVERALL, overall, overall)]:
             yield from (RowScore(path, row, control, score) for row, score in enumerate(values))
 
 
@@ -50,17 +54,36 @@ def _values(scores: RowScores) -> list[float]:
     return values
 
 
-def _overall(controls: Sequence[tuple[str, list[float]]]) -> list[float]:
-    shares = [_shares(values) for _, values in controls]
-    n_rows = max(len(part) for part in shares)
-    padded = [part + [0.0] * (n_rows - len(part)) for part in shares]
-    return [max(values) for values in zip(*padded, strict=True)]
+def _overall(controls: Sequence[list[float]]) -> list[float]:
+    kept = [1.0] * max(len(chances) for chances in controls)
+    for chances in controls:
+        for row, chance in enumerate(chances):
+            kept[row] *= 1.0 - min(max(chance, 0.0), _MOST)
+    return [1.0 - part for part in kept]
 
 
-def _shares(values: list[float]) -> list[float]:
-    """For each row the share of rows that score lower."""
+_MOST = 1.0 - 1e-12
+"""No chance ends the comparison: two certain controls are surer than one."""
+
+_RANKED = 0.01
+_RANKED_CHANCE = 0.4
+_FLAGGED_CHANCE = 0.95
+
+
+def _by_rank(values: list[float], flagged_above: float | None) -> list[float]:
+    """Scores of another scale as chances: by the share of rows that score lower, near its end.
+
+    Rows that their control would set aside are likely tampered with.
+    """
     first = {value: place for place, value in reversed(list(enumerate(sorted(values))))}
-    return [first[value] / max(len(values), 1) for value in values]
+    shares = [first[value] / max(len(values), 1) for value in values]
+    ends = [max(0.0, share - (1 - _RANKED)) / _RANKED * _RANKED_CHANCE for share in shares]
+    if flagged_above is None:
+        return ends
+    return [
+        _FLAGGED_CHANCE + 0.05 * end if value > flagged_above else end
+        for value, end in zip(values, ends, strict=True)
+    ]
 
 
 def write_rows(rows: Iterable[RowScore], path: Path) -> None:

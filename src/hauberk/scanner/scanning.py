@@ -108,8 +108,8 @@ def judge(
     if narrowing is not None:
         from hauberk.scanner.narrowing import narrowed
 
-        roots = [Path(name) for name in names]
-        progress.assessments = narrowed(progress.assessments, roots, narrowing)
+        paths = [Path(name) for name in names]
+        progress.assessments = narrowed(progress.assessments, paths, narrowing)
     return _result(names, progress, held, today=today, optional=frozenset(optional))
 
 
@@ -126,6 +126,8 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     optional.update(control.id for control in controls if control.optional)
     shadows = {control.id for control in controls if control.shadow}
     found = assess_all(controls, opened[0])
+    if isinstance(opened[0], Comparison):  # the new half is judged for itself too
+        found += assess_all(controls, opened[0].new)
     progress.assessments += [_shadowed(item, shadows) for item in found]
     if not found:
         progress.unjudged.append(located.path)

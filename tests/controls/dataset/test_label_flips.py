@@ -42,7 +42,7 @@ def test_random_flips_are_flagged_and_named(clean):
     findings, scores = judged(attacked.subject)
     truth = np.isin(np.arange(600), attacked.rows)
     assert len(findings) == 1
-    assert set(findings[0].location.rows) <= set(attacked.rows)
+    assert len(set(findings[0].location.rows) & set(attacked.rows)) >= 8
     assert rate_at(truth, scores, 0.01) > 0.8
     assert np.mean(truth[scores > 0.5]) > 0.7
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hauberk.core.artifact import ColumnKind, Dataset
-from hauberk.core.control import Check, NotApplicable
+from hauberk.core.control import Check
 from hauberk.core.finding import (
     Evidence,
     Finding,
@@ -23,52 +23,56 @@ from hauberk.core.finding import (
 )
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed
+from hauberk.methods.dissent import Dissent, dissent
+from hauberk.methods.opinions import Case, case_of
 from hauberk.methods.patterns import Jury, Pattern, Search, Suspect, Witnesses, suspects
+from hauberk.methods.stamps import Bench, Standing, stamped, unexplained
 
 _SHOWN = 10
 _MAX_FINDINGS = 3
 _MAX_CONFIRMED = 20
-_MIN_ROWS = 40
 _MIN_SHARE = 0.6
 _OVERLAP = 0.5
-_SPECTRAL_WEIGHT = 0.05
-_TAIL_WEIGHT = 0.009
-_MIN_DIFFUSE_SHARE = 0.85
-_MIN_CLASSES = 6
-_MIN_DIFFUSE_ROWS = 15
-_MIN_ORIGINS = 0.4
+_FEW_ROWS = 3_000
 _NOT_REFUTED = 0.5
+_MANY = 5.0
+_FEW = 0.02
+"""Weights of honest carriers among those that others refute, and among those they do not."""
+_TAIL = 0.005
+_PLANTED = 0.02
+"""Share of planted rows to reckon with where trusted rows contradict single labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackdoorTriggers(Check[Dataset]):
     """A rare pattern that goes with one label against what the rest of its rows says.
 
-    Windows of pixels (one pixel and 3x3, at their place and anywhere, at 8, 4 and 3 bits),
-    values and pairs of values of columns, and words are looked through for those that a few
-    rows share and that go with one label. A pattern is a suspect when the nearest rows
-    without it give most of its rows another label, more often than rows of that label
-    otherwise are, after correction for every pattern looked at; in tables trees that were
-    grown without its rows must agree. So are groups inside a class that a fine structure
-    sets apart, when their rows seem to come from many other classes. A row's score is how
-    sure that is; below 0.01 come the rows whose neighbours have another label, then
-    those that stick out of their class along its first principal component (the spectral
-    test).
+    In pictures all windows (one pixel to 3x3, at their place and anywhere, at 8, 4 and 3
+    bits) are looked through for those whose rows are contradicted more often than rows of
+    their classes are, after correction for every window that was seen. In tables and texts
+    values, pairs of values and words are, and trees that were grown without their rows must
+    agree. Triggers without an equal part (blended, warped) show as a class in which fine
+    detail decides many labels that a blunt look at the rows denies, while in other classes
+    it does not. With trusted rows (``reference``) these are what denies. A row's score is
+    the chance that it was planted.
 
     Limits:
-        Labels must have been changed: clean-label attacks (sinusoidal signals, feature
-        collisions) pass, and so do triggers in fewer than five rows, or on data whose
-        classes overlap so much that no row contradicts a label. Triggers without equal
-        pixels (warped, or blended into textured pictures) need six classes or more and some
-        hundred pixels. A value that honest rows share too is found only with them, and one
-        that alone decides the label (an imputed constant) is reported as a trigger. In
-        tables and texts a finding is of level ``review``: on one of the real tables looked
-        at (census income, 32,561 rows) an honest pair of values is named.
+        Labels must have been changed: of clean-label attacks this control sees nothing (see
+        `ForeignRows`, which needs trusted rows). Triggers in fewer than five rows, or on data
+        whose classes overlap so much that no row contradicts a label, pass. Blended and warped
+        triggers need pictures of five classes or more. A value that honest rows share too is
+        found only with them, and one that alone decides the label (an imputed constant) is
+        reported as a trigger. In tables and texts a finding is of level ``review``: on one of
+        the real tables looked at (census income, 32,561 rows) an honest pair of values is
+        named.
 
     Args:
         alpha: Chance of a suspect in clean pictures or texts after correction, 0 to 1.
-        alpha_table: The same in tables and for fine structures, far below what chance alone
-            needs, because columns interact honestly where windows of pixels do not.
+        alpha_table: The same in tables, far below what chance alone needs, because columns
+            interact honestly where windows of pixels do not.
+        min_excess: Share of a class, beyond the other classes, whose labels fine detail must
+            decide, 0 to 1. 0.1 was silent on clean draws of Fashion-MNIST and digits.
+        min_surprise: The same in units of the spread between classes.
 
     Example:
         >>> import pyarrow as pa
@@ -92,29 +96,50 @@ class BackdoorTriggers(Check[Dataset]):
 
     alpha: float = 1e-5
     alpha_table: float = 1e-8
+    min_excess: float = 0.1
+    min_surprise: float = 6.0
 
     def check(self, subject: Dataset) -> Iterator[Finding | RowScores]:
         """Scores for all rows, and a finding for each of the strongest suspects.
 
         Raises:
             NotApplicable: There is no label or too few rows.
+            UsageError: The trusted rows have other columns.
         """
-        rows, known = _labelled(subject)
-        x = _compared(rows)[known]
-        labels = rows.labels[known]
-        witnesses = Witnesses(x, labels)
-        search = Search(labels, witnesses.wrong)
-        candidates = suspects(_patterns(search, rows, known), search, witnesses)
-        alarming = [s for s in candidates if self._is_alarming(s, len(rows.classes))]
-        found = self._confirmed(alarming, x, labels, search.n_looked)
-        tail = np.maximum(witnesses.margins(), 0) + _SPECTRAL_WEIGHT * spectral(x, labels)
-        scores = np.zeros(rows.n_rows)
-        scores[known] = _scored(found, _TAIL_WEIGHT * tail)
+        case = case_of(subject)
+        found = self._suspects(case)
+        denial = _denial(case)
+        doubt = dissent(case.opinions.fine, denial, case.labels)
+        chance = np.maximum(_scored(found, case.labels.size), doubt.chances)
+        chance = np.maximum(chance, _tail(case))
+        if case.opinions.vetted is not None:
+            chance = np.maximum(chance, _refuted(case))
+        scores = case.scattered(chance).tolist()
+        crowds = [] if found else list(self._crowded(subject, case, doubt))
         yield RowScores(
-            path=subject.name, n_rows=rows.n_rows, read=lambda: iter([(0, scores.tolist())])
+            path=subject.name,
+            n_rows=case.everyone.n_rows,
+            read=lambda: iter([(0, scores)]),
+            is_chance=True,
+            flagged_above=0.5 if found or crowds else None,
         )
         for suspect in _distinct(found)[:_MAX_FINDINGS]:
-            yield _finding(subject, rows, known, suspect, self._threshold(suspect))
+            yield _finding(subject, case, suspect, self._threshold(suspect))
+        yield from crowds
+
+    def _suspects(self, case: Case) -> list[Suspect]:
+        if case.rows.images is not None:
+            bench = _bench(case)
+            candidates = stamped(case.rows.images, case.labels, bench)
+            return unexplained(candidates, case.labels, bench, self.alpha)
+        x = _compared(case.rows)
+        witnesses = Witnesses(x, case.labels)
+        search = Search(case.labels, witnesses.wrong)
+        candidates = suspects(_patterns(search, case.rows), search, witnesses)
+        alarming = [
+            s for s in candidates if s.p_value < self._threshold(s) and s.share >= _MIN_SHARE
+        ]
+        return self._confirmed(alarming, x, case.labels, search.n_looked)
 
     def _confirmed(
         self, alarming: list[Suspect], x: Any, labels: Any, n_looked: int
@@ -130,33 +155,49 @@ class BackdoorTriggers(Check[Dataset]):
         return sorted([*others, *agreed], key=lambda suspect: suspect.p_value)
 
     def _threshold(self, suspect: Suspect) -> float:
-        is_blunt = bool(suspect.pattern.columns) or suspect.pattern.is_diffuse
-        return self.alpha_table if is_blunt else self.alpha
+        return self.alpha_table if suspect.pattern.columns else self.alpha
 
-    def _is_alarming(self, suspect: Suspect, n_classes: int) -> bool:
-        """Groups without an equal part must also have come from many classes.
-
-        Honest variants of a class resemble one or two others; stamped rows came from all.
-        """
-        if suspect.p_value >= self._threshold(suspect):
-            return False
-        if not suspect.pattern.is_diffuse:
-            return suspect.share >= _MIN_SHARE
-        if suspect.pattern.rows.size < _MIN_DIFFUSE_ROWS:
-            return False
-        many = n_classes >= _MIN_CLASSES and suspect.n_origins >= _MIN_ORIGINS * n_classes
-        return suspect.share >= _MIN_DIFFUSE_SHARE and many
+    def _crowded(self, subject: Dataset, case: Case, doubt: Dissent) -> Iterator[Finding]:
+        """A class in which fine detail decides labels against everything else."""
+        code = int(doubt.surprise.argmax())
+        is_much = doubt.excess[code] > self.min_excess
+        if is_much and doubt.surprise[code] > self.min_surprise:
+            yield _crowd(subject, case, doubt, code, self.min_excess)
 
 
-def _labelled(subject: Dataset) -> tuple[embed.Rows, Any]:
-    if subject.label is None:
-        raise NotApplicable("no column is named as the label")
-    rows = embed.load(subject)
-    known = np.flatnonzero(rows.labels >= 0)
-    n_classes = np.unique(rows.labels[known]).size
-    if known.size < _MIN_ROWS or n_classes < 2 or n_classes > known.size // 4:  # noqa: PLR2004 - classes have rows
-        raise NotApplicable(f"{known.size} labelled rows of {n_classes} classes are too few")
-    return rows, known
+def _denial(case: Case) -> Any:
+    """The opinion that a trigger does not reach."""
+    vetted = case.opinions.vetted
+    return case.opinions.blunt if vetted is None else vetted
+
+
+def _bench(case: Case) -> Bench:
+    """Who is asked about the rows of a pattern.
+
+    In few rows a pattern's carriers crowd, so the nearest rows without them are asked; where
+    rows are trusted, or many, those who stand are. Of a trigger in few rows the fine models
+    know nothing yet, so their denial counts before that of the others.
+    """
+    if case.opinions.vetted is None and case.labels.size <= _FEW_ROWS:
+        return Witnesses(_compared(case.rows), case.labels)
+    fine = case.opinions.fine.argmax(axis=1)
+    believed = np.where(fine != case.labels, fine, _denial(case).argmax(axis=1))
+    return Standing(case.labels, believed)
+
+
+def _tail(case: Case) -> Any:
+    """An order for rows of which nothing is known: affirmed by detail, denied by the rest."""
+    rows = np.arange(case.labels.size)
+    affirmed = np.exp(case.opinions.fine[rows, case.labels])
+    return _TAIL * (affirmed + 0.1) * (1 - np.exp(_denial(case)[rows, case.labels]))
+
+
+def _refuted(case: Case) -> Any:
+    """Chance that trusted rows give each label against the rows that were handed in."""
+    vetted: Any = case.opinions.vetted
+    own = np.exp(vetted[np.arange(case.labels.size), case.labels])
+    planted = _PLANTED / case.n_classes
+    return planted / (planted + own)
 
 
 def _compared(rows: embed.Rows) -> Any:
@@ -166,34 +207,21 @@ def _compared(rows: embed.Rows) -> Any:
     return embed.features(rows)
 
 
-def _patterns(search: Search, rows: embed.Rows, known: Any) -> Iterator[Pattern]:
-    parts: list[Iterator[Pattern]] = []
-    if rows.images is not None:
-        parts += [search.images(rows.images[known]), search.directions(rows.images[known])]
-    else:
-        parts.append(search.table(embed.picked(rows, known)))
+def _patterns(search: Search, rows: embed.Rows) -> Iterator[Pattern]:
+    parts = [search.table(rows)]
     if rows.texts is not None:
-        parts.append(search.texts(tuple(rows.texts[place] for place in known)))
+        parts.append(search.texts(rows.texts))
     return chain(*parts)
 
 
-def spectral(x: Any, labels: Any) -> Any:
-    """How far each row sticks out of its class along the class's first component, 0 to 1."""
-    out = np.zeros(len(x))
-    for code in np.unique(labels):
-        own = np.flatnonzero(labels == code)
-        along = np.abs(embed.principal(x[own], 1))
-        if along.shape[1]:
-            out[own] = np.argsort(np.argsort(along[:, 0], kind="stable")) / own.size
-    return out
-
-
-def _scored(found: list[Suspect], tail: Any) -> Any:
-    """Suspects' rows by share and by whether they are contradicted themselves, then the tail."""
-    scores = tail.copy()
+def _scored(found: list[Suspect], n_rows: int) -> Any:
+    """Suspects' rows by share and by whether they are contradicted themselves."""
+    scores = np.zeros(n_rows)
     for suspect in found:
         rows = suspect.pattern.rows
-        sure = suspect.share * np.where(suspect.contradicted, 1.0, _NOT_REFUTED)
+        honest = 1 - suspect.share
+        unrefuted = 1 - _MANY * honest if honest < 1 / _MANY else _NOT_REFUTED * suspect.share
+        sure = np.where(suspect.contradicted, 1 - _FEW * honest, unrefuted)
         scores[rows] = np.maximum(scores[rows], sure * (1 - suspect.p_value))
     return scores
 
@@ -218,12 +246,36 @@ def _level(subject: Dataset) -> Level:
     return Level.DEFECT if has_images else Level.REVIEW
 
 
-def _finding(
-    subject: Dataset, rows: embed.Rows, known: Any, suspect: Suspect, alpha: float
-) -> Finding:
+def _crowd(subject: Dataset, case: Case, doubt: Dissent, code: int, threshold: float) -> Finding:
+    inside = (case.labels == code) & (doubt.degrees >= doubt.cuts[code])
+    order = np.flatnonzero(inside)[np.argsort(-doubt.degrees[inside], kind="stable")]
+    label = case.rows.classes[code]
+    return Finding(
+        message=f"in the class {label} of {subject.name} fine detail decides "
+        f"{doubt.excess[code]:.1%} of the labels against everything else, in other classes none",
+        path=subject.name,
+        severity=Severity.CRITICAL,
+        level=_level(subject),
+        threats=BackdoorTriggers.threats,
+        confidence=float(doubt.excess[code] / inside[case.labels == code].mean()),
+        location=Location(rows=tuple(case.known[order[:_SHOWN]].tolist()), field=subject.label),
+        remedy="Set these rows aside and look at what they share; a model trained on them "
+        "may obey it.",
+        evidence=Evidence(
+            statistic="share of the class that the other classes do not explain",
+            value=float(doubt.excess[code]),
+            threshold=threshold,
+            n=int((case.labels == code).sum()),
+            facts={"label": label, "spreads between classes": f"{doubt.surprise[code]:.1f}"},
+            plots=_plots(case.everyone, case.known[order]),
+        ),
+    )
+
+
+def _finding(subject: Dataset, case: Case, suspect: Suspect, alpha: float) -> Finding:
     pattern = suspect.pattern
-    places = known[pattern.rows]
-    label = rows.classes[pattern.label] if pattern.label >= 0 else None
+    places = case.known[pattern.rows]
+    label = case.rows.classes[pattern.label] if pattern.label >= 0 else None
     goal = "labels that fit none of them" if label is None else f"the label {label}"
     return Finding(
         message=f"{places.size} rows of {subject.name} share {pattern.place} and {goal}, "
@@ -249,7 +301,7 @@ def _finding(
                 "label": label or "several",
                 "contradicted share": f"{suspect.share:.2f}",
             },
-            plots=_plots(rows, places),
+            plots=_plots(case.everyone, places),
         ),
     )
 

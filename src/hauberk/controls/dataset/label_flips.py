@@ -9,22 +9,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hauberk.core.artifact import Dataset
-from hauberk.core.control import Check, NotApplicable
+from hauberk.core.control import Check
 from hauberk.core.finding import Evidence, Finding, Level, Location, Matrix, RowScores, Severity
 from hauberk.core.threat import ThreatId
-from hauberk.methods import embed
 from hauberk.methods.beliefs import (
     Changes,
-    beliefs,
     chance_of_change,
     estimate_changes,
+    share_of_changes,
     sharpened,
 )
+from hauberk.methods.opinions import case_of
+from hauberk.methods.ridge import log_softmax
 
 _SHOWN = 10
-_MAX_CLASSES = 200
-_MIN_ROWS = 40
-_MIN_CLASS_ROWS = 8
+_FEW_ROWS = 3_000
 _DRAWN_CLASSES = 20
 _TWO_CLASSES = 2
 _FADING = 0.01
@@ -84,23 +83,33 @@ class LabelFlips(Check[Dataset]):
 
         Raises:
             NotApplicable: There is no label, it is no class, or there are too few rows.
+            UsageError: The trusted rows have other columns.
         """
-        rows, known = _classified(subject)
-        labels = _recoded(rows.labels[known])
-        n_classes = int(labels.max()) + 1
-        belief = beliefs(embed.features(rows)[known], labels, n_classes)
-        changes = estimate_changes(belief, labels)
-        rates = self._rates(changes, n_classes)
-        sharp = sharpened(belief, labels, max(changes.rate, self.min_rate))
-        chance = chance_of_change(sharp, labels, rates)
-        yield _scores(subject, rows, known, chance)
-        if self._is_alarming(changes):
-            names = [rows.classes[code] for code in np.unique(rows.labels[known])]
-            yield _finding(subject, known, chance, changes, names)
+        case = case_of(subject)
+        logs = case.opinions.fine
+        if case.opinions.vetted is not None:
+            logs = log_softmax((logs + case.opinions.vetted) / 2)
+        belief = np.exp(logs)
+        changes = estimate_changes(belief, case.labels)
+        if case.labels.size < _FEW_ROWS:  # there beliefs have learnt some of the changes
+            belief = sharpened(belief, case.labels, max(changes.rate, self.min_rate))
+        rates = self._rates(changes, _share(belief, case.labels, changes), case.n_classes)
+        chance = chance_of_change(belief, case.labels, rates)
+        scores = case.scattered(chance).tolist()
+        is_alarming = self._is_alarming(changes)
+        yield RowScores(
+            path=subject.name,
+            n_rows=case.everyone.n_rows,
+            read=lambda: iter([(0, scores)]),
+            is_chance=True,
+            flagged_above=0.5 if is_alarming else None,
+        )
+        if is_alarming:
+            yield _finding(subject, case.known, chance, changes, list(case.rows.classes))
 
-    def _rates(self, changes: Changes, n_classes: int) -> Any:
+    def _rates(self, changes: Changes, share: float, n_classes: int) -> Any:
         """Uniform rates, but pairs that stand out have their own."""
-        uniform = min(max(changes.rate, self.min_rate), 0.4) / max(n_classes - 1, 1)
+        uniform = share / max(n_classes - 1, 1)
         rates = np.full((n_classes, n_classes), uniform)
         special = changes.pairs_low > max(self.min_rate, 2 * uniform)
         rates[special] = np.minimum(changes.pairs[special], 0.4)
@@ -118,32 +127,10 @@ class LabelFlips(Check[Dataset]):
         return has_skill and (spread or paired)
 
 
-def _classified(subject: Dataset) -> tuple[embed.Rows, Any]:
-    if subject.label is None:
-        raise NotApplicable("no column is named as the label")
-    rows = embed.load(subject)
-    counts = np.bincount(rows.labels[rows.labels >= 0], minlength=len(rows.classes))
-    large = np.flatnonzero(counts >= _MIN_CLASS_ROWS)
-    known = np.flatnonzero(np.isin(rows.labels, large))
-    if len(rows.classes) > _MAX_CLASSES or large.size < 2 or known.size < _MIN_ROWS:  # noqa: PLR2004 - two classes
-        raise NotApplicable(
-            f"the label has {len(rows.classes)} values, {large.size} of them in at least "
-            f"{_MIN_CLASS_ROWS} rows: too few rows to contradict it, or no class"
-        )
-    return rows, known
-
-
-def _recoded(labels: Any) -> Any:
-    return np.unique(labels, return_inverse=True)[1]
-
-
-def _scores(subject: Dataset, rows: embed.Rows, known: Any, chance: Any) -> RowScores:
-    """The chance of a change; rows without a usable label score 0."""
-    scores = np.zeros(rows.n_rows)
-    scores[known] = chance
-    return RowScores(
-        path=subject.name, n_rows=rows.n_rows, read=lambda: iter([(0, scores.tolist())])
-    )
+def _share(belief: Any, labels: Any, changes: Changes) -> float:
+    """Changed labels to reckon with; in few rows beliefs have learnt them, anchors have not."""
+    share = share_of_changes(belief, labels)
+    return max(share, changes.low) if labels.size < _FEW_ROWS else share
 
 
 def _finding(
