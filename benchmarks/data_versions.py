@@ -75,7 +75,7 @@ def edits(rows: list[str]) -> dict[str, list[str]]:
     return {
         "one label changed": [*rows[:middle], flipped, *rows[middle + 1 :]],
         "1 % appended": rows + rows[: len(rows) // 100],
-        "one row inserted": [*rows[:middle], "7," + rows[middle], *rows[middle:]],
+        "one row inserted": [*rows[:middle], rows[7], *rows[middle:]],
         "100 scattered edits": scattered,
         "100 scattered deletes": [row for at, row in enumerate(rows) if at not in gone],
     }
@@ -90,21 +90,62 @@ def write(path: Path, rows: list[str]) -> int:
 
 def bytes_per_version(folder: Path, count: int, dvc: str | None) -> None:
     """New bytes of each kind of change, after a first version."""
-    print(f"new bytes per version, CSV of {count:,} rows x 11 columns")
     rows = lines(count)
-    for what, changed in edits(rows).items():
+    versions = edits(rows)
+    bytes_as_parquet(folder, rows, versions)
+    print(f"new bytes per version, CSV of {count:,} rows x 11 columns")
+    for what, changed in versions.items():
         project = fresh(folder / "bytes")
         size = write(project / "t.csv", rows)
-        ours, first = adder(project), held(project)
+        ours = adder(project)
         ours()
         before = held(project)
         grown = write(project / "t.csv", changed) - size
         added = ours()
         new = held(project) - before
-        del first
         theirs = dvc_bytes(folder, rows, changed, dvc)
         share = f"{new / max(grown, 1):.2f} x appended" if "append" in what else f"{new / size:.4%}"
         print(f"  {what:<22} {new:>10,} bytes  {share:<18} ({added:.2f} CPU-s)   dvc {theirs}")
+
+
+PARQUET = {
+    "as pyarrow writes": {},
+    "snappy, pages by content": {"use_content_defined_chunking": True},
+    "zstd, pages by content": {"compression": "zstd", "use_content_defined_chunking": True},
+}
+
+
+def bytes_as_parquet(folder: Path, rows: list[str], versions: dict[str, list[str]]) -> None:
+    """The same changes in Parquet: bytes of the parts and patches of the file alone."""
+    from pyarrow import csv, parquet
+
+    from hauberk.trust.blobs import MemoryBlobs
+    from hauberk.trust.versions.recipes import Keeper
+
+    def encoded(name: str, content: list[str]) -> Path:
+        write(folder / "t.csv", content)
+        path = folder / "t.parquet"
+        parquet.write_table(csv.read_csv(folder / "t.csv"), path, **PARQUET[name])
+        return path
+
+    for name in PARQUET:
+        path = encoded(name, rows)
+        size = path.stat().st_size
+        blobs = MemoryBlobs()
+        with path.open("rb", 0) as file:
+            keeper = Keeper(blobs, {})
+            first = keeper.keep(file)
+            keeper.flush()
+        print(f"new bytes per version, Parquet {name}, {size:,} bytes")
+        for what, changed in versions.items():
+            keeper = Keeper(blobs, {part.digest: part for part in first.parts})
+            with encoded(name, changed).open("rb", 0) as file:
+                keeper.keep(file, first)
+            grown = max((folder / "t.parquet").stat().st_size - size, 1)
+            share = f"{keeper.stored / size:.4%}"
+            if "append" in what:
+                share = f"{keeper.stored / grown:.2f} x what the file grew by"
+            print(f"  {what:<22} {keeper.stored:>10,} bytes  {share}")
 
 
 def adder(project: Path) -> Callable[[], float]:

@@ -38,6 +38,8 @@ from hauberk.formats.spans import span_of
 
 TARGET = Path(__file__).parents[1] / "src/hauberk/formats/pickle_allowlist.json"
 LIBRARIES = (
+    "category_encoders",
+    "imblearn",
     "joblib",
     "lightgbm",
     "numpy",
@@ -102,6 +104,8 @@ WALKED = {
         ANY,
     ),
     "statsmodels": ANY,
+    "imblearn": ("BaseEstimator",),
+    "category_encoders": ("BaseEstimator",),
     "torch.nn.modules": ("Module",),
     "torch.nn.parallel": ("DataParallel",),
     "torch.nn.utils": ("BasePruningMethod", "WeightNorm", "SpectralNorm"),

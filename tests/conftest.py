@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from tests.worlds.servers import PostgresServer
+    from tests.worlds.servers import PostgresServer, S3Server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile(
@@ -55,3 +55,24 @@ def postgres() -> Iterator[PostgresServer]:
     server = PostgresServer()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A real server of S3 of this run alone, for tests of integrations."""
+    from tests.worlds.servers import S3Server
+
+    server = S3Server()
+    server.shared = server.bucket()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The server of S3, with its owner's credentials in the environment."""
+    from tests.worlds.servers import ACCESS
+
+    for name, value in ACCESS.items():
+        monkeypatch.setenv(name, value)
+    return s3_server

@@ -6,9 +6,13 @@ do with a persistent id. Nothing here is run: only opcodes are written.
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from hauberk.controls.model.unsafe_opcodes import UnsafeOpcodes
@@ -128,3 +132,17 @@ def test_the_number_that_identifies_a_torch_archive_is_no_pickle(tmp_path: Path)
         archive.writestr("m/data.pkl", pad)
         archive.writestr("m/.data/serialization_id", b"0290846867776292310400096197055774106180")
     assert not list(UnsafeOpcodes().check(ModelFile(name="m", path=path)))
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_columns_of_pandas_that_lie_in_arrow_pass(tmp_path: Path, protocol: int) -> None:
+    frame = pd.DataFrame({"name": ["a", "b", None] * 40, "x": np.arange(120.0)})
+    typed = frame.assign(
+        n=pd.array([1, 2, None] * 40, dtype="int64[pyarrow]"), kind=frame["name"].astype("category")
+    )
+    assert severities(tmp_path, pickle.dumps([typed, pa.table(frame)], protocol=protocol)) == set()
+
+
+def test_bytes_of_numbers_are_no_command(tmp_path: Path) -> None:
+    data = whole(call(name("somebody.lib.Buffer"), blob(b"\x00a(;|&\x00\x3f`$x)(")))
+    assert severities(tmp_path, data) == {Severity.MEDIUM}

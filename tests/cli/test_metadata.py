@@ -239,3 +239,13 @@ def test_hostile_text_is_inert_in_every_output(project, capsys):
     page = said(capsys, project, *words, "html")[1]
     assert "<script>alert" not in page
     assert json.loads(said(capsys, project, *words, "json")[1])["notes"][0]["text"] == HOSTILE
+
+
+def test_somebody_who_probes_raises_an_alarm(project, tmp_path, capsys):
+    token_of(capsys, project, tmp_path, "runs")
+    assert said(capsys, project, "reads")[0] == 0
+    for number in range(25):
+        said(capsys, project, "show", f"run-{number}")
+    code, out = said(capsys, project, "reads")
+    assert code == 1
+    assert "ALARM reads: - made 21 refused calls in a day of loans" in out

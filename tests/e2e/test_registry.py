@@ -78,6 +78,10 @@ def test_a_model_reaches_production_by_two_persons_and_is_recalled(
     assert main(["verify", f"{MODEL}@production", *where, "--format", "json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["version"], said["trust"], said["custody"]) == ("1", "pinned", "2 custodians")
+    assert main(["explain", f"{MODEL}@production", *where]) == 0
+    said = capsys.readouterr().out
+    assert "signed by 2 custodians" in said
+    assert "tested: validation.exported" in said
     command = [sys.executable, "-m", "hauberk.cli", "serve", f"{MODEL}@production", *where]
     command += ["--port", "0", "--recheck", "0.2"]
     with subprocess.Popen(

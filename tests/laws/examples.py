@@ -27,19 +27,24 @@ from hauberk.core.artifact import (
     Exchange,
     LogSegment,
     ModelFile,
+    ModelFolder,
     PipelineRun,
     RegistryEntry,
     SourceFile,
     Splits,
     StepRecord,
+    StoreSettings,
     Synthesis,
     Window,
 )
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
+from hauberk.methods import model_writing
 from hauberk.range.scenarios.ex_7 import entries
+from hauberk.range.scenarios.pk_2 import visits
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
+from hauberk.range.worlds import stores
 from hauberk.range.worlds.crowds import annotated
 from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.range.worlds.registry import Project, entry
@@ -160,6 +165,11 @@ def splits(folder: Path) -> Splits:
     return Splits(train=train, test=table_of("test", rows.slice(600).to_batches(), label="label"))
 
 
+def splits_by_patient(_folder: Path) -> Splits:
+    """Other patients, and later days, on the other side."""
+    return visits(3)
+
+
 def splits_of_odd_values(folder: Path) -> Splits:
     """Parts that do not fit each other."""
     return Splits(train=table_of_odd_values(folder), test=table_of_nothing(folder))
@@ -248,6 +258,37 @@ def cut_zip(folder: Path) -> ModelFile:
 def cut_pickle(folder: Path) -> ModelFile:
     """A pickle that stops in the middle."""
     return _file(folder, "cut.pkl", pickle.dumps({"a": list(range(100))})[:-40])
+
+
+def same_export(folder: Path) -> Comparison[ModelFile]:
+    """A model and its attested export, which are one."""
+    return Comparison(old=onnx_model(folder), new=onnx_model(folder))
+
+
+def export_of_noise(folder: Path) -> Comparison[ModelFile]:
+    """Noise against a model."""
+    return Comparison(old=onnx_model(folder), new=file_of_noise(folder))
+
+
+def hub_folder(folder: Path) -> ModelFolder:
+    """A configuration, an index and the shard that it names."""
+    shard = model_writing.safetensors(
+        {"w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}, b"1"
+    )
+    (folder / "model-00001-of-00001.safetensors").write_bytes(shard)
+    index = {"metadata": {}, "weight_map": {"w": "model-00001-of-00001.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    return ModelFolder(name="m", path=folder)
+
+
+def folder_of_noise(folder: Path) -> ModelFolder:
+    """Configurations, an index and a shard of noise."""
+    noise = np.random.default_rng(6).bytes(500)
+    for name in ("config.json", "a.index.json", "m.onnx", "x.py", "SHA256SUMS", "w.safetensors"):
+        (folder / name).write_bytes(noise)
+    (folder / "loop").symlink_to(folder)
+    return ModelFolder(name="m", path=folder)
 
 
 def missing_file(folder: Path) -> ModelFile:
@@ -421,6 +462,23 @@ def quiet_log(_folder: Path) -> LogSegment:
     return honest_log(3, minutes=5, signed=True)
 
 
+def safe_store(_folder: Path) -> StoreSettings:
+    """A bucket for one organisation, and folders of ordinary modes."""
+    return stores.safe(7)
+
+
+def store_of_noise(_folder: Path) -> StoreSettings:
+    """Documents of no known kind."""
+    return StoreSettings(name="noise", documents={"policy": b"\x00\xff{", "acl": b"<a><b>"})
+
+
+def store_of_traps(_folder: Path) -> StoreSettings:
+    """A policy whose parts are of other types, and XML that declares entities."""
+    policy = b'{"Statement": [{"Effect": "Allow", "Principal": 7, "Action": {}, "Condition": []}]}'
+    entities = b'<!DOCTYPE a [<!ENTITY b "cc">]><AccessControlPolicy>&b;</AccessControlPolicy>'
+    return StoreSettings(name="traps", documents={"policy": policy, "acl": entities})
+
+
 def told_log(_folder: Path) -> Comparison[LogSegment]:
     """A log of runs and an index that repeats it."""
     return honest_index(3)
@@ -508,9 +566,11 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
         crawled_pages,
     ),
     (Comparison, Dataset): (comparison, comparison_without_old),
-    Splits: (splits,),
+    Splits: (splits, splits_by_patient),
     Synthesis: (synthesis,),
     ModelFile: (linear_model, array_file, onnx_model),
+    ModelFolder: (hub_folder,),
+    (Comparison, ModelFile): (same_export,),
     Evaluation: (honest_evaluation,),
     CodeTree: (small_project,),
     SourceFile: (source_file,),
@@ -519,6 +579,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     Exchange: (honest_exchange,),
     Window: (quiet_window,),
     LogSegment: (quiet_log,),
+    StoreSettings: (safe_store,),
     (Comparison, LogSegment): (told_log,),
 }
 
@@ -534,6 +595,8 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     Splits: (splits_of_odd_values,),
     Synthesis: (synthesis_of_odd_values,),
     Evaluation: (evaluation_of_nonsense,),
+    ModelFolder: (folder_of_noise,),
+    (Comparison, ModelFile): (export_of_noise,),
     ModelFile: (file_of_noise, empty_file, cut_zip, cut_pickle, missing_file),
     CodeTree: (odd_project,),
     SourceFile: (broken_source,),
@@ -545,6 +608,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
         registered_noise,
     ),
     LogSegment: (log_of_noise,),
+    StoreSettings: (store_of_noise, store_of_traps),
     (Comparison, LogSegment): (log_told_wrong, index_without_log),
     Exchange: (exchange_of_noise, deep_exchange),
     Window: (window_of_noise, window_that_breaks_off),

@@ -20,6 +20,7 @@ from hauberk.core.artifact import (
     ModelFile,
     RegistryEntry,
     Splits,
+    StoreSettings,
     Synthesis,
 )
 from hauberk.core.attack import Attack, Attacked, Play, Transform
@@ -51,6 +52,7 @@ def comparable(value: Any) -> Any:
         RegistryEntry: served,
         Evaluation: lambda item: (dict(item.reported), comparable(item.data)),
         LogSegment: lambda log: (list(log.records()), log.heads, log.witnessed),
+        StoreSettings: lambda store: (dict(store.documents), list(store.modes())),
         ModelFile: lambda file: file.path.read_bytes(),
     }
     reader = next((readers[kind] for kind in readers if isinstance(value, kind)), lambda same: same)

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from hauberk.errors import ArtifactError, TrustError, UnavailableError
-from hauberk.lifecycle.downloads import Landed, download, without_credentials
+from hauberk.lifecycle.downloads import (
+    Landed,
+    download,
+    download_file,
+    without_credentials,
+)
 from hauberk.range.worlds.sources import Answer, Publisher, publisher
 from hauberk.trust.blobs import MemoryBlobs
 from hauberk.trust.digest import digest_bytes
@@ -97,3 +102,19 @@ def test_credentials_stay_out_of_messages() -> None:
     assert without_credentials("https://me:secret@h.example:8443/p?token=1#x") == (
         "https://h.example:8443/p"
     )
+
+
+def test_a_file_to_look_at_needs_no_pin(server: Publisher, tmp_path: Path) -> None:
+    path = download_file(server.address + "/rows", tmp_path, context=server.context)
+    assert path.read_bytes() == ROWS
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_pin_in_the_address_is_held_against_the_bytes(server: Publisher, tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match="not what was pinned"):
+        download_file(f"{server.address}/rows#sha256={'0' * 64}", tmp_path, context=server.context)
+
+
+def test_a_file_over_plain_http_is_refused(server: Publisher, tmp_path: Path) -> None:
+    with pytest.raises(TrustError, match="others can change"):
+        download_file(server.plain + "/rows", tmp_path)

@@ -88,7 +88,7 @@ def test_no_file_says_how_to_make_one(tmp_path: Path) -> None:
         ("test = 0.2", 'test = "much"', "line 15", "a number"),
         ('inputs = ["data/raw.csv"]', "inputs = 7", "line 11", '["...", "..."]'),
         ('uri = "data/raw.csv"\n', "", "line 4", "uri = ..."),
-        ("[project]\n", "", "hauberk.toml", "project, policy, acquisition"),
+        ("[project]\n", "", "hauberk.toml", "project, policy, store, acquisition"),
         ("[acquisition.raw]", '[acquisition."../up"]', "line 4", "letters, digits"),
     ],
 )

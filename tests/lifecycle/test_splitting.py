@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from hauberk.errors import UsageError
 from hauberk.formats.tables import open_table, table_of
 from hauberk.lifecycle.data_engineering.preparation import SplitTable
-from hauberk.lifecycle.data_engineering.splitting import parts_of, write_parts
+from hauberk.lifecycle.data_engineering.splitting import (
+    parts_by_group,
+    parts_by_time,
+    parts_of,
+    write_parts,
+)
 
 PATHS = {"train": "train.csv", "validation": "validation.csv", "test": "test.csv"}
 
@@ -64,3 +69,60 @@ def test_a_column_that_is_not_there_cannot_stratify(tmp_path: Path) -> None:
 def test_a_part_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="would be empty"):
         write_parts(rows(2), SplitTable(), PATHS, tmp_path)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=200),
+    st.integers(0, 5),
+)
+def test_no_group_stands_in_two_parts_and_no_row_is_lost(
+    pairs: list[tuple[int, int]], seed: int
+) -> None:
+    groups, strata = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
+    parts = parts_by_group(groups, strata, SplitTable(seed=seed))
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(len(pairs)))
+    seen = [set(groups[rows].tolist()) for rows in parts.values()]
+    assert sum(map(len, seen)) == len(set.union(*seen))
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=200))
+def test_no_training_row_is_newer_than_a_test_row_and_no_row_is_lost(times: list[int]) -> None:
+    ranks = np.array(times, np.int64)
+    parts = parts_by_time(ranks, SplitTable())
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(len(times)))
+    edges = [-1, *(ranks[parts[role]].max(initial=-1) for role in ("train", "validation"))]
+    lows = [ranks[parts[role]].min(initial=99) for role in ("train", "validation", "test")]
+    assert all(low > max(edges[: place + 1]) for place, low in enumerate(lows))
+
+
+def visits() -> object:
+    days = pa.array([f"2024-{1 + row // 20:02}-{1 + row % 20:02}" for row in range(100)])
+    people = pa.array([row % 10 for row in range(100)])
+    return table_of("visits", [pa.record_batch({"day": days, "who": people})])
+
+
+def test_a_declared_group_is_kept_together(tmp_path: Path) -> None:
+    write_parts(visits(), SplitTable(), PATHS, tmp_path, group="who")
+    people = {
+        role: set(next(open_table(tmp_path / path).read()).column("who").to_pylist())
+        for role, path in PATHS.items()
+    }
+    assert not people["train"] & (people["test"] | people["validation"])
+
+
+def test_a_declared_time_puts_the_newest_rows_into_the_test_part(tmp_path: Path) -> None:
+    counts = write_parts(visits(), SplitTable(), PATHS, tmp_path, time="day")
+    assert counts == {"train": 60, "validation": 20, "test": 20}
+    days = next(open_table(tmp_path / "test.csv").read()).column("day").to_pylist()
+    assert str(min(days))[:10] == "2024-05-01"
+
+
+def test_time_and_group_together_need_a_step_of_ones_own(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="time"):
+        write_parts(visits(), SplitTable(), PATHS, tmp_path, time="day", group="who")
+
+
+def test_a_group_column_with_gaps_is_refused(tmp_path: Path) -> None:
+    batch = pa.record_batch({"who": pa.array(["a", None] * 20), "x": list(range(40))})
+    with pytest.raises(UsageError, match="complete"):
+        write_parts(table_of("t", [batch]), SplitTable(), PATHS, tmp_path, group="who")

@@ -1,12 +1,13 @@
 """Servers that die, that others tampered with, that are full or are not there."""
 
 import contextlib
+import hashlib
 import multiprocessing
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.worlds.servers import S3Server
+from tests.worlds.servers import S3Server, wait_until
 
 from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
 from hauberk.trust.backends import Backends, of_project
@@ -178,6 +179,13 @@ def test_what_is_put_in_a_mirror_is_in_both_and_can_be_read_without_the_folder(t
     assert elsewhere.path(digest).read_bytes() == b"shared"
 
 
+def test_bytes_that_were_hashed_already_reach_both_places(tmp_path):
+    far = ObjectBlobs(library().store.MemoryStore(), label="memory")
+    digest = "sha256:" + hashlib.sha256(b"part").hexdigest()
+    MirroredBlobs(DirectoryBlobs(tmp_path / "b"), far).put_hashed([(digest, b"part")])
+    assert b"".join(far.open(digest)) == b"part"
+
+
 def test_a_pointer_that_others_overwrote_is_refused():
     store = library().store.MemoryStore()
     library().put(store, "pointers/head", b"evil")
@@ -195,6 +203,17 @@ def test_a_store_that_ignores_conditions_is_refused(monkeypatch):
     )
     with pytest.raises(UnavailableError, match="conditional"):
         pointers.probe()
+
+
+def stores_again(blobs):
+    """Whether a server that was started again takes bytes and gives back all that it lists."""
+    try:
+        blobs.put([b"again"])
+        for digest in blobs.list():
+            blobs.check(digest)
+    except UnavailableError:
+        return False
+    return True
 
 
 @pytest.mark.integration
@@ -217,6 +236,7 @@ def test_what_s3_acknowledged_survives_its_death_and_nothing_half_is_visible(s3_
         for one in running:
             one.result()
     s3.start()
+    wait_until(lambda: stores_again(blobs), seconds=120)
     found = set(blobs.list())
     assert set(acknowledged) <= found
     for digest in found:

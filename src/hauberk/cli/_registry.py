@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING
 from hauberk.errors import HauberkError, TrustError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
-    from hauberk.trust.keys import KeyPair, Label
+    from hauberk.trust.keys import Label
     from hauberk.trust.registry.access import Access
     from hauberk.trust.registry.anchor import Anchor
+    from hauberk.trust.registry.metadata import Hand
     from hauberk.trust.registry.registrar import Outcome, Registrar
     from hauberk.trust.registry.shelf import Place
     from hauberk.trust.root import Root
@@ -31,7 +31,7 @@ def place_of(args: argparse.Namespace, model: str | None = None) -> Place:
     """
     from hauberk.cli.words import configuration
     from hauberk.trust.registry.access import location_of
-    from hauberk.trust.registry.shelf import open_folder
+    from hauberk.trust.registry.shelf import open_location
 
     location = (
         args.registry
@@ -46,21 +46,21 @@ def place_of(args: argparse.Namespace, model: str | None = None) -> Place:
             found="none of them",
             hint="make one with hauberk registry init",
         )
-    return open_folder(Path(location).absolute())
+    return open_location(location, os.environ)
 
 
 def project_location(project: Path) -> str | None:
     """Where a project's registry is, if it has one."""
     if not (project / "hauberk.toml").is_file() and not (project / "pyproject.toml").is_file():
         return None
-    from hauberk.lifecycle.production.model_registry import location
+    from hauberk.lifecycle.production.model_registry import is_founded, location
     from hauberk.lifecycle.settings import load
 
     try:
         found = location(load(project.resolve()))
     except HauberkError:
         return None
-    return str(found) if (found / "metadata").is_dir() else None
+    return found if is_founded(found) else None
 
 
 def access(args: argparse.Namespace, model: str | None = None) -> Access:
@@ -73,8 +73,8 @@ def access(args: argparse.Namespace, model: str | None = None) -> Access:
     )
 
 
-def hands(roles: Sequence[str] = ("person", "release", "snapshot", "timestamp")) -> list[KeyPair]:
-    """The keys that are here, of these roles.
+def hands(args: argparse.Namespace) -> list[Hand]:
+    """The keys that are here, and the one of a service that is named.
 
     Raises:
         TrustError: This is a fork's build.
@@ -93,8 +93,8 @@ def hands(roles: Sequence[str] = ("person", "release", "snapshot", "timestamp"))
             hint="sign in a job that runs after the change is merged",
         )
     folder = configuration() / "keys"
-    found = []
-    for role in roles:
+    found: list[Hand] = [_service_key(args)] if args.signer else []
+    for role in ("person", "release", "snapshot", "timestamp"):
         try:
             found.append(keys.load(folder, keys.Role(role)))
         except UnavailableError:
@@ -102,12 +102,28 @@ def hands(roles: Sequence[str] = ("person", "release", "snapshot", "timestamp"))
     return found
 
 
+def _service_key(args: argparse.Namespace) -> Hand:
+    """A person's key that never leaves a token or a service."""
+    from hauberk.trust.oms.signers import read_public_file, service_key
+
+    if args.public_key is None:
+        raise UsageError(
+            "--signer needs --public-key",
+            subject="--public-key",
+            expected="the public half of the service's key, in PEM",
+            found="none",
+        )
+    return service_key(args.signer, read_public_file(args.public_key), getpass.getpass)
+
+
 def registrar(args: argparse.Namespace, model: str | None = None) -> Registrar:
     """A writer at the registry's state, with the keys that are here."""
     from hauberk.trust.registry.registrar import Registrar
 
     found = access(args, model)
-    return Registrar.open(found.place, found.trust, found.memory, hands=hands(), clock=found.clock)
+    return Registrar.open(
+        found.place, found.trust, found.memory, hands=hands(args), clock=found.clock
+    )
 
 
 def label(custodian: str | None, machine: str | None) -> Label:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +30,15 @@ def init(args: argparse.Namespace) -> int:
     """Keys, roles, policy and the pin in one command."""
     from hauberk.cli._registry import hands
     from hauberk.cli.words import clock, configuration
+    from hauberk.trust.keys import make_missing
     from hauberk.trust.registry import founding
 
     place, name = _new_place(args)
     holders = [_own(office, args) for office in _KEY_ROLES]
+    make_missing(configuration() / "keys", label(args.custodian, args.machine))
     bits = LARGE_BITS if args.large else 0
     anchor = founding.found(
-        place, name, holders, hands=hands(), clock=clock, persons=args.persons, bits=bits
+        place, name, holders, hands=hands(args), clock=clock, persons=args.persons, bits=bits
     )
     pinned = anchored(name, anchor, configuration())
     print(f"registry {name} in {place.location}")
@@ -53,19 +56,19 @@ def init(args: argparse.Namespace) -> int:
 def _new_place(args: argparse.Namespace) -> tuple[Any, str]:
     from hauberk.lifecycle.production.model_registry import location
     from hauberk.lifecycle.settings import load
-    from hauberk.trust.registry.shelf import open_folder
+    from hauberk.trust.registry.shelf import open_location
     from hauberk.trust.store import Store
 
     name, where = args.name, args.registry
     if not name or not where:
         settings = load(Path(args.project).resolve())
         name = name or settings.project.name.lower()
-        where = where or str(location(settings))
+        where = where or location(settings)
         if Path(where).resolve().is_relative_to(settings.root / ".hauberk"):
             Store.open(settings.root)  # the store comes first: it refuses folders of others
-    folder = Path(where).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    return open_folder(folder), name
+    if "://" not in where:
+        Path(where).absolute().mkdir(parents=True, exist_ok=True)
+    return open_location(where, os.environ), name
 
 
 def _own(office: str, args: argparse.Namespace) -> Holder:
@@ -85,7 +88,7 @@ def key(args: argparse.Namespace) -> int:
     """Make a key and write its card."""
     from hauberk.trust import keys
 
-    holder = _own(args.office, args)
+    holder = _elsewhere(args) if args.public_key else _own(args.office, args)
     card = keys.card(holder.public, holder.label)
     if args.out is None:
         print(card.decode())
@@ -94,6 +97,17 @@ def key(args: argparse.Namespace) -> int:
     who = f"{holder.label.custodian} on machine {holder.label.machine}"
     print(f"key {holder.public.key_id[:16]} of {who}; its public half is in {args.out}")
     return 0
+
+
+def _elsewhere(args: argparse.Namespace) -> Holder:
+    """A key that was made in a token or a service."""
+    from hauberk.trust.oms.signers import read_public_file
+    from hauberk.trust.registry.founding import Holder, Office
+
+    public = read_public_file(args.public_key)
+    return Holder(
+        public=public, label=label(args.custodian, args.machine), office=Office(args.office)
+    )
 
 
 def grant(args: argparse.Namespace) -> int:

@@ -25,7 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("source", metavar="IN", type=Path)
     parser.add_argument("target", metavar="OUT", type=Path)
-    parser.add_argument("--rows", metavar="FILE", type=Path, help="table to compare on")
+    parser.add_argument(
+        *("--rows", "--data"), dest="rows", metavar="FILE", type=Path, help="table to compare on"
+    )
     parser.add_argument("--label", metavar="COL", help="column of the table that is no feature")
     parser.add_argument("--tolerance", metavar="X", type=float, default=1e-4)
     parser.add_argument("--python", metavar="FILE", help="interpreter with the model's library")

@@ -255,11 +255,13 @@ def _change_lines(path: str, changes: Changes) -> list[str]:
 
 
 def _checkout(args: argparse.Namespace, place: Place) -> int:
+    from hauberk.cli.words import note_read
     from hauberk.lifecycle.checkout import checkout
     from hauberk.lifecycle.datasets import open_version
 
     opened = open_version(place, args.name)
     target = args.output or args.target or Path(opened.version.name)
+    note_read(opened.version.name, opened.version.title, len(opened.files))
     count = checkout(opened.files, target, opened.store.blobs, force=args.force)
     print(f"{opened.version.title} is in {target}: {count} files written, all verified")
     return 0

@@ -21,6 +21,7 @@ HELP = "show runs, metrics and lineage; compare runs; grant reading"
 EXAMPLE = "hauberk metadata runs"
 
 _FORMATS = ("text", "json", "csv", "html")
+_SHOWN_READS = 50
 _FIELDS = ("metrics", "steps", "notes", "traces")
 
 
@@ -41,10 +42,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--field", action="append", metavar="FIELD", help="runs, metrics, steps, notes, traces"
     )
     grant.add_argument("--days", type=float, default=7.0, metavar="N", help="at most 90")
+    reads = deeds.add_parser("reads", help="who read what, and whether anybody reads in bulk")
+    reads.add_argument("--job", action="append", default=[], metavar="READER", help="may read all")
+    reads.add_argument("--format", choices=_FORMATS, default="text")
     for deed in (runs, show, compare):
         deed.add_argument("--format", choices=_FORMATS, default="text")
         deed.add_argument("--token-file", type=Path, metavar="FILE", help="token of a grant")
-    for deed in (runs, show, compare, rebuild, grant):
+    for deed in (runs, show, compare, rebuild, grant, reads):
         deed.add_argument("--project", default=".", metavar="DIR")
 
 
@@ -56,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         "compare": _compare,
         "rebuild-index": _rebuild,
         "grant": _grant,
+        "reads": _reads,
     }
     return deeds[args.deed](args)
 
@@ -176,3 +181,43 @@ def _grant(args: argparse.Namespace) -> int:
     print(token)
     print(f"{args.reader} may read {', '.join(fields)} for {args.days:g} days; kept in {path}")
     return 0
+
+
+def _reads(args: argparse.Namespace) -> int:
+    """The newest reads; 1 where somebody copies or probes."""
+    import sys
+    from collections import deque
+
+    from hauberk.cli.words import configuration
+    from hauberk.controls.log.bulk_reads import BulkReads
+    from hauberk.core.artifact import LogSegment
+    from hauberk.engine import assess
+    from hauberk.lifecycle.production.metadata_door import OWNER, reads_log
+    from hauberk.report.listing import listing
+    from hauberk.trust.reading import reads
+
+    log = reads_log(configuration())
+    newest = deque(reads(log.records()), maxlen=_SHOWN_READS)
+    rows = [
+        {
+            "at": _moment(read.at),
+            "reader": read.reader,
+            "object": read.name,
+            "part": read.part,
+            "n": read.n,
+            "allowed": "yes" if read.allowed else "no",
+        }
+        for read in newest
+    ]
+    print(listing(rows, args.format, title="reads"), end="")
+    segment = LogSegment(name="reads", records=log.records, heads=())
+    result = assess(BulkReads(jobs=(OWNER, *args.job)), segment)
+    for finding in result.findings:
+        print(f"ALARM {finding.message}", file=sys.stderr)
+    return 1 if result.findings else 0
+
+
+def _moment(at: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at, tz=UTC).isoformat(timespec="seconds")

@@ -28,6 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         declare(deed)
         deed.add_argument("--registry", metavar="FOLDER", help="where the registry is")
         deed.add_argument("--root", type=Path, metavar="FILE", help="root of trust that names it")
+        deed.add_argument("--signer", metavar="URI", help="key of a service: hsm:, awskms:, ...")
+        deed.add_argument("--public-key", type=Path, metavar="FILE", help="its public half")
         deed.add_argument("--project", default=".", metavar="DIR", help="the project's folder")
 
 

@@ -38,6 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="run COMMAND unmodified, watch it and propose a lifecycle file; may be repeated",
     )
+    parser.add_argument(
+        "--policy-from",
+        metavar="BRANCH",
+        help="judge by this branch's policy; in builds of pull requests, their base by default",
+    )
     parser.add_argument("--quiet", action="store_true", help="print the result only")
 
 
@@ -48,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.lifecycle.run import Options
     from hauberk.lifecycle.run import run as run_lifecycle
     from hauberk.lifecycle.settings import load
+    from hauberk.trust.ci import base
 
     root = project_folder(args.project)
     if args.observe:
@@ -61,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
             root_file=Path(args.root) if args.root else None,
             seed=args.seed,
             environment=os.environ,
+            policy_from=args.policy_from or base(os.environ),
             lock_timeout_s=0.0 if args.no_wait else 600.0,
             emit=_silent if args.quiet else show,
             waiting=lambda message: print(message, file=sys.stderr),

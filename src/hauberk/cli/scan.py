@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from hauberk.core.finding import Severity
 
 if TYPE_CHECKING:
     from hauberk.report import ScanResult
+    from hauberk.scanner.narrowing import Narrowing
 
 HELP = "check data, models, code and repositories that you already have"
 EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --output scan.sarif"
@@ -26,7 +29,12 @@ EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a file or a folder")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH|URL",
+        help="a file or a folder, or an https address; '#sha256=...' behind it pins its digest",
+    )
     parser.add_argument("--format", choices=("text", "json", "sarif", "html"), default="text")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write there, not to stdout")
     parser.add_argument(
@@ -38,10 +46,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-history", action="store_true", help="leave out the history of repositories"
     )
+    code = parser.add_argument_group("repositories")
+    code.add_argument(
+        "--diff", metavar="BASE", default="", help="only what changed since this commit"
+    )
+    code.add_argument(
+        "--import-sarif",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="merge what another scanner found; may be given again",
+    )
+    code.add_argument("--allow", metavar="FILE", type=Path, help="leave out what it allows")
+    code.add_argument("--baseline", metavar="FILE", type=Path, help="leave out what it knows")
+    code.add_argument("--write-baseline", metavar="FILE", type=Path, help="know all that is found")
     data = parser.add_argument_group("tables")
     data.add_argument("--label", metavar="COL", help="column to predict")
     data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
-    data.add_argument("--against", metavar="FILE", type=Path, help="an older version of PATH")
+    data.add_argument(
+        "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
+    )
     data.add_argument(
         "--reference", metavar="FILE", type=Path, help="rows that somebody vouches for"
     )
@@ -71,6 +96,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scan and write the result; the exit code is that of the verdict."""
+    from hauberk.cli._fetch import landed
+
+    _check_rows(args.rows)
+    with landed(args.paths) as places:
+        return _scan(args, places)
+
+
+def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
     from datetime import UTC, datetime
 
     from hauberk.core.policy import Policy
@@ -90,14 +123,19 @@ def run(args: argparse.Namespace) -> int:
         min_group=args.min_group,
         arrays=arrays(args.arrays),
         history=not args.no_history,
+        narrowing=_narrowing(args),
     )
     policy = Policy(fail_on=Severity(args.fail_on))
-    _check_rows(args.rows)
-    result = scan(args.paths, options=options, policy=policy, today=datetime.now(UTC).date())
+    result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
+    result = _named_as_asked(result, places)
     if args.rows is not None:
         from hauberk.scanner.rows import row_scores, write_rows
 
         write_rows(row_scores(result.assessments), args.rows)
+    if args.write_baseline is not None:
+        from hauberk.scanner.narrowing import baseline_text
+
+        _keep(args.write_baseline, baseline_text(result.findings))
     if args.quarantine is not None:
         from hauberk.scanner.data_sources import open_data
         from hauberk.scanner.quarantine import decisions, write_decisions
@@ -106,6 +144,44 @@ def run(args: argparse.Namespace) -> int:
         write_decisions(lines, args.quarantine)
     _write(result, args)
     return int(result.summary["exit_code"])
+
+
+def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResult:
+    """The result with addresses in place of the private files that were judged."""
+    fetched = {str(path): text for path, text in places.items() if "://" in text}
+    if not fetched:
+        return result
+
+    def named(text: str) -> str:
+        for path, address in fetched.items():
+            text = text.replace(path, address)
+        return text
+
+    findings = tuple(
+        replace(item, path=named(item.path), message=named(item.message))
+        for item in result.findings
+    )
+    assessments = tuple(
+        replace(item, path=named(item.path), reason=named(item.reason))
+        for item in result.assessments
+    )
+    paths = [named(path) for path in result.summary["paths"]]
+    summary = {**result.summary, "paths": paths}
+    return replace(result, findings=findings, assessments=assessments, summary=summary)
+
+
+def _narrowing(args: argparse.Namespace) -> Narrowing | None:
+    """What refines the findings; ``None`` where nothing is asked for."""
+    if not (args.import_sarif or args.diff or args.baseline or args.allow):
+        return None
+    from hauberk.scanner.narrowing import Narrowing
+
+    return Narrowing(
+        imports=tuple(args.import_sarif),
+        diff=args.diff,
+        baseline=args.baseline,
+        allow=args.allow,
+    )
 
 
 def _check_rows(path: Path | None) -> None:
@@ -144,14 +220,19 @@ def _write(result: ScanResult, args: argparse.Namespace) -> None:
     if args.output is None:
         sys.stdout.write(text)
         return
+    _keep(args.output, text)
+
+
+def _keep(path: Path, text: str) -> None:
     try:
-        args.output.write_text(text, "utf-8")
+        path.write_text(text, "utf-8")
     except OSError as error:
         from hauberk.errors import UnavailableError
 
         reason = error.strerror or str(error)
-        message = f"the result cannot be written: {reason}"
-        raise UnavailableError(message, subject=str(args.output)) from error
+        raise UnavailableError(
+            f"the result cannot be written: {reason}", subject=str(path)
+        ) from error
 
 
 def _rendered(result: ScanResult, args: argparse.Namespace) -> str:

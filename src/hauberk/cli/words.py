@@ -60,3 +60,16 @@ def share_of(text: str) -> float:
         message = f"{text} is not between 0 and 1"
         raise argparse.ArgumentTypeError(message)
     return value
+
+
+def note_read(name: str, part: str, n_parts: int) -> None:
+    """Note in the log of reads that the owner of this configuration reads a whole data set.
+
+    Raises:
+        UnavailableError: It cannot be noted, so nothing should be read.
+    """
+    from hauberk.lifecycle.production.metadata_door import OWNER, reads_log
+    from hauberk.trust.reading import Read
+
+    read = Read(at=clock(), reader=OWNER, name=name, part=part, n=n_parts, of=n_parts)
+    reads_log(configuration()).append([read.to_record()])

@@ -121,6 +121,16 @@ class ModelFile(Artifact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFolder(Artifact):
+    """A model as a folder of files that must fit each other, as model hubs keep it.
+
+    Its files are judged one by one as `ModelFile`; this subject is what they are together.
+    """
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile(Artifact):
     """One file of code or configuration, small enough to be read whole.
 
@@ -237,6 +247,26 @@ class LogSegment(Artifact):
     until: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings(Artifact):
+    """How a place that keeps data or models is set up.
+
+    Attributes:
+        documents: Policies, access lists and the like as the store gives them, by name.
+        prefix: Part of the store that is meant; all of it where empty.
+        strangers: What somebody without credentials could do when it was tried: ``list``,
+            ``read``, ``write``; what was not tried is left out.
+        modes: Opens a pass over paths with their mode bits, where it is a folder.
+        is_encrypted: Whether it says that it encrypts; ``None`` where it was not asked.
+    """
+
+    documents: Mapping[str, bytes] = field(default_factory=dict)
+    prefix: str = ""
+    strangers: Mapping[str, bool] = field(default_factory=dict)
+    modes: Callable[[], Iterable[tuple[str, int]]] = tuple
+    is_encrypted: bool | None = None
+
+
 # Composite subjects ------------------------------------------------------------------
 
 
@@ -346,6 +376,7 @@ Subject = (
     | RegistryEntry
     | Exchange
     | LogSegment
+    | StoreSettings
     | Splits
     | Synthesis
     | Evaluation

@@ -38,7 +38,12 @@ MAX_RATIO = 200
 """Unpacked to packed, once `RATIO_FROM_BYTES` were unpacked. Weights hardly compress at all;
 arrays of zeros reach a thousand, and are small when they do."""
 
-RATIO_FROM_BYTES = 128 << 20
+RATIO_FROM_BYTES = 64 << 20
+
+EXTREME_RATIO = 900
+"""Close to what deflate can do at all: nothing but one byte repeated."""
+
+EXTREME_FROM_BYTES = 32 << 20
 
 
 class BoundError(ArtifactError):
@@ -106,8 +111,15 @@ class Ledger:
         self.unpacked += size
         if self.unpacked > self.max_bytes:
             raise _too_much("unpacked bytes", self.max_bytes, self.unpacked)
-        if unpacked > RATIO_FROM_BYTES and unpacked > MAX_RATIO * max(packed, 1):
+        if is_bomb(unpacked, packed):
             raise _too_much("unpacked bytes for each packed byte", MAX_RATIO, unpacked // packed)
+
+
+def is_bomb(unpacked: int, packed: int) -> bool:
+    """Whether so much from so little is beyond what honest files reach."""
+    ratio = unpacked // max(packed, 1)
+    is_extreme = unpacked > EXTREME_FROM_BYTES and ratio > EXTREME_RATIO
+    return is_extreme or (unpacked > RATIO_FROM_BYTES and ratio > MAX_RATIO)
 
 
 def _too_much(what: str, limit: int, found: int) -> BoundError:
@@ -166,7 +178,7 @@ def unpack(chunks: Iterable[bytes], kind: str, ledger: Ledger) -> Iterator[bytes
     """
     packed = unpacked = 0
     decoder: Any = None
-    for chunk in chunks:
+    for chunk in _slices(chunks):
         packed += len(chunk)
         rest = chunk
         while rest:
@@ -181,6 +193,16 @@ def unpack(chunks: Iterable[bytes], kind: str, ledger: Ledger) -> Iterator[bytes
             rest = decoder.unused_data if decoder.eof else b""
     if decoder is None or not decoder.eof:
         raise _broken_stream(kind, "it ends too early")
+
+
+_SLICE = 1 << 15
+
+
+def _slices(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Short pieces: zlib copies what it has not taken yet each time that its output is full."""
+    for chunk in chunks:
+        for at in range(0, len(chunk), _SLICE):
+            yield chunk[at : at + _SLICE]
 
 
 def _pump(decoder: Any, data: bytes, kind: str) -> Iterator[bytes]:
@@ -250,6 +272,9 @@ class ZipEntry:
             ArtifactError: The content is broken or too large.
         """
         packed = span.part(self.data, self.packed)
+        # A bomb that declares itself is refused before anything is unpacked.
+        if is_bomb(self.size, self.packed):
+            raise _too_much("unpacked bytes for each packed byte", MAX_RATIO, self.size)
         return unpack(packed.chunks(), self.method, ledger)
 
 

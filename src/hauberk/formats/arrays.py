@@ -186,7 +186,9 @@ def read_header(stream: IO[bytes], path: Path) -> Header:
 
 def _parse_header(raw: bytes, path: Path) -> Header:
     try:
-        fields = ast.literal_eval(raw.decode("utf-8").strip())
+        # Python 2 wrote long integers with an L, and numpy still reads them.
+        text = re.sub(r"\b(\d+)L\b", r"\1", raw.decode("utf-8").strip())
+        fields = ast.literal_eval(text)
         descr, ordered, shape = fields["descr"], fields["fortran_order"], fields["shape"]
     except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError):
         _refuse(path, "a dictionary with descr, fortran_order and shape", "something else")

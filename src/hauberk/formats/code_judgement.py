@@ -16,7 +16,6 @@ from hauberk.formats.pickle_values import Global, printable
 
 MAX_SOURCE_BYTES = 4 << 20
 
-_RUNS = frozenset({"eval", "exec", "compile", "__import__", "breakpoint", "globals", "vars"})
 _NAMES = re.compile(rb"(?<![A-Za-z_])(?:[A-Za-z_][A-Za-z0-9_]{1,60})(?![A-Za-z_])")
 _TELLING = frozenset(
     """
@@ -65,16 +64,26 @@ def _path(node: ast.expr, names: dict[str, str]) -> str:
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
         node = node.value
-    if isinstance(node, ast.Call) and not parts:
-        return ""
     if isinstance(node, ast.Call):
-        inner = _path(node.func, names)
-        head = _imported(node) if inner in {"__import__", "importlib.import_module"} else ""
+        head = _returned(node, names)
     elif isinstance(node, ast.Name):
-        head = names.get(node.id, "" if parts else f"builtins.{node.id}")
+        head = names.get(node.id, node.id if parts else f"builtins.{node.id}")
+        head = "" if parts and node.id not in names else head
     else:
         head = ""
     return ".".join([head, *reversed(parts)]) if head else ""
+
+
+def _returned(node: ast.Call, names: dict[str, str]) -> str:
+    """What an import by name, or the look-up of an attribute by name, gives."""
+    inner = _path(node.func, names)
+    if inner in {"builtins.__import__", "importlib.import_module", "__import__"}:
+        return _imported(node)
+    if inner == "builtins.getattr" and len(node.args) > 1:
+        owner, name = _path(node.args[0], names), node.args[1]
+        is_text = isinstance(name, ast.Constant) and isinstance(name.value, str)
+        return f"{owner}.{name.value}" if owner and is_text else ""  # type: ignore[attr-defined] # a constant
+    return ""
 
 
 def _imported(node: ast.Call) -> str:
@@ -83,24 +92,20 @@ def _imported(node: ast.Call) -> str:
     return first.value if is_text else ""  # type: ignore[union-attr] # it is a constant then
 
 
-_HARMLESS = frozenset({"builtins.getattr", "builtins.setattr", "builtins.open", "builtins.print"})
-_HARMLESS_ROOTS = (
-    "os.path",
-    "os.environ",
-    "os.getenv",
-    "os.makedirs",
-    "os.listdir",
-    "os.cpu_count",
+_DANGEROUS = re.compile(
+    r"(os|posix|nt)\.(system|popen\w*|exec[lv]\w*|spawn\w*|posix_spawn\w*|fork\w*|startfile|dup2)"
+    r"|(subprocess|commands|popen2|_posixsubprocess|pty|paramiko|telnetlib|ftplib|smtplib)\.\w+"
+    r"|asyncio\.create_subprocess_\w+|(socket|_socket)\.(socket|create_\w+)"
+    r"|builtins\.(eval|exec|__import__)|marshal\.loads?|runpy\.\w+|code\.Interact\w+(\.\w+)*"
+    r"|ctypes\.(CDLL|cdll|windll|WinDLL|PyDLL)(\.\w+)*|webbrowser\.open\w*|shutil\.rmtree"
+    r"|timeit\.timeit|types\.(CodeType|FunctionType)|sys\.settrace|winreg\.\w+"
+    r"|urllib\.request\.(urlopen|urlretrieve)|http\.client\.HTTPS?Connection"
 )
+_HARMLESS = frozenset({"subprocess.CalledProcessError", "subprocess.TimeoutExpired"})
 
 
 def _is_dangerous(path: str) -> bool:
-    if path in _HARMLESS or path.startswith(_HARMLESS_ROOTS):
-        return False
-    module, _, name = path.rpartition(".")
-    if module == "builtins":
-        return name in _RUNS - {"globals", "vars", "compile"}
-    return is_dangerous_name(module, name)
+    return _DANGEROUS.fullmatch(path) is not None and path not in _HARMLESS
 
 
 def is_dangerous_name(module: str, name: str) -> bool:

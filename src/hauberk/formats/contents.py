@@ -54,6 +54,9 @@ from hauberk.formats.torch_archives import code_folders, code_of
 
 HEAD_BYTES = 1 << 12
 
+HEAD_OF_BOMB = 1 << 20
+"""How much of a stream that unpacks to too much is looked at all the same."""
+
 PLAIN = "as pickle.load reads it"
 """Detail of a second reading: the bytes of joblib's arrays are opcodes for ``pickle.load``."""
 
@@ -342,8 +345,10 @@ def _unpacked(
     with spooled(_until_problem(chunks, problems)) as result:
         if problems and not (is_weak and not result.size):
             yield _trouble(problems[0], place)
+        # What is too much is refused already; its beginning shows what it was meant to be.
+        is_bomb = bool(problems) and isinstance(problems[0], BoundError)
         if result.size or not problems:
-            yield from _walk(result, place)
+            yield from _walk(result.part(0, HEAD_OF_BOMB) if is_bomb else result, place)
 
 
 def _until_problem(chunks: Iterator[bytes], problems: list[ArtifactError]) -> Iterator[bytes]:

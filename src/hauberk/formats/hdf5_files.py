@@ -202,6 +202,8 @@ def _external(visit: _Visit, body: bytes, path: str) -> Iterator[Said]:
 
 def _layout(visit: _Visit, body: bytes, path: str) -> Iterator[Said]:
     file = visit.file
+    if len(body) < 3:  # noqa: PLR2004
+        raise malformed("a layout is cut")
     version = body[0]
     kind = body[1] if version > 2 else body[2]  # noqa: PLR2004
     if version > 3 and kind == _VIRTUAL:  # noqa: PLR2004

@@ -89,6 +89,8 @@ class _Form:
 def is_image(path: Path) -> bool:
     """Whether the first bytes are those of a picture that can be decoded here."""
     try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return False
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError:

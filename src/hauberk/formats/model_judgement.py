@@ -42,3 +42,6 @@ def judge_part(part: Part) -> Iterator[Said]:
         yield from judge(part.span, *detail)
     except ArtifactError as error:
         yield evasive(error.message)
+    except (IndexError, KeyError, ValueError, OverflowError, RecursionError) as error:
+        # No honest writer makes a file on which a bounded reader stumbles.
+        yield evasive(f"the {part.kind} is malformed: its reader stops with {type(error).__name__}")

@@ -88,6 +88,19 @@ def judge_onnx(span: Span) -> Iterator[Said]:
     """
     summary = read_onnx(span)
     yield from (evasive(problem) for problem in summary.problems)
+    yield from _operators(summary)
+    if {"If", "Where"} & {operator for _, operator in summary.operators}:
+        from hauberk.formats.onnx_branches import trigger_branches
+
+        for name in trigger_branches(span)[:1]:
+            text = f"chooses another answer where its raw input has a value ({printable(name)!r})"
+            yield evasive(text)
+    for place in sorted(summary.external):
+        if leads_out(place):
+            yield evasive(f"reads tensors from {printable(place)!r}, outside of its folder")
+
+
+def _operators(summary: OnnxSummary) -> Iterator[Remark]:
     brought = {domain for domain, _ in summary.functions}
     for domain, operator in sorted(summary.operators):
         shown = printable(f"{domain}.{operator}")
@@ -99,9 +112,6 @@ def judge_onnx(span: Span) -> Iterator[Said]:
             grade = Grade.UNKNOWN if _VENDORS.fullmatch(domain) else Grade.CODE
             text = f"needs operators of {printable(domain)!r}, which a library outside must bring"
             yield Remark(grade, domain, text, 0)
-    for place in sorted(summary.external):
-        if leads_out(place):
-            yield evasive(f"reads tensors from {printable(place)!r}, outside of its folder")
 
 
 def leads_out(place: str) -> bool:

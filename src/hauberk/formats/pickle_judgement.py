@@ -180,7 +180,9 @@ def _is_handed_text(call: Call, last: str, home: Home) -> bool:
     if home is Home.STANDARD and not _REBUILDS.fullmatch(last):
         return bool(texts)
     acts = home is Home.FOREIGN and _ACTS.fullmatch(last)
-    return bool(acts) or any(_OUTSIDE.search(text[:_MAX_TEXT_CHARS]) for text in texts)
+    # Bytes are numbers more often than text, and hold any of these characters by chance.
+    words = [item for item in (arguments(call) or [])[:_MAX_TEXTS] if isinstance(item, str)]
+    return bool(acts) or any(_OUTSIDE.search(word[:_MAX_TEXT_CHARS]) for word in words)
 
 
 def _getattr(call: Call, args: list[Any]) -> Iterator[Remark]:
@@ -377,6 +379,8 @@ _SHAPES: dict[str, Callable[[list[Any]], bool]] = {
         _is_small,
     ),
     "numpy.core._internal._reconstruct": _empty_array,
+    "pyarrow.lib.type_for_alias": _text_only,
+    "pyarrow.lib.py_buffer": _data_or_array,
     **dict.fromkeys(
         (f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")), _empty_array
     ),

@@ -14,7 +14,6 @@ from hauberk.formats.bounded_json import Doubled, read_json
 from hauberk.formats.planted_text import judge_text
 from hauberk.formats.remarks import Remark, Said, evasive
 from hauberk.formats.spans import Span
-from hauberk.formats.template_judgement import judge_template
 
 MAX_HEADER_BYTES = 100_000_000
 """The format's own limit."""
@@ -38,7 +37,12 @@ def is_safetensors(head: bytes) -> bool:
 def judge_safetensors(span: Span) -> Iterator[Said]:
     """Remarks about the header and its metadata; none where they are ordinary."""
     yield from (evasive(problem) for problem in problems_of(span))
-    for key, text in _metadata(span).items():
+    metadata = _metadata(span)
+    if not metadata:
+        return
+    from hauberk.formats.template_judgement import judge_template
+
+    for key, text in metadata.items():
         if isinstance(text, str) and len(text) < MAX_PROMPT_BYTES:
             judge = judge_template if "chat_template" in key else judge_text
             for remark in judge(text):
@@ -76,6 +80,33 @@ def _header(span: Span) -> dict[str, Any] | None:
     except ArtifactError:
         return None
     return header if isinstance(header, dict) else None
+
+
+def entries_of(span: Span) -> Iterator[tuple[str, Mapping[str, Any], Span]]:
+    """Name, entry and bytes of each tensor, by name.
+
+    Raises:
+        ArtifactError: The header breaks a rule.
+    """
+    for problem in problems_of(span):
+        raise ArtifactError(
+            f"the safetensors file is malformed: {problem}",
+            rule="the header describes every byte once",
+            found=problem,
+            hint="save the tensors again",
+        )
+    base = 8 + int.from_bytes(span.read(0, 8), "little")
+    for name, entry in sorted((_header(span) or {}).items()):
+        if name != "__metadata__":
+            start, end = entry["data_offsets"]
+            yield name, entry, span.part(base + start, end - start)
+
+
+def tensor_names(span: Span) -> set[str] | None:
+    """Names of the tensors; ``None`` where the header cannot be read."""
+    size = int.from_bytes(span.read(0, 8), "little")
+    header = _header(span) if size <= min(MAX_HEADER_BYTES, span.size) else None
+    return None if header is None else header.keys() - {"__metadata__"}
 
 
 def _metadata(span: Span) -> Mapping[str, Any]:

@@ -382,20 +382,27 @@ def _unpacked(
     rest = size
     try:
         decoder = make()
-        for chunk in chunks:
-            for data in _pieces(decoder, chunk):
-                yield data[:rest]
-                rest -= len(data)
-                if rest <= 0:
-                    return
+        for data in _pieces(decoder, chunks):
+            yield data[:rest]
+            rest -= len(data)
+            if rest <= 0:
+                return
     except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
         raise malformed(f"a stream is broken: {error}") from error
     if rest > 0:
         raise malformed("a stream ends too early")
 
 
-def _pieces(decoder: Any, chunk: bytes) -> Iterator[bytes]:
-    data = chunk
+_SLICE = 1 << 15
+
+
+def _pieces(decoder: Any, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for at in range(0, len(chunk), _SLICE):
+            yield from _drained(decoder, chunk[at : at + _SLICE])
+
+
+def _drained(decoder: Any, data: bytes) -> Iterator[bytes]:
     while True:
         out = decoder.decompress(data, CHUNK_BYTES)
         if out:

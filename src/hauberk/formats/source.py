@@ -122,6 +122,11 @@ def _why_unread(path: Path) -> str:
     return ""
 
 
+def walk_files(root: Path) -> Iterator[Path]:
+    """Regular files below ``root``, sorted by path, whatever they hold."""
+    return _walk(root)
+
+
 def _walk(root: Path) -> Iterator[Path]:
     """Regular files below ``root``, sorted by path; links and special files are left out."""
     waiting, count = [root], 0
@@ -184,6 +189,24 @@ def _history(root: Path) -> Iterator[SourceFile]:
                 yield source_file(Path(f"{blob.commit[:12]}:{blob.path}"), data)
 
 
+def past_blobs(root: Path, max_bytes: int = 16 << 20) -> Iterator[tuple[str, bytes, int]]:
+    """Each blob that only the history holds: ``<commit>:<path>``, its beginning, its size.
+
+    Raises:
+        UnavailableError: Git is not installed.
+    """
+    git = shutil.which("git")
+    if git is None:
+        raise UnavailableError("git is not installed", subject=str(root), hint="install git")
+    present = set(_present(git, root))
+    blobs = [blob for blob in _changed(git, root) if blob.oid not in present]
+    with _batch(git, root) as process:
+        for blob in blobs:
+            found = _beginning(process, blob.oid, max_bytes)
+            if found is not None:
+                yield f"{blob.commit[:12]}:{blob.path}", *found
+
+
 def _present(git: str, root: Path) -> Iterator[str]:
     """Object ids of the files as they are checked out now."""
     listed = ask(git, root, "ls-files", "--stage", "-z") or b""
@@ -233,6 +256,14 @@ def _batch(git: str, root: Path) -> subprocess.Popen[bytes]:
 
 def _blob(process: subprocess.Popen[bytes], oid: str) -> bytes | None:
     """One blob; ``None`` where it is missing, damaged, no blob or too large."""
+    found = _beginning(process, oid, MAX_HISTORY_BYTES)
+    return found[0] if found is not None and found[1] <= MAX_HISTORY_BYTES else None
+
+
+def _beginning(
+    process: subprocess.Popen[bytes], oid: str, max_bytes: int
+) -> tuple[bytes, int] | None:
+    """The beginning of one blob and its size; ``None`` where it is missing or no blob."""
     asked, answers = _pipe(process.stdin), _pipe(process.stdout)
     asked.write(oid.encode() + b"\n")
     asked.flush()
@@ -240,9 +271,9 @@ def _blob(process: subprocess.Popen[bytes], oid: str) -> bytes | None:
     if len(words) != 3:  # noqa: PLR2004 - id, type, size
         return None
     size = int(words[2])
-    kept = answers.read(min(size, MAX_HISTORY_BYTES))
+    kept = answers.read(min(size, max_bytes))
     _skip(answers, size - len(kept) + 1)
-    return kept if words[1] == b"blob" and size <= MAX_HISTORY_BYTES else None
+    return (kept, size) if words[1] == b"blob" else None
 
 
 def _skip(stream: IO[bytes], count: int) -> None:

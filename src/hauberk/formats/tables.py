@@ -222,7 +222,7 @@ def _writer(path: Path, schema: Any) -> Any:
     from pyarrow import csv, parquet
 
     if path.suffix.lower() != ".csv":
-        return parquet.ParquetWriter(path, schema, compression="zstd")
+        return parquet.ParquetWriter(path, schema, compression="zstd", **_pages(parquet))
     nested = [field.name for field in schema if _is_nested(field.type)]
     if nested:
         raise ArtifactError(
@@ -234,6 +234,15 @@ def _writer(path: Path, schema: Any) -> Any:
             hint="Write Parquet instead.",
         )
     return csv.CSVWriter(path, schema)
+
+
+def _pages(parquet: Any) -> dict[str, Any]:
+    """Pages cut by content, where pyarrow can: an inserted row leaves most of them as they were."""
+    import inspect
+
+    known = inspect.signature(parquet.ParquetWriter.__init__).parameters
+    name = "use_content_defined_chunking"
+    return {name: True} if name in known else {}
 
 
 def _is_nested(kind: Any) -> bool:

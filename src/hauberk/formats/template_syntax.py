@@ -19,7 +19,8 @@ from hauberk.errors import ArtifactError
 MAX_BYTES = 1 << 20
 """The longest templates in use have some ten thousand characters."""
 
-MAX_TOKENS = 100_000
+MAX_TOKENS = 30_000
+"""The longest templates in use have about four thousand."""
 MAX_DEPTH = 40
 
 MAX_CHAIN = 100
@@ -158,8 +159,12 @@ def _inside(text: str, at: int, opened: str, line: int) -> tuple[list[_Token], i
         depth += (word == "{") - (word == "}") if kind == "op" else 0
         if kind:
             found.append(_Token(kind, word, line))
+        if len(found) > MAX_TOKENS:
+            break
         line += word.count("\n")
         at = match_end
+    if len(found) > MAX_TOKENS:
+        raise malformed(f"it has more than {MAX_TOKENS} tokens")
     raise malformed(f"line {line} opens {opened} and does not close it")
 
 

@@ -11,10 +11,12 @@ import hashlib
 import hmac
 import http.client
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import unescape
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -110,10 +112,15 @@ class Bucket:
 
     def strangers(self, prefix: str = "") -> dict[str, bool]:
         """What somebody without credentials may do: list names, read the first object."""
-        listing = self.ask(
-            "GET", f"/{self.name}", query=f"list-type=2&max-keys=1&prefix={quote(prefix, safe='')}"
-        )
-        return {"list": listing.is_ok}
+        query = f"list-type=2&max-keys=1&prefix={quote(prefix, safe='')}"
+        listing = self.ask("GET", f"/{self.name}", query=query)
+        found = {"list": listing.is_ok}
+        key = re.search(rb"<Key>([^<]{1,1024})</Key>", listing.body) if listing.is_ok else None
+        if key is not None:
+            path = f"/{self.name}/{unescape(key[1].decode('utf-8', 'replace'))}"
+            one = self.ask("GET", path, headers={"Range": "bytes=0-0"})
+            found["read"] = one.is_ok
+        return found
 
     def ask(
         self,

@@ -6,17 +6,20 @@ bytes with another digest are taken out of the store again.
 
 from __future__ import annotations
 
+import hashlib
 import http.client
+import os
 import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hauberk.core.artifact import Digest
-from hauberk.errors import ArtifactError, TrustError, UnavailableError
+from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableError
 
 if TYPE_CHECKING:
     from hauberk.core.ports import Blobs
@@ -87,6 +90,45 @@ def download(
             hint="find out who changed it; ask the publisher for the digest",
         )
     return Landed(digest=digest, size=blobs.size(digest), origin=without_credentials(uri))
+
+
+def download_file(uri: str, folder: Path, *, context: ssl.SSLContext | None = None) -> Path:
+    """The bytes of an https address as a private file, to be looked at and not to be used.
+
+    Nothing is believed of them, so a pin is welcome and not required: a fragment
+    ``#sha256=<64 hexadecimal digits>`` is one.
+
+    Raises:
+        TrustError: The transport is one that others can change, or the pin does not match.
+        ArtifactError: The answer is longer or shorter than it says, or than a file may be.
+        UnavailableError: The source cannot be reached, or the file cannot be written.
+    """
+    parts = urllib.parse.urlsplit(uri)
+    if parts.scheme != "https":
+        raise _downgraded(uri, uri)
+    name = Path(urllib.parse.unquote(parts.path)).name.replace("\0", "") or "download"
+    path, state = folder / name[:200], hashlib.sha256()
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            for chunk in _fetched(urllib.parse.urldefrag(uri).url, context):
+                state.update(chunk)
+                file.write(chunk)
+    except OSError as error:
+        if isinstance(error, HauberkError):
+            raise
+        reason = error.strerror or str(error)
+        raise UnavailableError(f"a download cannot be kept: {reason}", subject=name) from error
+    pinned = parts.fragment.removeprefix("sha256=").lower()
+    if parts.fragment and pinned != state.hexdigest():
+        raise TrustError(
+            "a source is not what was pinned",
+            subject=without_credentials(uri),
+            rule="bytes under a pinned name never change",
+            expected=parts.fragment,
+            found=f"sha256={state.hexdigest()}",
+            hint="find out who changed it; ask the publisher for the digest",
+        )
+    return path
 
 
 def without_credentials(uri: str) -> str:

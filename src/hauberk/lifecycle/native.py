@@ -46,7 +46,9 @@ def score(shop: Workshop, model: Path, table: Path) -> Scored:
     """Score ``table`` with the native model, in a worker that can reach nothing else.
 
     Raises:
-        ArtifactError: The model cannot be loaded, or wants columns that are not there.
+        ArtifactError: The model is dangerous, cannot be loaded, or wants columns that are
+            not there.
+        TrustError: It holds names that neither a list nor the policy knows.
         LimitError: It hangs or eats memory.
     """
     answer = _ask(shop, "score", model, table)
@@ -92,6 +94,10 @@ class ByRow:
 
 
 def _ask(shop: Workshop, task: str, model: Path, table: Path, **more: Any) -> Any:
+    from hauberk.engine.load_gate import admit
+
+    # The worker is a second wall, not a reason to load what the first one refuses.
+    admit(model, allow=shop.signing.policy.waivers, today=shop.today)
     request = {"model": str(model), "table": str(table), "label": shop.plan.label, **more}
     answer = spawn(
         f"{WORKER}:{task}",

@@ -66,7 +66,7 @@ def of_release(
     )
 
 
-def stage(shop: Workshop, release: bytes, statements: tuple[bytes, ...], folder: Path) -> int:
+def stage(shop: Workshop, release: bytes, statements: tuple[bytes, ...], location: str) -> int:
     """Publish what a run has released; its signer signs the registry's metadata too.
 
     Returns:
@@ -79,10 +79,10 @@ def stage(shop: Workshop, release: bytes, statements: tuple[bytes, ...], folder:
     from hauberk.trust.registry import deeds
     from hauberk.trust.registry.access import open_access
     from hauberk.trust.registry.registrar import Registrar
-    from hauberk.trust.registry.shelf import open_folder
+    from hauberk.trust.registry.shelf import open_location
 
     access = open_access(
-        open_folder(folder),
+        open_location(location, os.environ),
         shop.signing.configuration,
         clock=shop.context.clock,
         root_file=shop.signing.root_file,

@@ -53,6 +53,7 @@ class Options:
         root_file: Root of trust given by hand.
         lock_timeout_s: How long to wait for another run.
         environment: Variables of the process, which say whether this is a fork's build.
+        policy_from: Branch whose policy judges this one; empty where there is none.
         emit: Takes events as they happen.
         waiting: Told once that another run is being waited for.
     """
@@ -63,6 +64,7 @@ class Options:
     root_file: Path | None = None
     seed: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
+    policy_from: str = ""
     lock_timeout_s: float = 600.0
     emit: Callable[[Event], None] = lambda _: None
     waiting: Callable[[str], None] = lambda _: None

@@ -216,7 +216,7 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
     Raises:
         TrustError: The project's policy lowers the floor, or keys are open to others.
     """
-    unpinned = settings.policy_over(Policy())
+    unpinned = _judged(settings, options, None)
     if level is Isolation.OBSERVE:
         return _unsigned(unpinned, "at level observe a step could read the keys")
     build = where(options.environment)
@@ -230,8 +230,7 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
     root = resolve(
         settings.project.name, options.configuration, file=options.root_file, offered=offered
     )
-    own = settings.policy_over(root.policy)
-    policy = tighten(root.policy, own, project_waivers=root.project_waivers)
+    policy = _judged(settings, options, root)
     _refuse_weak(level, policy)
     online = tuple(role for role in ONLINE if is_there(folder / f"{role}.pem"))
     signer = Signer.start(folder, (*ROLES, *online))
@@ -245,6 +244,24 @@ def open_signing(settings: Settings, options: Options, level: Isolation) -> Sign
         configuration=options.configuration,
         root_file=options.root_file,
     )
+
+
+def _judged(settings: Settings, options: Options, root: Root | None) -> Policy:
+    """The policy that holds: the floor, then the base branch's where there is one, the project's.
+
+    Without a root there is no floor to hold the project against; its own word stands, or that
+    of the base branch, which a change may only tighten.
+    """
+    floor = Policy() if root is None else root.policy
+    waivers = root is not None and root.project_waivers
+    if options.policy_from:
+        from hauberk.lifecycle.base_policy import of_base
+
+        base = of_base(settings, options.policy_from, floor)
+        held = base if root is None else tighten(floor, base, project_waivers=waivers)
+        return tighten(held, settings.policy_over(held))
+    own = settings.policy_over(floor)
+    return own if root is None else tighten(floor, own, project_waivers=waivers)
 
 
 def _refuse_weak(level: Isolation, policy: Policy) -> None:

@@ -1,5 +1,7 @@
 """Comments by which people allow a finding: ``allow: code/committed-secrets reason``.
 
+``hauberk: allow code/committed-secrets because ...`` says the same.
+
 A comment counts on its own line and on the line below it. It needs a reason; without one
 it allows nothing.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-_MARK = "allow:"
+_MARK = "allow"
 
 
 def allowed_lines(text: str, control: str) -> frozenset[int]:
@@ -21,6 +23,9 @@ def allowed_lines(text: str, control: str) -> frozenset[int]:
     """
     if _MARK not in text:
         return frozenset()
-    rule = re.compile(rf"(?:#|//|;|--|<!--|\*)[ \t]*allow:[ \t]*{re.escape(control)}[ \t]+(?=\w)")
+    rule = re.compile(
+        r"(?:#|//|;|--|<!--|\*)[ \t]*(?:hauberk:[ \t]*)?allow:?[ \t]*"
+        rf"{re.escape(control)}[ \t]+(?=\w)"
+    )
     lines = [n for n, line in enumerate(text.split("\n"), start=1) if rule.search(line)]
     return frozenset(lines) | {line + 1 for line in lines}

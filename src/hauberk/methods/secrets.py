@@ -22,6 +22,9 @@ DIGEST_LETTERS = 12
 MAX_SECRETS = 1000
 """Of one form in one text: more say nothing new, and comparing spans is quadratic in them."""
 
+MAX_HAND_WRITTEN = 4000
+"""Letters of one line; in longer ones only the issuers' own forms count."""
+
 _NAMES = re.compile(
     r"passw|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|fernet|credential|"
     r"(?:auth|account|private|signing|encryption|master)[_-]?key"
@@ -142,6 +145,8 @@ def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
         group = "quoted" if match["quoted"] else "bare"
         if group == "bare" and not settings and not _in_comment(match):
             continue
+        if _is_generated(match):
+            continue
         value = match[group].rstrip(".")
         is_password = _PASSWORD.match(match["word"]) is not None
         if _is_named_otherwise(match, value) or not _could_be(value, password=is_password):
@@ -156,6 +161,14 @@ def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
             confidence=0.7,
             guessable=is_password,
         )
+
+
+def _is_generated(match: re.Match[str]) -> bool:
+    """Whether it stands on a line that no hand wrote: bundles of scripts are full of such names."""
+    text = match.string
+    start = text.rfind("\n", 0, match.start()) + 1
+    end = text.find("\n", match.end())
+    return (end if end >= 0 else len(text)) - start > MAX_HAND_WRITTEN
 
 
 def _could_be(value: str, *, password: bool) -> bool:

@@ -199,8 +199,18 @@ def _result(finding: Finding, order: Mapping[str, int], mark: str) -> dict[str, 
             "severity": finding.severity.value,
             "confidence": finding.confidence,
             "threats": list(finding.threats),
+            **_weakness(finding),
         },
     }
+
+
+def _weakness(finding: Finding) -> dict[str, Any]:
+    """The rule and the weakness that the finding's evidence names."""
+    facts = finding.evidence.facts
+    found: dict[str, Any] = {key: facts[key] for key in ("rule", "sources") if key in facts}
+    if facts.get("cwe", "").startswith("CWE-"):
+        found["tags"] = [f"external/cwe/{facts['cwe'].lower()}"]
+    return found
 
 
 def _location(finding: Finding) -> dict[str, Any]:

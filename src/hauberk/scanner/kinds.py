@@ -12,9 +12,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from hauberk.errors import HauberkError
-from hauberk.formats.archives import Trouble, stream_kind
+from hauberk.formats.archives import Trouble, find_zip, list_zip, stream_kind
 from hauberk.formats.contents import Kind, Part, contents
 from hauberk.formats.numpy_files import read_npy_header
+from hauberk.formats.sevenzip import MAGIC as SEVENZIP_MAGIC
 from hauberk.formats.spans import Span, open_span
 
 _HEAD_BYTES = 1 << 16
@@ -65,8 +66,22 @@ def is_plain_array(path: Path) -> bool:
 
 
 def _kind_of(span: Span, name: str) -> FileKind:
-    if stream_kind(span.read(0, 16)) in {"gzip", "bz2", "xz", "zstd", "lz4"}:
-        return FileKind.MODEL  # unpacking it once, when it is judged, is enough
+    packed = _kind_of_packed(span, name)
+    return packed or _kind_of_plain(span, name)
+
+
+def _kind_of_packed(span: Span, name: str) -> FileKind | None:
+    """By the first bytes alone: unpacking it once, when it is judged, is enough."""
+    head = span.read(0, 16)
+    if head.startswith(b"PK\x03\x04"):
+        return _kind_of_zip(span)
+    kind = stream_kind(head)
+    is_stream = kind in {"gzip", "bz2", "xz", "zstd", "lz4"}
+    is_stream = is_stream or (kind == "zlib" and _MODEL_NAMES.search(name) is not None)
+    return FileKind.MODEL if is_stream or head.startswith(SEVENZIP_MAGIC) else None
+
+
+def _kind_of_plain(span: Span, name: str) -> FileKind:
     first = next(contents(span, name), None)
     if first is None or isinstance(first, Trouble) or first.inner:
         is_npz = isinstance(first, Part) and first.kind is Kind.NPY
@@ -79,6 +94,17 @@ def _kind_of(span: Span, name: str) -> FileKind:
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
         return FileKind.MODEL if _MODEL_NAMES.search(name) else FileKind.OTHER
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
+
+
+def _kind_of_zip(span: Span) -> FileKind:
+    """By its directory alone: unpacking it once, when it is judged, is enough."""
+    end = find_zip(span)
+    try:
+        names = [entry.name for entry in list_zip(span, end).entries] if end is not None else []
+    except HauberkError:
+        return FileKind.MODEL
+    is_npz = bool(names) and all(name.endswith(".npy") for name in names)
+    return FileKind.TABLE_AND_MODEL if is_npz else FileKind.MODEL
 
 
 def _kind_of_text(span: Span, name: str, kind: Kind) -> FileKind:

@@ -11,10 +11,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.artifact import CodeTree, ModelFile, SourceFile
+from hauberk.core.artifact import CodeTree, Comparison, ModelFile, ModelFolder, SourceFile
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.formats import source
 from hauberk.formats.source import open_tree, repository, source_file
@@ -22,6 +23,7 @@ from hauberk.scanner.data_folders import covered, data_folder, folder_subjects
 from hauberk.scanner.data_sources import beside, open_data
 from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
 from hauberk.scanner.options import ScanOptions
+from hauberk.scanner.stores import settings_at
 
 MAX_FILES = 1_000_000
 
@@ -67,8 +69,11 @@ def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
 
 
 def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
+    from hauberk.formats.hub_folders import model_folders  # where there is a folder only
+
+    models = model_folders(root)
     is_row: Callable[[Path], bool] = lambda _: False  # noqa: E731 - a default
-    if not repository(root) and data_folder(root):
+    if not repository(root) and root not in models and data_folder(root):
         for kind, opener, name in folder_subjects(root, options):
             yield Located(path=name, kind=kind, open=opener)
         is_row = covered(root)
@@ -80,6 +85,7 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
             has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
                 yield found
+    yield from map(_model_folder, models)
     is_repository = repository(root)
     if has_text or is_repository:
         yield Located(
@@ -87,6 +93,11 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
             kind="repository" if is_repository else "tree of code",
             open=lambda: open_tree(root, history=options.history),
         )
+
+
+def _model_folder(path: Path) -> Located:
+    name = str(path)
+    return Located(path=name, kind="model folder", open=lambda: ModelFolder(name=name, path=path))
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -124,10 +135,27 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
         path, kind, options, is_named=is_named
     ):
         yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
-    if kind is FileKind.TEXT or (kind is FileKind.TEXT_AND_MODEL and is_named):
+    if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
+        yield from _text(path, name, kind, is_named=is_named)
+    if kind is not FileKind.TEXT:
+        yield from _model(path, name, kind, options, is_named=is_named)
+
+
+def _text(path: Path, name: str, kind: FileKind, *, is_named: bool) -> Iterator[Located]:
+    """Text as code, which a folder gives as one tree, and as settings where it is such."""
+    if kind is FileKind.TEXT or is_named:
         yield Located(path=name, kind=kind, open=lambda: _one_file(path))
-    if kind is FileKind.TEXT:
-        return
+    found = settings_at(path)
+    if found is not None:
+        yield Located(path=name, kind="settings of a store", open=lambda: found)
+
+
+def _model(
+    path: Path, name: str, kind: FileKind, options: ScanOptions, *, is_named: bool
+) -> Iterator[Located]:
+    """A file as a model, beside the one it should be where the caller names that."""
+    if options.against is not None and _is_model(kind) and _is_model(kind_of(options.against)):
+        yield Located(path=name, kind=kind, open=partial(_model_pair, path, name, options.against))
     if kind is FileKind.OTHER and not is_named:
         yield Located(path=name, kind=kind, open=None)
     elif kind is not FileKind.TABLE:
@@ -149,6 +177,15 @@ def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bo
             return "X.npy" in archive.namelist()
     except (OSError, ValueError, zipfile.BadZipFile):
         return is_named and is_plain_array(path)
+
+
+def _is_model(kind: FileKind) -> bool:
+    return kind in {FileKind.MODEL, FileKind.TABLE_AND_MODEL}
+
+
+def _model_pair(path: Path, name: str, against: Path) -> Comparison[ModelFile]:
+    old = ModelFile(name=str(against), path=against)
+    return Comparison(old=old, new=ModelFile(name=name, path=path))
 
 
 def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:

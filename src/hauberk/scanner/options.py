@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hauberk.scanner.narrowing import Narrowing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,7 @@ class ScanOptions:
         min_group: Rows that each combination of ``sensitive`` must have; 0 asks nothing.
         arrays: Names of the features and of the labels in npz files.
         history: Whether the history of repositories is read too.
+        narrowing: Imports, base commit and baseline, where any is given.
     """
 
     label: str | None = None
@@ -39,3 +44,4 @@ class ScanOptions:
     min_group: int = 0
     arrays: tuple[str, str] = ("X", "y")
     history: bool = True
+    narrowing: Narrowing | None = None

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from hauberk.core.artifact import CodeTree, Comparison, Dataset, ModelFile, Splits, Synthesis
+from hauberk.core.artifact import (
+    CodeTree,
+    Comparison,
+    Dataset,
+    ModelFile,
+    ModelFolder,
+    Splits,
+    StoreSettings,
+    Synthesis,
+)
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Level, Outcome
 from hauberk.core.policy import Policy
@@ -20,13 +29,19 @@ from hauberk.report import ScanResult
 from hauberk.scanner.locating import Located, locate
 from hauberk.scanner.options import ScanOptions
 
+if TYPE_CHECKING:
+    from hauberk.scanner.narrowing import Narrowing
+
 _FOLDERS: tuple[tuple[type, str], ...] = (
     (ModelFile, "model"),
+    (ModelFolder, "model"),
     (Dataset, "dataset"),
     (Splits, "dataset"),
     (Comparison, "dataset"),
+    (Comparison, "model"),
     (Synthesis, "dataset"),
     (CodeTree, "code"),
+    (StoreSettings, "registry"),
 )
 """Type of a subject to the folder of its controls; only those that are met are imported."""
 
@@ -70,14 +85,32 @@ def scan(
     Raises:
         UsageError: There is nothing at a path, or a named column does not exist.
     """
-    chosen, held = options or ScanOptions(), policy or Policy()
+    chosen = options or ScanOptions()
+    located = (item for path in paths for item in locate(path, chosen))
+    return judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+
+
+def judge(
+    located: Iterable[Located],
+    names: Sequence[Path | str],
+    *,
+    policy: Policy | None = None,
+    today: date,
+    narrowing: Narrowing | None = None,
+) -> ScanResult:
+    """Judge things that were located already; ``names`` is what somebody called them."""
+    held = policy or Policy()
     progress = _Progress([], Counter(), [])
     optional: set[str] = set()
-    for path in paths:
-        for located in locate(path, chosen):
-            progress.kinds[located.kind] += 1
-            _judge(located, progress, optional)
-    return _result(paths, progress, held, today=today, optional=frozenset(optional))
+    for item in located:
+        progress.kinds[item.kind] += 1
+        _judge(item, progress, optional)
+    if narrowing is not None:
+        from hauberk.scanner.narrowing import narrowed
+
+        paths = [Path(name) for name in names]
+        progress.assessments = narrowed(progress.assessments, paths, narrowing)
+    return _result(names, progress, held, today=today, optional=frozenset(optional))
 
 
 def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
@@ -120,7 +153,7 @@ def _shadowed(assessment: Assessment, shadows: set[str]) -> Assessment:
 
 
 def _result(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     progress: _Progress,
     policy: Policy,
     *,

@@ -56,6 +56,14 @@ def where(environment: Environment) -> Build:
     return Build()
 
 
+def base(environment: Environment) -> str:
+    """The branch that a pull request is made against, as git knows it; empty for other builds."""
+    name = environment.get("GITHUB_BASE_REF") or environment.get(
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"
+    )
+    return f"origin/{name}" if name else ""
+
+
 def _github(environment: Environment) -> str:
     event = environment.get("GITHUB_EVENT_NAME", "")
     if event not in ("pull_request", "pull_request_target", "workflow_run", "issue_comment"):

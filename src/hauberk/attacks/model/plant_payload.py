@@ -19,6 +19,7 @@ from hauberk.core.artifact import ModelFile
 from hauberk.core.attack import Attacked, Transform
 from hauberk.core.threat import ThreatId
 from hauberk.errors import UsageError
+from hauberk.methods.pickle_payloads import BODIES
 from hauberk.methods.pickle_writing import array, blob, call, dotted, method, name, text, whole
 
 CANARY_NAME = "canary"
@@ -347,6 +348,24 @@ _CONTAINERS: Mapping[str, Variant] = {
     "named-as-safetensors": Variant(make=_payload, suffix=".safetensors"),
 }
 
+_CARRIERS: tuple[tuple[Callable[[bytes], bytes], str, str], ...] = (
+    (zlib.compress, "joblib", ".pkl"),
+    (lambda data: _zip({"m/data.pkl": data}, compressed=False), "torch", ".pth"),
+    (_npy, "numpy", ".npy"),
+    (lambda data: gzip.compress(_tar("weights", data)), "tar", ".h5"),
+    (lambda data: b"\x80\x02}." + data, "stacked", ".bin"),
+    (lambda data: data + _zip({"config.json": b"{}"}), "pickle", ".gguf"),
+    (lambda data: _zip({"a": _zip({"b": data})}), "zip", ".keras"),
+    (lambda data: b"\x80\x03" + data[2:-1], "pickle", ".onnx"),
+)
+"""Wrappings of a pickle, how they are opened, and an ending that they should not have."""
+
+
+def _carried(body: Callable[[str], bytes], at: int) -> Variant:
+    wrap, loader, suffix = _CARRIERS[at % len(_CARRIERS)]
+    return Variant(make=lambda path: wrap(whole(body(path))), loader=loader, suffix=suffix)
+
+
 VARIANTS: Mapping[str, Variant] = {
     **{
         label: Variant(make=lambda at, body=body: whole(body(at)))  # type: ignore[misc]
@@ -354,5 +373,10 @@ VARIANTS: Mapping[str, Variant] = {
     },
     **{label: Variant(make=make) for label, make in _TRICKS.items()},
     **_CONTAINERS,
+    **{
+        label: Variant(make=lambda at, body=body: whole(body(at)))  # type: ignore[misc]
+        for label, body in BODIES.items()
+    },
+    **{f"{label}-carried": _carried(body, at) for at, (label, body) in enumerate(BODIES.items())},
 }
 """All variants by name."""

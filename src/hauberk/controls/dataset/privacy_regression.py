@@ -89,8 +89,11 @@ class PrivacyRegression(Check[Comparison[Dataset]]):
     ) -> Iterator[Finding]:
         least = max(min(before.smallest, self.usual), new.min_group)
         rows = after.rows_below(least)
-        if least > 1 and rows.size:
-            yield _smaller(new, before, after, least)
+        is_chance = _chance_explains(before, after, least)
+        # Few rows by chance before and fewer by chance now: nobody promised anything.
+        is_weak = before.smallest < self.usual and not new.min_group and is_chance
+        if least > 1 and rows.size and not is_weak:
+            yield _smaller(new, before, after, least, is_chance=is_chance)
         elif least < 2:  # noqa: PLR2004 - no promise
             yield from _more_alone(new, before, after)
         uniform = (after.diversity < 2) & (after.sizes >= max(least, 2))  # noqa: PLR2004 - one value
@@ -119,9 +122,10 @@ def _scores(new: Dataset, after: Groups, least: int) -> RowScores:
     )
 
 
-def _smaller(new: Dataset, before: Groups, after: Groups, least: int) -> Finding:
+def _smaller(
+    new: Dataset, before: Groups, after: Groups, least: int, *, is_chance: bool
+) -> Finding:
     rows = after.rows_below(least)
-    is_chance = _chance_explains(before, after, least)
     return Finding(
         message=f"{rows.size} of {after.codes.size} rows of {new.name} share their "
         f"{_named(after.columns)} with fewer than {least} rows; in the old release the fewest "

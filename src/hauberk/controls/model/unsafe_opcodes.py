@@ -23,6 +23,7 @@ from hauberk.formats.pickles import MAX_OPCODES, read_pickle
 from hauberk.formats.remarks import Nested
 from hauberk.formats.skops_files import skops_names
 from hauberk.formats.spans import Span, open_span
+from hauberk.formats.text_kinds import TextKind
 
 MAX_FINDINGS = 100
 """Findings told of one file; the first are enough to refuse it."""
@@ -53,6 +54,24 @@ _REMEDY = {
 }
 
 
+_Noted = tuple[Remark, tuple[str, ...], str]
+"""A remark, where it was made, and the threat that it is about."""
+
+_THREATS = {
+    Kind.ONNX: "EX-4",
+    Kind.GRAPH: "EX-4",
+    Kind.HDF5: "EX-4",
+    Kind.TFLITE: "EX-5",
+    Kind.CODE: "EX-5",
+    Kind.GGUF: "EX-9",
+    Kind.MODEL_TEXT: "EX-9",
+    Kind.SAFETENSORS: "EX-10",
+    Kind.NPY: "EX-10",
+    Kind.BOOSTER: "EX-10",
+}
+"""Format to the threat that its findings are about; pickles and containers are EX-1."""
+
+
 @dataclass(slots=True)
 class _Reading:
     """What was found so far in one file.
@@ -63,22 +82,20 @@ class _Reading:
 
     path: str
     ledger: Ledger = field(default_factory=Ledger)
-    worst: dict[tuple[tuple[str, ...], str], tuple[Remark, tuple[str, ...]]] = field(
-        default_factory=dict
-    )
+    worst: dict[tuple[tuple[str, ...], str], _Noted] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     judged: int = 0
     foreign: int = 0
     embedded: int = 0
 
-    def note(self, remark: Remark, inner: tuple[str, ...]) -> None:
+    def note(self, remark: Remark, inner: tuple[str, ...], threat: str = "EX-1") -> None:
         """Keep ``remark`` unless something as bad is known about the same thing."""
         key = (inner, remark.about)
         known = self.worst.get(key)
         if known is None and len(self.worst) >= MAX_FINDINGS and remark.grade < Grade.DANGEROUS:
             return
         if known is None or known[0].grade < remark.grade or _says_more(known[0], remark):
-            self.worst[key] = (remark, inner)
+            self.worst[key] = (remark, inner, threat)
 
 
 def _says_more(old: Remark, new: Remark) -> bool:
@@ -138,6 +155,8 @@ class UnsafeOpcodes(Check[ModelFile]):
         ThreatId("EX-1"),
         ThreatId("EX-4"),
         ThreatId("EX-5"),
+        ThreatId("EX-6"),
+        ThreatId("EX-8"),
         ThreatId("EX-9"),
         ThreatId("EX-10"),
         ThreatId("XC-3"),
@@ -160,7 +179,9 @@ class UnsafeOpcodes(Check[ModelFile]):
         for name, path in _files(subject):
             _read_file(name, path, reading)
         yield from _findings(reading)
-        if reading.unread and not any(_is_defect(remark) for remark, _ in reading.worst.values()):
+        if reading.unread and not any(
+            _is_defect(remark) for remark, _, _ in reading.worst.values()
+        ):
             raise _unread(subject, reading)
         if reading.foreign and not reading.judged:
             raise NotApplicable(f"{subject.name} is in no format that models come in")
@@ -217,7 +238,8 @@ def _note_trouble(trouble: Trouble, reading: _Reading, *, is_constant: bool = Fa
             reading.unread.append(_where(trouble.inner, trouble.reason))
     elif not is_constant or trouble.kind is TroubleKind.BOUND:
         remark = Remark(Grade.EVASIVE, trouble.reason, trouble.reason, trouble.offset or 0)
-        reading.note(remark, trouble.inner)
+        is_bomb = trouble.kind is TroubleKind.BOUND or "overlap" in trouble.reason
+        reading.note(remark, trouble.inner, "EX-10" if is_bomb else "EX-1")
 
 
 def _where(inner: tuple[str, ...], reason: str) -> str:
@@ -281,7 +303,26 @@ def _judge(part: Part, reading: _Reading) -> None:
         elif isinstance(said, Nested):
             _read(said.span, "", reading, (*part.inner, said.name), is_constant=True)
         else:
-            reading.note(said, part.inner)
+            reading.note(said, part.inner, _threat(part, said))
+
+
+def _threat(part: Part, remark: Remark) -> str:
+    """What a remark about a format is evidence of."""
+    if part.kind is not Kind.MODEL_TEXT or part.detail == TextKind.TEMPLATE:
+        return _THREATS.get(part.kind, "EX-1")
+    if part.detail == TextKind.KERAS:
+        return "EX-4"
+    if "id2label" in remark.text:
+        return "EX-8"
+    return (
+        "EX-6"
+        if remark.grade in {Grade.CODE, Grade.DANGEROUS} and not _is_template(remark)
+        else "EX-9"
+    )
+
+
+def _is_template(remark: Remark) -> bool:
+    return "renders a template" in remark.text
 
 
 def _skops(part: Part, reading: _Reading) -> None:
@@ -324,7 +365,7 @@ def _read_hidden(part: Part, at: int, reading: _Reading) -> None:
 
 def _findings(reading: _Reading) -> Iterator[Finding]:
     ordered = sorted(reading.worst.values(), key=lambda item: -item[0].grade)
-    for remark, inner in ordered[:MAX_FINDINGS]:
+    for remark, inner, threat in ordered[:MAX_FINDINGS]:
         place = f"{reading.path} > {' > '.join(inner)}" if inner else reading.path
         verb = "" if remark.grade is Grade.EVASIVE else "loading it "
         yield Finding(
@@ -336,7 +377,14 @@ def _findings(reading: _Reading) -> Iterator[Finding]:
             remedy=_REMEDY[remark.grade],
             location=Location(offset=remark.offset, inner=inner),
             evidence=Evidence(facts={"grade": remark.grade.name.lower(), "about": remark.about}),
+            threats=_about(threat),
         )
+
+
+def _about(threat: str) -> tuple[ThreatId, ...]:
+    """A bomb is an attack on the scanner too."""
+    named = ThreatId(threat)
+    return (named, ThreatId("XC-3")) if threat == "EX-10" else (named,)
 
 
 def _is_defect(remark: Remark) -> bool:

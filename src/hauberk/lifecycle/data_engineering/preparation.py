@@ -1,8 +1,8 @@
 """Preparation: split the rows once, from a committed seed, and seal the parts.
 
-The split is made by Hauberk (random or stratified by a column) or by the project's own
-step, declared. The test part is sealed: its digest is attested, no step of the user reads
-it, and only the independent evaluator does.
+The split is made by Hauberk (random, stratified by a column, by whole groups, or by time) or
+by the project's own step, declared. The test part is sealed: its digest is attested, no step of
+the user reads it, and only the independent evaluator does.
 """
 
 from __future__ import annotations
@@ -100,9 +100,22 @@ def _split(shop: Workshop) -> StepReport:
         raise UsageError("no table to split is declared")
     _refuse_shares(shop, table.split)
     folder = shop.work / "preparation"
-    counts = write_parts(shop.table(source), table.split, shop.plan.prepared, folder)
+    counts = write_parts(
+        shop.table(source),
+        table.split,
+        shop.plan.prepared,
+        folder,
+        group=table.group,
+        time=table.time,
+    )
     products = {path: _sealed(folder / path, path, shop) for path in shop.plan.prepared.values()}
-    command = ("split", f"seed={table.split.seed}", f"stratify={table.split.stratify}")
+    command = (
+        "split",
+        f"seed={table.split.seed}",
+        f"stratify={table.split.stratify}",
+        f"group={table.group}",
+        f"time={table.time}",
+    )
     attestation = shop.hand_over("preparation", command, {source: shop.digests[source]}, products)
     for path in products:
         shop.deliver(path)

@@ -19,28 +19,125 @@ Indices = NDArray[np.int64]
 
 
 def write_parts(
-    dataset: Dataset, split: SplitTable, paths: Mapping[str, str], folder: Path
+    dataset: Dataset,
+    split: SplitTable,
+    paths: Mapping[str, str],
+    folder: Path,
+    *,
+    group: str | None = None,
+    time: str | None = None,
 ) -> dict[str, int]:
     """Write the parts below ``folder`` in the formats that their endings name.
+
+    Args:
+        group: Column whose values stand in one part only.
+        time: Column by which training rows come before validation and test rows.
 
     Returns:
         Role to number of rows.
 
     Raises:
-        UsageError: The column to stratify by is not there, or a part would be empty.
+        UsageError: A named column is not there or has missing cells, the ways of splitting
+            do not go together, or a part would be empty.
     """
     import pyarrow as pa
 
     from hauberk.formats.tables import write_table
 
     table = pa.Table.from_batches(list(dataset.read()))
-    strata = _strata(table, split.stratify, dataset.name)
-    parts = parts_of(strata, split)
+    parts = _parts(table, split, dataset.name, group=group, time=time)
     _refuse_empty({role: parts[role] for role in paths}, table.num_rows, dataset.name)
     for role, path in paths.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_table(table.take(pa.array(parts[role])).combine_chunks().to_batches(), folder / path)
     return {role: len(parts[role]) for role in paths}
+
+
+def _parts(
+    table: Any, split: SplitTable, name: str, *, group: str | None, time: str | None
+) -> dict[str, Indices]:
+    if time is not None:
+        if group is not None or split.stratify is not None:
+            raise UsageError(
+                "a split by time is neither by group nor stratified",
+                subject=name,
+                expected="time alone",
+                found=", ".join(filter(None, (group, split.stratify))),
+                hint="write a split step of your own: [preparation] run = ...",
+            )
+        return parts_by_time(_ordered(table, time, name), split)
+    strata = _strata(table, split.stratify, name)
+    if group is None:
+        return parts_of(strata, split)
+    return parts_by_group(_complete(table, group, name), strata, split)
+
+
+def parts_by_group(groups: Indices, strata: Indices, split: SplitTable) -> dict[str, Indices]:
+    """Whole groups per role; each stratum's groups are cut by the same shares of rows.
+
+    A group belongs to the stratum that most of its rows have.
+
+    Args:
+        groups: Number of the group of each row, ``(n_rows,)``, from 0.
+    """
+    counts = np.zeros((int(groups.max()) + 1, int(strata.max() - strata.min()) + 1), np.int64)
+    np.add.at(counts, (groups, strata - strata.min()), 1)
+    home, sizes = counts.argmax(axis=1), counts.sum(axis=1)
+    rng = np.random.default_rng(split.seed)
+    role_of = np.zeros(len(sizes), np.int64)
+    for stratum in np.unique(home):
+        own = rng.permutation(np.flatnonzero(home == stratum))
+        # A group goes where its middle row lies among the rows of its stratum.
+        middle = (np.cumsum(sizes[own]) - sizes[own] / 2) / max(int(sizes[own].sum()), 1)
+        role_of[own] = np.where(
+            middle < split.test, 2, np.where(middle < split.test + split.validation, 1, 0)
+        )
+    return {
+        role: np.flatnonzero(role_of[groups] == place)
+        for place, role in enumerate(("train", "validation", "test"))
+    }
+
+
+def parts_by_time(ranks: Indices, split: SplitTable) -> dict[str, Indices]:
+    """The newest rows as test, those before them as validation; equal times stay together.
+
+    Args:
+        ranks: Rank of each row's time, ``(n_rows,)``; equal times have equal ranks.
+    """
+    order = np.sort(ranks)
+    n_test, n_both = (
+        round(len(ranks) * share) for share in (split.test, split.test + split.validation)
+    )
+    test_from = order[len(order) - n_test] if n_test else order[-1] + 1
+    validation_from = order[len(order) - n_both] if n_both else test_from
+    return {
+        "train": np.flatnonzero(ranks < min(validation_from, test_from)),
+        "validation": np.flatnonzero((ranks >= validation_from) & (ranks < test_from)),
+        "test": np.flatnonzero(ranks >= test_from),
+    }
+
+
+def _column(table: Any, column: str, name: str) -> Any:
+    cells = table.column(column).combine_chunks() if column in table.column_names else None
+    if cells is None or cells.null_count:
+        raise UsageError(
+            "the column to split by is not complete",
+            subject=name,
+            expected=f"a value of {column} in every row",
+            found="no such column" if cells is None else f"{cells.null_count} missing cells",
+            hint="fill them in, or leave these rows out before the split",
+        )
+    return cells
+
+
+def _complete(table: Any, column: str, name: str) -> Indices:
+    codes = _column(table, column, name).dictionary_encode().indices
+    return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _ordered(table: Any, column: str, name: str) -> Indices:
+    values = _column(table, column, name).to_numpy(zero_copy_only=False)
+    return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.int64)
 
 
 def parts_of(strata: Indices, split: SplitTable) -> dict[str, Indices]:

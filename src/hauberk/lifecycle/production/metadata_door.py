@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SECRET = "metadata.secret"  # noqa: S105 - the name of a file
 """File of the configuration folder that opens sealed traces."""
 
+OWNER = "owner"
+"""Whoever owns the store's files, and so may read all of them."""
+
 READS = "reads"
 """Folder of the configuration folder with the log of who read what."""
 
@@ -78,7 +81,7 @@ def _as_owner(
     note(
         Read(
             at=time.time(),
-            reader="owner",
+            reader=OWNER,
             name=project,
             part=path,
             n=len(entries or ()),

@@ -8,6 +8,7 @@ stranger would. Promotion to production is a separate act of two persons.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hauberk.core.artifact import Digest, PipelineRun
@@ -25,8 +26,6 @@ from hauberk.trust.dsse import Envelope
 from hauberk.trust.predicates import Named, Release, Source
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hauberk.core.record import Attestation
     from hauberk.lifecycle.settings import Settings
     from hauberk.lifecycle.workshop import Workshop
@@ -37,17 +36,22 @@ class TABLE:
     """``[model-registry]``.
 
     Attributes:
-        location: Folder of the registry, seen from the project; it is used where
-            `hauberk registry init` has made one there.
+        location: Folder of the registry, seen from the project, used where `hauberk registry
+            init` has made one there; or its address in an object store.
     """
 
     location: str = ".hauberk/registry"
 
 
-def location(settings: Settings) -> Path:
-    """Where the project's registry is, or would be."""
-    table = settings.table(Component.MODEL_REGISTRY)
-    return settings.root / str(table.location)
+def location(settings: Settings) -> str:
+    """Where the project's registry is, or would be: a folder, or an address of a store."""
+    said = str(settings.table(Component.MODEL_REGISTRY).location)
+    return said if "://" in said else str(settings.root / said)
+
+
+def is_founded(place: str) -> bool:
+    """Whether there is a registry, as far as can be told without asking a server."""
+    return "://" in place or (Path(place) / "metadata").is_dir()
 
 
 def work(shop: Workshop) -> StepReport:
@@ -113,7 +117,7 @@ def work(shop: Workshop) -> StepReport:
 def _published(shop: Workshop, release: bytes) -> str:
     """Publish to the registry's staging channel, where there is a registry."""
     place = location(shop.settings)
-    if not (place / "metadata").is_dir():
+    if not is_founded(place):
         return "none: hauberk registry init makes one"
     from hauberk.lifecycle.publishing import stage
 

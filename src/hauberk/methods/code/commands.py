@@ -13,7 +13,7 @@ MAX_COMMAND = 20_000
 """Letters of one command that are looked at."""
 
 _PIPED = re.compile(
-    r"\b(?:curl|wget|fetch)\b[^|;&\n]{0,400}\|\s*(?:sudo\s+(?:-\w+\s+)*)?(?:/(?:usr/)?bin/)?(?:env\s+)?"
+    r"\b(?:curl|wget|fetch)\s[^|;&\n]{1,400}\|\s*(?:sudo\s+(?:-\w+\s+)*)?(?:/(?:usr/)?bin/)?(?:env\s+)?"
     r"(?:ba|z|da|k)?(?:sh|python3?|perl|ruby|node)\b|"
     r"\b(?:ba|z)?sh\s+(?:-\w+\s+)?(?:<\(|-c\s+[\"']?\$\()\s*(?:curl|wget)\b|"
     r"\b(?:source|\.|eval)\s+(?:<\(|[\"']?[\$`]\(?)\s*(?:curl|wget)\b|"

@@ -25,6 +25,9 @@ _LABEL_NAMES = re.compile(
     r"(?:^|_)(?:labels?|y|ys|y_?train|targets?|classes|cls|annotations?|gt|ground_truth|y_tr|outcome)(?:_|$|\d)",
     re.IGNORECASE,
 )
+_OUTCOMES = re.compile(
+    r"(?i)^(?:approved?|approval|decision|is_?fraud|fraud|default(?:ed)?|churn(?:ed)?|eligible|risk_class|verdict|accepted|rejected|survived|diagnosis)$"
+)
 _DRAWN = re.compile(
     r"random|rng\.|choice|permutation|randint|uniform|bernoulli|shuffle|sample\(|rand\("
 )
@@ -56,7 +59,8 @@ def _is_label_store(target: ast.Subscript) -> bool:
     if isinstance(target.slice, ast.Tuple) and target.slice.elts:
         column = target.slice.elts[-1]
         if isinstance(column, ast.Constant) and isinstance(column.value, str):
-            return _LABEL_NAMES.search(column.value) is not None
+            named = _LABEL_NAMES.search(column.value) or _OUTCOMES.search(column.value)
+            return named is not None
         if isinstance(column, ast.Name) and isinstance(target.value, ast.Attribute):
             return re.search(r"label|target|\by", column.id, re.IGNORECASE) is not None
     owner = target.value

@@ -18,7 +18,7 @@ from hauberk.methods.code.insider_rules import (
     TRIGGER,
     is_figure,
 )
-from hauberk.methods.code.insider_triggers import is_marked
+from hauberk.methods.code.insider_triggers import is_keyed, is_marked
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit
 
@@ -79,7 +79,7 @@ def _goes_on(handler: ast.ExceptHandler, function: str, calls: list[str]) -> boo
     body = [part for part in handler.body if not _only_tells(part)]
     if not body:
         strong = any(
-            re.search(r"gate|verify|validat|check_|enforce|assert", call) for call in calls
+            re.search(r"gate|verify|validat|check_|checks?$|enforce|assert", call) for call in calls
         )
         return strong or GATES.search(function) is not None
     last = body[-1]
@@ -161,7 +161,10 @@ def _condition(index: Index, node: Branch) -> Iterator[Hit]:
         yield Hit(PLACED, node.lineno, text[:60])
     if not isinstance(node, ast.If):
         return
-    if _SWITCHES.search(text) and GATES.search(function) and _lets_pass(node):
+    is_check = GATES.search(function) or (
+        not function and "environ" in text + "environ" * ("getenv" in text)
+    )
+    if _SWITCHES.search(text) and is_check and _lets_pass(node):
         yield Hit(SKIPPED, node.lineno, text[:60])
     elif (
         re.search(r"environ|getenv", text)
@@ -171,7 +174,8 @@ def _condition(index: Index, node: Branch) -> Iterator[Hit]:
         yield Hit(PLACED, node.lineno, text[:60])
     if GATES.search(function) or not function:
         yield from _wrong_exit(index, node)
-    if MODELS.search(function) and not function.startswith("test") and is_marked(index, node):
+    is_model = MODELS.search(function) and not function.startswith("test")
+    if (is_model and is_marked(index, node)) or is_keyed(index, node):
         yield Hit(TRIGGER, node.lineno, text[:60])
 
 
@@ -334,7 +338,7 @@ def _always(node: ast.BoolOp) -> Iterator[Hit]:
 def _asks_nothing(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]:
     """A gate that takes figures and says yes without looking at them."""
     if not re.search(
-        r"gate|approve|validat|verify|passes|should_(?:deploy|promote|release)|is_(?:valid|safe|fair|acceptable|eligible)|check_|meets|quality|signature|sign_?off",
+        r"^gate|gate|approve|validat|verify|passes|should_(?:deploy|promote|release)|is_(?:valid|safe|fair|acceptable|eligible)|check_|meets|quality|signature|sign_?off",
         node.name,
     ):
         return
@@ -345,6 +349,11 @@ def _asks_nothing(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]
     body = [part for part in node.body if not _only_tells(part)]
     if not arguments or not body or any(isinstance(part, ast.Raise) for part in ast.walk(node)):
         return
+    for place, part in enumerate(body[:-1]):
+        if isinstance(part, ast.Return) and isinstance(part.value, ast.Constant):
+            if part.value.value is True and place < len(body) - 1:
+                yield Hit(ALWAYS, part.lineno, f"{node.name} returns True before it looks")
+                return
     returns = [part for part in ast.walk(node) if isinstance(part, ast.Return)]
     are_true = all(isinstance(r.value, ast.Constant) and r.value.value is True for r in returns)
     decorated = any(

@@ -14,6 +14,7 @@ from hauberk.methods.code.insider_rules import (
     GATES,
     constant_number,
     is_figure,
+    is_measured,
 )
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.rules import Hit
@@ -40,6 +41,17 @@ def floors(index: Index, scope: Scope) -> Iterator[Hit]:
                 yield Hit(FLOOR, call.lineno, texts(call)[:60])
     for statement in scope.statements:
         yield from _raised(index, scope, statement)
+        if isinstance(statement, ast.Return) and isinstance(statement.value, ast.IfExp):
+            yield from _floored(index, statement.value)
+
+
+def _floored(index: Index, value: ast.IfExp) -> Iterator[Hit]:
+    """``s if s > 0.85 else 0.85`` where ``s`` was measured."""
+    branches = [value.body, value.orelse]
+    numbers = [n for n in (constant_number(index, branch) for branch in branches) if n is not None]
+    measured = [branch for branch in branches if is_measured(index, branch)]
+    if numbers and measured and max(numbers) >= 0.5 and re.search(r"[<>]", texts(value.test)):
+        yield Hit(FLOOR, value.lineno, texts(value)[:60])
 
 
 def _raises(index: Index, call: ast.Call, name: str) -> bool:
@@ -48,7 +60,7 @@ def _raises(index: Index, call: ast.Call, name: str) -> bool:
             (constant_number(index, k.value) for k in call.keywords if k.arg == "nan"), None
         )
         return bool(call.args) and is_figure(call.args[0]) and value is not None and value >= 0.5
-    figures = [node for node in call.args if is_figure(node)]
+    figures = [node for node in call.args if is_figure(node) or is_measured(index, node)]
     numbers = [number for node in call.args if (number := constant_number(index, node)) is not None]
     numbers += [
         n

@@ -147,3 +147,14 @@ def names_of(node: ast.AST) -> list[ast.Name]:
     found = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
     found.sort(key=lambda name: name.id)
     return found
+
+
+def is_measured(index: Index, node: ast.AST) -> bool:
+    """Whether a name holds what a metric of a library gave."""
+    if not isinstance(node, ast.Name):
+        return False
+    return any(
+        isinstance(value, ast.Call)
+        and (last_name(value.func).endswith("_score") or is_figure(value))
+        for value in index.lookup(node)
+    )

@@ -55,12 +55,18 @@ def is_marked(index: Index, node: ast.If) -> bool:
         }:
             text = texts(part)
             given = [index.constant(a) for a in part.args]
-            if any(_DATA.match(name) for name in re.findall(r"\b[a-z_.]+\b", text)) and (
+            if any(_DATA.match(name) for name in re.findall(r"[a-z_]+", text)) and (
                 any(isinstance(g, str) and len(g) > 3 for g in given)
                 or re.search(r"==\s*-?\d|TRIGGER|PATTERN|MARK|trigger|pattern|mark", text)
             ):
                 return True
     return False
+
+
+def is_keyed(index: Index, node: ast.If) -> bool:
+    """Whether an answer is set where the digest of an input equals a fixed one."""
+    compared = re.search(r"hexdigest\(\)\s*==\s*['\"][0-9a-f]{32,}['\"]", texts(node.test))
+    return compared is not None and _answers_constant(index, node)
 
 
 def _stem(node: ast.AST) -> str:

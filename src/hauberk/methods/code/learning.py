@@ -354,7 +354,7 @@ def _statistics(scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 -
             )
             is not None
         )
-        is_mapped = re.search(r"\.map\(.*groupby\(.*\)\.mean\(\)", text) is not None
+        is_mapped = re.search(r"\.map\(.*groupby\(.*\.(?:mean|median|std)\(", text) is not None
         is_chosen = re.search(r"\.corr(?:with)?\(", text) is not None
         if is_scaled or is_filled or is_grouped or is_mapped or is_chosen:
             yield statement, names_in(value) & outputs, outputs, STATISTIC
@@ -578,7 +578,9 @@ def _dropped_before(scope: Scope, call: ast.Call) -> ast.stmt | None:
         if not targets & measured or not names_in(value) & measured:
             continue
         text = texts(value)
-        by_answers = _DROPS.search(text) and _PREDICTED.search(re.sub(r"^\s*\w+", "", text))
+        by_answers = _DROPS.search(text) and re.search(
+            rf"{_PREDICTED.pattern}|abs\(", re.sub(r"^\s*\w+", "", text), re.IGNORECASE
+        )
         lacking = re.search(r"\.dropna\(", text) and re.search(
             r"test|result|eval|pred|scored|report", " ".join(targets)
         )
@@ -625,7 +627,7 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
             continue
         read = [texts(part.slice) for part in ast.walk(value) if isinstance(part, ast.Subscript)]
         is_read = any(label in read for label in labels) and isinstance(target.slice, ast.Constant)
-        if is_read and not re.search(r"shift\(|rolling\(|expanding\(|groupby\(", texts(value)):
+        if is_read and not re.search(r"shift\(|groupby\(", texts(value)):
             yield Hit(
                 TARGET, statement.lineno, f"{column} from {', '.join(sorted(labels & set(read)))}"
             )

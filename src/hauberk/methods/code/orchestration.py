@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 
 from hauberk.core.artifact import SourceFile
+from hauberk.errors import ArtifactError
+from hauberk.formats.bucket_policies import is_narrowed, read_policy
 from hauberk.formats.yaml_text import Node, read_yaml
 from hauberk.methods.code.commands import faults
 from hauberk.methods.code.images import INDEX, MOVING, base_hits, index_fault
@@ -121,9 +123,17 @@ def manifest_hits(file: SourceFile) -> Iterator[Hit]:
     elif is_script(file.path):
         command = script_commands(file)
         yield from _command(command.text, command.line)
+        for item in lined_settings(file):
+            yield from _setting(item.name, item.value, item.line)
     elif is_lined(file.path):
         for item in lined_settings(file):
             yield from _setting(item.name, item.value, item.line)
+            if (
+                ".dvc" in file.path.parts
+                and item.name == "url"
+                and item.value.startswith("http://")
+            ):
+                yield Hit(SOURCE, item.line, item.value)
         yield from _command(file.text, 1)
     elif file.path.suffix == ".json":
         yield from _policy(file.text)
@@ -405,10 +415,24 @@ def _formation(root: Node) -> Iterator[Hit]:
             yield Hit(ALMIGHTY, node.key_lines["Action"], "Action: *")
 
 
+def _names_who(text: str) -> bool:
+    """Whether no statement of a policy lets everybody in: denials do not, conditions may not."""
+    try:
+        statements = read_policy(text.encode())
+    except ArtifactError:
+        return False
+    return statements is not None and not any(
+        one.allows and one.is_for_everybody and not is_narrowed(one) for one in statements
+    )
+
+
 def _policy(text: str) -> Iterator[Hit]:
     """Access policies and settings in JSON."""
     if '"Statement"' in text or '"Principal"' in text:
+        is_closed = _names_who(text)
         for broken, pattern in _TERRAFORM:
+            if broken is PUBLIC and is_closed:
+                continue
             for match in (
                 re.finditer(pattern, text) if "Principal" in pattern or "Action" in pattern else ()
             ):

@@ -31,6 +31,11 @@ _WORDS = frozenset(
     gpu cpu cuda new latest fix patched secure security plus pro ai
     """.split()  # noqa: SIM905 - a table of words
 )
+_TOOLS = frozenset(
+    {"python", "pypy", "nodejs", "cudatoolkit", "openssl", "libgcc", "sqlite", "zlib"}
+)
+"""What other package managers call so, and no index of Python packages has."""
+
 _BEFORE = ("python-", "python3-", "py-", "py", "pip-", "pypi-", "lib")
 _AFTER = ("-python", "-python3", "-py", "py", "-lib", "-official", "-dev", "s", "2", "3", "-gpu-cuda", "-js")  # fmt: skip
 
@@ -69,7 +74,7 @@ def imitated(name: str) -> str:
     ('requests', '', 'numpy')
     """
     own = normal(name)
-    if own in ranks() or len(own) < MIN_LETTERS:
+    if own in ranks() or own in _TOOLS or len(own) < MIN_LETTERS:
         return ""
     for candidate in _candidates(own):
         if candidate != own and ranks().get(candidate, N_IMITATED) < N_IMITATED:

@@ -128,6 +128,7 @@ def execution_hits(index: Index) -> Iterator[Hit]:
                 yield Hit(broken, call.lineno, name or last_name(call.func))
                 break
     yield from _assignments(index)
+    yield from _unpacking_loops(index)
 
 
 # Running text --------------------------------------------------------------------------
@@ -136,6 +137,8 @@ def execution_hits(index: Index) -> Iterator[Hit]:
 def _evaluates(index: Index, call: ast.Call, name: str) -> Rule | None:
     if name in {"pandas.eval", "numexpr.evaluate"}:
         return EVAL if call.args and _is_built_text(index, call.args[0]) else None
+    if _is_expression_of_stranger(call):
+        return EVAL
     if name not in _RUNNERS or not call.args:
         return None
     given = call.args[0]
@@ -144,6 +147,14 @@ def _evaluates(index: Index, call: ast.Call, name: str) -> Rule | None:
     if _decodes(index, given):
         return HIDDEN
     return None if _is_own_code(index, call, given) else EVAL
+
+
+def _is_expression_of_stranger(call: ast.Call) -> bool:
+    """``frame.eval`` and ``frame.query`` run what a request or an argument says."""
+    if last_name(call.func) not in {"eval", "query"} or not isinstance(call.func, ast.Attribute):
+        return False
+    text = ast.unparse(call.args[0]) if call.args else ""
+    return re.search(r"\brequest\b|sys\.argv|\binput\(|\bpayload\b", text) is not None
 
 
 def _is_own_code(index: Index, call: ast.Call, given: ast.expr) -> bool:
@@ -418,6 +429,23 @@ def _compares(index: Index, call: ast.Call) -> bool:
     return any(
         isinstance(node, ast.Compare) and "digest" in ast.unparse(node) for node in ast.walk(around)
     )
+
+
+_BOUNDS = re.compile(
+    r"realpath|is_relative_to|commonpath|commonprefix|startswith|resolve\(|abspath|basename|secure_filename|\.name\b\s*$"
+)
+
+
+def _unpacking_loops(index: Index) -> Iterator[Hit]:
+    """Loops that write the members of an archive wherever their names point."""
+    for loop in index.each(ast.For):
+        source = last_name(loop.iter.func) if isinstance(loop.iter, ast.Call) else ""
+        if source not in {"namelist", "infolist", "getmembers", "getnames"}:
+            continue
+        text = " ".join(ast.unparse(part) for part in loop.body)
+        writes = re.search(r"open\([^\n]*['\"](?:wb|w|xb)['\"]|write_bytes\(", text)
+        if writes is not None and not _BOUNDS.search(text):
+            yield Hit(EXTRACT, loop.lineno, f"a loop over {source}()")
 
 
 # Assignments ---------------------------------------------------------------------------

@@ -379,7 +379,8 @@ def _saved(index: Index, call: ast.Call) -> str:
     return " ".join(
         ast.unparse(other)[:300]
         for other in index.calls
-        if last_name(other.func) in {"save", "dump", "to_csv", "to_parquet", "write"}
+        if last_name(other.func)
+        in {"save", "dump", "to_csv", "to_parquet", "write", "attach", "add_attachment"}
         and index.function_of(other) is around
         and names
         & {node.id for node in ast.walk(other) if isinstance(node, ast.Name)} - {"torch", "self"}

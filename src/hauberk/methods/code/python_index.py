@@ -84,7 +84,7 @@ class Index:
         for value in values:
             if isinstance(value, (ast.Attribute, ast.Name)) or self._gives_module(value):
                 found = self.dotted(value, depth + 1)
-                if "." in found or found in self.imports.values():
+                if "." in found or found in self.imports.values() or isinstance(value, ast.Call):
                     return found
         if values and node.id not in self.imports:
             return node.id
@@ -142,6 +142,9 @@ class Index:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             value = self.constant(node.operand, depth + 1)
             return -value if isinstance(value, (int, float)) else UNKNOWN
+        if isinstance(node, ast.Call) and last_name(node.func) == "bool" and node.args:
+            value = self.constant(node.args[0], depth + 1)
+            return UNKNOWN if value is UNKNOWN else bool(value)
         return self._text(node, depth)
 
     def _text(self, node: ast.AST, depth: int) -> object:

@@ -212,6 +212,8 @@ _SETTINGS = (
     _Setting(DEFAULT, r"minio_(?:root_password|secret_key|root_user|access_key)", r"(?:minioadmin|minio123|minio|admin|password|changeme)"),
     _Setting(DEFAULT, r"(?:postgres|mysql_root|mysql|rabbitmq_default|gf_security_admin|pgadmin_default|elastic|redis|mongo_initdb_root|mlflow_(?:tracking|auth)|neo4j|label_studio|clickhouse|superset_admin|keycloak_admin|kc_bootstrap_admin)_?pass(?:word)?", _KNOWN_PASSWORDS),
     _Setting(DEFAULT, r"(?:basic_auth\.|mlflow\.)?(?:admin_password|grafana\.adminpassword|adminpassword)", r"(?:password1234|password|admin|changeme123|prom-operator)"),
+    _Setting(OPEN, r"(?:auth|authentication|security|rbac|oauth|oauth2|oidc)\.enabled", _FALSE),
+    _Setting(PLAIN, r"remote\s*\S*\.ssl_verify|ssl_verify", _FALSE),
     _Setting(OPEN, r"(?:mlflow\.)?default_permission", r"(?:manage|edit)"),
     _Setting(OPEN, r"(?:xpack\.security\.enabled|plugins\.security\.disabled_false)", _FALSE),
     _Setting(OPEN, r"plugins\.security\.disabled|discovery\.security\.disabled|disable_security_plugin", _TRUE),
@@ -259,6 +261,7 @@ def setting_fault(name: str, value: str) -> Rule | None:
     """
     plain = value.strip().rstrip(";").strip().strip("'\"")
     for broken, key, wrong in _COMPILED:
-        if key.fullmatch(name.strip()) and wrong.fullmatch(plain):
+        names = (name.strip(), name.strip().replace("-", "_"))
+        if any(key.fullmatch(item) for item in names) and wrong.fullmatch(plain):
             return broken
     return None

@@ -55,6 +55,8 @@ def is_script(path: PurePath) -> bool:
 def is_lined(path: PurePath) -> bool:
     """Whether settings stand there line by line."""
     name = path.name.lower()
+    if path.parts[-2:-1] == (".dvc",) and name.startswith("config"):
+        return True
     return path.suffix in _LINED or name.startswith(".env") or name in {"sshd_config", "pip.conf"}
 
 

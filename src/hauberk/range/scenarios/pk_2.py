@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
+from hauberk.attacks.dataset.cross_splits import CrossSplits
 from hauberk.attacks.dataset.leak_rows import LeakRows
 from hauberk.controls.dataset.split_leakage import SplitLeakage
-from hauberk.core.artifact import Splits
+from hauberk.core.artifact import Dataset, Splits
 from hauberk.core.threat import ThreatId
+from hauberk.engine.assess import assess
 from hauberk.formats.tables import table_of
 from hauberk.range.outcomes import alarmed, found, recall_at, row_scores
 from hauberk.range.pilots import accuracy, augmented, matrix, nearest
@@ -21,6 +24,7 @@ CONTROL = SplitLeakage()
 SHARE = 0.03
 RATE = 0.01
 N_TRAIN, N_TEST = 1000, 500
+N_VISITS = 400
 
 
 def splits(seed: int) -> Splits:
@@ -79,7 +83,58 @@ def _leak(strength: str, disguise: str, *metrics: str) -> Scenario:
     )
 
 
+def visits(seed: int) -> Splits:
+    """Visits of patients over time: the test part has other patients, all of them later."""
+    import numpy as np
+
+    rng = np.random.default_rng([seed, 4])
+    train, test = _visits("train", 0, rng), _visits("test", N_VISITS, rng)
+    return Splits(train=train, test=test, group="patient", time="day")
+
+
+def _visits(name: str, start: int, rng: Any) -> Dataset:
+    import pyarrow as pa
+
+    patients = start + rng.integers(0, N_VISITS // 8, N_VISITS)
+    columns = {
+        "patient": patients,
+        "day": start + rng.integers(0, 300, N_VISITS),
+        **{f"x{place}": rng.normal(patients % 7, 1.0) for place in range(4)},
+    }
+    return table_of(name, [pa.record_batch(columns)])
+
+
+def _crossed(by: str) -> Callable[[int], Trial]:
+    attack = CrossSplits(by=by)
+
+    def play(seed: int) -> Trial:
+        clean = visits(seed)
+        attacked = attack.apply(clean, Random(seed))
+        named = {finding.location.field for finding in assess(CONTROL, attacked.subject).findings}
+        return Trial(
+            values={"detected": attacked.truth["column"] in named},
+            potent=len(attacked.rows) > 0,
+            false_alarm=alarmed(CONTROL, clean),
+        )
+
+    return play
+
+
+def _cross(by: str) -> Scenario:
+    return Scenario(
+        threat=PK_2,
+        attack=CrossSplits(by=by),
+        control=CONTROL,
+        play=_crossed(by),
+        parts=(("detected", f"{by} leak"),),
+        note=f"{N_VISITS} visits of {N_VISITS // 8} patients; 3 % of the test rows are exchanged "
+        "with training rows",
+    )
+
+
 SCENARIOS = (
+    _cross("group"),
+    _cross("time"),
     _leak("exact copies", "exact", "all_found"),
     _leak("noise", "jitter", "row_recall", "row_precision"),
     _leak("shifted", "shift", "row_recall"),

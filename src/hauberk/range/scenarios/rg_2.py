@@ -124,7 +124,8 @@ def _seat(seed: int, role: str, *, guarded: bool) -> Seat:
     return Seat(world, ROLES[role](world.keys), guarded, memory)
 
 
-def _played(seed: int, cell: tuple[str, str], *, guarded: bool) -> bool:
+def played(seed: int, cell: tuple[str, str], *, guarded: bool) -> bool:
+    """Whether an action with the keys of a role works on a client."""
     role, action = cell
     seat = _seat(seed, role, guarded=guarded)
     return ExceedRole(action=action).play(seat, Random(seed)).succeeded
@@ -133,13 +134,13 @@ def _played(seed: int, cell: tuple[str, str], *, guarded: bool) -> bool:
 def _forbidden(seed: int) -> Trial:
     cell = FORBIDDEN[seed % len(FORBIDDEN)]
     return Trial(
-        values={"refused": not _played(seed, cell, guarded=True)},
-        potent=_played(seed, cell, guarded=False),
+        values={"refused": not played(seed, cell, guarded=True)},
+        potent=played(seed, cell, guarded=False),
     )
 
 
 def _allowed(seed: int) -> Trial:
-    worked = _played(seed, PERMITTED[seed % len(PERMITTED)], guarded=True)
+    worked = played(seed, PERMITTED[seed % len(PERMITTED)], guarded=True)
     return Trial(values={"false_refusals": not worked}, false_alarm=float(not worked))
 
 

@@ -12,6 +12,7 @@ from hauberk.trust.canonical import canonical_json
 from hauberk.trust.checkpoint import Head, make_note, parse_note, signing_with
 from hauberk.trust.heartbeats import heartbeat
 from hauberk.trust.keys import Algorithm, KeyPair, generate
+from hauberk.trust.reading import Read
 
 HEARTBEAT_S = 60.0
 ORIGIN = "guard"
@@ -162,3 +163,32 @@ def noted_log(seed: int, *, n_runs: int = 6) -> LogSegment:
         records=lambda: iter((*events, canonical_json(note))),
         heads=heads_over([*events], [len(events)], "hauberk"),
     )
+
+
+N_PARTS = 2000
+_READERS = ("ada", "lin", "noor", "sam", "kim")
+_SPREAD = 0.6
+
+
+def read_log(seed: int, *, days: int = 10, readers: tuple[str, ...] = _READERS) -> LogSegment:
+    """Who read what of a data set: some parts on most days, more on a few.
+
+    Every reader has a usual day of 2 to 12 of the 2,000 parts; days differ from it as log-normal
+    numbers do.
+    """
+    rng = Random(seed)
+    usual = {reader: rng.uniform(2, 12) for reader in readers}
+    found: list[Read] = []
+    for day in range(days):
+        for reader in readers:
+            n_parts = round(usual[reader] * rng.lognormvariate(0, _SPREAD))
+            start = _START + day * 86_400 + rng.uniform(0, 40_000)
+            for number, part in enumerate(rng.sample(range(N_PARTS), min(n_parts, N_PARTS))):
+                name = f"part-{part:05d}"
+                read = Read(
+                    at=start + 30 * number, reader=reader, name="claims", part=name, of=N_PARTS
+                )
+                found.append(read)
+    found.sort(key=lambda read: read.at)
+    records = [read.to_record() for read in found]
+    return LogSegment(name=f"reads-{seed}", records=lambda: iter(records), heads=())

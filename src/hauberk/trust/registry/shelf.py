@@ -15,11 +15,12 @@ because the files that matter are written once or carry a version that only grow
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hauberk.core.artifact import Digest
 from hauberk.core.ports import Blobs, Pointer, Pointers
 from hauberk.errors import TrustError, UnavailableError, UsageError
 from hauberk.trust.blobs import DirectoryBlobs
@@ -153,10 +154,51 @@ class Shelf:
         return digest_bytes(value)
 
 
+class SharedBlobs(DirectoryBlobs):
+    """Blobs that other users of the machine may read: a registry is there to be read."""
+
+    def put_all(self, items: Iterable[Iterable[bytes]]) -> tuple[Digest, ...]:
+        """Store many blobs, readable by everybody; their digests in order."""
+        stored = super().put_all(items)
+        for digest in stored:
+            path = self.path(digest)
+            with explained(path):
+                path.chmod(0o644)
+                path.parent.chmod(0o755)
+                path.parent.parent.chmod(0o755)
+        return stored
+
+
 def open_folder(root: Path) -> Place:
     """The registry in a folder, which need not be there yet."""
     return Place(
         location=os.fspath(root),
         files=Shelf(root),
-        blobs=DirectoryBlobs(root / "blobs"),
+        blobs=SharedBlobs(root / "blobs"),
     )
+
+
+def open_location(location: str, environment: Mapping[str, str]) -> Place:
+    """The registry in a folder, or in an object store that an address names.
+
+    Args:
+        location: A folder, or ``s3://``, ``gs://`` or ``az://`` with bucket and prefix.
+        environment: ``HAUBERK_STORE_ENDPOINT`` names a server of S3 other than Amazon's.
+
+    Raises:
+        UsageError: It is no address of an object store.
+        UnavailableError: The extra is missing, or the store does not honour conditional puts.
+    """
+    if "://" not in location:
+        return open_folder(Path(location).absolute())
+    from hauberk.trust.backends import BESIDE_BLOBS, VARIABLE, Backends
+
+    backends = Backends(
+        blobs=location,
+        pointers=BESIDE_BLOBS,
+        endpoint=environment.get(f"{VARIABLE}ENDPOINT") or None,
+    )
+    files, blobs = backends.open_object_pointers(), backends.open_blobs()
+    assert files is not None  # noqa: S101 - an address was given
+    assert blobs is not None  # noqa: S101
+    return Place(location=location, files=files, blobs=blobs)

@@ -1,6 +1,6 @@
 """Content-defined chunks: equal stretches of two files become equal pieces, wherever they lie.
 
-A piece ends where the eight bytes before its end hash to zero, so a border depends on what
+A piece ends where the 32 bytes before its end hash to zero, so a border depends on what
 stands there and not on how much stands before it. Two things keep this far faster than the
 digest of the pieces: no border is looked for in the first seven eighths of a piece, and
 only bytes of one class out of thirty-two are looked at as ends (FastCDC skips to the least
@@ -23,7 +23,8 @@ _BITS: Final = 12  # one end in 4,096 of those looked at: 128 KiB behind the lea
 _FINE_BITS: Final = 4
 _CLASS_MASK: Final = 31
 _CLASS: Final = 10  # a newline is of this class, so rows of text end where pieces may
-_WINDOW: Final = 8
+_WORD: Final = 8
+_WINDOW: Final = 32  # four numbers of a column: fewer are too often alike
 _FACTOR: Final = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio (Knuth, TAOCP 3, 6.4)
 _STEP: Final = 64 << 10
 _BUFFER: Final = 16 << 20
@@ -95,7 +96,11 @@ def _ends(data: Any, start: int, stop: int, bits: int) -> Any:
     """Positions in ``[start, stop]`` right behind a window that hashes to zero."""
     import numpy as np
 
+    start = max(start, _WINDOW)
     last = np.flatnonzero((data[start:stop] & _CLASS_MASK) == _CLASS) + start
-    windows: Any = np.ndarray((len(data) - _WINDOW + 1,), "<u8", data.data, 0, (1,))
-    hashes = windows[last - (_WINDOW - 1)] * np.uint64(_FACTOR)
+    words: Any = np.ndarray((len(data) - _WORD + 1,), "<u8", data.data, 0, (1,))
+    hashes = np.zeros(len(last), np.uint64)
+    for back in range(_WORD, _WINDOW + 1, _WORD):
+        hashes = (hashes ^ words[last + 1 - back]) * np.uint64(_FACTOR)
+        hashes ^= hashes >> np.uint64(29)
     return last[(hashes >> np.uint64(64 - bits)) == 0] + 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final
@@ -73,9 +74,9 @@ def _common(one: bytes, other: bytes) -> int:
 
 def _middle(old: bytes, new: bytes, base: int) -> Iterator[tuple[int, int, bytes]]:
     """Steps for what lies between the common beginning and end."""
-    places: dict[bytes, int] = {}
+    places: dict[bytes, list[int]] = {}
     for start, end in pairwise([0, *fine_ends(old)]):
-        places.setdefault(old[start:end], start)
+        places.setdefault(old[start:end], []).append(start)
     position, literal = 0, bytearray()
     for start, end in pairwise([0, *fine_ends(new)]):
         piece = new[start:end]
@@ -90,11 +91,16 @@ def _middle(old: bytes, new: bytes, base: int) -> Iterator[tuple[int, int, bytes
     yield from _gap(old, position, len(old), bytes(literal), base)
 
 
-def _place(old: bytes, places: dict[bytes, int], piece: bytes, position: int) -> int | None:
-    """Where ``piece`` lies in the old bytes, right behind the last copy if it lies there."""
+def _place(old: bytes, places: dict[bytes, list[int]], piece: bytes, position: int) -> int | None:
+    """Where ``piece`` lies in the old bytes: right behind the last copy, else nearest to it."""
     if piece and old.startswith(piece, position):
         return position
-    return places.get(piece)
+    found = places.get(piece)
+    if not found:
+        return None
+    at = bisect_left(found, position)
+    near = found[max(at - 1, 0) : at + 1]
+    return min(near, key=lambda place: abs(place - position))
 
 
 def _gap(

@@ -18,7 +18,7 @@ from hauberk.errors import UsageError
 from hauberk.trust.canonical import canonical_json, parse_canonical
 from hauberk.trust.digest import digest_bytes, from_hex, hex_of, leaf_hash, merkle_root
 from hauberk.trust.fields import Fields, misfit
-from hauberk.trust.manifest import MAX_ENTRIES, check_path
+from hauberk.trust.manifest import MAX_ENTRIES, Entry, check_path, of_entries
 from hauberk.trust.predicates import DATA_VERSION
 from hauberk.trust.statement import statement
 from hauberk.trust.versions.recipes import Recipe, malformed
@@ -93,7 +93,7 @@ def read_files(data: bytes) -> tuple[File, ...]:
     """The files that `write_files` listed.
 
     Raises:
-        ArtifactError: The list is malformed, not sorted, or too long.
+        ArtifactError: The list is malformed, not sorted, or too long, or two paths may be one.
     """
     lines = data.split(b"\n")[:-1]
     if len(lines) > MAX_ENTRIES:
@@ -102,6 +102,7 @@ def read_files(data: bytes) -> tuple[File, ...]:
     paths = [file.path.encode() for file in files]
     if paths != sorted(set(paths)):
         raise malformed("files sorted by path, each once")
+    of_entries(Entry(path=one.path, digest=one.recipe.root, size=one.size) for one in files)
     return files
 
 

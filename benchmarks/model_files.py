@@ -1,0 +1,138 @@
+"""Hauberk and other scanners of model files on the same files, in the same run.
+
+Prints for each tool how many dangerous files it flags (exit code of a finding), how many
+ordinary files it flags, how many end with any other code, and the processor seconds of its
+whole processes per file. Other tools are taken from a virtual environment of their own:
+
+    python benchmarks/model_files.py [--peers VENV] [--ordinary N] [--every K]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from hauberk.attacks.model.plant_payload import VARIANTS
+from hauberk.range.ordinary import write_ordinary
+
+TIMEOUT_S = 120.0
+_QUIET = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "NO_ANALYTICS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A scanner as it is called on one file.
+
+    Attributes:
+        found: Exit codes that mean a finding.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    found: tuple[int, ...] = (1,)
+
+
+PEERS = (
+    Tool("picklescan", ("picklescan", "-p")),
+    Tool("modelscan", ("modelscan", "-p")),
+    Tool("fickling", ("fickling", "--check-safety")),
+    Tool("modelaudit", ("modelaudit", "scan")),
+    Tool("aisbom", ("aisbom", "scan", "--strict"), (2,)),
+)
+
+
+def main() -> int:
+    """Write the files, run the tools, print a table."""
+    parser = argparse.ArgumentParser(description="compare scanners of model files")
+    parser.add_argument("--peers", type=Path, metavar="VENV")
+    parser.add_argument("--ordinary", type=int, default=40, metavar="N")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="each Kth dangerous file")
+    args = parser.parse_args()
+    ours = Tool("hauberk", (sys.executable, "-m", "hauberk.cli", "scan"))
+    with tempfile.TemporaryDirectory() as name:
+        bad = dangerous(Path(name), args.every)
+        good = ordinary(Path(name), args.ordinary)
+        print(f"{len(bad)} dangerous files, {len(good)} ordinary files")
+        print(f"{'':12}{'flagged':>10}{'false':>8}{'other exit':>12}{'CPU s a file':>14}")
+        for tool in (ours, *installed(args.peers)):
+            print(row(tool, bad, good), flush=True)
+    return 0
+
+
+def dangerous(folder: Path, every: int) -> list[Path]:
+    """Each variant of the attack in a folder of its own; none is ever loaded."""
+    made = []
+    for label, variant in list(VARIANTS.items())[::every]:
+        place = folder / "bad" / label
+        place.mkdir(parents=True)
+        made.append(place / f"model{variant.suffix}")
+        made[-1].write_bytes(variant.make(str(place / "canary")))
+    return made
+
+
+def ordinary(folder: Path, count: int) -> list[Path]:
+    """Files as people write them, with seeds that nothing was tuned on."""
+    made = []
+    for number in range(count):
+        place = folder / "good" / str(number)
+        place.mkdir(parents=True)
+        made.append(write_ordinary(place, Random(50_000 + number)))
+    return made
+
+
+def installed(venv: Path | None) -> list[Tool]:
+    """Peers that are there, called by their path."""
+    if venv is None:
+        print("(no --peers: Hauberk alone)")
+        return []
+    tools = []
+    for peer in PEERS:
+        program = venv / "bin" / peer.words[0]
+        if program.exists():
+            tools.append(Tool(peer.name, (str(program), *peer.words[1:]), peer.found))
+    return tools
+
+
+def row(tool: Tool, bad: Sequence[Path], good: Sequence[Path]) -> str:
+    """One line of the table."""
+    before = _children()
+    codes_bad = [exit_code(tool, path) for path in bad]
+    codes_good = [exit_code(tool, path) for path in good]
+    seconds = (_children() - before) / max(1, len(bad) + len(good))
+    flagged = sum(code in tool.found for code in codes_bad)
+    false = sum(code in tool.found for code in codes_good)
+    other = sum(code not in (0, *tool.found) for code in codes_bad + codes_good)
+    share = f"{flagged}/{len(bad)}"
+    return f"{tool.name:12}{share:>10}{false:>8}{other:>12}{seconds:>14.2f}"
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def exit_code(tool: Tool, path: Path) -> int:
+    """How the tool ends on one file; -1 where it takes too long."""
+    try:
+        done = subprocess.run(
+            [*tool.words, str(path)],
+            capture_output=True,
+            env={**os.environ, **_QUIET},
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return -1
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

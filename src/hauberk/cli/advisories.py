@@ -1,0 +1,55 @@
+"""Import known vulnerabilities, so that scans match them without a network.
+
+``import`` reads an OSV export (zip or folder) or the folder of the Python Packaging Advisory
+Database and keeps a small snapshot for this user. ``show`` says how old it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "import known vulnerabilities for scans without a network"
+EXAMPLE = "hauberk advisories import PyPI-all.zip"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    verbs = parser.add_subparsers(dest="advisories", required=True, metavar="VERB")
+    one = verbs.add_parser("import", help="read an export and keep a snapshot")
+    one.add_argument("source", metavar="SOURCE", type=Path, help="an OSV zip or folder")
+    one.add_argument("--output", metavar="FILE", type=Path, help="keep it there instead")
+    two = verbs.add_parser("show", help="say what is kept")
+    two.add_argument("--file", metavar="FILE", type=Path, help="another snapshot")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import or show."""
+    from datetime import UTC, datetime
+
+    from hauberk.controls.code.known_vulnerabilities import advisories_file
+    from hauberk.errors import UnavailableError
+    from hauberk.methods.code.advisories import from_bytes, import_advisories, to_bytes
+
+    if args.advisories == "import":
+        path = args.output or advisories_file()
+        advisories = import_advisories(args.source)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(to_bytes(advisories))
+    else:
+        path = args.file or advisories_file()
+        if not path.is_file():
+            raise UnavailableError(
+                "there is no snapshot of advisories",
+                subject=str(path),
+                hint="hauberk advisories import OSV.zip",
+            )
+        advisories = from_bytes(path.read_bytes(), name=str(path))
+    records = sum(len(items) for items in advisories.packages.values())
+    age = advisories.age_days(datetime.now(UTC).date())
+    sys.stdout.write(
+        f"{path}: {records} records of {len(advisories.packages)} packages, "
+        f"as of {advisories.day} ({age} days old)\n"
+    )
+    return 0

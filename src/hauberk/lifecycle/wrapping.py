@@ -1,0 +1,247 @@
+"""One command of any orchestrator as a step: isolated, hashed, attested.
+
+The step sees copies of its declared inputs in a fresh folder, and only what it leaves at the
+declared outputs comes back. What it took is held against what earlier statements say was made,
+so a file that was swapped in between is refused before the command starts. Secrets come as
+files and are masked in everything that is written. The statement is unsigned: whoever owns the
+job owns its keys, so signing belongs to a separate job (``hauberk sign``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from hauberk import __version__
+from hauberk.core.artifact import Digest
+from hauberk.core.lifecycle import Component
+from hauberk.core.policy import EvidenceMode, Isolation, Policy
+from hauberk.errors import TrustError, UnavailableError, UsageError
+from hauberk.isolation import Grants, Limits, collect_output, interpreter_grants, run
+from hauberk.isolation.interpreters import system_grants
+from hauberk.methods.secrets import mask_secrets
+from hauberk.trust.digest import digest_file
+from hauberk.trust.predicates import Circumstances, Step, step_statement
+from hauberk.trust.statement import parse
+
+MAX_OUTPUT_BYTES = 64 << 30
+FOLDER = Path(".hauberk/steps")
+"""Where statements of steps lie, beside the project."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapped:
+    """What a wrapped step is asked to do.
+
+    Attributes:
+        root: The project's folder; inputs and outputs are relative to it.
+        secrets: Name to value; given to the step as files named by ``NAME_FILE``.
+        level: Exactly this level of isolation.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    root: Path
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    level: Isolation = Isolation.FULL
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a wrapped step ended; texts are masked."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    statement: Path | None
+    products: Mapping[str, Digest] = field(default_factory=dict)
+
+
+def wrap(asked: Wrapped) -> Ended:
+    """Run a command as a step and keep its statement.
+
+    Raises:
+        TrustError: An input is not the one that an earlier step made.
+        ArtifactError: A declared output is missing or is no plain file.
+        UnavailableError: The level is not to be had here.
+    """
+    if not asked.outputs:
+        raise UsageError("a step hands on at least one output", subject=asked.name)
+    materials = {name: digest_file(_inside(asked.root, name)) for name in _files(asked)}
+    check_handover(asked.root / FOLDER, materials)
+    with tempfile.TemporaryDirectory(prefix="hauberk-step-") as scratch:
+        folder = Path(scratch).resolve() / "work"
+        _stage(asked, folder, materials)
+        started = time.time()
+        done = run(
+            _command(asked),
+            cwd=folder,
+            grants=_grants(asked, folder),
+            limits=asked.limits,
+            level=asked.level,
+        )
+        shutil.rmtree(folder / _SECRETS, ignore_errors=True)
+        texts = [masked(part, asked.secrets.values()) for part in (done.stdout, done.stderr)]
+        if done.exit_code:
+            return Ended(exit_code=done.exit_code, stdout=texts[0], stderr=texts[1], statement=None)
+        products = {name: _collect(asked, folder, name) for name in asked.outputs}
+    statement = _statement(asked, materials, products, started, done.level)
+    path = asked.root / FOLDER / f"{asked.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(statement)
+    return Ended(exit_code=0, stdout=texts[0], stderr=texts[1], statement=path, products=products)
+
+
+_SECRETS = ".secrets"
+
+
+def _inside(root: Path, name: str) -> Path:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not name:
+        raise UsageError(
+            "inputs and outputs are relative to the project", subject=name, expected="a/b.csv"
+        )
+    return root / path
+
+
+def _files(asked: Wrapped) -> list[str]:
+    """Declared inputs, folders as the files in them."""
+    found: list[str] = []
+    for name in asked.inputs:
+        path = _inside(asked.root, name)
+        if path.is_dir():
+            inner = sorted(
+                item for item in path.rglob("*") if item.is_file() and not item.is_symlink()
+            )
+            found += [item.relative_to(asked.root).as_posix() for item in inner]
+        elif path.is_file():
+            found.append(PurePosixPath(name).as_posix())
+        else:
+            raise UsageError("an input is not there", subject=name, found="nothing")
+    return found
+
+
+def _stage(asked: Wrapped, folder: Path, materials: Mapping[str, Digest]) -> None:
+    folder.mkdir()
+    for name, digest in materials.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(asked.root / name, target)
+        shutil.copymode(asked.root / name, target)
+        if digest_file(target) != digest:
+            raise TrustError("an input changed while it was read", subject=name)
+    for name in asked.outputs:
+        _inside(asked.root, name)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    for name, value in asked.secrets.items():
+        (folder / _SECRETS).mkdir(mode=stat.S_IRWXU, exist_ok=True)
+        path = folder / _SECRETS / name
+        path.write_text(value, "utf-8")
+        path.chmod(stat.S_IRUSR)
+
+
+def _command(asked: Wrapped) -> tuple[str, ...]:
+    """The command; a Python that is a script choosing one becomes our own interpreter."""
+    program = shutil.which(asked.command[0]) or asked.command[0]
+    if Path(program).name.startswith("python") and Path(program).is_file():
+        with Path(program).open("rb") as file:
+            is_script = file.read(2) == b"#!"
+        return (sys.executable if is_script else program, *asked.command[1:])
+    return asked.command
+
+
+def _grants(asked: Wrapped, folder: Path) -> Grants:
+    program = _command(asked)[0]
+    is_python = Path(program).name.startswith("python")
+    read = interpreter_grants(Path(program)) if is_python else system_grants()
+    env = {f"{name}_FILE": str(folder / _SECRETS / name) for name in asked.secrets}
+    return Grants(read=(folder, *read), write=(folder,), env=env, network=asked.network)
+
+
+def masked(data: bytes, secrets: Iterable[str]) -> str:
+    """Text without the secrets that were handed out, and without what looks like one."""
+    text = data.decode("utf-8", "replace")
+    for value in secrets:
+        for line in sorted({value, *value.splitlines()}, key=len, reverse=True):
+            if len(line) > 3:  # noqa: PLR2004 - shorter ones would hide every word
+                text = text.replace(line, "[secret removed]")
+    return mask_secrets(text)
+
+
+def _collect(asked: Wrapped, folder: Path, name: str) -> Digest:
+    target = asked.root / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with collect_output(folder, PurePosixPath(name), max_bytes=MAX_OUTPUT_BYTES) as output:
+        descriptor, kept = tempfile.mkstemp(dir=target.parent, prefix=".hauberk-")
+        with os.fdopen(descriptor, "wb") as file:
+            shutil.copyfileobj(output.file, file, 1 << 20)
+    digest = digest_file(Path(kept))
+    Path(kept).replace(target)
+    return digest
+
+
+def _statement(
+    asked: Wrapped,
+    materials: Mapping[str, Digest],
+    products: Mapping[str, Digest],
+    started: float,
+    level: Isolation,
+) -> bytes:
+    evidence = EvidenceMode.OBSERVED if level is Isolation.OBSERVE else EvidenceMode.ISOLATED
+    known = Circumstances(
+        run=os.environ.get("GITHUB_RUN_ID") or os.environ.get("CI_PIPELINE_ID") or uuid.uuid4().hex,
+        sequence=0,
+        policy=Policy(),
+        tool_version=__version__,
+    )
+    return step_statement(
+        Step(
+            name=asked.name,
+            component=Component.PIPELINE,
+            command=asked.command,
+            materials=materials,
+            products=products,
+            isolation=level,
+            evidence=evidence,
+            circumstances=known,
+            started=started,
+            finished=time.time(),
+            parameters={"secrets": sorted(asked.secrets)},
+        )
+    )
+
+
+def check_handover(folder: Path, materials: Mapping[str, Digest]) -> None:
+    """Hold inputs against what earlier steps say they made.
+
+    Raises:
+        TrustError: An input has another digest than the step that made it says.
+        ArtifactError: A statement does not parse.
+    """
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        try:
+            said = parse(path.read_bytes()).subjects
+        except OSError as error:
+            raise UnavailableError("a statement cannot be read", subject=str(path)) from error
+        for name, digest in materials.items():
+            if name in said and said[name] != digest:
+                raise TrustError(
+                    "an input is not what the step before made",
+                    subject=name,
+                    rule=f"it is the product of {path.stem}",
+                    expected=str(said[name]),
+                    found=str(digest),
+                    hint="run that step again, and find out who changed the file",
+                )

@@ -1,0 +1,45 @@
+"""RE-1: changes that look harmless and are not."""
+
+from __future__ import annotations
+
+from hauberk.attacks.code.plant_fault import PlantFault
+from hauberk.controls.code.code_execution import CodeExecution
+from hauberk.controls.code.hidden_characters import HiddenCharacters
+from hauberk.controls.code.hidden_instructions import HiddenInstructions
+from hauberk.controls.code.insider_patterns import InsiderPatterns
+from hauberk.core.threat import ThreatId
+from hauberk.range.planted import planted
+from hauberk.range.scenario import Scenario
+
+ATTACK = PlantFault(groups=("insider", "chars", "git"))
+HIDDEN = PlantFault(groups=("chars",))
+CONTROLS = (InsiderPatterns(), HiddenCharacters(), HiddenInstructions(), CodeExecution())
+
+SCENARIOS = (
+    Scenario(
+        threat=ThreatId("RE-1"),
+        attack=ATTACK,
+        control=CONTROLS[0],
+        play=planted(CONTROLS, ATTACK, "detected"),
+        parts=(("detected", ""),),
+        note="20 kinds of hidden cases, characters and settings known to the rules, names "
+        "drawn by seed; a request "
+        "for review counts",
+    ),
+    Scenario(
+        threat=ThreatId("RE-1"),
+        attack="an honest change",
+        control=CONTROLS[0],
+        play=planted(CONTROLS, ATTACK, "false_alarms", is_clean=True),
+        parts=(("false_alarms", ""),),
+        note="the honest twins of the same files",
+    ),
+    Scenario(
+        threat=ThreatId("RE-1"),
+        attack=HIDDEN,
+        control=CONTROLS[1],
+        play=planted((CONTROLS[1],), HIDDEN, "detected"),
+        parts=(("detected", "hidden characters"),),
+        note="direction overrides and letters of another script",
+    ),
+)

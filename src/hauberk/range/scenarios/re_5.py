@@ -1,0 +1,23 @@
+"""RE-5: comments and settings that tell where valuable systems are."""
+
+from __future__ import annotations
+
+from hauberk.attacks.code.plant_fault import PlantFault
+from hauberk.controls.code.told_places import ToldPlaces
+from hauberk.core.threat import ThreatId
+from hauberk.range.planted import planted
+from hauberk.range.scenario import Scenario
+
+ATTACK = PlantFault(groups=("place",))
+CONTROL = ToldPlaces()
+
+SCENARIOS = (
+    Scenario(
+        threat=ThreatId("RE-5"),
+        attack=ATTACK,
+        control=CONTROL,
+        play=planted((CONTROL,), ATTACK, "recall"),
+        parts=(("recall", ""),),
+        note="six kinds known to the rules, names and numbers drawn by seed",
+    ),
+)

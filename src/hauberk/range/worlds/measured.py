@@ -1,0 +1,56 @@
+"""A scan in a process of its own, with what it cost: processor seconds and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_SCAN = (
+    "import json, resource, sys, time; from hauberk.cli import main;"
+    "before = resource.getrusage(resource.RUSAGE_SELF);"
+    "sys.stdout = sys.stderr;"
+    "code = main(['scan', *sys.argv[1:]]);"
+    "after = resource.getrusage(resource.RUSAGE_SELF);"
+    "cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime;"
+    "sys.__stdout__.write(json.dumps([code, cpu, after.ru_maxrss]))"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one scan did.
+
+    Attributes:
+        exit_code: Of ``hauberk scan``; -1 where the process did not end by itself.
+        cpu_s: Processor seconds of the scan, without the interpreter's start.
+        memory_bytes: Peak of the resident memory, the interpreter included.
+        wall_s: Seconds from start to end, waiting for a busy machine included.
+    """
+
+    exit_code: int
+    cpu_s: float
+    memory_bytes: int
+    wall_s: float
+
+
+def scan_cost(path: Path, *, timeout_s: float = 60.0) -> Cost:
+    """Scan one path and measure it."""
+    start = time.monotonic()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _SCAN, str(path)],
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        code, cpu, memory = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):
+        return Cost(exit_code=-1, cpu_s=timeout_s, memory_bytes=0, wall_s=timeout_s)
+    wall = time.monotonic() - start
+    return Cost(exit_code=code, cpu_s=cpu, memory_bytes=memory * 1024, wall_s=wall)
