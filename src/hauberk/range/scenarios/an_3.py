@@ -123,6 +123,7 @@ SCENARIOS = (
         play=_generators,
         parts=(("generator_auroc", ""),),
         note=f"{N_SOME} rows in each part, drawn around training rows with a spread of 30 %. "
-        "A pair counts when the leaking generator is refused and the honest one passes, which no ranking can beat",
+        "A pair counts when the leaking generator is refused and the honest one passes, "
+        "which no ranking can beat",
     ),
 )
