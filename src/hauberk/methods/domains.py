@@ -39,7 +39,8 @@ class Foreign:
         degrees: Of each row; higher is less like the trusted rows.
         chances: Chance that it is foreign, 0 to 1.
         excess: Share of all rows that the trusted ones do not explain.
-        surprise: The same in standard errors.
+        surprise: What stands out most at any degree, in standard errors; draws of digits
+            without foreign rows gave up to 2, with 6 per cent of marked ones 10.
     """
 
     degrees: Any
@@ -71,7 +72,7 @@ def _judged(degrees: Any, null: Any) -> Foreign:
         degrees=degrees,
         chances=chances,
         excess=float(over[best]),
-        surprise=float((beyond - expected)[best] / error[best]),
+        surprise=float(((beyond - expected) / error).max()),
     )
 
 
