@@ -81,6 +81,7 @@ _INSTRUCTIONS = tuple(
         (rf"\b{_AI}{_NEAR}(?:must|should|shall|always|never){_NEAR}{_SAY}\b", 0.5),
         (rf"\b{_ASKED}{_WIDE}{_SAY}\b", 0.6),
         (rf"\b(?:always|only|instead|simply) {_SAY}\b", 0.3),
+        (rf"\bfrom now on{_NEAR}{_SAY}\b", 0.4),
         (rf"\bdo not {_TELL}{_NEAR}(?:user|reader|instruction|prompt)s?\b", 0.5),
         (rf"\b{_LEAK}{_NEAR}{_INNER}", 0.6),
         (_MARKS, 0.85),
