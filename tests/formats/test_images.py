@@ -23,10 +23,16 @@ def draw(path: Path, value: int = 100, size: tuple[int, int] = (8, 8), mode: str
 
 
 def bomb(path: Path) -> Path:
-    """A PNG that declares 60,000 x 60,000 pixels and holds none."""
+    """A PNG that declares 60,000 x 60,000 pixels and holds hardly any."""
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
-    chunk = struct.pack(">I", 13) + b"IHDR" + header
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", zlib.crc32(b"IHDR" + header)))
+    chunks = (b"IHDR" + header, b"IDAT" + zlib.compress(bytes(100)), b"IEND")
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+            for chunk in chunks
+        )
+    )
     return path
 
 
@@ -91,10 +97,7 @@ def test_rows_in_are_rows_out_and_refused(tmp_path):
     found = open_images(tmp_path)
     assert len(pixels(found)) == len(good)
     assert [name for name, _ in found.refused] == ["a/bomb.png", "a/vector.svg", "b/cut.png"]
-    assert (
-        "60000 x 60000" in dict(found.refused)["a/bomb.png"]
-        or "pixels" in dict(found.refused)["a/bomb.png"]
-    )
+    assert "pixels" in dict(found.refused)["a/bomb.png"]
 
 
 def test_several_frames_and_print_colours_are_noted(tmp_path):

@@ -12,6 +12,7 @@ import json
 import os
 import pickle
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from hauberk.errors import HauberkError, UnavailableError
 from hauberk.isolation import Grants, Limits, spawn
 
 _SYSTEM_FOLDERS = ("/bin", "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null")
+_CHILDREN_S = 60.0
 _LIMITS = Limits(wall_s=180.0, cpu_s=60.0, memory_bytes=4 << 30, processes=16)
 
 
@@ -58,7 +60,21 @@ def load(payload: bytes) -> bytes:
         _LOADERS[asked["loader"]](asked["path"])
     except Exception as error:  # noqa: BLE001 - whatever a hostile file raises is its result
         return f"{type(error).__name__}: {error}".encode()
+    finally:
+        _await_children()
     return b"loaded"
+
+
+def _await_children() -> None:
+    """Let what a payload started come to its end, as it would where nothing ends it at once."""
+    until = time.monotonic() + _CHILDREN_S
+    while time.monotonic() < until:
+        try:
+            child, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not child:
+            time.sleep(0.01)
 
 
 def _unpickle(data: bytes) -> Any:
