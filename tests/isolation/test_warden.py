@@ -122,6 +122,8 @@ def test_the_kernel_ends_a_step_before_its_warden_when_memory_is_short(python_st
 def test_a_tree_is_seen_with_its_grandchildren() -> None:
     with subprocess.Popen(["sh", "-c", "sleep 30 & wait"]) as process:
         assert wait_until(lambda: len(descendants(process.pid)) == 1)
+        # Between fork and the end of exec a process has no memory of its own.
+        assert wait_until(lambda: tree_usage(process.pid)[2] > 0)
         count, _, rss = tree_usage(process.pid)
         inner = descendants(process.pid)
         process.kill()
