@@ -120,15 +120,18 @@ def test_the_kernel_ends_a_step_before_its_warden_when_memory_is_short(python_st
 
 
 def test_a_tree_is_seen_with_its_grandchildren() -> None:
+    def is_seen(root: int) -> bool:
+        count, _, rss = tree_usage(root)
+        return count == 1 and rss > 0
+
     with subprocess.Popen(["sh", "-c", "sleep 30 & wait"]) as process:
-        assert wait_until(lambda: len(descendants(process.pid)) == 1)
-        # Between fork and the end of exec a process has no memory of its own.
-        assert wait_until(lambda: tree_usage(process.pid)[2] > 0)
-        count, _, rss = tree_usage(process.pid)
+        # While it turns from a copy of the shell into another program it has no memory.
+        seen = wait_until(lambda: is_seen(process.pid))
         inner = descendants(process.pid)
         process.kill()
         os.kill(inner[0], signal.SIGKILL)
-    assert (count, rss > 0) == (1, True)
+    assert seen
+    assert len(inner) == 1
 
 
 def test_an_enforced_step_cannot_end_its_warden(python_step, enforced) -> None:
