@@ -33,6 +33,16 @@ class Breaking:
             raise self.error
 
 
+def was_whole(folder, data, hook):
+    """Whether the commit reached its end, which it may do only where nothing broke."""
+    try:
+        add(Store.open(folder, before=hook), data)
+    except (Crash, HauberkError):
+        return False
+    assert hook.left > 0
+    return True
+
+
 def prepared(folder):
     folder.mkdir()
     data = folder / "d"
@@ -44,22 +54,16 @@ def prepared(folder):
     return data
 
 
-def steps_of_a_commit(tmp_path):
-    data = prepared(tmp_path / "count")
-    counter = Breaking(0, Crash())
-    add(Store.open(tmp_path / "count", before=counter), data)
-    return counter.asked
-
-
 @pytest.mark.parametrize("error", [Crash(), OSError(errno.ENOSPC, "full")], ids=["crash", "full"])
 def test_a_commit_cut_short_anywhere_loses_nothing_and_shows_nothing_half(tmp_path, error):
-    total = steps_of_a_commit(tmp_path)
-    assert total > 20
-    for step in range(1, total + 1, 2):
+    # How many steps a commit takes varies with the digests: two blobs may share a folder.
+    for step in itertools.count(1, 2):
         folder = tmp_path / f"s{step}"
         data = prepared(folder)
-        with pytest.raises((Crash, HauberkError)):
-            add(Store.open(folder, before=Breaking(step, error)), data)
+        hook = Breaking(step, error)
+        if was_whole(folder, data, hook):
+            assert 20 < hook.asked < step
+            break
         store = Store.open(folder)
         repair(NAME, store, ROOT, HAND)
         found = verified(store)
