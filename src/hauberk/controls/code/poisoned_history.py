@@ -21,10 +21,16 @@ _PROTECTED = re.compile(
     r"(?i)loss|metric|label|gate|evaluat|valid|threshold|codeowners|\.github/workflows|promot|"
     r"polic|approv|release|sign"
 )
-_BAD = re.compile(
-    r"(?i)\b(?:malicious|backdoor\w*|bad|poison\w*|vulnerab\w*|compromis\w*|unsafe|security|exploit|"
-    r"tamper\w*|trojan\w*|leak\w*|broken|corrupt\w*|revert\w*|incident|unauthori[sz]ed|suspicious)\b"
+_HARM = re.compile(
+    r"(?i)\b(?:malicious|malware|backdoor\w*|poison\w*|vulnerab\w*|compromis\w*|security|exploit\w*|"
+    r"tamper\w*|trojan\w*|leak\w*|incident|unauthori[sz]ed|suspicious|hostile|rogue|injected)\b"
 )
+_FAULT = re.compile(r"(?i)\b(?:bad|broken|corrupt\w*|unsafe|wrong|revert\w*)\b")
+_TAKES_OUT = re.compile(
+    r"(?i)\b(?:remov|delet|drop|revert|tak\w* out|back(?:ing|ed)? out|purg|disabl|strip|rip|"
+    r"clean|fix|undo|quarantin)"
+)
+_EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 _REVIEWED = re.compile(
     r"(?im)^(?:reviewed|approved|acked)-by:|\(#\d+\)|\(!\d+\)|^See merge request|^PR[- ]?#?\d+"
 )
@@ -167,28 +173,37 @@ def _conflicts(history: History, base: str, texts: list[bytes | None]) -> bool:
 
 
 def _revived(history: History) -> Iterator[Finding]:
-    removed: dict[str, Commit] = {}
+    removed: dict[str, tuple[Commit, Level]] = {}
     for commit in history.commits:
         for change in commit.changes:
-            if change.new in removed and removed[change.new].oid != commit.oid:
-                bad = removed.pop(change.new)
+            if change.new in removed and removed[change.new][0].oid != commit.oid:
+                bad, level = removed.pop(change.new)
                 yield _told(
                     "revived-content",
                     change.path,
                     f"commit {commit.oid[:12]} brings back what {bad.oid[:12]} took out as bad",
-                    "high",
+                    "high" if level is Level.DEFECT else "medium",
                     commit,
+                    level=level,
                 )
+        says = _takes_out(commit.message)
+        for change in commit.changes if says is not None else ():
             is_gone = set(change.old) != {"0"} and change.old != change.new
-            if is_gone and _BAD.search(commit.message) and _takes_out(commit.message):
-                removed[change.old] = commit
+            if says is not None and is_gone and change.old != _EMPTY_BLOB:
+                removed[change.old] = commit, says
 
 
-def _takes_out(message: str) -> bool:
-    return (
-        re.search(r"(?i)\b(?:remov|delet|drop|revert|take out|back out|purge|disable|fix)", message)
-        is not None
-    )
+def _takes_out(message: str) -> Level | None:
+    """Whether a message says that something harmful, or only faulty, was taken out.
+
+    A line says so by itself: long messages collect words that have nothing to do with
+    each other. A plain fault or revert is said in the subject, and comes back for good reasons.
+    """
+    lines = message.splitlines()
+    if any(_HARM.search(line) and _TAKES_OUT.search(line) for line in lines):
+        return Level.DEFECT
+    subject = lines[0] if lines else ""
+    return Level.REVIEW if _FAULT.search(subject) and _TAKES_OUT.search(subject) else None
 
 
 def _authors(history: History) -> Iterator[Finding]:
