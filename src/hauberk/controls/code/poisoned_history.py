@@ -129,16 +129,32 @@ def _told(
 
 
 def _merges(history: History) -> Iterator[Finding]:
+    last = {change.path: change.new for commit in history.commits for change in commit.changes}
     for commit in history.commits:
         for path, parents, own in commit.own:
-            if set(own) != {"0"} and _is_evil(history, commit, path, parents, own):
-                yield _told(
-                    "evil-merge",
-                    path,
-                    f"merge {commit.oid[:12]} holds content that neither side brought",
-                    "high",
-                    commit,
-                )
+            if set(own) == {"0"} or not _is_evil(history, commit, path, parents, own):
+                continue
+            is_there = _is_still_there(history, parents, own, last.get(path, ""))
+            yield _told(
+                "evil-merge",
+                path,
+                f"merge {commit.oid[:12]} holds content that neither side brought"
+                + ("" if is_there else "; later commits took it out"),
+                "high" if is_there else "medium",
+                commit,
+                level=Level.DEFECT if is_there else Level.REVIEW,
+            )
+
+
+def _is_still_there(history: History, parents: tuple[str, ...], own: str, last: str) -> bool:
+    """Whether half of what a merge added of its own stands in the newest version."""
+    if last in ("", own):
+        return True
+    texts = [(blob(history.root, oid) or b"").split(b"\n") for oid in (*parents, own, last)]
+    brought = {line.strip() for text in texts[:-2] for line in text}
+    fresh = {line.strip() for line in texts[-2]} - brought
+    fresh = {line for line in fresh if re.search(rb"\w", line)}
+    return not fresh or 2 * len(fresh & {line.strip() for line in texts[-1]}) >= len(fresh)
 
 
 def _is_evil(
@@ -307,7 +323,7 @@ def _messages(history: History) -> Iterator[Finding]:
 
 
 def _weights(history: History) -> Iterator[Finding]:
-    """Weights that only old commits hold."""
+    """Weights that only old commits hold: a finding for each commit that brought some."""
     last: dict[str, str] = {}
     brought: dict[str, tuple[str, Commit]] = {}
     for commit in history.commits:
@@ -316,16 +332,22 @@ def _weights(history: History) -> Iterator[Finding]:
             if set(change.new) != {"0"} and _WEIGHT_NAMES.search(change.path):
                 brought.setdefault(change.new, (change.path, commit))
     gone = {oid for oid in brought if oid not in set(last.values())}
+    held: dict[str, list[tuple[str, int, Commit]]] = {}
     for oid, size, head in heads(history.root, gone):
         path, commit = brought[oid]
         if _is_weights(head, size):
-            yield _told(
-                "weights-in-history",
-                path,
-                f"commit {commit.oid[:12]} still holds a model or array of {size} bytes",
-                "medium",
-                commit,
-            )
+            held.setdefault(commit.oid, []).append((path, size, commit))
+    for found in held.values():
+        path, _, commit = found[0]
+        n_bytes = sum(size for _, size, _ in found)
+        what = "a model or array" if len(found) == 1 else f"{len(found)} models or arrays"
+        yield _told(
+            "weights-in-history",
+            path,
+            f"commit {commit.oid[:12]} still holds {what} of {n_bytes} bytes",
+            "medium",
+            commit,
+        )
 
 
 def _is_weights(head: bytes, size: int) -> bool:
