@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
 
+from hauberk.controls.exchange.costly_inputs import CostlyInputs
 from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.core.artifact import Digest, Exchange
 from hauberk.core.control import Action, Watch
@@ -120,6 +121,7 @@ class Desk:
         self.budget = OversizedRequests(
             limits=policy.json_limits, rate_per_s=policy.rate_per_s, burst=policy.burst
         )
+        self.compute = CostlyInputs(share=policy.compute_share, burst_s=policy.compute_burst_s)
         self.books = books or _books(name, version, world)
         self.metrics = self.books.metrics
         self.metrics.version = version
@@ -153,12 +155,17 @@ class Desk:
         if self.detail_for(exchange) is None:
             text = "refused: the role of this key may not ask this model"
             return refusal(HTTPStatus.FORBIDDEN, text, "role")
-        signal = self.budget.charge(exchange, self.world.state)
+        state = self.world.state
+        signal = self.budget.charge(exchange, state) or self.compute.observe(exchange, state)
         if signal is None:
             return None
         if signal.action is Action.SLOW:
             await self.slow_down(exchange.principal)
         return refused(signal)
+
+    def settle(self, exchange: Exchange, processor_s: float) -> None:
+        """Book what the answer cost against its sender."""
+        self.compute.settle(exchange, processor_s, self.world.state)
 
     async def judge(self, exchange: Exchange, course: Course) -> Reply | None:
         """Ask the controls that judge requests; waits where one that is obeyed says so."""

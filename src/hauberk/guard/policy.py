@@ -54,8 +54,11 @@ class GuardPolicy:
         rate_per_s: Budget units given back per second and principal; a plain one-row
             request costs between one and two units.
         burst: Units that a rested principal may spend at once.
+        compute_share: Processor seconds of the model given back per second and principal.
+        compute_burst_s: Processor seconds that a rested principal may spend at once.
         slow_s: How long a sender beyond its budget waits for its refusal; who asks in a loop
             is held to so many requests a second and connection.
+        body_idle_s: Time without a further piece of a body, after which it is given up.
         body_timeout_s: Time for a body to arrive once its headers have.
         header_timeout_s: Time for the headers of a request to arrive.
         deadline_s: Time for the model to answer, waiting included.
@@ -79,9 +82,12 @@ class GuardPolicy:
 
     max_body_bytes: int = 4 << 20
     max_values: int = 1_000_000
-    rate_per_s: float = 500.0
-    burst: float = 2000.0
+    rate_per_s: float = 5000.0
+    burst: float = 20_000.0
+    compute_share: float = 1.0
+    compute_burst_s: float = 5.0
     slow_s: float = 0.5
+    body_idle_s: float = 3.0
     body_timeout_s: float = 10.0
     header_timeout_s: float = 10.0
     deadline_s: float = 10.0

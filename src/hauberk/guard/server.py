@@ -20,6 +20,7 @@ from typing import Any
 
 from hauberk.errors import UnavailableError, UsageError
 from hauberk.guard.app import LOOPBACK_HOSTS, MAX_HEADER_BYTES, App
+from hauberk.guard.framing import Framing
 from hauberk.guard.loopback import Socket
 from hauberk.guard.policy import GuardPolicy
 
@@ -180,6 +181,13 @@ def _server(app: App, policy: GuardPolicy) -> Any:
     return QuietServer(config)
 
 
+def _ambiguous() -> bytes:
+    """The whole answer to a request whose head has several meanings."""
+    body = b'{"error":"refused: the head of the request has several meanings"}'
+    head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
 class _Patience:
     """Closes a connection unless it is stopped in time."""
 
@@ -211,13 +219,19 @@ def _protocol(header_timeout_s: float) -> Any:
         """
 
         _patience: _Patience
+        _framing: Framing
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._patience = _Patience(self.loop, transport, header_timeout_s)
             self._patience.start()
+            self._framing = Framing()
 
         def data_received(self, data: bytes) -> None:
+            if self._framing.refuses(data, self.cycle):
+                self.transport.write(_ambiguous())
+                self.transport.close()
+                return
             before = self.cycle
             super().data_received(data)
             has_no_request = self.cycle is before and getattr(before, "response_complete", True)

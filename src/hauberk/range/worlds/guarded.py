@@ -19,7 +19,7 @@ SAMPLE = b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[0.5,1.
 CLASSIFIER_PATH = "/v2/models/classifier/infer"
 PARROT_PATH = "/v2/models/parrot/infer"
 
-UNLIMITED = GuardPolicy(rate_per_s=1e9, burst=1e9)
+UNLIMITED = GuardPolicy(rate_per_s=1e9, burst=1e9, compute_share=1e9, compute_burst_s=1e9)
 """For scenarios about other things than budgets."""
 
 
@@ -64,6 +64,13 @@ def classifier(policy: GuardPolicy = UNLIMITED) -> Guarded:
     """The classifier behind the guard."""
     with tempfile.TemporaryDirectory() as folder:
         bundle = served.write_classifier(Path(folder) / "bundle", policy)
+    return _guarded(bundle)
+
+
+def early_exit(policy: GuardPolicy = UNLIMITED) -> Guarded:
+    """The early-exit model behind the guard, at the classifier's path."""
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = served.write_early_exit(Path(folder) / "bundle", policy)
     return _guarded(bundle)
 
 
