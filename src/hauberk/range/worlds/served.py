@@ -170,7 +170,7 @@ def sponge() -> bytes:
     return _serialized("sponge", nodes, [x], [y], [])
 
 
-EXIT_WIDTH = 192
+EXIT_WIDTH = 128
 EXIT_TURNS = 120
 """Blocks of the early-exit model: one matrix of this width each, so many at most."""
 
@@ -186,7 +186,9 @@ def early_exit() -> bytes:
     value, whole, truth = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
     block = helper.make_graph(
         [
-            helper.make_node("MatMul", ["load", "block"], ["work"]),
+            helper.make_node("ReduceMax", ["z"], ["evidence"], keepdims=0),
+            helper.make_node("Mul", ["load", "evidence"], ["loaded"]),
+            helper.make_node("MatMul", ["loaded", "block"], ["work"]),
             helper.make_node("ReduceMax", ["work"], ["most"], keepdims=0),
             helper.make_node("Mul", ["most", "nothing"], ["none"]),
             helper.make_node("Mul", ["z", "growth"], ["grown"]),
