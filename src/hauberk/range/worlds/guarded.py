@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from hauberk.core.control import Watch
 from hauberk.formats.http import Door, ServedModel
 from hauberk.guard.app import App
 from hauberk.guard.bundle import Bundle
@@ -82,9 +83,16 @@ def parrot(policy: GuardPolicy = UNLIMITED) -> Guarded:
     return _guarded(bundle)
 
 
-def _guarded(bundle: Bundle) -> Guarded:
+def parrot_watched(policy: GuardPolicy, watches: tuple[Watch, ...]) -> Guarded:
+    """The parrot behind a guard that asks these controls."""
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = served.write_parrot(Path(folder) / "bundle", policy)
+    return _guarded(bundle, watches)
+
+
+def _guarded(bundle: Bundle, watches: tuple[Watch, ...] = ()) -> Guarded:
     clock = Clock()
-    service = open_service(bundle, Surroundings(clock=clock))
+    service = open_service(bundle, Surroundings(clock=clock, watches=watches))
     return Guarded(service=service, door=InProcess(app=App(service)), clock=clock)
 
 
