@@ -37,10 +37,10 @@ class Meter:
     """What an answer cost.
 
     Attributes:
-        processor_s: Processor time of the run, or how long a server took.
+        seconds: How long the run took, or how long the server took to answer.
     """
 
-    processor_s: float = 0.0
+    seconds: float = 0.0
 
 
 class Answers(Protocol):
@@ -124,16 +124,15 @@ class Local:
             return await asyncio.wait_for(work, self._deadline_s)
         except TimeoutError as error:
             end.ask()
-            meter.processor_s = self._deadline_s
+            meter.seconds = self._deadline_s
             raise LimitError("the model took longer than its deadline") from error
 
     def _timed(
         self, request: Request, n_rows: int, meter: Meter, end: Ending | None
     ) -> tuple[Tensor, ...]:
-        started = time.thread_time()
+        started = time.perf_counter()
         try:
             return self.model.infer(request, end)
         finally:
-            meter.processor_s = time.thread_time() - started
-            self.last_s = meter.processor_s
-            self.pace.took(meter.processor_s, n_rows)
+            meter.seconds = self.last_s = time.perf_counter() - started
+            self.pace.took(meter.seconds, n_rows)

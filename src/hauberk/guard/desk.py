@@ -163,9 +163,9 @@ class Desk:
             await self.slow_down(exchange.principal)
         return refused(signal)
 
-    def settle(self, exchange: Exchange, processor_s: float) -> None:
+    def settle(self, exchange: Exchange, seconds: float) -> None:
         """Book what the answer cost against its sender."""
-        self.compute.settle(exchange, processor_s, self.world.state)
+        self.compute.settle(exchange, seconds, self.world.state)
 
     async def judge(self, exchange: Exchange, course: Course) -> Reply | None:
         """Ask the controls that judge requests; waits where one that is obeyed says so."""

@@ -148,7 +148,7 @@ class _Inner:
         except Exception as error:  # whatever a foreign application raises is its fault
             raise failed(HTTPStatus.BAD_GATEWAY, "application: error") from error
         finally:
-            meter.processor_s = time.monotonic() - started
+            meter.seconds = time.monotonic() - started
         return believed(said, request, n_rows, self._outputs)
 
 

@@ -54,8 +54,8 @@ class GuardPolicy:
         rate_per_s: Budget units given back per second and principal; a plain one-row
             request costs between one and two units.
         burst: Units that a rested principal may spend at once.
-        compute_share: Processor seconds of the model given back per second and principal.
-        compute_burst_s: Processor seconds that a rested principal may spend at once.
+        compute_share: Seconds of the model's time given back per second and principal.
+        compute_burst_s: Seconds of the model's time that a rested principal may spend at once.
         slow_s: How long a sender beyond its budget waits for its refusal; who asks in a loop
             is held to so many requests a second and connection.
         body_idle_s: Time without a further piece of a body, after which it is given up.

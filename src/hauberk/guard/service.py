@@ -228,7 +228,7 @@ class Service:
         except FailedAnswerError as error:
             return refusal(error.status, error.message, error.rule or "upstream")
         finally:
-            self.desk.settle(exchange, meter.processor_s)
+            self.desk.settle(exchange, meter.seconds)
         try:
             reply = await self._given(exchange, request, outputs, course)
         except ArtifactError as error:

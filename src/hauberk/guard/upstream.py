@@ -128,7 +128,7 @@ class Remote:
         except UpstreamError as error:
             raise failed(error.status, error.rule) from error
         finally:
-            meter.processor_s = time.monotonic() - started
+            meter.seconds = time.monotonic() - started
         return believed(said, request, n_rows, self._outputs)
 
 

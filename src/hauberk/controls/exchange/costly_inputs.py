@@ -27,18 +27,18 @@ class CostlyInputs(Watch):
     Models that stop early, loop, or search answer some valid inputs a hundred times more
     dearly than others, and whoever looks for such inputs finds them by the answers' times.
     What an input will cost cannot be read from its bytes, so what it did cost is measured -
-    processor time of the model's own run, deadlines included - and booked against the
-    sender, who is refused while in debt. However the inputs are chosen, a sender gets its
-    share of the processor and no more.
+    the time of the model's own run, deadlines included - and booked against the sender, who is
+    refused while in debt. However the inputs are chosen, a sender gets its share of the
+    model's time and no more.
 
     Limits:
         The run that exceeds the share is answered, and the debt comes after it; the deadline
         bounds that run. Many senders with a share each are held by the guard's queue.
 
     Args:
-        share: Processor seconds given back per second and principal. With 1 a client that
+        share: Seconds of the model's time given back per second and principal. With 1 a client that
             waits for each answer before it asks again is never refused.
-        burst_s: Processor seconds that a rested principal may spend at once.
+        burst_s: Seconds of the model's time that a rested principal may spend at once.
 
     Example:
         >>> from hauberk.core.artifact import Exchange
@@ -68,11 +68,11 @@ class CostlyInputs(Watch):
         left = self._left(state.get(exchange.principal, KEY), exchange.at)
         return None if left >= 0 else self._in_debt(left)
 
-    def settle(self, exchange: Exchange, processor_s: float, state: ClientState) -> None:
-        """Book what the model's run cost."""
+    def settle(self, exchange: Exchange, seconds: float, state: ClientState) -> None:
+        """Book how long the model's run took."""
 
         def spend(old: bytes | None) -> bytes:
-            left = self._left(old, exchange.at) - processor_s
+            left = self._left(old, exchange.at) - seconds
             # A debt of one burst at most, so that the wait stays bounded for whoever stops.
             return _BUDGET.pack(max(left, -self.burst_s), exchange.at)
 
@@ -89,11 +89,9 @@ class CostlyInputs(Watch):
         return Signal(
             score=1.0,
             action=Action.SLOW,
-            reason="processor time of the principal is spent",
+            reason="model time of the principal is spent",
             severity=Severity.MEDIUM,
             public="refused: the last requests were too dear; wait and try again",
             status=TOO_MANY_REQUESTS,
-            evidence=Evidence(
-                statistic="processor seconds left", value=round(left, 3), threshold=0.0
-            ),
+            evidence=Evidence(statistic="model seconds left", value=round(left, 3), threshold=0.0),
         )

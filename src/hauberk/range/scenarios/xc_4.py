@@ -54,7 +54,7 @@ def _world(share: float, burst_s: float) -> Guarded:
 
 
 def _attacked(world: Guarded, seed: int) -> tuple[float, float, float, bool]:
-    """Processor time spent, the dearest run, the time that passed, and whether it worked."""
+    """Model time spent, the dearest run, the time that passed, and whether it worked."""
     world.clock.now += 1e6  # the last attacker is long gone
     began = world.clock.now
     spent: list[float] = []
@@ -92,7 +92,7 @@ SCENARIOS = (
         play=_sponge,
         parts=(("within_budget", ""),),
         note="genetic search for dear inputs of a model with up to 120 blocks that stops early; "
-        "the model's processor time against share times elapsed time, burst and the one run "
+        "the model's time against share times elapsed time, burst and the one run "
         "that incurs the debt; potent where the dearest input costs three times the usual one "
         "and the attacker takes twice that budget with the control off",
         timed=True,
