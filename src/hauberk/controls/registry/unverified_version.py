@@ -60,6 +60,7 @@ class UnverifiedVersion(Check[RegistryEntry]):
         ThreatId("PK-4"),
         ThreatId("VD-2"),
         ThreatId("VD-3"),
+        ThreatId("VD-4"),
         ThreatId("VD-5"),
     )
     subject: ClassVar[type] = RegistryEntry
