@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hauberk.cli import _allowing
 from hauberk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unsigned", action="store_true", help="serve a bundle that nobody answers for"
     )
+    _allowing.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         tap=live,
         watches=further_watches(),
         more_metrics=Gauges(training=training, live=live, clock=time.monotonic),
+        allow=(*_allowing.entries(args), *_allowing.entries_of_root(opened.bundle.name)),
     )
     service = open_service(opened.bundle, surroundings)
     with listen(args.host, args.port) as sock:

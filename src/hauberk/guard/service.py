@@ -26,7 +26,9 @@ from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.controls.exchange.smuggled_fields import SmuggledFields
 from hauberk.core.artifact import Exchange
 from hauberk.core.control import Action, Signal, Watch
+from hauberk.core.policy import Waiver
 from hauberk.core.ports import ClientState
+from hauberk.engine.load_gate import admit_bytes
 from hauberk.errors import ArtifactError, HauberkError, LimitError
 from hauberk.formats import v2, v2_binary
 from hauberk.formats.v2 import Datatype, Request, Response, Tensor
@@ -94,6 +96,7 @@ class Surroundings:
         clock: Seconds since the epoch.
         watches: Controls beyond schema and budget.
         more_metrics: Further lines for ``/metrics``, in the same format.
+        allow: Policy entries for names in the model that nobody has reviewed.
     """
 
     keyring: Keyring = field(default_factory=Keyring)
@@ -103,6 +106,7 @@ class Surroundings:
     clock: Callable[[], float] = time.time
     watches: tuple[Watch, ...] = ()
     more_metrics: Callable[[], str] = str
+    allow: tuple[Waiver, ...] = ()
 
 
 class Service:
@@ -357,12 +361,15 @@ def further_watches() -> tuple[Watch, ...]:
 
 
 def open_service(bundle: Bundle, surroundings: Surroundings | None = None) -> Service:
-    """Load the model of a verified bundle and make its service.
+    """Load the model of a verified bundle, once it passes the load gate, and make its service.
 
     Raises:
-        ArtifactError: The model does not load, or takes other inputs than the schema says.
+        ArtifactError: The model is dangerous, does not load, or takes other inputs than the
+            schema says.
         UnavailableError: onnxruntime is not installed.
     """
+    world = surroundings or Surroundings()
+    admit_bytes(bundle.model, f"{bundle.name}/model.onnx", allow=world.allow)
     model = open_model(bundle.model)
     declared = {(t.name, t.datatype, len(t.shape)) for t in model.signature.inputs}
     learnt = {(t.name, t.datatype, len(t.shape)) for t in bundle.schema.inputs}
@@ -375,7 +382,7 @@ def open_service(bundle: Bundle, surroundings: Surroundings | None = None) -> Se
             found=_listed(learnt),
             hint="make the bundle again from the model's own run",
         )
-    return Service(bundle, model, surroundings or Surroundings())
+    return Service(bundle, model, world)
 
 
 def _listed(signature: set[tuple[str, v2.Datatype, int]]) -> str:
