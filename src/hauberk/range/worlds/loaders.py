@@ -33,8 +33,8 @@ def opens(path: Path, loader: str) -> str:
     Whether the load succeeds says nothing of whether a payload ran: look for its canary.
 
     Args:
-        loader: ``pickle``, ``joblib``, ``numpy``, ``gzip``, ``zip``, ``members``, ``tar``, ``torch`` or
-            ``stacked``.
+        loader: ``pickle``, ``joblib``, ``numpy``, ``gzip``, ``zip``, ``members``, ``tar``,
+            ``torch`` or ``stacked``.
     """
     here = tuple(Path(folder) for folder in _SYSTEM_FOLDERS if os.path.lexists(folder))
     grants = Grants(read=here, write=(path.parent,))
