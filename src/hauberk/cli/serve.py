@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unsigned", action="store_true", help="serve a bundle that nobody answers for"
     )
+    parser.add_argument(
+        "--golden", type=Path, metavar="FILE", help="rows with known answers, asked before all"
+    )
     _allowing.configure(parser)
 
 
@@ -84,6 +88,11 @@ def run(args: argparse.Namespace) -> int:
         ),
         args.policy,
     )
+    if args.golden is not None:
+        from hauberk.guard.golden import hold_golden, read_golden
+
+        count = hold_golden(opened.bundle, read_golden(args.golden))
+        opened = replace(opened, said=(*opened.said, f"{count} golden answers agree"))
     training, live = monitored(opened.bundle)
     surroundings = Surroundings(
         keyring=keyring,
