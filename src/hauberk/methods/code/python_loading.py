@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
+from hauberk.formats.model_names import imitated_publisher
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
 
@@ -97,6 +98,14 @@ MOVING_ALIAS = rule(
     "CWE-494",
 )
 
+LOOKALIKE = rule(
+    "lookalike-models/publisher",
+    "high",
+    "fetches a model from a publisher that is named like a known one",
+    "Compare the name with the publisher's own pages; pin the commit of the genuine model.",
+    "CWE-1007",
+)
+
 Reading = Callable[[Index, ast.Call, tuple[int, ...] | None], Rule | None]
 
 _PICKLES = frozenset(
@@ -155,7 +164,7 @@ def _of_call(index: Index, call: ast.Call, name: str, torch: tuple[int, ...] | N
         return PICKLE
     if name in _ARRAYS:
         return PICKLE_FRAME if _allows_pickle(index, call) else None
-    for reading in (_torch, _yaml, _keras, _flags, _hub, _aliases):
+    for reading in (_torch, _yaml, _keras, _flags, _lookalike, _hub, _aliases):
         broken = reading(index, call, name, torch)
         if broken is not None:
             return broken
@@ -305,6 +314,12 @@ _FETCHERS = frozenset(
     | {"cached_download", "load_metric", "from_pretrained_keras", "push_from_hub", "InferenceModel"}
     | {"PretrainedTokenizer", "load_adapter", "load_lora_weights", "create_model", "from_hub"}
 )
+
+
+def _lookalike(index: Index, call: ast.Call, _name: str, _torch: object) -> Rule | None:
+    if last_name(call.func) not in _FETCHERS:
+        return None
+    return LOOKALIKE if imitated_publisher(_repository(index, call)) else None
 
 
 def _hub(index: Index, call: ast.Call, name: str, _torch: object) -> Rule | None:
