@@ -16,6 +16,9 @@ from hauberk.formats.git_history import Commit, History, base_blob, blob, heads,
 from hauberk.methods.secrets import find_secrets
 
 DAY_S = 86_400
+MAX_EXCEPTIONS = 3
+RARE = 0.03
+"""Share of commits without a signature or review up to which each of them stands out."""
 
 _PROTECTED = re.compile(
     r"(?i)loss|metric|label|gate|evaluat|valid|threshold|codeowners|\.github/workflows|promot|"
@@ -92,20 +95,44 @@ class PoisonedHistory(Check[CodeTree]):
             ("signature", lambda commit: commit.is_signed),
             ("review", lambda commit: _REVIEWED.search(commit.message) is not None),
         ):
-            share = sum(map(has, plain)) / len(plain)
+            without = sum(not has(commit) for commit in plain)
+            share = 1 - without / len(plain)
             if share < self.min_share or len(plain) < 3:  # noqa: PLR2004 - no habit yet
                 continue
-            for commit in plain:
-                paths = [change.path for change in commit.changes if _PROTECTED.search(change.path)]
-                if paths and commit.parents and not has(commit):
-                    yield _told(
-                        f"missing-{mark}",
-                        paths[0],
-                        f"commit {commit.oid[:12]} changes a protected file without the {mark} "
-                        f"that {share:.0%} of commits carry",
-                        "high",
-                        commit,
-                    )
+            bare = [
+                (commit, path)
+                for commit in plain
+                if commit.parents and not has(commit)
+                for path in [c.path for c in commit.changes if _PROTECTED.search(c.path)][:1]
+            ]
+            # Where many do without, a single one proves nothing.
+            if without > max(MAX_EXCEPTIONS, RARE * len(plain)):
+                yield from _habit(mark, bare, share)
+                continue
+            for commit, path in bare:
+                yield _told(
+                    f"missing-{mark}",
+                    path,
+                    f"commit {commit.oid[:12]} changes a protected file without the {mark} "
+                    f"that {share:.0%} of commits carry",
+                    "high",
+                    commit,
+                )
+
+
+def _habit(mark: str, bare: list[tuple[Commit, str]], share: float) -> Iterator[Finding]:
+    """One finding for a habit that is not kept."""
+    if bare:
+        commit, path = bare[-1]
+        yield _told(
+            f"missing-{mark}",
+            path,
+            f"{len(bare)} commits change protected files without the {mark} that {share:.0%} of "
+            f"commits carry, {commit.oid[:12]} last",
+            "medium",
+            commit,
+            level=Level.REVIEW,
+        )
 
 
 def _told(
