@@ -20,6 +20,7 @@ from hauberk.errors import UsageError
 if TYPE_CHECKING:
     from hauberk.cli._serve import Opened
     from hauberk.guard.identity import Keyring
+    from hauberk.guard.service import Service
     from hauberk.monitor.live import Live
     from hauberk.sketches.profile import Profile
 
@@ -38,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", type=Path, metavar="FILE", help="in place of the bundle's own")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as digests")
     parser.add_argument("--new-key", metavar="NAME", help="print a key and its line, and end")
+    parser.add_argument("--role", default="", help="of the new key, as the policy names it")
+    parser.add_argument(
+        "--profile",
+        choices=("lean", "watch", "strict"),
+        help="controls asked: none over the stream of queries, those, or also models of inputs "
+        "(and a log that is durable before the answer)",
+    )
     parser.add_argument("--registry", metavar="FOLDER", help="where the registry is")
     parser.add_argument(
         "--recheck",
@@ -59,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Verify, serve until told to end, say what came; 130 when ended by a signal."""
     if args.new_key:
-        return _new_key(args.new_key)
+        return _new_key(args.new_key, args.role)
     from hauberk.cli._serve import monitored, open_any, open_published, with_policy
     from hauberk.cli.words import configuration
     from hauberk.guard.app import App
@@ -81,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
             log=args.log,
         ),
         args.policy,
+        args.profile,
     )
     training, live = monitored(opened.bundle)
     surroundings = Surroundings(
@@ -91,21 +100,23 @@ def run(args: argparse.Namespace) -> int:
         more_metrics=Gauges(training=training, live=live, clock=time.monotonic),
     )
     service = open_service(opened.bundle, surroundings)
+    service.desk.announce()
     with listen(args.host, args.port) as sock:
         _say_ready(args, opened, sock.getsockname()[1], has_keys=bool(keyring))
         if opened.recall is not None:
             opened.recall.start()
         stopped = serve(App(service, hosts), sock, opened.bundle.policy)
-    _say_what_came(training, live)
+    _say_what_came(training, live, service)
     if opened.recall is not None and opened.recall.reason:
         return EXIT_RETIRED
     return EXIT_INTERRUPTED if stopped else 0
 
 
-def _new_key(name: str) -> int:
-    from hauberk.guard.identity import new_key
+def _new_key(name: str, role: str) -> int:
+    from hauberk.guard.identity import keyring_of, new_key
 
-    key, line = new_key(name)
+    key, line = new_key(name, role)
+    keyring_of(line)
     print(line)
     print(f"the key, shown once: {key}", file=sys.stderr)
     return 0
@@ -139,10 +150,12 @@ def _say_ready(args: argparse.Namespace, opened: Opened, port: int, *, has_keys:
     print(f"ready: {url}/infer (metrics at http://{host}:{port}/metrics)", flush=True)
 
 
-def _say_what_came(training: Profile, live: Live) -> None:
+def _say_what_came(training: Profile, live: Live, service: Service) -> None:
     from hauberk.monitor.comparison import compare
 
     found = compare(training, live.window())
     print(f"\n{found.section.title}")
     for name, value in found.section.rows:
         print(f"  {name}: {value}")
+    for line in service.metrics.shadows.lines():
+        print(f"  {line}")

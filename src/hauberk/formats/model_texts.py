@@ -93,6 +93,8 @@ def _entities(doctype: str) -> Iterator[Said]:
 _TAG = re.compile(
     r"(?:!!|tag:yaml\.org,2002:)python/(object/apply|object/new|object|name|module)(?::([\w.]+))?"
 )
+_OF_PAGES = ("pymdownx.", "material.extensions.", "materialx.", "mermaid2.")
+"""Settings of MkDocs name functions of these packages, and are read by nothing else."""
 _TAG_DIRECTIVE = re.compile(r"^%TAG\s+\S+\s+tag:yaml\.org,2002:(python/?)?", re.MULTILINE)
 _TARGET = re.compile(r"^\s*(?:-\s*)?[\"']?_target_[\"']?\s*:\s*[\"']?([\w.]+)", re.MULTILINE)
 
@@ -101,8 +103,11 @@ def _yaml(text: str) -> Iterator[Said]:
     lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for tag in _TAG.finditer(lines):
         name = tag[2] or ""
-        text_ = f"makes {printable(name)!r} through the YAML tag python/{tag[1]}"
-        yield Remark(Grade.DANGEROUS, name, text_, 0)
+        if not name.startswith(_OF_PAGES):
+            text_ = f"makes {printable(name)!r} through the YAML tag python/{tag[1]}"
+            module, _, last = name.rpartition(".")
+            is_known = bool(name) and not is_dangerous_name(module or "builtins", last)
+            yield Remark(Grade.UNKNOWN if is_known else Grade.DANGEROUS, name, text_, 0)
     if _TAG_DIRECTIVE.search(lines):
         yield evasive("gives a short name to the YAML tags that make Python objects")
     for target in _TARGET.finditer(lines):

@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from hauberk.guard.judging import Shadows
+
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -26,7 +28,7 @@ class Metrics:
     version: str
     by_status: Counter[int] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    shadowed: Counter[str] = field(default_factory=Counter)
+    shadows: Shadows = field(default_factory=Shadows)
     rows: int = 0
     in_flight: int = 0
     audit_lost: int = 0
@@ -63,8 +65,14 @@ class Metrics:
             *_family(
                 "hauberk_shadowed_total",
                 "counter",
-                "What controls in shadow would refuse.",
-                [(f'{{control="{_escaped(c)}"}}', n) for c, n in sorted(self.shadowed.items())],
+                "What controls in shadow would have done.",
+                self._acts(obeyed=False),
+            ),
+            *_family(
+                "hauberk_acted_total",
+                "counter",
+                "What promoted controls on exchanges did.",
+                self._acts(obeyed=True),
             ),
             *_family("hauberk_rows_total", "counter", "Rows answered.", [("", self.rows)]),
             *_family(
@@ -85,6 +93,13 @@ class Metrics:
             *self._histogram(),
         ]
         return "\n".join(lines) + "\n"
+
+    def _acts(self, *, obeyed: bool) -> list[tuple[str, int]]:
+        return [
+            (f'{{control="{_escaped(control)}",action="{action}"}}', n)
+            for (control, action, was), n in sorted(self.shadows.counts.items())
+            if was is obeyed
+        ]
 
     def _histogram(self) -> list[str]:
         name = "hauberk_request_seconds"

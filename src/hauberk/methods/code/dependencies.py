@@ -80,6 +80,14 @@ INSTALLS = rule(
     "Build wheels beforehand; let setup only describe the package.",
     "CWE-829",
 )
+BACKEND = rule(
+    "dependency-policy/own-backend",
+    "low",
+    "is built by code of its own",
+    "Review that code like a release step.",
+    "CWE-494",
+    review=True,
+)
 HOOK = rule(
     "dependency-policy/moving-hook",
     "high",
@@ -310,7 +318,7 @@ def _pyproject(file: SourceFile) -> Iterator[Hit]:
     yield from _uv(_table(data, "tool", "uv"), lines)
     yield from _sources(_list(_table(data, "tool", "pdm"), "source"), lines)
     if isinstance(data.get("build-system"), dict) and data["build-system"].get("backend-path"):
-        yield Hit(INSTALLS, lines.of("backend-path"), "a build backend inside the project")
+        yield Hit(BACKEND, lines.of("backend-path"), "a build backend inside the project")
 
 
 def _table(data: Any, *keys: str) -> dict[str, Any]:

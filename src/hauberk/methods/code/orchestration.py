@@ -122,7 +122,8 @@ def manifest_hits(file: SourceFile) -> Iterator[Hit]:
         yield from _terraform(file.text)
     elif is_script(file.path):
         command = script_commands(file)
-        yield from _command(command.text, command.line)
+        for broken, offset, found in command_faults(command.text):
+            yield Hit(broken, command.line + offset, found)
         for item in lined_settings(file):
             yield from _setting(item.name, item.value, item.line)
     elif is_lined(file.path):
