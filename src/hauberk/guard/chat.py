@@ -35,8 +35,9 @@ from hauberk.guard.app import (
     _refused_unread,
     _send,
 )
-from hauberk.guard.chat_service import PATH, ChatService, refusal
-from hauberk.guard.service import JSON, Reply
+from hauberk.guard.chat_service import PATH, ChatService, refusal, told
+from hauberk.guard.identity import NOBODY, Holder
+from hauberk.guard.replies import JSON, Reply
 from hauberk.methods.forms import Form
 
 LIVE = "/health"
@@ -82,36 +83,31 @@ class ChatApp:
     async def _reply(self, scope: Message, receive: Receive, started: float) -> Reply:
         headers, problem = _headers(scope)
         path = scope.get("raw_path", b"")[: MAX_PATH + 1].decode("latin-1")
-        principal = self._service.world.keyring.principal(headers.pop("authorization", None))
+        holder = self._service.world.keyring.who(headers.pop("authorization", None))
+        known = holder or NOBODY
         exchange = Exchange(
             name="chat",
-            principal=principal or "unknown",
+            principal=known.principal,
             at=self._service.world.clock(),
             request=b"",
             content_type=headers.get("content-type", ""),
             headers=headers,
             sink=self._service.policy.form or headers.get(SINK_HEADER) or None,
+            role=known.role,
         )
-        reply = self._told(problem) or self._refused_outside(scope, headers, path, principal)
+        reply = _told(problem) or self._refused_outside(scope, headers, path, holder)
         if reply is None and path == PATH:
             return await self._take(exchange, receive, started)
         reply = reply or self._page(path)
         return await self._service.conclude(exchange, reply, started) if reply.rule else reply
 
-    def _told(self, problem: Reply | None) -> Reply | None:
-        """A refusal of the door in the words that chat clients read."""
-        if problem is None:
-            return None
-        text = _error_of(problem)
-        return refusal(problem.status, text, problem.rule, *problem.headers)
-
     def _refused_outside(
-        self, scope: Message, headers: dict[str, str], path: str, principal: str | None
+        self, scope: Message, headers: dict[str, str], path: str, holder: Holder | None
     ) -> Reply | None:
         """Rules 1 to 3, without the body; who asks comes before what exists."""
         if self._hosts is not None and _host(headers.get("host", "")) not in self._hosts:
             return refusal(421, "refused: this host name is not served here", "host")
-        if principal is None and path != LIVE:
+        if holder is None and path != LIVE:
             challenge = ("www-authenticate", "Bearer")
             return refusal(401, "refused: no known key", "identity", challenge)
         return self._misrouted(scope, headers, path)
@@ -140,13 +136,13 @@ class ChatApp:
         """Rules 4 and 5, then the service."""
         policy = self._service.policy
         reply = self._unknown_form(exchange)
-        reply = reply or self._told(_refused_unread(exchange.headers, policy.max_body_bytes))
+        reply = reply or _told(_refused_unread(exchange.headers, policy.max_body_bytes))
         body = b""
         if reply is None:
             try:
                 async with asyncio.timeout(policy.body_timeout_s):
                     body, problem = await _body(receive, policy.max_body_bytes)
-                reply = self._told(problem)
+                reply = _told(problem)
             except TimeoutError:
                 closing = ("connection", "close")
                 text = "refused: the body did not arrive in time"
@@ -169,10 +165,8 @@ class ChatApp:
         return None
 
 
-def _error_of(reply: Reply) -> str:
-    import json
-
-    return str(json.loads(reply.body)["error"])
+def _told(problem: Reply | None) -> Reply | None:
+    return None if problem is None else told(problem)
 
 
 def _models(names: frozenset[str]) -> bytes:

@@ -29,7 +29,7 @@ from http import HTTPStatus
 from typing import Any
 
 from hauberk.core.artifact import Exchange
-from hauberk.core.control import Action, Signal, Watch
+from hauberk.core.control import Action, Tier, Watch
 from hauberk.core.ports import ClientState
 from hauberk.errors import ArtifactError, HauberkError
 from hauberk.formats import chat, server_events
@@ -37,10 +37,11 @@ from hauberk.formats.chat import ChatAnswer, ChatRequest
 from hauberk.guard.audit import Auditor, Decision, Log, record_of
 from hauberk.guard.chat_policy import ChatPolicy
 from hauberk.guard.chat_upstream import Spoken, Upstream, UpstreamError, ask
-from hauberk.guard.identity import Keyring
+from hauberk.guard.identity import Identity, Keyring
+from hauberk.guard.judging import Course, Noted, judges_of, refusal_of
 from hauberk.guard.metrics import Metrics
 from hauberk.guard.policy import Audit, OnAuditFailure
-from hauberk.guard.service import Reply
+from hauberk.guard.replies import Reply
 from hauberk.methods.forms import Allowed, Form, shaped
 from hauberk.methods.secrets import mask_secrets
 from hauberk.trust.client_state import MemoryClientState
@@ -68,7 +69,7 @@ class ChatSurroundings:
         watches: Controls on exchanges; contracts first.
     """
 
-    keyring: Keyring = field(default_factory=Keyring)
+    keyring: Identity = field(default_factory=Keyring)
     state: ClientState = field(default_factory=MemoryClientState)
     log: Log | None = None
     clock: Callable[[], float] = time.time
@@ -105,6 +106,7 @@ class ChatService:
         self.allowed = Allowed(
             link_hosts=policy.link_hosts, sql_tables=policy.sql_tables, commands=policy.commands
         )
+        self.judges = judges_of(surroundings.watches, Tier.STRICT, policy.promote)
         self._held: Counter[str] = Counter()
         self._slowed: Counter[str] = Counter()
         self._auditor = (
@@ -121,27 +123,28 @@ class ChatService:
 
     async def answer(self, exchange: Exchange, started: float) -> Reply:
         """Answer one chat request with its whole body."""
-        shadow: list[str] = []
+        course = Course()
         try:
-            reply = await self._answer(exchange, shadow)
+            reply = await self._answer(exchange, course)
         except _RefusedError as error:
             if error.slow:
                 await self._slow_down(exchange.principal)
             reply = error.reply
-        return await self.conclude(exchange, reply, started, tuple(shadow))
+        return await self.conclude(exchange, reply, started, course)
 
     async def conclude(
-        self, exchange: Exchange, reply: Reply, started: float, shadow: tuple[str, ...] = ()
+        self, exchange: Exchange, reply: Reply, started: float, course: Course | None = None
     ) -> Reply:
         """Count a reply and write the decision down; durable before it returns if asked for."""
         seconds = time.perf_counter() - started
+        noted = () if course is None else tuple(course.noted)
         self.metrics.answered(reply.status, seconds)
-        self.metrics.shadowed.update(shadow)
+        self.metrics.shadows.take(exchange.principal, noted)
         if reply.rule:
             self.metrics.refuse(reply.rule)
         if self._auditor is None:
             return reply
-        record = record_of(_decision(exchange, reply, seconds, shadow))
+        record = record_of(_decision(exchange, reply, seconds, noted))
         if self.policy.audit is Audit.ASYNC or reply.rule:
             self._auditor.append(record)
             return reply
@@ -157,7 +160,7 @@ class ChatService:
         text = "the audit log cannot be written; nothing is answered until it can"
         return refusal(503, text, "audit log", ("retry-after", "5"))
 
-    async def _answer(self, exchange: Exchange, shadow: list[str]) -> Reply:
+    async def _answer(self, exchange: Exchange, course: Course) -> Reply:
         if self._auditor is not None and self._auditor.is_failing:  # 1
             reply = self._unaudited()
             if reply is not None:
@@ -165,11 +168,11 @@ class ChatService:
         request = self._admitted(exchange)  # 2
         self._charge(exchange, request)  # 3
         asked = replace(exchange, request=_written(request))
-        await self._judged(asked, shadow)  # 4
+        await self._judged(asked, course)  # 4
         async with _Place(self, exchange.principal):  # 5
             answer = await self._asked(request)
         answered = replace(asked, response=chat.write_answer(answer))
-        await self._judged(answered, shadow)  # 6
+        await self._judged(answered, course)  # 6
         return self._shown(request, answer, exchange.sink)  # 7
 
     # 2 ---------------------------------------------------------------------------------
@@ -245,27 +248,17 @@ class ChatService:
 
     # 4 and 6 ---------------------------------------------------------------------------
 
-    async def _judged(self, exchange: Exchange, shadow: list[str]) -> None:
-        """Long texts are judged in a thread, so that other clients need not wait for them."""
+    async def _judged(self, exchange: Exchange, course: Course) -> None:
+        """Ask the controls of this side; long texts in a thread, so that others need not wait."""
+        ask = self.judges.request if exchange.response is None else self.judges.answer
         if len(exchange.request) + len(exchange.response or b"") <= INLINE_BYTES:
-            self._judge(exchange, shadow)
+            ask(exchange, self.world.state, course)
         else:
-            await asyncio.to_thread(self._judge, exchange, shadow)
-
-    def _judge(self, exchange: Exchange, shadow: list[str]) -> None:
-        """Ask the controls of this side of the exchange."""
-        is_answer = exchange.response is not None
-        for watch in self.world.watches:
-            if getattr(watch, "after_answer", False) is not is_answer:
-                continue
-            signal = watch.observe(exchange, self.world.state)
-            if signal is None or signal.action is Action.ALLOW:
-                continue
-            is_shadow = watch.shadow and watch.id not in self.policy.promote
-            if is_shadow or signal.action is Action.SHADOW:
-                shadow.append(watch.id)
-            else:
-                raise _RefusedError(_reply_of(signal, watch.id))
+            await asyncio.to_thread(ask, exchange, self.world.state, course)
+        reply = refusal_of(course, is_strong=False)
+        if reply is not None:
+            rule = reply.rule if course.strongest is None else _rule_of(course.strongest)
+            raise _RefusedError(told(replace(reply, rule=rule)))
 
     # 5 ---------------------------------------------------------------------------------
 
@@ -379,8 +372,14 @@ def _fault(error: UpstreamError) -> Reply:
     return refusal(error.status, _SAID[error.status], error.rule, *wait)
 
 
-def _reply_of(signal: Signal, control: str) -> Reply:
-    return refusal(signal.status, signal.public or "refused", f"{control}: {signal.reason}")
+def _rule_of(noted: Noted) -> str:
+    return f"{noted.control}: {noted.signal.reason}"
+
+
+def told(reply: Reply) -> Reply:
+    """A refusal of the door in the words that chat clients read."""
+    text = str(json.loads(reply.body)["error"])
+    return refusal(reply.status, text, reply.rule, *reply.headers)
 
 
 def _written(request: ChatRequest) -> bytes:
@@ -389,7 +388,7 @@ def _written(request: ChatRequest) -> bytes:
 
 
 def _decision(
-    exchange: Exchange, reply: Reply, seconds: float, shadow: tuple[str, ...]
+    exchange: Exchange, reply: Reply, seconds: float, noted: tuple[Noted, ...]
 ) -> Decision:
     return Decision(
         at=exchange.at,
@@ -402,7 +401,8 @@ def _decision(
         status=reply.status,
         rows=0,
         latency_us=int(seconds * 1e6),
-        shadow=shadow,
+        shadow=tuple(one.control for one in noted if not one.obeyed),
+        signals=tuple(one.facts() for one in noted),
     )
 
 

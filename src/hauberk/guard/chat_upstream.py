@@ -124,13 +124,13 @@ def _tls(ca: str | None, cert: str | None) -> ssl.SSLContext:
 async def ask(
     upstream: Upstream,
     path: str,
-    body: bytes,
+    body: bytes | None,
     *,
     max_bytes: int,
     connect_s: float,
     deadline_s: float,
 ) -> Spoken:
-    """Post ``body`` and read the whole answer.
+    """Post ``body``, or get what stands at the path without one, and read the whole answer.
 
     Raises:
         UpstreamError: There was none, or none that keeps the bounds.
@@ -178,21 +178,24 @@ def _client() -> h11.Connection:
     return h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=MAX_HEADERS)
 
 
-def _request(upstream: Upstream, path: str, body: bytes) -> list[Any]:
+def _request(upstream: Upstream, path: str, body: bytes | None) -> list[Any]:
     import h11
 
     host = f"[{upstream.host}]" if ":" in upstream.host else upstream.host
     headers = [
         ("host", host if upstream.socket else f"{host}:{upstream.port}"),
-        ("content-type", "application/json"),
-        ("content-length", str(len(body))),
         ("accept", "application/json, text/event-stream"),
         ("accept-encoding", "identity"),
         ("connection", "close"),
     ]
     if upstream.authorization:
         headers.append(("authorization", upstream.authorization))
-    request = h11.Request(method="POST", target=upstream.prefix + path, headers=headers)
+    target = upstream.prefix + path
+    if body is None:
+        return [h11.Request(method="GET", target=target, headers=headers), h11.EndOfMessage()]
+    headers.append(("content-type", "application/json"))
+    headers.append(("content-length", str(len(body))))
+    request = h11.Request(method="POST", target=target, headers=headers)
     return [request, h11.Data(data=body), h11.EndOfMessage()]
 
 

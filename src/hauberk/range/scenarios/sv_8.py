@@ -46,6 +46,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_hijacked,
         parts=(("payloads_active", ""),),
+        trials=_n_payloads(),
         note="over HTTP through the chat guard, before a model that says what it is told; SQLite "
         "and the shell are real, template, file, address and tool are small careless systems",
     ),
