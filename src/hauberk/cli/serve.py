@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hauberk.cli import _door
+from hauberk.cli import _allowing, _door
 
 if TYPE_CHECKING:
     from hauberk.cli._serve import Opened
@@ -45,6 +46,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--unsigned", action="store_true", help="serve a bundle that nobody answers for"
     )
     _door.configure(parser)
+    parser.add_argument(
+        "--golden", type=Path, metavar="FILE", help="rows with known answers, asked before all"
+    )
+    _allowing.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,6 +79,11 @@ def run(args: argparse.Namespace) -> int:
         args.policy,
         args.profile,
     )
+    if args.golden is not None:
+        from hauberk.guard.golden import hold_golden, read_golden
+
+        count = hold_golden(opened.bundle, read_golden(args.golden))
+        opened = replace(opened, said=(*opened.said, f"{count} golden answers agree"))
     training, live = monitored(opened.bundle)
     surroundings = Surroundings(
         keyring=keyring,
@@ -81,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         tap=live,
         watches=further_watches(),
         more_metrics=Gauges(training=training, live=live, clock=time.monotonic),
+        allow=(*_allowing.entries(args), *_allowing.entries_of_root(opened.bundle.name)),
     )
     service = open_service(opened.bundle, surroundings)
     service.desk.announce()

@@ -114,7 +114,7 @@ class Remote:
 
     async def outputs(self, request: Request, n_rows: int) -> tuple[Tensor, ...]:
         """Ask the server."""
-        body = v2.write_request(self._canonical(request))
+        body = canonical(request, self.described.parameters)
         try:
             said = await ask(
                 self.upstream,
@@ -125,52 +125,64 @@ class Remote:
                 deadline_s=self._deadline_s,
             )
         except UpstreamError as error:
-            raise _failed(error.status, error.rule) from error
-        return self._believed(said, request, n_rows)
+            raise failed(error.status, error.rule) from error
+        return believed(said, request, n_rows, self._outputs)
 
-    def _canonical(self, request: Request) -> Request:
-        inputs = tuple(
-            Tensor(
-                name=tensor.name,
-                datatype=tensor.datatype,
-                shape=tensor.shape,
-                values=tensor.values,
-                parameters=self.described.parameters.get(tensor.name, {}),
-            )
-            for tensor in request.inputs
+
+def canonical(
+    request: Request, parameters: Mapping[str, Mapping[str, Parameter]] | None = None
+) -> bytes:
+    """The request as JSON with what was admitted, and nothing else of what the client sent."""
+    inputs = tuple(
+        Tensor(
+            name=tensor.name,
+            datatype=tensor.datatype,
+            shape=tensor.shape,
+            values=tensor.values,
+            parameters=(parameters or {}).get(tensor.name, {}),
         )
-        outputs = tuple(RequestedOutput(name=output.name) for output in request.outputs)
-        return Request(inputs=inputs, outputs=outputs)
+        for tensor in request.inputs
+    )
+    outputs = tuple(RequestedOutput(name=output.name) for output in request.outputs)
+    return v2.write_request(Request(inputs=inputs, outputs=outputs))
 
-    def _believed(self, said: Spoken, request: Request, n_rows: int) -> tuple[Tensor, ...]:
-        if said.status in _CLIENT_ERRORS:
-            raise ArtifactError(
-                "the model server refuses this input",
-                rule="inputs that the model server takes",
-                expected="an input that fits its metadata",
-                found="one that it refuses",
-            )
-        if said.status != HTTPStatus.OK:
-            raise _failed(HTTPStatus.BAD_GATEWAY, "upstream: status")
-        try:
-            outputs = answered(said.body)
-        except ArtifactError as error:
-            raise _failed(HTTPStatus.BAD_GATEWAY, "upstream: not an answer of V2") from error
-        self._check(outputs, request, n_rows)
-        return outputs
 
-    def _check(self, outputs: tuple[Tensor, ...], request: Request, n_rows: int) -> None:
-        names = [tensor.name for tensor in outputs]
-        asked = [output.name for output in request.outputs]
-        if asked and sorted(asked) != sorted(names):
-            raise _failed(HTTPStatus.BAD_GATEWAY, "upstream: other outputs than asked for")
-        for tensor in outputs if self._outputs else ():
-            declared = self._outputs.get(tensor.name)
-            if declared is None or declared.datatype is not tensor.datatype:
-                raise _failed(HTTPStatus.BAD_GATEWAY, "upstream: other outputs than declared")
-            has_rows = bool(declared.shape) and declared.shape[0] is None
-            if has_rows and tensor.shape[0] != n_rows:
-                raise _failed(HTTPStatus.BAD_GATEWAY, "upstream: other number of rows than sent")
+def believed(
+    said: Spoken, request: Request, n_rows: int, declared: Mapping[str, TensorSchema]
+) -> tuple[Tensor, ...]:
+    """The outputs of what a server said, by rules 1 to 3.
+
+    Raises:
+        ArtifactError: The server refuses the input.
+        FailedAnswerError: It is no answer.
+    """
+    if said.status in _CLIENT_ERRORS:
+        raise ArtifactError(
+            "the model server refuses this input",
+            rule="inputs that the model server takes",
+            expected="an input that fits its metadata",
+            found="one that it refuses",
+        )
+    if said.status != HTTPStatus.OK:
+        raise failed(HTTPStatus.BAD_GATEWAY, "upstream: status")
+    try:
+        outputs = answered(said.body)
+    except ArtifactError as error:
+        raise failed(HTTPStatus.BAD_GATEWAY, "upstream: not an answer of V2") from error
+    asked = sorted(output.name for output in request.outputs)
+    if asked and asked != sorted(tensor.name for tensor in outputs):
+        raise failed(HTTPStatus.BAD_GATEWAY, "upstream: other outputs than asked for")
+    for tensor in outputs if declared else ():
+        _check_declared(tensor, declared.get(tensor.name), n_rows)
+    return outputs
+
+
+def _check_declared(tensor: Tensor, declared: TensorSchema | None, n_rows: int) -> None:
+    if declared is None or declared.datatype is not tensor.datatype:
+        raise failed(HTTPStatus.BAD_GATEWAY, "upstream: other outputs than declared")
+    has_rows = bool(declared.shape) and declared.shape[0] is None
+    if has_rows and tensor.shape[0] != n_rows:
+        raise failed(HTTPStatus.BAD_GATEWAY, "upstream: other number of rows than sent")
 
 
 def answered(body: bytes) -> tuple[Tensor, ...]:
@@ -193,7 +205,8 @@ def answered(body: bytes) -> tuple[Tensor, ...]:
     return v2.response_of(plain, v2.DEFAULT_LIMITS, v2.values_in_json).outputs
 
 
-def _failed(status: int, rule: str) -> FailedAnswerError:
+def failed(status: int, rule: str) -> FailedAnswerError:
+    """That there is no answer; the client is told no more than whether it was late."""
     late = status == HTTPStatus.GATEWAY_TIMEOUT
     text = "the model server did not answer in time" if late else "the model server gave no answer"
     return FailedAnswerError(text, status=status, rule=rule)
