@@ -36,6 +36,7 @@ _EXIT_SETUP = 125
 _MAX_SETUP_MESSAGE_BYTES = 4096
 _MAX_STATUS_BYTES = 4096
 _MAX_PROGRAMS, _MAX_PROCESSES = 64, 4096  # children must not fill memory or report
+_SURE_LOOKS = 2
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the control pipe says when to stop
 _RESTORED = (*_IGNORED, signal.SIGPIPE, signal.SIGXFSZ)  # ignoring outlives exec
 
@@ -104,12 +105,14 @@ class Watch:
         """Programs that ran beside the step's own first process, with how many of each.
 
         A process between its start and the program that it goes on to run still shows its
-        parent's, so one that shows the step's own program counts only when seen twice.
+        parent's, so one that shows the step's own program counts only when seen three times.
         """
         own = next(iter(self._ran.values()), ("", 0))[0]
         counted: dict[str, int] = {}
         for name, looks in list(self._ran.values())[1:]:
-            if (name != own or looks > 1) and (name in counted or len(counted) < _MAX_PROGRAMS):
+            if (name != own or looks > _SURE_LOOKS) and (
+                name in counted or len(counted) < _MAX_PROGRAMS
+            ):
                 counted[name] = counted.get(name, 0) + 1
         return [[name, count] for name, count in sorted(counted.items())]
 
