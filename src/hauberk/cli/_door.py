@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from hauberk.guard.app import App
     from hauberk.guard.identity import Keyring
     from hauberk.guard.policy import GuardPolicy
+    from hauberk.guard.reloading import Reloader
     from hauberk.guard.service import Service
 
 
@@ -120,9 +122,16 @@ def say_ready(args: argparse.Namespace, ready: Ready, port: int) -> None:
 
 
 def run_door(
-    args: argparse.Namespace, app: App, service: Service, sock: Any
+    args: argparse.Namespace,
+    app: App,
+    service: Service,
+    sock: Any,
+    attend: Callable[[Reloader], None] = lambda _: None,
 ) -> tuple[bool, Service]:
     """Serve until told to end, reading policy and keys again when their files change.
+
+    Args:
+        attend: Is given what lets another service take over, before the door opens.
 
     Returns:
         Whether a signal ended it, and what served last.
@@ -142,6 +151,7 @@ def run_door(
         del number, frame
         reloader.ask()
 
+    attend(reloader)
     old = signal.signal(signal.SIGHUP, again)
     reloader.start()
     try:

@@ -19,6 +19,7 @@ from hauberk.controls.exchange.costly_inputs import CostlyInputs
 from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.core.artifact import Digest, Exchange
 from hauberk.core.control import Action, Watch
+from hauberk.core.policy import Waiver
 from hauberk.core.ports import ClientState
 from hauberk.errors import HauberkError
 from hauberk.formats.v2 import Request, Tensor, encode
@@ -69,6 +70,7 @@ class Surroundings:
         clock: Seconds since the epoch.
         watches: Controls beyond schema and budget.
         more_metrics: Further lines for ``/metrics``, in the same format.
+        allow: Policy entries for names in the model that nobody has reviewed.
         key: The secret of `shaping.Occasion`, shared where several workers serve.
     """
 
@@ -79,6 +81,7 @@ class Surroundings:
     clock: Callable[[], float] = time.time
     watches: tuple[Watch, ...] = ()
     more_metrics: Callable[[], str] = str
+    allow: tuple[Waiver, ...] = ()
     key: bytes = field(default_factory=_fresh_key)
 
 

@@ -29,11 +29,13 @@ from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.controls.exchange.smuggled_fields import SmuggledFields
 from hauberk.core.artifact import Exchange
 from hauberk.core.control import Watch
+from hauberk.core.policy import Waiver
+from hauberk.engine.load_gate import admit_bytes
 from hauberk.errors import ArtifactError, LimitError
 from hauberk.formats import v2, v2_binary
 from hauberk.formats.v2 import Datatype, Request, Response, Tensor
 from hauberk.formats.v2_schema import TensorSchema, limits_for
-from hauberk.guard import metrics
+from hauberk.guard import metrics, openapi
 from hauberk.guard.answering import Answers, FailedAnswerError, Local, Meter
 from hauberk.guard.bundle import MANIFEST, Bundle
 from hauberk.guard.desk import Books, Desk, Surroundings, Tap
@@ -141,7 +143,13 @@ class Service:
             f"{model}/ready": self._ready,
             f"{version}/ready": self._ready,
             "/metrics": self._counted,
+            "/openapi.json": _constant(self._openapi()),
         }
+
+    def _openapi(self) -> dict[str, Any]:
+        bundle = self.bundle
+        outputs = self.answers.signature.outputs
+        return openapi.document(bundle.name, bundle.version, bundle.schema, outputs)
 
     def _metadata(self) -> dict[str, Any]:
         return {
@@ -293,22 +301,29 @@ def further_watches() -> tuple[Watch, ...]:
 
 
 def open_service(bundle: Bundle, surroundings: Surroundings | None = None) -> Service:
-    """Load the model of a verified bundle and make its service.
+    """Load the model of a verified bundle, once it passes the load gate, and make its service.
 
     Raises:
         ArtifactError: The model does not load, or takes other inputs than the schema says.
         UnavailableError: onnxruntime is not installed.
     """
-    return Service(bundle, open_local(bundle), surroundings or Surroundings())
+    world = surroundings or Surroundings()
+    return Service(bundle, open_local(bundle, world.allow), world)
 
 
-def open_local(bundle: Bundle) -> Local:
-    """Load the model of a verified bundle.
+def open_local(bundle: Bundle, allow: tuple[Waiver, ...] = ()) -> Local:
+    """Load the model of a verified bundle, once it passes the load gate.
+
+    Args:
+        allow: Policy entries for names in the model that nobody has reviewed.
 
     Raises:
-        ArtifactError: The model does not load, or takes other inputs than the schema says.
+        ArtifactError: The model is dangerous, does not load, or takes other inputs than the
+            schema says.
+        TrustError: It holds names that nobody has reviewed.
         UnavailableError: onnxruntime is not installed.
     """
+    admit_bytes(bundle.model, f"{bundle.name}/model.onnx", allow=allow)
     model = open_model(bundle.model)
     declared = {(t.name, t.datatype, len(t.shape)) for t in model.signature.inputs}
     learnt = {(t.name, t.datatype, len(t.shape)) for t in bundle.schema.inputs}

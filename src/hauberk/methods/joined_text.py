@@ -22,7 +22,7 @@ from hauberk.methods.encoding import normalised, unwrapped
 from hauberk.methods.instructions import THRESHOLD, instruction_in
 
 MAX_PIECES: Final = 64
-MAX_JOINED: Final = 16 << 10
+MAX_JOINED: Final = 4 << 10
 """Characters of one join; longer texts are documents, and judged in their first part."""
 
 _MARKS = re.compile(r"['\"`<>;|&${}\[\]:=\\]|[^\x00-\u024f]|[A-Za-z0-9+/]{12}")

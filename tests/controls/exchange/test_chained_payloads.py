@@ -32,7 +32,7 @@ SPLIT = [
     ("<scr", "ipt>alert(1)"),
     ("; to", "uch /tmp/x"),
     ("{{config.__cl", "ass__}}"),
-    ("../..", "/../etc/passwd"),
+    ("../..", "/../secret/data"),
     ("\uff1c\uff53cr", "\uff49pt\uff1e"),
     ("ig\u200bnore all prev", "ious instruct\u200bions"),
     (base64.b64encode(b"x' UNION SELECT a FROM b").decode()[:14],

@@ -13,14 +13,18 @@ from hauberk.core.control import Action, Signal, Watch
 from hauberk.core.finding import Evidence, Severity
 from hauberk.core.ports import ClientState
 from hauberk.core.threat import ThreatId
-from hauberk.methods.joined_text import MAX_JOINED, joins, may_act, payload_in
+from hauberk.methods.joined_text import joins, may_act, payload_in
 
 FORBIDDEN = 403
 
 KEY = "chained-payloads/session"
 """Name of the value kept per principal: the last pieces of text with their times, as JSON."""
 
-_MAX_PIECE = 2048
+_MAX_PIECE = 512
+_MAX_LOOK = 32 << 10
+"""Characters of all views of one request; what a long text says at its end is not joined."""
+
+_MAX_TEXT = 4096
 _MAX_STATE = 64 << 10
 
 
@@ -40,7 +44,7 @@ class ChainedPayloads(Watch):
         Words have to come within the window and the time; pieces spread over accounts are not
         joined. Instructions in plain language are found by their families of phrases only.
         Who serves people that write about attacks keeps it in shadow. The last texts of a
-        session are held in the guard's memory of clients, cut to 2,048 characters each, for
+        session are held in the guard's memory of clients, cut to 512 characters each, for
         as long as the window lasts.
 
     Args:
@@ -73,11 +77,13 @@ class ChainedPayloads(Watch):
         if not exchange.texts:
             return None
         before = self._before(exchange, state)
-        now = [(where[:64], text[:_MAX_PIECE]) for where, text in exchange.texts]
+        now = [(where[:64], text[:_MAX_TEXT]) for where, text in exchange.texts]
+        left = _MAX_LOOK
         for view, scope in self._views(now, before):
-            found = payload_in(view)
-            if found:
-                return _signal(found, scope)
+            left -= len(view)
+            found = payload_in(view) if left >= 0 else ""
+            if found or left < 0:
+                return _signal(found, scope) if found else None
         return None
 
     def _views(
@@ -86,7 +92,7 @@ class ChainedPayloads(Watch):
         texts = [text for _, text in now]
         for text in (*texts, *joins(texts)):
             yield text, "joined"
-        current = "".join(texts)[:MAX_JOINED]
+        current = "".join(texts)[:_MAX_PIECE]
         for view in _across(before, now, current) if before else ():
             yield view, "session's"
 

@@ -49,8 +49,8 @@ def _database(text: str) -> bool:
             "INSERT INTO people VALUES ('ann'), ('bob');"
             "INSERT INTO vault VALUES ('hauberk-canary');"
         )
-        shown = _shown(database, f"SELECT name FROM people WHERE (name = '{text}')")  # noqa: S608 - the weakness
-        shown += _shown(database, f"SELECT name FROM people WHERE name = '{text}'")  # noqa: S608 - the weakness
+        shown = _shown(database, f"SELECT name FROM people WHERE (name = '{text}')")
+        shown += _shown(database, f"SELECT name FROM people WHERE name = '{text}'")
         return len(shown) > 0 or _changed(database)
 
 
