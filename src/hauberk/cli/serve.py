@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hauberk.cli import _allowing, _door
+from hauberk.core.control import Tier
 
 if TYPE_CHECKING:
     from hauberk.cli._serve import Monitoring, Opened
