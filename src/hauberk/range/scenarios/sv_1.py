@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
 from typing import Any
@@ -14,7 +14,7 @@ from hauberk.controls.exchange.synthetic_queries import SyntheticQueries
 from hauberk.core.threat import ThreatId
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.shaping import Detail, Level
-from hauberk.methods.oracles import Listening, Oracle
+from hauberk.methods.oracles import REFUSED, Heard, Listening, Oracle
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.worlds import pictures, viewers
 from hauberk.range.worlds.pictures import Prepared, Victim, gallery
@@ -32,8 +32,8 @@ MOST = 0.5
 COPIES = 0.4
 """Agreement from which on a copy is worth something; chance has about 0.1."""
 
-N_PICTURES = 60
-BACKGROUND = 30
+N_PICTURES = 40
+BACKGROUND = 10
 N_PROBES = 1_000
 
 
@@ -81,17 +81,33 @@ def honest(model: Victim, seed: int) -> list[Any]:
     return [picture.reshape(-1) for picture in seen]
 
 
+@dataclass(frozen=True, slots=True)
+class _UntilFound:
+    """The guard, until it has found enough of the accounts; what follows decides nothing."""
+
+    watched: pictures.Gallery
+    n_accounts: int
+
+    @property
+    def is_found(self) -> bool:
+        """Whether enough of the accounts are suspects."""
+        suspects = self.watched.service.metrics.shadows.principals.get((CONTROL.id, True), set())
+        return sum(who.startswith("a") for who in suspects) >= MOST * self.n_accounts
+
+    def ask(self, row: Any, account: int = 0) -> Heard:
+        """One row."""
+        return REFUSED if self.is_found else self.watched.ask(row, account)
+
+
 def _detected(seed: int) -> Trial:
     attack, name = stealing(seed), pictures.subject(seed)
     state = Prepared(populated(name))
     watched = gallery(name, watches=(CONTROL,), state=state)
-    model = watched.victim
-    attack.play(thief(model, watched), Random(seed))
-    suspects = watched.service.metrics.shadows.principals.get((CONTROL.id, True), set())
-    found = sum(who.startswith("a") for who in suspects) / attack.accounts
+    model, guarded = watched.victim, _UntilFound(watched, attack.accounts)
+    attack.play(thief(model, guarded), Random(seed))
     bare = attack.play(thief(model, Listening(scores=model.network.scores)), Random(seed))
     return Trial(
-        values={"detected": found >= MOST},
+        values={"detected": guarded.is_found},
         potent=bare.facts["agreement"] >= COPIES,
         false_alarm=_is_alarmed(seed, state),
     )
@@ -148,7 +164,7 @@ SCENARIOS = (
         play=_alarmed,
         parts=(("false_alarms", ""),),
         note="promoted from shadow; ten habits in turn, films, cameras and retries among them; "
-        "60 pictures each; a hardened answer counts as an alarm",
+        "40 pictures each; a hardened answer counts as an alarm",
     ),
     Scenario(
         threat=ThreatId("SV-1"),

@@ -25,8 +25,8 @@ IN_TIME = 20
 SURE = 0.99
 """Inputs that the model is less sure of fall to the first noise; no search is needed."""
 
-N_PICTURES = 60
-BACKGROUND = 30
+N_PICTURES = 40
+BACKGROUND = 20
 OK = 200
 _SEARCHES = {
     "clothes": (
@@ -124,6 +124,6 @@ SCENARIOS = (
         play=_alarmed,
         parts=(("false_alarms", ""),),
         note="promoted from shadow; ten habits in turn, films, cameras and retries among them; "
-        "60 pictures each",
+        "40 pictures each",
     ),
 )

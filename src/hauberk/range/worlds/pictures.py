@@ -140,7 +140,7 @@ def strangers(name: str) -> Any:
     crops = [
         _crop(photo.mean(axis=2) / _PIXELS, side, rng)
         for photo in load_sample_images().images
-        for _ in range(1_000)
+        for _ in range(1_500)
     ]
     other = pictures("clothes" if name == "digits" else "digits").images
     places = np.arange(side) * other.shape[1] // side
@@ -263,6 +263,10 @@ class Gallery:
     def ask(self, row: Any, account: int = 0) -> Heard:
         """One row, asked from an account."""
         return heard(asyncio.run(ask(self.app, call_of(row[None], f"a{account}"))))
+
+    def call(self, call: Call) -> Answer:
+        """One request of any form."""
+        return asyncio.run(ask(self.app, call))
 
     def noted(self, control: str) -> int:
         """Requests of which a control said something."""
