@@ -18,6 +18,7 @@ from typing import Protocol
 from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.core.artifact import Digest, Exchange
 from hauberk.core.control import Action, Watch
+from hauberk.core.policy import Waiver
 from hauberk.core.ports import ClientState
 from hauberk.errors import HauberkError
 from hauberk.formats.v2 import Request, Tensor, encode
@@ -68,6 +69,7 @@ class Surroundings:
         clock: Seconds since the epoch.
         watches: Controls beyond schema and budget.
         more_metrics: Further lines for ``/metrics``, in the same format.
+        allow: Policy entries for names in the model that nobody has reviewed.
         key: The secret of `shaping.Occasion`, shared where several workers serve.
     """
 
@@ -78,6 +80,7 @@ class Surroundings:
     clock: Callable[[], float] = time.time
     watches: tuple[Watch, ...] = ()
     more_metrics: Callable[[], str] = str
+    allow: tuple[Waiver, ...] = ()
     key: bytes = field(default_factory=_fresh_key)
 
 
@@ -122,6 +125,9 @@ class Desk:
         )
         self.books = books or _books(name, version, world)
         self.metrics = self.books.metrics
+        self.metrics.version = version
+        self.metrics.profile = policy.profile.value
+        self.metrics.revision = policy.revision
         self._slowed: Counter[str] = Counter()
 
     def detail_for(self, exchange: Exchange) -> Detail | None:

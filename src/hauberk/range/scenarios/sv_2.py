@@ -35,6 +35,7 @@ COPIES = 0.5
 N_REFERENCES = 5
 N_CANDIDATES = 4_000
 ROWS_PER_CALL = 500
+HALF = 0.5
 OK = 200
 
 
@@ -101,13 +102,16 @@ def _changed(seed: int) -> Trial:
 
 @cache
 def _print() -> Fingerprint:
-    """Of the model of clothes: mixtures of its training rows on which it stands alone."""
+    """Of the model of clothes: its training rows mixed with each other and with noise."""
     model = pictures.victim("clothes")
     rng = np.random.default_rng(3)
     rows = model.train.rows
     first, second = rng.integers(len(rows), size=(2, N_CANDIDATES))
     share = rng.uniform(0.3, 0.7, (N_CANDIDATES, 1)).astype(np.float32)
-    inputs = share * rows[first] + (1 - share) * rows[second]
+    blocks = np.kron(rng.random((N_CANDIDATES, 7, 7)), np.ones((1, 2, 2)))
+    noise = blocks.reshape(N_CANDIDATES, -1).astype(np.float32)
+    partners = np.where(rng.random((N_CANDIDATES, 1)) < HALF, rows[second], noise)
+    inputs = share * rows[first] + (1 - share) * partners
     references = [_other(model.honest, number).labels(inputs) for number in range(N_REFERENCES)]
     return fingerprint(inputs, model.network.labels(inputs), references)
 
