@@ -66,6 +66,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=500, help="rows that the search starts from")
     parser.add_argument("--queries", type=int, default=60, help="calls of the model per radius")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--attest",
+        type=Path,
+        metavar="FILE",
+        help="write the result as a test result, signed with your lifecycle key",
+    )
+    parser.add_argument(
+        "--project", metavar="NAME", help="whose pinned policy the attested result names"
+    )
+    parser.add_argument(
+        "--root", type=Path, metavar="FILE", help="the project's root of trust, where not pinned"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
 
@@ -77,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     request = _request(args)
     result = evaluate(request)
     code = exit_code(request, result)
+    if args.attest is not None:
+        _attest(args, request, result, code)
     if args.format == "json":
         text = json.dumps(_document(request, result, code), indent=2) + "\n"
     else:
@@ -86,6 +100,30 @@ def run(args: argparse.Namespace) -> int:
     else:
         args.output.write_text(text, "utf-8")
     return code
+
+
+def _attest(args: argparse.Namespace, request: Request, result: Result, code: int) -> None:
+    """Sign what was found, whatever it was; nobody is served by a result that is kept back."""
+    from hauberk.cli.words import clock, configuration
+    from hauberk.lifecycle.examining import signed
+
+    if not args.project:
+        raise UsageError(
+            "an attested result belongs to a project",
+            subject="--attest",
+            expected="--project NAME",
+            found="none",
+        )
+    envelope = signed(
+        request,
+        result,
+        project=args.project,
+        configuration=configuration(),
+        root_file=args.root,
+        now=clock(),
+        code=code,
+    )
+    args.attest.write_bytes(envelope)
 
 
 def _request(args: argparse.Namespace) -> Request:
@@ -211,12 +249,15 @@ def _lines(result: Result) -> Iterator[str]:
 
 def _robustness(result: Result) -> Iterator[str]:
     yield "Robustness: share of rows that stay right when a search moves their features"
-    if not result.curve:
+    found = result.robustness
+    if not found.points:
         yield f"  not assessed: {result.reasons.get('robustness', '')}"
         return
-    for eps, share in result.curve:
-        yield f"  within {eps:<6g} spreads   {share:.3f}  {'#' * round(30 * share)}"
-    yield f"  an upper bound, over {len(result.movable)} features, {result.cpu_s:.1f} CPU-seconds"
+    for point in found.points:
+        bounds = f"[{point.low:.3f}, {point.high:.3f}]"
+        bar = "#" * round(30 * point.share)
+        yield f"  within {point.radius:<6g} spreads   {point.share:.3f} {bounds}  {bar}"
+    yield f"  an upper bound, over {len(found.movable)} features, {found.cpu_s:.1f} CPU-seconds"
 
 
 def _fairness(result: Result) -> Iterator[str]:
@@ -281,9 +322,17 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
         "metrics": dict(result.metrics),
         "accuracy_interval": result.accuracy,
         "robustness": {
-            "curve": [{"eps": eps, "robust_accuracy": share} for eps, share in result.curve],
-            "movable": list(result.movable),
-            "cpu_s": round(result.cpu_s, 3),
+            "curve": [
+                {
+                    "eps": point.radius,
+                    "robust_accuracy": point.share,
+                    "interval": [point.low, point.high],
+                }
+                for point in result.robustness.points
+            ],
+            "movable": list(result.robustness.movable),
+            "strength": result.robustness.strength,
+            "cpu_s": round(result.robustness.cpu_s, 3),
         },
         "fairness": [to_json(item) for item in result.differences],
         "membership": None

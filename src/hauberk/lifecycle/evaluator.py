@@ -24,9 +24,11 @@ from hauberk.engine import assess
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.isolation import Grants, Limits, spawn
 from hauberk.lifecycle.native import ByRow, Scored, scored_of
+from hauberk.lifecycle.robustness import Robustness, robustness_of
 from hauberk.trust.digest import digest_file
 
 if TYPE_CHECKING:
+    from hauberk.core.policy import Isolation
     from hauberk.methods.fairness import Difference
 
 WORKER = "hauberk.lifecycle.workers.validating:evaluate"
@@ -71,8 +73,7 @@ class Result:
 
     Attributes:
         metrics: Name to value and, for accuracy, its one-sided 95 % bounds.
-        curve: Radius to the share of rows that stay right; an upper bound, found by search.
-        movable: Features that the search moved.
+        robustness: What attacks on the model gave.
         unkept: Bounds that are not kept, as sentences.
         reasons: Part that could not be assessed to the reason.
     """
@@ -84,9 +85,7 @@ class Result:
     accuracy: tuple[float, float] | None
     differences: tuple[Difference, ...]
     leak: Leak | None
-    curve: tuple[tuple[float, float], ...]
-    movable: tuple[str, ...]
-    cpu_s: float
+    robustness: Robustness
     unkept: tuple[str, ...]
     reasons: Mapping[str, str]
     assessments: tuple[Assessment, ...]
@@ -109,11 +108,9 @@ def evaluate(request: Request) -> Result:
     reasons: dict[str, str] = {}
     differences = _or_reason("fairness", reasons, lambda: fairness.differences(evaluation))
     leak = _or_reason("membership inference", reasons, lambda: memory.leak(evaluation))
-    curve = tuple((float(eps), float(share)) for eps, share in answer["curve"])
-    if not curve:
-        reasons["robustness"] = (
-            "not asked for" if not request.eps else "no numeric feature of more than two values"
-        )
+    robustness = robustness_of(answer["robustness"])
+    if not robustness.points:
+        reasons["robustness"] = robustness.reason
     controls = (MetricMismatch(), fairness, memory)
     return Result(
         model=digest_file(request.model),
@@ -123,20 +120,38 @@ def evaluate(request: Request) -> Result:
         accuracy=accuracy,
         differences=differences or (),
         leak=leak,
-        curve=curve,
-        movable=tuple(map(str, answer["movable"])),
-        cpu_s=float(answer["cpu_s"]),
-        unkept=tuple(_unkept(request, metrics, curve)),
+        robustness=robustness,
+        unkept=tuple(_unkept(request, {**metrics, **robustness.metrics})),
         reasons=reasons,
         assessments=tuple(assess(item, evaluation, path=str(request.model)) for item in controls),
     )
 
 
+def ask(
+    model: Path, tables: list[Path], request: Mapping[str, Any], *, level: Isolation | None = None
+) -> Any:
+    """The answer of a worker that reaches the model and the tables and nothing else.
+
+    Args:
+        request: As `hauberk.lifecycle.workers.validating.evaluate` takes it, without paths.
+        level: Isolation to run at; the strongest there is where none is given.
+    """
+    paths = [path.resolve() for path in (model, *tables)]
+    payload = {**request, "model": str(paths[0]), "tables": list(map(str, paths[1:]))}
+    answer = spawn(
+        WORKER,
+        json.dumps(payload).encode(),
+        grants=Grants(read=tuple(paths)),
+        limits=LIMITS,
+        level=level,
+        python=sys.executable,
+    )
+    return json.loads(answer)
+
+
 def _ask(request: Request) -> Any:
     tables = [request.data_path, *([request.train_path] if request.train_path else [])]
-    payload = {
-        "model": str(request.model.resolve()),
-        "tables": [str(path.resolve()) for path in tables],
+    asked = {
         "label": request.data.label,
         "features": list(request.features),
         "eps": list(request.eps),
@@ -144,15 +159,7 @@ def _ask(request: Request) -> Any:
         "queries": request.queries,
         "seed": request.seed,
     }
-    reads = tuple(path.resolve() for path in (request.model, *tables))
-    answer = spawn(
-        WORKER,
-        json.dumps(payload).encode(),
-        grants=Grants(read=reads),
-        limits=LIMITS,
-        python=sys.executable,
-    )
-    return json.loads(answer)
+    return ask(request.model, tables, asked)
 
 
 def _unpacked(item: Any) -> dict[str, Any]:
@@ -223,11 +230,7 @@ def _or_reason(name: str, reasons: dict[str, str], work: Any) -> Any:
         return None
 
 
-def _unkept(
-    request: Request, metrics: Mapping[str, float], curve: tuple[tuple[float, float], ...]
-) -> Any:
-    known = dict(metrics)
-    known.update({f"robust_accuracy@{eps:g}": share for eps, share in curve})
+def _unkept(request: Request, known: Mapping[str, float]) -> Any:
     for name, least in request.bounds.items():
         if name not in known:
             raise UsageError(

@@ -35,16 +35,12 @@ def evaluate(payload: bytes) -> bytes:
     frames = [native._frame(Path(name)) for name in request["tables"]]  # noqa: SLF001
     model = _opened(path, frames[0], request)
     scores = [model.scores(frame[model.features]) for frame in frames]
-    started = time.process_time()
-    curve, movable = _curve(model, frames[0], request) if request["eps"] else ([], [])
     return json.dumps(
         {
             "classes": model.classes,
             "features": model.features,
             "scores": [_packed(item) for item in scores],
-            "curve": curve,
-            "movable": movable,
-            "cpu_s": time.process_time() - started,
+            "robustness": attacked(model, frames[0], request) if request["eps"] else None,
         }
     ).encode()
 
@@ -136,33 +132,49 @@ def _packed(scores: Any) -> dict[str, Any]:
     }
 
 
-def _curve(
-    model: _Opened, frame: Any, request: dict[str, Any]
-) -> tuple[list[tuple[float, float]], list[str]]:
-    """Share of rows that stay right within each radius, from the smallest to the largest."""
+def attacked(model: _Opened, frame: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """How many rows stay right while attacks move them, and how hard that was tried.
+
+    Returns:
+        ``curve`` (radius, rows that stay right), ``rows`` of ``of``, ``attacks``, ``queries``,
+        ``radius``, ``norm``, ``unit``, ``movable``, ``cpu_s``; or ``not_applicable`` with the
+        reason.
+    """
     import numpy as np
 
-    from hauberk.methods.perturb import robust_accuracy
+    from hauberk.methods.perturb import ATTACKS, stays_right
 
-    label = request["label"]
+    if not model.classes:
+        return {"not_applicable": "the model gives numbers, not classes"}
     place = {name: index for index, name in enumerate(model.classes)}
-    kept = frame[[_name(value) in place for value in frame[label]]].dropna(subset=model.features)
-    if not model.classes or len(kept) < _TWO:
-        return [], []
+    kept = frame[[_name(value) in place for value in frame[request["label"]]]]
+    kept = kept.dropna(subset=model.features)
+    movable = [name for name in model.features if _is_movable(kept[name])]
+    if len(kept) < _TWO or not movable:
+        return {"not_applicable": "no numeric feature of more than two values to move"}
+    started = time.process_time()
     rng = np.random.default_rng(request["seed"])
-    rows = kept.iloc[np.sort(rng.permutation(len(kept))[: request["rows"]])]
-    movable = [name for name in model.features if _is_movable(rows[name])]
-    if not movable:
-        return [], []
+    rows = kept.iloc[np.sort(rng.permutation(len(kept))[: max(int(request["rows"]), 0)])]
     moving = _Moving(model, rows[model.features], movable)
-    labels = np.array([place[_name(value)] for value in rows[label]])
+    labels = np.array([place[_name(value)] for value in rows[request["label"]]], np.int64)
     curve = []
     for eps in sorted(request["eps"]):
-        right = robust_accuracy(
+        right = stays_right(
             moving.scores, moving.start, labels, moving.ball(eps), rng, n_queries=request["queries"]
         )
-        curve.append((float(eps), right))
-    return curve, movable
+        curve.append([float(eps), int(right.sum())])
+    return {
+        "curve": curve,
+        "rows": len(rows),
+        "of": len(kept),
+        "attacks": list(ATTACKS),
+        "queries": int(request["queries"]),
+        "radius": max(eps for eps, _ in curve),
+        "norm": "linf",
+        "unit": "spread of each feature",
+        "movable": movable,
+        "cpu_s": time.process_time() - started,
+    }
 
 
 def _is_movable(column: Any) -> bool:

@@ -1,0 +1,144 @@
+"""How robust a model is: what the worker's attacks found, believed no further than its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hauberk.core.finding import Curve
+from hauberk.core.record import Section
+from hauberk.errors import ArtifactError
+
+METRIC = "robust_accuracy@"
+"""Before a radius: the share of rows that stay right within it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One radius.
+
+    Attributes:
+        share: Rows that stayed right, as a share of those attacked; an upper bound of what
+            stays right under every attack.
+        low: Lower bound of the share in the population, one-sided at 95 %.
+        high: Upper bound likewise.
+    """
+
+    radius: float
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Robustness:
+    """What attacks on a model gave.
+
+    Attributes:
+        points: The curve, smallest radius first; none where nothing could be attacked.
+        strength: How hard it was tried, as attestations say it.
+        cpu_s: Processor seconds it took.
+        reason: Why nothing could be attacked.
+    """
+
+    points: tuple[Point, ...] = ()
+    strength: Mapping[str, Any] | None = None
+    movable: tuple[str, ...] = ()
+    cpu_s: float = 0.0
+    reason: str = ""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The curve as metrics."""
+        return {f"{METRIC}{point.radius:g}": point.share for point in self.points}
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Bounds of `metrics`."""
+        return {f"{METRIC}{point.radius:g}": (point.low, point.high) for point in self.points}
+
+    @property
+    def plot(self) -> Curve:
+        """To draw: the share with its bounds."""
+        series = {
+            name: tuple((point.radius, value(point)) for point in self.points)
+            for name, value in _LINES.items()
+        }
+        return Curve(title="Rows that stay right", x="radius", y="share", series=series)
+
+
+_LINES: Mapping[str, Callable[[Point], float]] = {
+    "share": lambda point: point.share,
+    "lower bound": lambda point: point.low,
+    "upper bound": lambda point: point.high,
+}
+_NUMBERS = ("rows", "of", "queries", "radius")
+
+
+def robustness_of(answer: Any) -> Robustness:
+    """The worker's answer as a value.
+
+    Raises:
+        ArtifactError: It is malformed.
+    """
+    if answer is None:
+        return Robustness(reason="not asked for")
+    try:
+        if reason := answer.get("not_applicable"):
+            return Robustness(reason=str(reason), strength={"not_applicable": str(reason)})
+        strength = {name: float(answer[name]) for name in _NUMBERS} | {
+            "attacks": sorted(map(str, answer["attacks"])),
+            "norm": str(answer["norm"]),
+            "unit": str(answer["unit"]),
+        }
+        rows = int(answer["rows"])
+        points = tuple(_point(float(eps), int(right), rows) for eps, right in answer["curve"])
+        return Robustness(
+            points=points,
+            strength={name: _whole(value) for name, value in strength.items()},
+            movable=tuple(map(str, answer["movable"])),
+            cpu_s=float(answer["cpu_s"]),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            "the worker's answer is malformed", found=f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _point(radius: float, right: int, rows: int) -> Point:
+    from hauberk.methods.statistics import clopper_pearson
+
+    bounds = clopper_pearson(right, rows)
+    return Point(
+        radius=radius, share=right / rows if rows else 0.0, low=bounds.low, high=bounds.high
+    )
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def robustness_section(found: Robustness) -> Section:
+    """What the run's report says of it."""
+    if not found.points or found.strength is None:
+        return Section(
+            title="Robustness of the exported model", rows=(("not assessed", found.reason),)
+        )
+    rows = tuple(
+        (
+            f"right within {point.radius:g} spreads",
+            f"{point.share:.3f} [{point.low:.3f}, {point.high:.3f}]",
+        )
+        for point in found.points
+    )
+    how = found.strength
+    tried = (
+        f"{', '.join(how['attacks'])}; {how['rows']} of {how['of']} rows, {how['queries']} calls "
+        f"each, {found.cpu_s:.1f} CPU-seconds"
+    )
+    return Section(
+        title="Robustness of the exported model",
+        rows=(*rows, ("attacked by", tried)),
+        plots=(found.plot,),
+    )
