@@ -65,6 +65,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rows", type=int, default=500, help="rows that the search starts from")
     parser.add_argument("--queries", type=int, default=60, help="calls of the model per radius")
+    parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
+    parser.add_argument(
+        "--schema",
+        type=Path,
+        metavar="FILE",
+        help="JSON of what features may do: fixed, whole, monotone, ranges, one-hot",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--attest",
@@ -141,6 +148,8 @@ def _request(args: argparse.Namespace) -> Request:
         eps=_radii(args.eps),
         rows=args.rows,
         queries=args.queries,
+        norm=args.norm,
+        schema=_schema(args.schema),
         features=tuple(name for name in args.features.split(",") if name),
         tolerance=args.tolerance,
         seed=args.seed,
@@ -178,6 +187,22 @@ def _reported(path: Path | None) -> dict[str, float]:
             found=type(value).__name__,
         )
     return {str(name): float(item) for name, item in value.items()}
+
+
+def _schema(path: Path | None) -> dict[str, Any]:
+    from hauberk.formats.strict_json import JsonLimits, decode
+
+    if path is None:
+        return {}
+    value = decode(_file(path, "--schema").read_bytes(), JsonLimits(max_bytes=1 << 20))
+    if type(value) is not dict:
+        raise UsageError(
+            "a schema is an object",
+            subject=str(path),
+            expected='{"features": {"age": {"is_fixed": true}}}',
+            found=type(value).__name__,
+        )
+    return value
 
 
 def _bound(text: str) -> tuple[str, float]:
@@ -257,7 +282,13 @@ def _robustness(result: Result) -> Iterator[str]:
         bounds = f"[{point.low:.3f}, {point.high:.3f}]"
         bar = "#" * round(30 * point.share)
         yield f"  within {point.radius:<6g} spreads   {point.share:.3f} {bounds}  {bar}"
-    yield f"  an upper bound, over {len(found.movable)} features, {found.cpu_s:.1f} CPU-seconds"
+    asked = sum(forward for _, forward, _ in found.passes.values())
+    hidden = {True: "hidden", False: "not hidden", None: "not known"}[found.hides_gradients]
+    yield f"  by {', '.join(found.passes)}; gradients {hidden}"
+    yield (
+        f"  an upper bound, over {len(found.movable)} features that may move; "
+        f"{asked} rows scored, {found.cpu_s:.1f} CPU-seconds"
+    )
 
 
 def _fairness(result: Result) -> Iterator[str]:
@@ -333,6 +364,11 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
             "movable": list(result.robustness.movable),
             "strength": result.robustness.strength,
             "cpu_s": round(result.robustness.cpu_s, 3),
+            "passes": {name: list(three) for name, three in result.robustness.passes.items()},
+            "fooled": dict(result.robustness.fooled),
+            "valid": result.robustness.is_valid,
+            "hides_gradients": result.robustness.hides_gradients,
+            "schema": dict(result.robustness.schema),
         },
         "fairness": [to_json(item) for item in result.differences],
         "membership": None

@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hauberk.controls.model.hidden_gradients import HiddenGradients
 from hauberk.controls.model.memorised_rows import Leak, MemorisedRows
 from hauberk.controls.model.metric_mismatch import MetricMismatch
 from hauberk.controls.model.unfair_decisions import UnfairDecisions
 from hauberk.core.artifact import Dataset, Digest, Evaluation, ModelFile
 from hauberk.core.control import NotApplicable
-from hauberk.core.finding import Assessment
+from hauberk.core.finding import Assessment, Finding, Outcome
 from hauberk.engine import assess
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.isolation import Grants, Limits, spawn
@@ -48,6 +49,8 @@ class Request:
         eps: Radii of the robustness curve in units of each feature's spread; none skips it.
         rows: Rows that the search for wrong answers starts from.
         queries: Calls of the model for each radius.
+        norm: ``linf`` or ``l2``.
+        schema: Corrections to what is learnt of the features, see `hauberk.methods.schema`.
         features: Columns in the order in which a graph of one tensor takes them.
         tolerance: Difference between groups that is accepted, 0 to 1.
     """
@@ -62,6 +65,8 @@ class Request:
     eps: tuple[float, ...] = ()
     rows: int = 500
     queries: int = 60
+    norm: str = "linf"
+    schema: Mapping[str, Any] = field(default_factory=dict)
     features: tuple[str, ...] = ()
     tolerance: float = 0.1
     seed: int = 0
@@ -123,7 +128,34 @@ def evaluate(request: Request) -> Result:
         robustness=robustness,
         unkept=tuple(_unkept(request, {**metrics, **robustness.metrics})),
         reasons=reasons,
-        assessments=tuple(assess(item, evaluation, path=str(request.model)) for item in controls),
+        assessments=(
+            *(assess(item, evaluation, path=str(request.model)) for item in controls),
+            _gradients(request, robustness),
+        ),
+    )
+
+
+def _gradients(request: Request, found: Robustness) -> Assessment:
+    """The control of hidden gradients, by what the worker's attacks gave."""
+    control, path = HiddenGradients(), str(request.model)
+    if found.hides_gradients is None:
+        return Assessment(
+            control=control.id,
+            path=path,
+            outcome=Outcome.NOT_APPLICABLE,
+            reason="no gradients of the model are known",
+            threats=control.threats,
+        )
+    findings: tuple[Finding, ...] = ()
+    if found.hides_gradients:
+        one = control.finding(path, int((found.strength or {}).get("rows", 0)), found.fooled)
+        findings = (replace(one, control=control.id, threats=control.threats),)
+    return Assessment(
+        control=control.id,
+        path=path,
+        outcome=Outcome.FLAGGED if findings else Outcome.CLEAN,
+        findings=findings,
+        threats=control.threats,
     )
 
 
@@ -158,6 +190,8 @@ def _ask(request: Request) -> Any:
         "rows": request.rows,
         "queries": request.queries,
         "seed": request.seed,
+        "norm": request.norm,
+        "schema": dict(request.schema),
     }
     return ask(request.model, tables, asked)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hauberk.core.finding import Curve
@@ -39,6 +39,12 @@ class Robustness:
         points: The curve, smallest radius first; none where nothing could be attacked.
         strength: How hard it was tried, as attestations say it.
         cpu_s: Processor seconds it took.
+        passes: Attack to calls of the model, rows scored and rows that gradients were taken of.
+        fooled: Attack to the rows that it was the first to fool, over all radii.
+        is_valid: Whether every moved row keeps the schema of the features.
+        hides_gradients: Whether the model only looks robust to gradients; ``None`` where it has
+            none that are known.
+        schema: What was learnt of the features, as people may correct it.
         reason: Why nothing could be attacked.
     """
 
@@ -46,6 +52,11 @@ class Robustness:
     strength: Mapping[str, Any] | None = None
     movable: tuple[str, ...] = ()
     cpu_s: float = 0.0
+    passes: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    fooled: Mapping[str, int] = field(default_factory=dict)
+    is_valid: bool = True
+    hides_gradients: bool | None = None
+    schema: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
 
     @property
@@ -73,7 +84,7 @@ _LINES: Mapping[str, Callable[[Point], float]] = {
     "lower bound": lambda point: point.low,
     "upper bound": lambda point: point.high,
 }
-_NUMBERS = ("rows", "of", "queries", "radius")
+_NUMBERS = ("rows", "of", "queries", "radius", "steps")
 
 
 def robustness_of(answer: Any) -> Robustness:
@@ -99,6 +110,11 @@ def robustness_of(answer: Any) -> Robustness:
             strength={name: _whole(value) for name, value in strength.items()},
             movable=tuple(map(str, answer["movable"])),
             cpu_s=float(answer["cpu_s"]),
+            passes={str(name): _three(counts) for name, counts in answer["passes"].items()},
+            fooled={str(name): int(count) for name, count in answer["fooled"].items()},
+            is_valid=answer["valid"] is True,
+            hides_gradients=_flag(answer["hides_gradients"]),
+            schema=dict(answer["schema"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
@@ -113,6 +129,15 @@ def _point(radius: float, right: int, rows: int) -> Point:
     return Point(
         radius=radius, share=right / rows if rows else 0.0, low=bounds.low, high=bounds.high
     )
+
+
+def _three(counts: Any) -> tuple[int, int, int]:
+    calls, forward, backward = counts
+    return int(calls), int(forward), int(backward)
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _whole(value: Any) -> Any:
