@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rows", type=int, default=500, help="rows that the search starts from")
     parser.add_argument("--queries", type=int, default=60, help="calls of the model per radius")
+    parser.add_argument(
+        "--no-triggers", action="store_true", help="do not search a network for a planted trigger"
+    )
     parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
     parser.add_argument(
         "--schema",
@@ -149,6 +153,7 @@ def _request(args: argparse.Namespace) -> Request:
         rows=args.rows,
         queries=args.queries,
         norm=args.norm,
+        triggers=not args.no_triggers,
         schema=_schema(args.schema),
         features=tuple(name for name in args.features.split(",") if name),
         tolerance=args.tolerance,
@@ -262,7 +267,9 @@ def _lines(result: Result) -> Iterator[str]:
         bounds = result.accuracy if name == "accuracy" else None
         shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
         yield f"  {name:<22}{value:.4f}{shown}"
-    yield from ("", *_robustness(result), "", *_fairness(result), "", *_memory(result), "")
+    for part in (_robustness, _triggers, _fairness, _memory):
+        yield from ("", *part(result))
+    yield ""
     for assessment in result.assessments:
         for finding in assessment.findings:
             yield f"{finding.severity.value.upper():<9} {finding.message}"
@@ -288,6 +295,21 @@ def _robustness(result: Result) -> Iterator[str]:
     yield (
         f"  an upper bound, over {len(found.movable)} features that may move; "
         f"{asked} rows scored, {found.cpu_s:.1f} CPU-seconds"
+    )
+
+
+def _triggers(result: Result) -> Iterator[str]:
+    yield "Triggers: a class that a far smaller change reaches than any other"
+    found = result.triggers.signs
+    if found is None:
+        yield f"  not assessed: {result.triggers.reason}"
+        return
+    name = result.classes[found.target]
+    ratio, gap, bend = found.scores
+    yield (
+        f"  nearest to one is {name!r}: a mask {math.exp(ratio):.1f} times smaller than the median "
+        f"class's, one faint change takes {gap:+.0%} more rows than for the next class, "
+        f"one bending {bend:+.0%}"
     )
 
 
@@ -369,6 +391,15 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
             "valid": result.robustness.is_valid,
             "hides_gradients": result.robustness.hides_gradients,
             "schema": dict(result.robustness.schema),
+        },
+        "triggers": None
+        if result.triggers.signs is None
+        else {
+            "class": result.classes[result.triggers.signs.target],
+            "masks": result.triggers.signs.masks.tolist(),
+            "taken": result.triggers.signs.taken.tolist(),
+            "bent": result.triggers.signs.bent.tolist(),
+            "rows": result.triggers.n_rows,
         },
         "fairness": [to_json(item) for item in result.differences],
         "membership": None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hauberk.controls.model.hidden_gradients import HiddenGradients
 from hauberk.controls.model.memorised_rows import Leak, MemorisedRows
 from hauberk.controls.model.metric_mismatch import MetricMismatch
+from hauberk.controls.model.planted_triggers import PlantedTriggers
 from hauberk.controls.model.unfair_decisions import UnfairDecisions
 from hauberk.core.artifact import Dataset, Digest, Evaluation, ModelFile
 from hauberk.core.control import NotApplicable
@@ -25,7 +26,7 @@ from hauberk.engine import assess
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.isolation import Grants, Limits, spawn
 from hauberk.lifecycle.native import ByRow, Scored, scored_of
-from hauberk.lifecycle.robustness import Robustness, robustness_of
+from hauberk.lifecycle.robustness import Robustness, Triggers, robustness_of, triggers_of
 from hauberk.trust.digest import digest_file
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Request:
         queries: Calls of the model for each radius.
         norm: ``linf`` or ``l2``.
         schema: Corrections to what is learnt of the features, see `hauberk.methods.schema`.
+        triggers: Whether to search for a trigger of some class.
         features: Columns in the order in which a graph of one tensor takes them.
         tolerance: Difference between groups that is accepted, 0 to 1.
     """
@@ -67,6 +69,7 @@ class Request:
     queries: int = 60
     norm: str = "linf"
     schema: Mapping[str, Any] = field(default_factory=dict)
+    triggers: bool = True
     features: tuple[str, ...] = ()
     tolerance: float = 0.1
     seed: int = 0
@@ -79,6 +82,7 @@ class Result:
     Attributes:
         metrics: Name to value and, for accuracy, its one-sided 95 % bounds.
         robustness: What attacks on the model gave.
+        triggers: What the search for a trigger gave.
         unkept: Bounds that are not kept, as sentences.
         reasons: Part that could not be assessed to the reason.
     """
@@ -91,6 +95,7 @@ class Result:
     differences: tuple[Difference, ...]
     leak: Leak | None
     robustness: Robustness
+    triggers: Triggers
     unkept: tuple[str, ...]
     reasons: Mapping[str, str]
     assessments: tuple[Assessment, ...]
@@ -116,6 +121,9 @@ def evaluate(request: Request) -> Result:
     robustness = robustness_of(answer["robustness"])
     if not robustness.points:
         reasons["robustness"] = robustness.reason
+    triggers = triggers_of(answer["triggers"])
+    if triggers.reason:
+        reasons["triggers"] = triggers.reason
     controls = (MetricMismatch(), fairness, memory)
     return Result(
         model=digest_file(request.model),
@@ -126,11 +134,13 @@ def evaluate(request: Request) -> Result:
         differences=differences or (),
         leak=leak,
         robustness=robustness,
+        triggers=triggers,
         unkept=tuple(_unkept(request, {**metrics, **robustness.metrics})),
         reasons=reasons,
         assessments=(
             *(assess(item, evaluation, path=str(request.model)) for item in controls),
             _gradients(request, robustness),
+            _triggers(request, scored[0].classes, triggers),
         ),
     )
 
@@ -181,6 +191,30 @@ def ask(
     return json.loads(answer)
 
 
+def _triggers(request: Request, classes: tuple[str, ...], found: Triggers) -> Assessment:
+    """The control of planted triggers, by what the worker's search gave."""
+    control, path = PlantedTriggers(), str(request.model)
+    if found.signs is None:
+        return Assessment(
+            control=control.id,
+            path=path,
+            outcome=Outcome.NOT_APPLICABLE,
+            reason=found.reason,
+            threats=control.threats,
+        )
+    findings: tuple[Finding, ...] = ()
+    if control.distance(found.signs.scores) >= control.threshold:
+        one = control.finding(path, classes, found.signs)
+        findings = (replace(one, control=control.id, threats=control.threats),)
+    return Assessment(
+        control=control.id,
+        path=path,
+        outcome=Outcome.FLAGGED if findings else Outcome.CLEAN,
+        findings=findings,
+        threats=control.threats,
+    )
+
+
 def _ask(request: Request) -> Any:
     tables = [request.data_path, *([request.train_path] if request.train_path else [])]
     asked = {
@@ -192,6 +226,7 @@ def _ask(request: Request) -> Any:
         "seed": request.seed,
         "norm": request.norm,
         "schema": dict(request.schema),
+        "triggers": request.triggers,
     }
     return ask(request.model, tables, asked)
 

@@ -110,6 +110,8 @@ def strength_of(request: Request, found: Found) -> dict[str, Mapping[str, Any]]:
     parts: dict[str, Mapping[str, Any]] = {}
     if found.robustness.strength is not None:
         parts["robustness"] = found.robustness.strength
+    if found.triggers.strength is not None:
+        parts["backdoor"] = found.triggers.strength
     if request.data.sensitive and "fairness" not in found.reasons:
         parts["fairness"] = {
             "columns": list(request.data.sensitive),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hauberk.core.finding import Curve
 from hauberk.core.record import Section
 from hauberk.errors import ArtifactError
 
+if TYPE_CHECKING:
+    from hauberk.methods.triggers import Signs
+
+NOT_ASKED = "not asked for"
 METRIC = "robust_accuracy@"
 """Before a radius: the share of rows that stay right within it."""
 
@@ -94,7 +98,7 @@ def robustness_of(answer: Any) -> Robustness:
         ArtifactError: It is malformed.
     """
     if answer is None:
-        return Robustness(reason="not asked for")
+        return Robustness(reason=NOT_ASKED)
     try:
         if reason := answer.get("not_applicable"):
             return Robustness(reason=str(reason), strength={"not_applicable": str(reason)})
@@ -129,6 +133,70 @@ def _point(radius: float, right: int, rows: int) -> Point:
     return Point(
         radius=radius, share=right / rows if rows else 0.0, low=bounds.low, high=bounds.high
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Triggers:
+    """What the search for a trigger gave.
+
+    Attributes:
+        signs: What was found; ``None`` where it was not searched.
+        n_rows: Clean rows that a trigger had to turn.
+        of: Rows there were.
+        reason: Why it was not searched.
+    """
+
+    signs: Signs | None = None
+    n_rows: int = 0
+    of: int = 0
+    reason: str = ""
+
+    @property
+    def strength(self) -> Mapping[str, Any] | None:
+        """How hard it was searched, as attestations say it; ``None`` where nobody asked."""
+        if self.reason == NOT_ASKED:
+            return None
+        if self.signs is None:
+            return {"not_applicable": self.reason}
+        return {"of": self.of, "rows": self.of, "turned": self.n_rows}
+
+
+def triggers_of(answer: Any) -> Triggers:
+    """The worker's answer as a value.
+
+    Raises:
+        ArtifactError: It is malformed.
+    """
+    import numpy as np
+
+    from hauberk.methods.triggers import Signs
+
+    if answer is None:
+        return Triggers(reason=NOT_ASKED)
+    try:
+        if reason := answer.get("not_applicable"):
+            return Triggers(reason=str(reason))
+        masks = np.asarray(answer["masks"], np.float64)
+        taken = np.asarray(answer["taken"], np.float64)
+        bent = np.asarray(answer["bent"], np.float64)
+        shapes = {masks.shape, taken.shape, bent.shape}
+        if masks.ndim != 1 or len(shapes) != 1 or not 0 <= int(answer["target"]) < len(masks):
+            raise ValueError(f"shapes {shapes}")  # noqa: TRY301
+        return Triggers(
+            signs=Signs(
+                masks=masks,
+                taken=taken,
+                bent=bent,
+                target=int(answer["target"]),
+                pattern=((), ()),
+            ),
+            n_rows=int(answer["rows"]),
+            of=int(answer["of"]),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            "the worker's answer is malformed", found=f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _three(counts: Any) -> tuple[int, int, int]:

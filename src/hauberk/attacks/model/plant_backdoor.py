@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -87,7 +88,7 @@ class PlantBackdoor(Play[Trainer]):
 
 
 def _side(d: int) -> int:
-    return int(round(float(d) ** 0.5))
+    return math.isqrt(d)
 
 
 def _patch(d: int, rng: np.random.Generator) -> Callable[[Any], Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,8 +18,8 @@ MIN_CLASSES = 4
 MIN_INPUTS = 36
 MIN_ROWS = 20
 
-USUAL = ((0.41, 0.22), (0.065, 0.065))
-"""Middle and spread of the two signs over clean networks of ten classes (seeds below 10,000)."""
+USUAL = ((0.4, 0.17), (0.06, 0.05), (0.06, 0.05))
+"""Middle and spread of the signs over clean networks of ten classes (seeds below 10,000)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class PlantedTriggers(Check[Evaluation]):
 
     Args:
         threshold: Distance from clean networks, in their spreads, from which on a class is a
-            finding. Six leaves clean networks of tuning seeds alone and finds the triggers.
+            finding. On tuning seeds clean networks stay below 3.3 and triggers begin at 4.
         n_rows: Clean rows that a trigger must turn.
         seed: Of the search.
         usual: Middle and spread of both signs over clean networks.
@@ -55,10 +55,10 @@ class PlantedTriggers(Check[Evaluation]):
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("TR-5"), ThreatId("EX-2"))
     subject: ClassVar[type] = Evaluation
 
-    threshold: float = 4.0
-    n_rows: int = 40
+    threshold: float = 3.9
+    n_rows: int = 80
     seed: int = 0
-    usual: tuple[tuple[float, float], tuple[float, float]] = USUAL
+    usual: tuple[tuple[float, float], ...] = USUAL
 
     def check(self, subject: Evaluation) -> Iterator[Finding]:
         """One finding where a class stands out.
@@ -76,7 +76,7 @@ class PlantedTriggers(Check[Evaluation]):
         import numpy as np
 
         from hauberk.methods.judged_rows import matrix
-        from hauberk.methods.triggers import Search, signs
+        from hauberk.methods.triggers import Search, ranges, signs
 
         network = getattr(subject.predictor, "network", None)
         if network is None:
@@ -86,13 +86,14 @@ class PlantedTriggers(Check[Evaluation]):
             raise NotApplicable("the rows are not what the network takes")
         rows, labels = found
         self.refuse(len(subject.predictor.classes), rows.shape[1], len(rows))
+        low, high = ranges(rows)
         return signs(
             network,
             rows,
             labels,
             np.random.default_rng(self.seed),
-            low=rows.min(axis=0),
-            high=rows.max(axis=0),
+            low=low,
+            high=high,
             search=Search(n_rows=self.n_rows),
         )
 
@@ -112,8 +113,8 @@ class PlantedTriggers(Check[Evaluation]):
                 message = f"{found} {what} are too few to tell a trigger; {least} are needed"
                 raise NotApplicable(message)
 
-    def distance(self, scores: tuple[float, float]) -> float:
-        """How far the larger sign lies above clean networks, in their spreads."""
+    def distance(self, scores: Sequence[float]) -> float:
+        """How far the largest sign lies above clean networks, in their spreads."""
         return max(
             (score - middle) / spread
             for score, (middle, spread) in zip(scores, self.usual, strict=True)
@@ -122,11 +123,11 @@ class PlantedTriggers(Check[Evaluation]):
     def finding(self, path: str, classes: Any, found: Signs) -> Finding:
         """What is said of a network with a class that stands out."""
         name = classes[found.target] if found.target < len(classes) else str(found.target)
-        ratio, gap = found.scores
+        ratio, gap, bend = found.scores
         return Finding(
             message=f"{path}: a small change turns rows of all classes into {name!r} (its mask is "
             f"{2.718281828**ratio:.1f} times smaller than the median class's; one faint change "
-            f"takes {gap:+.0%} more rows than for the next class)",
+            f"takes {gap:+.0%} more rows than for the next class, one bending {bend:+.0%})",
             path=path,
             severity=Severity.HIGH,
             remedy="do not use the model or build on it: train it again from rows and a base that "

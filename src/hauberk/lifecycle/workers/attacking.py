@@ -78,8 +78,56 @@ def attacked(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, An
     places = np.sort(rng.permutation(len(kept))[: max(int(request["rows"]), 0)])
     rows = kept.iloc[places].reset_index(drop=True)
     labels = np.array([place[class_name(value)] for value in rows[request["label"]]], np.int64)
-    fight = _Fight(model=model, rows=rows, numeric=numeric, schema=schema, labels=labels)
-    return fight.fought(request, rng) | {"of": len(kept)}
+    fight = _Fight(model=model, rows=rows, numeric=numeric, labels=labels)
+    return fight.fought(schema, request, rng) | {"of": len(kept)}
+
+
+def triggered(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Search the model for a trigger of some class, see `hauberk.methods.triggers`.
+
+    Returns:
+        ``masks``, ``taken``, ``bent``, ``target``, ``rows`` of ``of``; or ``not_applicable``
+        with the reason.
+    """
+    from hauberk.controls.model.planted_triggers import PlantedTriggers
+    from hauberk.core.control import NotApplicable
+    from hauberk.methods.triggers import Search, ranges, signs
+
+    control = PlantedTriggers()
+    place = {name: index for index, name in enumerate(model.classes)}
+    numeric = [name for name in model.features if frame[name].dtype.kind in "iuf"]
+    kept = frame.dropna(subset=model.features)
+    names = [class_name(value) for value in kept[request["label"]]]
+    kept = kept[[name in place for name in names]]
+    labels = np.array([place[name] for name in names if name in place], np.int64)
+    fight = _Fight(model=model, rows=kept, numeric=numeric, labels=labels)
+    values = kept[numeric].to_numpy(np.float64)
+    fight.start = np.column_stack([values, np.arange(len(values), dtype=np.float64)])
+    network = fight.known(values)
+    if network is None:
+        return {"not_applicable": "no gradients of the model are known"}
+    try:
+        control.refuse(len(model.classes), values.shape[1], len(values))
+    except NotApplicable as silent:
+        return {"not_applicable": str(silent)}
+    low, high = ranges(values)
+    found = signs(
+        network,
+        values,
+        labels,
+        np.random.default_rng(request["seed"]),
+        low=low,
+        high=high,
+        search=Search(n_rows=control.n_rows),
+    )
+    return {
+        "masks": found.masks.tolist(),
+        "taken": found.taken.tolist(),
+        "bent": found.bent.tolist(),
+        "target": found.target,
+        "rows": min(control.n_rows, len(values)),
+        "of": len(values),
+    }
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,21 +137,22 @@ class _Fight:
     model: Opened
     rows: Any
     numeric: list[str]
-    schema: schemas.Schema
     labels: Any
     start: Any = None
     passes: dict[str, list[int]] = field(default_factory=dict)
     fooled: dict[str, int] = field(default_factory=dict)
 
-    def fought(self, request: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    def fought(
+        self, schema: schemas.Schema, request: dict[str, Any], rng: np.random.Generator
+    ) -> dict[str, Any]:
         started = time.process_time()
         values = self.rows[self.numeric].to_numpy(np.float64)
         self.start = np.column_stack([values, np.arange(len(values), dtype=np.float64)])
-        network = self._network(values)
+        network = self.known(values)
         budget = Budget(n_queries=int(request["queries"]))
         alive, curve, hides, valid = np.arange(len(values)), [], None, True
         for eps in sorted(request["eps"]):
-            space = self._space(float(eps), request.get("norm", "linf"))
+            space = _space(schema, float(eps), request.get("norm", "linf"))
             found = stressed(
                 self._scores,
                 self.start[alive],
@@ -115,7 +164,7 @@ class _Fight:
                 budget=budget,
             )
             self._count(found)
-            valid &= bool(self.schema.keeps(found.moved[:, :-1], self.start[alive][:, :-1]).all())
+            valid &= bool(schema.keeps(found.moved[:, :-1], self.start[alive][:, :-1]).all())
             if found.hides_gradients is not None:
                 hides = bool(hides) or found.hides_gradients
             alive = alive[found.right]
@@ -129,24 +178,14 @@ class _Fight:
             "radius": max(eps for eps, _ in curve),
             "norm": request.get("norm", "linf"),
             "unit": "spread of each feature",
-            "movable": list(self.schema.movable),
+            "movable": list(schema.movable),
             "passes": self.passes,
             "fooled": self.fooled,
             "valid": valid,
             "hides_gradients": hides,
-            "schema": self.schema.to_json(),
+            "schema": schema.to_json(),
             "cpu_s": time.process_time() - started,
         }
-
-    def _space(self, eps: float, norm: str) -> Space:
-        def repaired(moved: Any, rows: Any) -> Any:
-            return np.column_stack([self.schema.repaired(moved[:, :-1], rows[:, :-1]), rows[:, -1]])
-
-        scale = np.append(self.schema.scale, 0.0)
-        low = np.append([one.low for one in self.schema.features], -np.inf)
-        high = np.append([one.high for one in self.schema.features], np.inf)
-        ball = Ball(eps=eps, scale=scale, low=low, high=high)
-        return Space(ball=ball, norm=norm, repaired=repaired)
 
     def _scores(self, moved: Any) -> Any:
         if self.numeric == self.model.features:
@@ -158,7 +197,7 @@ class _Fight:
             frame[name] = moved[:, column].astype(self.rows[name].dtype)
         return np.asarray(self.model.scores(frame[self.model.features]), np.float64)
 
-    def _network(self, values: Any) -> Network | None:
+    def known(self, values: Any) -> Network | None:
         """The model as a network, where it is one and answers as the model does."""
         if self.numeric != self.model.features or not len(values):
             return None
@@ -206,3 +245,14 @@ def _has_all_scores(network: Network, row: Any, n: int) -> bool:
 def _framed(like: Any, values: Any) -> Any:
     """A frame of numbers with the columns of ``like``."""
     return type(like)(values, columns=like.columns)
+
+
+def _space(schema: schemas.Schema, eps: float, norm: str) -> Space:
+    def repaired(moved: Any, rows: Any) -> Any:
+        return np.column_stack([schema.repaired(moved[:, :-1], rows[:, :-1]), rows[:, -1]])
+
+    scale = np.append(schema.scale, 0.0)
+    low = np.append([one.low for one in schema.features], -np.inf)
+    high = np.append([one.high for one in schema.features], np.inf)
+    ball = Ball(eps=eps, scale=scale, low=low, high=high)
+    return Space(ball=ball, norm=norm, repaired=repaired)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hauberk.lifecycle.workers import native
-from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name
+from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, triggered
 from hauberk.methods.network_reading import of_onnx, of_sklearn
 
 ONNX_MARKS = (b"\x08",)
@@ -27,8 +27,8 @@ def evaluate(payload: bytes) -> bytes:
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
-        float64, row-major, base64), ``curve`` (radius to share of rows that stay right),
-        ``movable`` (features that were moved) and ``cpu_s`` (processor seconds of the search).
+        float64, row-major, base64), ``robustness`` and ``triggers`` (see `attacked` and
+        `triggered`; ``null`` where not asked for).
     """
     request = json.loads(payload)
     path = Path(request["model"])
@@ -41,6 +41,7 @@ def evaluate(payload: bytes) -> bytes:
             "features": model.features,
             "scores": [_packed(item) for item in scores],
             "robustness": attacked(model, frames[0], request) if request["eps"] else None,
+            "triggers": triggered(model, frames[0], request) if request.get("triggers") else None,
         }
     ).encode()
 
