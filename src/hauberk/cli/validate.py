@@ -305,11 +305,10 @@ def _triggers(result: Result) -> Iterator[str]:
         yield f"  not assessed: {result.triggers.reason}"
         return
     name = result.classes[found.target]
-    ratio, gap, bend = found.scores
+    ratio, gap = found.scores
     yield (
         f"  nearest to one is {name!r}: a mask {math.exp(ratio):.1f} times smaller than the median "
-        f"class's, one faint change takes {gap:+.0%} more rows than for the next class, "
-        f"one bending {bend:+.0%}"
+        f"class's, one faint change takes {gap:+.0%} more rows than for the next class"
     )
 
 
@@ -398,7 +397,6 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
             "class": result.classes[result.triggers.signs.target],
             "masks": result.triggers.signs.masks.tolist(),
             "taken": result.triggers.signs.taken.tolist(),
-            "bent": result.triggers.signs.bent.tolist(),
             "rows": result.triggers.n_rows,
         },
         "fairness": [to_json(item) for item in result.differences],

@@ -178,15 +178,13 @@ def triggers_of(answer: Any) -> Triggers:
             return Triggers(reason=str(reason))
         masks = np.asarray(answer["masks"], np.float64)
         taken = np.asarray(answer["taken"], np.float64)
-        bent = np.asarray(answer["bent"], np.float64)
-        shapes = {masks.shape, taken.shape, bent.shape}
+        shapes = {masks.shape, taken.shape}
         if masks.ndim != 1 or len(shapes) != 1 or not 0 <= int(answer["target"]) < len(masks):
             raise ValueError(f"shapes {shapes}")  # noqa: TRY301
         return Triggers(
             signs=Signs(
                 masks=masks,
                 taken=taken,
-                bent=bent,
                 target=int(answer["target"]),
                 pattern=((), ()),
             ),

@@ -1,13 +1,11 @@
 """Is there a small change of any input that makes a network say one class? Found by gradients.
 
-Three searches over all classes at once, on some clean rows:
+Two searches over all classes at once, on some clean rows:
 
 * **inversion**: for each class a mask and a pattern, as small as can be, that turn every row
   into that class. A class with a trigger needs a far smaller mask than the others.
 * **universal step**: for each class one change of bounded size that is added to every row. A
   class with a faint trigger all over the input takes far more rows than the next one.
-* **bend**: for each class one smooth bending of the picture, by a pixel or two, likewise.
-
 What they give is compared with clean models of the same kind (`surprise`), because how small a
 mask can be depends on data and architecture.
 
@@ -19,7 +17,6 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +38,6 @@ class Search:
         n_steps: Of the inversion.
         n_rows: Clean rows that a trigger must turn.
         n_universal: Steps of the universal change.
-        n_bends: Steps of the bending; 0 for rows that are no pictures.
         radius: Of the universal change, as a share of the range of the inputs.
         weight: Of the mask's size in the inversion.
     """
@@ -49,7 +45,6 @@ class Search:
     n_steps: int = 150
     n_rows: int = 80
     n_universal: int = 30
-    n_bends: int = 40
     radius: float = 0.15
     weight: float = 0.02
 
@@ -61,23 +56,21 @@ class Signs:
     Attributes:
         masks: ``(n_classes,)``: size of each class's mask, as a share of the input.
         taken: ``(n_classes,)``: share of rows of other classes that the universal change takes.
-        bent: ``(n_classes,)``: the same of the bending.
         target: The class that stands out most.
         pattern: The change of that class's mask and pattern, ``(d,)`` each.
     """
 
     masks: Any
     taken: Any
-    bent: Any
     target: int
     pattern: tuple[Any, Any]
 
     @property
-    def scores(self) -> tuple[float, float, float]:
-        """How far the smallest mask lies below the median, the best changes above the next."""
+    def scores(self) -> tuple[float, float]:
+        """How far the smallest mask lies below the median, the best change above the next."""
         masks = np.sort(np.maximum(self.masks, _FLOOR))
         ratio = float(np.log(np.median(masks) / masks[0]))
-        return ratio, _gap(self.taken), _gap(self.bent)
+        return ratio, _gap(self.taken)
 
 
 def ranges(rows: Any) -> tuple[Any, Any]:
@@ -122,13 +115,11 @@ def signs(
     # A class whose mask does not work has none that is small.
     sizes = np.where(works >= 0.75, masks.mean(axis=1), 1.0)  # noqa: PLR2004 - three rows of four
     taken = hunt.universal(low, high, search)
-    bent = hunt.bends(low, high, rng, search)
-    standing = np.median(sizes) / np.maximum(sizes, _FLOOR) + 2 * taken + 2 * bent
+    standing = np.median(sizes) / np.maximum(sizes, _FLOOR) + 2 * taken
     target = int(np.argmax(standing))
     return Signs(
         masks=sizes,
         taken=taken,
-        bent=bent,
         target=target,
         pattern=(masks[target], patterns[target]),
     )
@@ -208,62 +199,6 @@ class _Hunt:
             step = np.sign(gradient.reshape(k, n, d).sum(axis=1))
             delta = np.clip(delta - size * step, -1, 1)
         return best
-
-    def bends(self, low: Any, high: Any, rng: np.random.Generator, search: Search) -> Any:
-        """Share of rows of other classes that one smooth bending takes, ``(k,)``.
-
-        Rows that are no square pictures of one kind of value cannot be bent: none are taken.
-        """
-        k, (n, d) = self.n_classes, self.rows.shape
-        side = math.isqrt(d)
-        is_picture = side * side == d and bool((low == low[0]).all() and (high == high[0]).all())
-        if not is_picture or not search.n_bends:
-            return np.zeros(k)
-        targets, counts = self.spread()
-        basis, reach = _basis(side), max(1.5, side * 0.08)
-        images = np.tile(self.rows, (k, 1)).reshape(k, n, side, side)
-        control = rng.uniform(-0.3, 0.3, (k, 2, basis.shape[1]))
-        adam, best = _Adam(0.25), np.zeros(k)
-        for _ in range(search.n_bends):
-            flow = (control @ basis.T).reshape(k, 2, side, side)
-            moved, by_y, by_x = _bent(images, flow)
-            scores, gradient = self.pulled(moved.reshape(k * n, d), targets, counts)
-            hit = ((scores.argmax(axis=1) == targets) & counts).reshape(k, n).sum(axis=1)
-            best = np.maximum(best, hit / np.maximum(counts.reshape(k, n).sum(axis=1), 1))
-            pulled = gradient.reshape(k, n, side, side)
-            by_flow = np.stack([(pulled * by_y).sum(axis=1), (pulled * by_x).sum(axis=1)], axis=1)
-            control = control - adam.step(by_flow.reshape(k, 2, d) @ basis)
-            control = np.clip(control, -reach, reach)
-        return best
-
-
-def _basis(side: int, n: int = 3) -> Any:
-    """``(side * side, n * n)``: how much each knot of a coarse grid bends each pixel."""
-    at = np.linspace(0, n - 1, side)
-    near = np.minimum(at.astype(int), n - 2)
-    line = np.zeros((side, n))
-    line[np.arange(side), near] = 1 - (at - near)
-    line[np.arange(side), near + 1] = at - near
-    return np.einsum("ya,xb->yxab", line, line).reshape(side * side, n * n)
-
-
-def _bent(images: Any, flow: Any) -> tuple[Any, Any, Any]:
-    """Pictures ``(k, n, s, s)`` bent by ``(k, 2, s, s)`` pixels, and their slopes by the flow."""
-    side = images.shape[-1]
-    y, x = np.mgrid[0:side, 0:side]
-    yy, xx = np.clip(y + flow[:, 0], 0, side - 1), np.clip(x + flow[:, 1], 0, side - 1)
-    y0, x0 = np.minimum(yy.astype(int), side - 2), np.minimum(xx.astype(int), side - 2)
-    fy, fx = (yy - y0)[:, None], (xx - x0)[:, None]
-    flat = images.reshape(*images.shape[:2], -1)
-
-    def at(rows: Any, columns: Any) -> Any:
-        places = (rows * side + columns).reshape(len(images), 1, -1)
-        return np.take_along_axis(flat, places, axis=2).reshape(images.shape)
-
-    a, b, c, e = at(y0, x0), at(y0, x0 + 1), at(y0 + 1, x0), at(y0 + 1, x0 + 1)
-    top, below = a * (1 - fx) + b * fx, c * (1 - fx) + e * fx
-    by_x = (b - a) * (1 - fy) + (e - c) * fy
-    return top * (1 - fy) + below * fy, below - top, by_x
 
 
 class _Adam:

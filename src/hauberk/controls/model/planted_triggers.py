@@ -18,7 +18,7 @@ MIN_CLASSES = 4
 MIN_INPUTS = 36
 MIN_ROWS = 20
 
-USUAL = ((0.4, 0.17), (0.06, 0.05), (0.06, 0.05))
+USUAL = ((0.4, 0.17), (0.06, 0.06))
 """Middle and spread of the signs over clean networks of ten classes (seeds below 10,000)."""
 
 
@@ -30,18 +30,18 @@ class PlantedTriggers(Check[Evaluation]):
     classes into it, and one change of bounded size that does so when it is added. A trained-in
     trigger shows as a mask far smaller than the median of the classes, or as a change that takes
     far more rows than the next class's. Both are put on the scale of clean networks: the shipped
-    middle and spread, or those of shadow models that were trained on trusted rows.
+    middle and spread.
 
     Limits:
         Networks of pictures with at least four classes: with fewer there is no median to hold a
-        class against. Triggers that work on one source class only, that lead every class
-        elsewhere, several targets, and networks trained against inversion may pass. Models
-        without known gradients (trees, recurrence, attention) are not judged. The shipped scale
-        is of dense networks on small pictures: elsewhere shadow models make it right.
+        class against. Bendings of a picture, triggers that work on one source class only, that
+        lead every class elsewhere, several targets, and networks trained against inversion may
+        pass. Models without known gradients (trees, recurrence, attention) are not judged. The
+        shipped scale is of dense networks on small pictures; others may lie on another.
 
     Args:
         threshold: Distance from clean networks, in their spreads, from which on a class is a
-            finding. On tuning seeds clean networks stay below 3.3 and triggers begin at 4.
+            finding. On tuning seeds clean networks stay below 3.
         n_rows: Clean rows that a trigger must turn.
         seed: Of the search.
         usual: Middle and spread of both signs over clean networks.
@@ -55,7 +55,7 @@ class PlantedTriggers(Check[Evaluation]):
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("TR-5"), ThreatId("EX-2"))
     subject: ClassVar[type] = Evaluation
 
-    threshold: float = 3.9
+    threshold: float = 3.5
     n_rows: int = 80
     seed: int = 0
     usual: tuple[tuple[float, float], ...] = USUAL
@@ -123,11 +123,11 @@ class PlantedTriggers(Check[Evaluation]):
     def finding(self, path: str, classes: Any, found: Signs) -> Finding:
         """What is said of a network with a class that stands out."""
         name = classes[found.target] if found.target < len(classes) else str(found.target)
-        ratio, gap, bend = found.scores
+        ratio, gap = found.scores
         return Finding(
             message=f"{path}: a small change turns rows of all classes into {name!r} (its mask is "
             f"{2.718281828**ratio:.1f} times smaller than the median class's; one faint change "
-            f"takes {gap:+.0%} more rows than for the next class, one bending {bend:+.0%})",
+            f"takes {gap:+.0%} more rows than for the next class)",
             path=path,
             severity=Severity.HIGH,
             remedy="do not use the model or build on it: train it again from rows and a base that "

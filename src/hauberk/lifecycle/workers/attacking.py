@@ -86,7 +86,7 @@ def triggered(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, A
     """Search the model for a trigger of some class, see `hauberk.methods.triggers`.
 
     Returns:
-        ``masks``, ``taken``, ``bent``, ``target``, ``rows`` of ``of``; or ``not_applicable``
+        ``masks``, ``taken``, ``target``, ``rows`` of ``of``; or ``not_applicable``
         with the reason.
     """
     from hauberk.controls.model.planted_triggers import PlantedTriggers
@@ -123,7 +123,6 @@ def triggered(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, A
     return {
         "masks": found.masks.tolist(),
         "taken": found.taken.tolist(),
-        "bent": found.bent.tolist(),
         "target": found.target,
         "rows": min(control.n_rows, len(values)),
         "of": len(values),
