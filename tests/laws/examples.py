@@ -515,6 +515,18 @@ def honest_exchange(_folder: Path) -> Exchange:
     )
 
 
+def chat_of_noise(_folder: Path) -> Exchange:
+    """Something that only looks like a chat."""
+    return Exchange(
+        name="chat",
+        principal="p",
+        at=0.0,
+        request=b'{"messages": [' + b"[" * 500,
+        response=b'{"choices": [{"message": {"content": "\xff',
+        sink="sql",
+    )
+
+
 def exchange_of_noise(_folder: Path) -> Exchange:
     """Bytes that are no message."""
     return Exchange(
@@ -610,7 +622,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     LogSegment: (log_of_noise,),
     StoreSettings: (store_of_noise, store_of_traps),
     (Comparison, LogSegment): (log_told_wrong, index_without_log),
-    Exchange: (exchange_of_noise, deep_exchange),
+    Exchange: (exchange_of_noise, deep_exchange, chat_of_noise),
     Window: (window_of_noise, window_that_breaks_off),
 }
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hauberk.cli import _allowing
 from hauberk.cli.words import share_of
 from hauberk.errors import UsageError
 
@@ -91,6 +92,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
+    _allowing.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -158,6 +160,7 @@ def _request(args: argparse.Namespace) -> Request:
         features=tuple(name for name in args.features.split(",") if name),
         tolerance=args.tolerance,
         seed=args.seed,
+        allow=_allowing.entries(args),
     )
 
 
