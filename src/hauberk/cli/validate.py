@@ -255,7 +255,7 @@ def exit_code(request: Request, result: Result) -> int:
         "robustness": bool(request.eps),
         "fairness": bool(request.data.sensitive),
     }
-    return 3 if any(asked[name] for name in result.reasons) else 0
+    return 3 if any(asked.get(name, False) for name in result.reasons) else 0
 
 
 # Text --------------------------------------------------------------------------------
