@@ -8,7 +8,7 @@ archive for example, and each reading is followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import cast
@@ -140,6 +140,7 @@ class _Place:
     claims_pickle: bool
     name: str = ""
     code: str = ""
+    codes: Mapping[str, str] | None = None
 
     def inside(self, name: str, code: str = "") -> _Place:
         return replace(
@@ -148,6 +149,7 @@ class _Place:
             claims_pickle=_claims(name),
             name=name,
             code=code,
+            codes=None,
         )
 
 
@@ -283,9 +285,12 @@ def _zip_member(span: Span, entry: ZipEntry, place: _Place) -> Iterator[Part | T
 
 
 def _walk_tar(span: Span, place: _Place) -> Iterator[Part | Trouble]:
-    for entry in list_tar(span, place.ledger):
+    found = list(list_tar(span, place.ledger))
+    codes = code_folders(entry.name for entry in found if isinstance(entry, TarEntry))
+    for entry in found:
         if isinstance(entry, TarEntry):
-            yield from _walk(span.part(entry.data, entry.size), place.inside(entry.name))
+            inside = place.inside(entry.name, code_of(entry.name, codes))
+            yield from _walk(span.part(entry.data, entry.size), inside)
         else:
             yield replace(entry, inner=place.inner)
 
@@ -294,9 +299,10 @@ def _walk_sevenzip(span: Span, place: _Place) -> Iterator[Part | Trouble]:
     """Members in order; a stream that holds several is unpacked once."""
     try:
         archive = sevenzip.list_sevenzip(span)
+        codes = code_folders(entry.name for entry in archive.entries)
         for number, folder in enumerate(archive.folders):
             entries = [entry for entry in archive.entries if entry.folder == number]
-            yield from _walk_folder(span, (folder, entries), place)
+            yield from _walk_folder(span, (folder, entries), replace(place, codes=codes))
     except sevenzip.UnreadError as error:
         yield Trouble(TroubleKind.UNREAD, f"the 7z archive has {error}", place.inner)
 
@@ -310,7 +316,7 @@ def _walk_folder(
     with spooled(_until_problem(chunks, problems)) as result:
         yield from (_trouble(problem, place) for problem in problems)
         for entry in entries:
-            inside = place.inside(entry.name)
+            inside = place.inside(entry.name, code_of(entry.name, place.codes or {}))
             if trick := path_trick(entry.name):
                 yield Trouble(TroubleKind.EVASIVE, trick, inside.inner)
             yield from _walk(result.part(entry.start, entry.size), inside)

@@ -159,7 +159,7 @@ _OUTSIDE = re.compile(
 """Text that leads out of the file: an address, a path, a call, a command."""
 
 _ACTS = re.compile(
-    r"(un)?loads?|un_?pickle|load_\w+|open\w*|run\w*|\w*(exec|eval|compile|spawn|shell|command|download"
+    r"(un)?loads?|un_?pickle|get_file|fetch\w*|load_\w+|open\w*|run\w*|\w*(exec|eval|compile|spawn|shell|command|download"
     r"|import|subprocess|upload)\w*",
     re.IGNORECASE,
 )
