@@ -77,7 +77,6 @@ class Kind(StrEnum):
     CODE = "code that a loader runs"
     STORAGE = "raw tensor storage"
     TEXT = "text"
-    INERT = "format without code"
     FOREIGN = "no model format"
     UNREAD = "format that is not read"
     UNKNOWN = "unknown format"
@@ -485,7 +484,7 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"Rar!\x1a\x07", Kind.UNREAD, "RAR archive"),
     (0, b"LZIP", Kind.UNREAD, "lzip stream"),
     (0, b"CBM1", Kind.BOOSTER, "CatBoost model"),
-    (0, b"binf", Kind.INERT, "XGBoost binary"),
+    (0, b"binf", Kind.BOOSTER, "XGBoost binary"),
     (0, b"PAR1", Kind.FOREIGN, "Parquet"),
     (0, b"ARROW1", Kind.FOREIGN, "Arrow"),
     (0, b"\xff\xff\xff\xff", Kind.FOREIGN, "Arrow stream"),
