@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hauberk.cli import _door
 from hauberk.core.control import Tier
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.guard import bundle as bundles
@@ -183,27 +184,12 @@ def with_policy(opened: Opened, file: Path | None, profile: str | None = None) -
     """
     policy, said = opened.bundle.policy, opened.said
     if file is not None:
-        policy = read_policy(file)
+        policy = _door.read_policy(file)
         said = (*said, f"policy: {file} in place of the bundle's own")
     if profile is not None:
         policy = policies.with_profile(policy, Tier(profile))
     said = (*said, f"profile: {policy.profile}")
     return replace(opened, bundle=replace(opened.bundle, policy=policy), said=said)
-
-
-def read_policy(file: Path) -> policies.GuardPolicy:
-    """The policy in a file.
-
-    Raises:
-        UsageError: It cannot be read, or says something that cannot be.
-    """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            "the policy cannot be read", subject=str(file), found=error.strerror
-        ) from error
-    return policies.from_bytes(data)
 
 
 def monitored(bundle: Bundle) -> tuple[Profile, Live]:

@@ -11,11 +11,24 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from hauberk.errors import LimitError
+from hauberk.errors import LimitError, UnavailableError
 from hauberk.formats.v2 import Request, Tensor
 from hauberk.formats.v2_schema import InputSchema
 from hauberk.guard.pace import Pace
+from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.runtime import Ending, Model
+
+
+class FailedAnswerError(UnavailableError):
+    """Whoever should answer did not; the client is told no more than `message`.
+
+    Attributes:
+        status: For the client: 502 or 504.
+    """
+
+    def __init__(self, message: str, *, status: int, rule: str) -> None:
+        super().__init__(message, rule=rule)
+        self.status = status
 
 
 class Answers(Protocol):
@@ -37,8 +50,16 @@ class Answers(Protocol):
         Raises:
             LimitError: It takes longer than the deadline.
             ArtifactError: There is no answer for this input.
-            UnavailableError: Nobody answers.
+            FailedAnswerError: Nobody answers, or nothing that can be believed.
         """
+        ...
+
+    async def ready(self) -> bool:
+        """Whether it would answer now."""
+        ...
+
+    def within(self, policy: GuardPolicy) -> Answers:
+        """The same, within the bounds of another policy."""
         ...
 
     def close(self) -> None:
@@ -46,18 +67,25 @@ class Answers(Protocol):
         ...
 
 
+def _bounds(policy: GuardPolicy) -> tuple[int, int, float]:
+    return policy.workers, policy.inline_rows, policy.deadline_s
+
+
 class Local:
     """A loaded model: quick runs in the event loop, longer ones in threads with a deadline."""
 
     platform = "onnx"
 
-    def __init__(
-        self, model: Model, *, workers: int = 2, inline_rows: int = 32, deadline_s: float = 10.0
-    ) -> None:
+    def __init__(self, model: Model, policy: GuardPolicy) -> None:
         self.model = model
-        self.pace = Pace(inline_rows=inline_rows)
-        self._deadline_s = deadline_s
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="hauberk-model")
+        self.pace = Pace(inline_rows=policy.inline_rows)
+        self._bounds = _bounds(policy)
+        self._deadline_s = policy.deadline_s
+        self._pool = ThreadPoolExecutor(policy.workers, thread_name_prefix="hauberk-model")
+
+    def within(self, policy: GuardPolicy) -> Local:
+        """The same model; the threads of the old bounds end with the last run in them."""
+        return self if _bounds(policy) == self._bounds else Local(self.model, policy)
 
     @property
     def signature(self) -> InputSchema:
@@ -67,6 +95,10 @@ class Local:
     def close(self) -> None:
         """Let running work end."""
         self._pool.shutdown(cancel_futures=True)
+
+    async def ready(self) -> bool:
+        """A loaded model is."""
+        return True
 
     async def outputs(self, request: Request, n_rows: int) -> tuple[Tensor, ...]:
         """Run the model."""

@@ -172,7 +172,7 @@ class App:
         post = routes.posts.get(path)
         if reply is None and post is not None:
             return await _take(desk, post, exchange, receive, started)
-        reply = reply or routes.pages[path]()
+        reply = reply or await routes.pages[path]()
         return await desk.conclude(exchange, reply, started) if reply.rule else reply
 
     def _refused_outside(

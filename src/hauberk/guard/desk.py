@@ -125,6 +125,9 @@ class Desk:
         )
         self.books = books or _books(name, version, world)
         self.metrics = self.books.metrics
+        self.metrics.version = version
+        self.metrics.profile = policy.profile.value
+        self.metrics.revision = policy.revision
         self._slowed: Counter[str] = Counter()
 
     def detail_for(self, exchange: Exchange) -> Detail | None:

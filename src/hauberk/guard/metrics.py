@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -26,12 +27,15 @@ class Metrics:
 
     model: str
     version: str
+    profile: str = ""
+    revision: int = 1
     by_status: Counter[int] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     shadows: Shadows = field(default_factory=Shadows)
     rows: int = 0
     in_flight: int = 0
     audit_lost: int = 0
+    reload_failed: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
     latency_sum_s: float = 0.0
 
@@ -46,6 +50,13 @@ class Metrics:
         self.refused[
             rule if rule in self.refused or len(self.refused) < _MAX_SERIES else "other"
         ] += 1
+
+    def lines(self) -> Iterator[str]:
+        """What came, for people."""
+        yield f"answered: {sum(self.by_status.values())} requests, {self.rows} rows"
+        for rule, n in sorted(self.refused.items()):
+            yield f"refused: {rule}: {n}"
+        yield from self.shadows.lines()
 
     def text(self) -> str:
         """All counts."""
@@ -85,10 +96,22 @@ class Metrics:
                 [("", self.audit_lost)],
             ),
             *_family(
+                "hauberk_reload_failed_total",
+                "counter",
+                "Policies, keys and versions that could not be taken; the old ones went on.",
+                [("", self.reload_failed)],
+            ),
+            *_family(
                 "hauberk_model_info",
                 "gauge",
                 "The served model.",
                 [(f'{{model="{_escaped(self.model)}",version="{_escaped(self.version)}"}}', 1)],
+            ),
+            *_family(
+                "hauberk_policy_info",
+                "gauge",
+                "The serving policy.",
+                [(f'{{profile="{_escaped(self.profile)}",revision="{self.revision}"}}', 1)],
             ),
             *self._histogram(),
         ]

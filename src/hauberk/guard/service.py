@@ -29,15 +29,16 @@ from hauberk.core.artifact import Exchange
 from hauberk.core.control import Watch
 from hauberk.core.policy import Waiver
 from hauberk.engine.load_gate import admit_bytes
-from hauberk.errors import ArtifactError, LimitError, UnavailableError
+from hauberk.errors import ArtifactError, LimitError
 from hauberk.formats import v2, v2_binary
 from hauberk.formats.v2 import Datatype, Request, Response, Tensor
 from hauberk.formats.v2_schema import TensorSchema, limits_for
 from hauberk.guard import metrics
-from hauberk.guard.answering import Answers, Local
+from hauberk.guard.answering import Answers, FailedAnswerError, Local
 from hauberk.guard.bundle import MANIFEST, Bundle
 from hauberk.guard.desk import Books, Desk, Surroundings, Tap
 from hauberk.guard.judging import Course
+from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.replies import JSON, OCTETS, Reply, refusal, refused
 from hauberk.guard.runtime import open_model
 from hauberk.guard.shaping import shape
@@ -58,7 +59,7 @@ __all__ = [
 Post = Callable[[Exchange, float], Awaitable[Reply]]
 """Answers an exchange with its whole body; the number is when its headers were there."""
 
-Page = Callable[[], Reply]
+Page = Callable[[], Awaitable[Reply]]
 
 
 class Service:
@@ -96,12 +97,24 @@ class Service:
         self.answers.close()
         self.desk.books.close()
 
-    def under(self, bundle: Bundle, answers: Answers | None = None) -> Service:
+    def under(
+        self,
+        *,
+        policy: GuardPolicy | None = None,
+        bundle: Bundle | None = None,
+        answers: Answers | None = None,
+        world: Surroundings | None = None,
+    ) -> Service:
         """The service that takes over: another policy, or another version of the model.
 
-        Counts, the log and the memory of clients go on.
+        Counts, the log and the memory of clients go on; a model whose bounds the policy
+        changes is run within the new ones.
         """
-        return Service(bundle, answers or self.answers, self.desk.world, books=self.desk.books)
+        bundle = bundle or self.bundle
+        if policy is not None:
+            bundle = replace(bundle, policy=policy)
+        answers = (answers or self.answers).within(bundle.policy)
+        return Service(bundle, answers, world or self.desk.world, books=self.desk.books)
 
     # What the application asks --------------------------------------------------------
 
@@ -119,15 +132,14 @@ class Service:
         version = f"{model}/versions/{self.bundle.version}"
         about = {"name": "hauberk", "version": __version__, "extensions": ["binary_tensor_data"]}
         described = _constant(self._metadata())
-        ready = _constant({"name": self.bundle.name, "ready": True})
         return {
             "/v2": _constant(about),
             "/v2/health/live": _constant({"live": True}),
-            "/v2/health/ready": _constant({"ready": True}),
+            "/v2/health/ready": self._ready,
             model: described,
             version: described,
-            f"{model}/ready": ready,
-            f"{version}/ready": ready,
+            f"{model}/ready": self._ready,
+            f"{version}/ready": self._ready,
             "/metrics": self._counted,
         }
 
@@ -140,7 +152,13 @@ class Service:
             "outputs": [_described(tensor) for tensor in self.answers.signature.outputs],
         }
 
-    def _counted(self) -> Reply:
+    async def _ready(self) -> Reply:
+        is_ready = await self.answers.ready()
+        status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+        body = v2.encode({"name": self.bundle.name, "ready": is_ready})
+        return Reply(status=status, body=body)
+
+    async def _counted(self) -> Reply:
         text = self.metrics.text() + self.desk.world.more_metrics()
         return Reply(status=200, body=text.encode(), content_type=metrics.CONTENT_TYPE)
 
@@ -201,13 +219,13 @@ class Service:
         n_rows = _rows(request)
         try:
             outputs = await self.answers.outputs(request, n_rows)  # 4
-        except LimitError:
+        except LimitError:  # of a model in this process
             text = "refused: the answer takes longer than the deadline; send fewer rows"
             return refusal(422, text, "deadline")
         except ArtifactError as error:
             return refusal(422, str(error), error.rule or "answer")
-        except UnavailableError as error:
-            return refusal(HTTPStatus.BAD_GATEWAY, error.message, "upstream")
+        except FailedAnswerError as error:
+            return refusal(error.status, error.message, error.rule or "upstream")
         try:
             reply = await self._given(exchange, request, outputs, course)
         except ArtifactError as error:
@@ -307,13 +325,7 @@ def open_local(bundle: Bundle, allow: tuple[Waiver, ...] = ()) -> Local:
             found=_listed(learnt),
             hint="make the bundle again from the model's own run",
         )
-    policy = bundle.policy
-    return Local(
-        model,
-        workers=policy.workers,
-        inline_rows=policy.inline_rows,
-        deadline_s=policy.deadline_s,
-    )
+    return Local(model, bundle.policy)
 
 
 def _listed(signature: set[tuple[str, v2.Datatype, int]]) -> str:
@@ -324,7 +336,11 @@ def _listed(signature: set[tuple[str, v2.Datatype, int]]) -> str:
 
 def _constant(value: Any) -> Page:
     reply = Reply(status=200, body=v2.encode(value))
-    return lambda: reply
+
+    async def page() -> Reply:
+        return reply
+
+    return page
 
 
 def _described(tensor: TensorSchema) -> dict[str, Any]:

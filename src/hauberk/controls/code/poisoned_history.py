@@ -16,6 +16,11 @@ from hauberk.formats.git_history import Commit, History, base_blob, blob, heads,
 from hauberk.methods.secrets import find_secrets
 
 DAY_S = 86_400
+MAX_EXCEPTIONS = 3
+SHORT_MESSAGE = 300
+"""Letters of a message that speaks of one thing."""
+RARE = 0.03
+"""Share of commits without a signature or review up to which each of them stands out."""
 
 _PROTECTED = re.compile(
     r"(?i)loss|metric|label|gate|evaluat|valid|threshold|codeowners|\.github/workflows|promot|"
@@ -92,20 +97,44 @@ class PoisonedHistory(Check[CodeTree]):
             ("signature", lambda commit: commit.is_signed),
             ("review", lambda commit: _REVIEWED.search(commit.message) is not None),
         ):
-            share = sum(map(has, plain)) / len(plain)
+            without = sum(not has(commit) for commit in plain)
+            share = 1 - without / len(plain)
             if share < self.min_share or len(plain) < 3:  # noqa: PLR2004 - no habit yet
                 continue
-            for commit in plain:
-                paths = [change.path for change in commit.changes if _PROTECTED.search(change.path)]
-                if paths and commit.parents and not has(commit):
-                    yield _told(
-                        f"missing-{mark}",
-                        paths[0],
-                        f"commit {commit.oid[:12]} changes a protected file without the {mark} "
-                        f"that {share:.0%} of commits carry",
-                        "high",
-                        commit,
-                    )
+            bare = [
+                (commit, path)
+                for commit in plain
+                if commit.parents and not has(commit)
+                for path in [c.path for c in commit.changes if _PROTECTED.search(c.path)][:1]
+            ]
+            # Where many do without, a single one proves nothing.
+            if without > max(MAX_EXCEPTIONS, RARE * len(plain)):
+                yield from _habit(mark, bare, share)
+                continue
+            for commit, path in bare:
+                yield _told(
+                    f"missing-{mark}",
+                    path,
+                    f"commit {commit.oid[:12]} changes a protected file without the {mark} "
+                    f"that {share:.0%} of commits carry",
+                    "high",
+                    commit,
+                )
+
+
+def _habit(mark: str, bare: list[tuple[Commit, str]], share: float) -> Iterator[Finding]:
+    """One finding for a habit that is not kept."""
+    if bare:
+        commit, path = bare[-1]
+        yield _told(
+            f"missing-{mark}",
+            path,
+            f"{len(bare)} commits change protected files without the {mark} that {share:.0%} of "
+            f"commits carry, {commit.oid[:12]} last",
+            "medium",
+            commit,
+            level=Level.REVIEW,
+        )
 
 
 def _told(
@@ -129,21 +158,30 @@ def _told(
 
 
 def _merges(history: History) -> Iterator[Finding]:
+    """A finding for each merge with lines of its own."""
     last = {change.path: change.new for commit in history.commits for change in commit.changes}
     for commit in history.commits:
-        for path, parents, own in commit.own:
-            if set(own) == {"0"} or not _is_evil(history, commit, path, parents, own):
-                continue
-            is_there = _is_still_there(history, parents, own, last.get(path, ""))
-            yield _told(
-                "evil-merge",
-                path,
-                f"merge {commit.oid[:12]} holds content that neither side brought"
-                + ("" if is_there else "; later commits took it out"),
-                "high" if is_there else "medium",
-                commit,
-                level=Level.DEFECT if is_there else Level.REVIEW,
-            )
+        evil = [
+            (path, _is_still_there(history, parents, own, last.get(path, "")))
+            for path, parents, own in commit.own
+            if set(own) != {"0"} and _is_evil(history, commit, path, parents, own)
+        ]
+        if not evil:
+            continue
+        # The most telling file first: one that judges others, then one that still has the lines.
+        evil.sort(key=lambda item: (not _PROTECTED.search(item[0]), not item[1], item[0]))
+        path, is_there = evil[0]
+        more = f" in this and {len(evil) - 1} more files" if len(evil) > 1 else ""
+        is_sure = is_there and (len(evil) == 1 or _PROTECTED.search(path) is not None)
+        yield _told(
+            "evil-merge",
+            path,
+            f"merge {commit.oid[:12]} holds content that neither side brought{more}"
+            + ("" if is_there else "; later commits took it out"),
+            "high" if is_there else "medium",
+            commit,
+            level=Level.DEFECT if is_sure else Level.REVIEW,
+        )
 
 
 def _is_still_there(history: History, parents: tuple[str, ...], own: str, last: str) -> bool:
@@ -189,19 +227,24 @@ def _conflicts(history: History, base: str, texts: list[bytes | None]) -> bool:
 
 
 def _revived(history: History) -> Iterator[Finding]:
+    """A finding for each commit that brings back what another took out."""
     removed: dict[str, tuple[Commit, Level]] = {}
     for commit in history.commits:
+        back: dict[tuple[str, Level], list[str]] = {}
         for change in commit.changes:
             if change.new in removed and removed[change.new][0].oid != commit.oid:
                 bad, level = removed.pop(change.new)
-                yield _told(
-                    "revived-content",
-                    change.path,
-                    f"commit {commit.oid[:12]} brings back what {bad.oid[:12]} took out as bad",
-                    "high" if level is Level.DEFECT else "medium",
-                    commit,
-                    level=level,
-                )
+                back.setdefault((bad.oid, level), []).append(change.path)
+        for (oid, level), paths in back.items():
+            more = f" in this and {len(paths) - 1} more files" if len(paths) > 1 else ""
+            yield _told(
+                "revived-content",
+                paths[0],
+                f"commit {commit.oid[:12]} brings back what {oid[:12]} took out as bad{more}",
+                "high" if level is Level.DEFECT else "medium",
+                commit,
+                level=level,
+            )
         says = _takes_out(commit.message)
         for change in commit.changes if says is not None else ():
             is_gone = set(change.old) != {"0"} and change.old != change.new
@@ -215,10 +258,10 @@ def _takes_out(message: str) -> Level | None:
     A line says so by itself: long messages collect words that have nothing to do with
     each other. A plain fault or revert is said in the subject, and comes back for good reasons.
     """
-    lines = message.splitlines()
+    lines = message.splitlines() if len(message) > SHORT_MESSAGE else [message]
     if any(_HARM.search(line) and _TAKES_OUT.search(line) for line in lines):
         return Level.DEFECT
-    subject = lines[0] if lines else ""
+    subject = message.partition("\n")[0]
     return Level.REVIEW if _FAULT.search(subject) and _TAKES_OUT.search(subject) else None
 
 
