@@ -16,9 +16,10 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,11 @@ def main() -> int:
     parser.add_argument("--peers", type=Path, metavar="VENV")
     parser.add_argument("--only", default="tiny,words,large,folder")
     parser.add_argument("--mb", type=int, default=512)
+    parser.add_argument("--write", nargs=2, metavar=("KIND", "PATH"), help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.write:
+        WRITERS[args.write[0]](Path(args.write[1]), args.mb)
+        return 0
     tools = {"hauberk": (sys.executable, "-m", "hauberk.cli", "scan"), **installed(args.peers)}
     wanted = args.only.split(",")
     print(f"{'file':22}{'tool':12}{'CPU s':>8}{'x SHA-256':>11}{'MB':>7}{'exit':>6}")
@@ -98,62 +103,90 @@ def cost(words: tuple[str, ...]) -> Cost:
 
 
 def written(folder: Path, wanted: list[str], mb: int) -> Iterator[tuple[str, Path, bool]]:
-    """Name, path, and whether it is held against a hash, one after the other."""
-    if "tiny" in wanted:
-        path = folder / "tiny.pkl"
-        path.write_bytes(pickle.dumps({"a": [1.5, 2.5], "b": "text"}))
-        yield "tiny pickle", path, False
-    if "words" in wanted:
-        path = folder / "words.pkl"
-        path.write_bytes(pickle.dumps({f"token{number}": number for number in range(1_000_000)}))
-        yield "1 M words, 20 MB", path, False
-    if "large" in wanted:
-        yield from large(folder, mb)
-    if "folder" in wanted:
-        yield "folder, 65 files", many(folder / "many", mb), False
+    """Name, path, and whether it is held against a hash, one after the other.
+
+    Each is written by a process of its own: a scan would inherit the memory of this one.
+    """
+    for kind in ("tiny", "words", "pickle", "joblib", "npz", "safetensors", "folder"):
+        is_large = kind in {"pickle", "joblib", "npz", "safetensors"}
+        if kind in wanted or (is_large and "large" in wanted):
+            path = folder / f"{kind}.bin"
+            words = (sys.executable, __file__, "--mb", str(mb), "--write", kind, str(path))
+            subprocess.run(words, check=True)
+            yield f"{kind}, {mb} MB" if is_large else kind, path, is_large
 
 
-def large(folder: Path, mb: int) -> Iterator[tuple[str, Path, bool]]:
-    """The same arrays in four formats."""
+def arrays(mb: int) -> dict[str, Any]:
+    """Eight arrays of numbers that nothing compresses."""
+    draws = np.random.default_rng(0)
+    return {f"w{number}": draws.random((mb // 8, 1 << 17)) for number in range(8)}
+
+
+def write_tiny(path: Path, _mb: int) -> None:
+    """A few values."""
+    path.write_bytes(pickle.dumps({"a": [1.5, 2.5], "b": "text"}))
+
+
+def write_words(path: Path, _mb: int) -> None:
+    """A vocabulary of a million words, about 20 MB."""
+    path.write_bytes(pickle.dumps({f"token{number}": number for number in range(1_000_000)}))
+
+
+def write_pickle(path: Path, mb: int) -> None:
+    """The arrays in one pickle."""
+    with path.open("wb") as file:
+        pickle.dump(arrays(mb), file, protocol=4)
+
+
+def write_joblib(path: Path, mb: int) -> None:
+    """The arrays as joblib lays them out."""
     import joblib
 
+    joblib.dump(arrays(mb), path)
+
+
+def write_npz(path: Path, mb: int) -> None:
+    """The arrays in an archive."""
+    with path.open("wb") as file:
+        np.savez(file, **arrays(mb))
+
+
+def write_safetensors(path: Path, mb: int) -> None:
+    """The arrays behind a header."""
     from hauberk.methods.model_writing import safetensors
 
-    draws = np.random.default_rng(0)
-    arrays = {f"w{number}": draws.random((mb // 8, 1 << 17)) for number in range(8)}
-    path = folder / "arrays.pkl"
-    with path.open("wb") as file:
-        pickle.dump(arrays, file, protocol=4)
-    yield f"pickle, {mb} MB", path, True
-    path = folder / "arrays.joblib"
-    joblib.dump(arrays, path)
-    yield f"joblib, {mb} MB", path, True
-    path = folder / "arrays.npz"
-    np.savez(path, **arrays)  # type: ignore[arg-type] # numpy's own types forbid what it does
-    yield f"npz, {mb} MB", path, True
-    size = arrays["w0"].nbytes
+    made = arrays(mb)
+    size = made["w0"].nbytes
     header = {
         name: {
             "dtype": "F64",
             "shape": list(array.shape),
             "data_offsets": [number * size, (number + 1) * size],
         }
-        for number, (name, array) in enumerate(arrays.items())
+        for number, (name, array) in enumerate(made.items())
     }
-    path = folder / "arrays.safetensors"
-    path.write_bytes(safetensors(header, b"".join(array.tobytes() for array in arrays.values())))
-    yield f"safetensors, {mb} MB", path, True
+    path.write_bytes(safetensors(header, b"".join(array.tobytes() for array in made.values())))
 
 
-def many(folder: Path, mb: int) -> Path:
+def write_folder(path: Path, mb: int) -> None:
     """61 small files and four large ones, as a team's folder holds them."""
-    folder.mkdir()
+    path.mkdir()
     for number in range(61):
         data = pickle.dumps({"number": number, "weights": list(range(number * 10))})
-        (folder / f"small{number}.pkl").write_bytes(data)
-    for _, path, _ in large(folder, mb):
-        del path
-    return folder
+        (path / f"small{number}.pkl").write_bytes(data)
+    for kind in ("pickle", "joblib", "npz", "safetensors"):
+        WRITERS[kind](path / f"large-{kind}.bin", mb)
+
+
+WRITERS: dict[str, Callable[[Path, int], None]] = {
+    "tiny": write_tiny,
+    "words": write_words,
+    "pickle": write_pickle,
+    "joblib": write_joblib,
+    "npz": write_npz,
+    "safetensors": write_safetensors,
+    "folder": write_folder,
+}
 
 
 if __name__ == "__main__":
