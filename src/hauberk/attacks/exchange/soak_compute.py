@@ -41,8 +41,8 @@ class SoakCompute(Play[ServedModel]):
 
     span: float = 10.0
     population: int = 10
-    generations: int = 4
-    floods: int = 40
+    generations: int = 3
+    floods: int = 20
     times: float = 3.0
 
     def play(self, target: ServedModel, rng: Random) -> Transcript:

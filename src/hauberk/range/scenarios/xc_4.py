@@ -91,7 +91,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_sponge,
         parts=(("within_budget", ""),),
-        note="genetic search for dear inputs of a model with up to 120 blocks that stops early; "
+        note="genetic search for dear inputs of a model with up to 70 blocks that stops early; "
         "the model's time against share times elapsed time, burst and the one run "
         "that incurs the debt; potent where the dearest input costs three times the usual one "
         "and the attacker takes twice that budget with the control off",

@@ -176,7 +176,7 @@ def sponge() -> bytes:
 
 
 EXIT_WIDTH = 128
-EXIT_TURNS = 120
+EXIT_TURNS = 70
 """Blocks of the early-exit model: one matrix of this width each, so many at most."""
 
 
