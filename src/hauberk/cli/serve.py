@@ -58,10 +58,15 @@ def run(args: argparse.Namespace) -> int:
     """Verify, serve until told to end, say what came; 130 when ended by a signal."""
     if args.new_key:
         return _door.new_key(args.new_key, args.role)
+    code = _door.parent(args)
+    return _run(args) if code is None else code
+
+
+def _run(args: argparse.Namespace) -> int:
     from hauberk.cli._serve import Monitoring, open_any, open_published, with_policy
     from hauberk.cli.words import configuration
     from hauberk.guard.app import App
-    from hauberk.guard.server import hosts_for, listen
+    from hauberk.guard.server import hosts_for
     from hauberk.guard.service import Surroundings, further_watches, open_service
 
     keyring = _door.keyring(args.keys)
@@ -81,29 +86,32 @@ def run(args: argparse.Namespace) -> int:
         args.profile,
     )
     if args.golden is not None:
-        from hauberk.guard.golden import hold_golden, read_golden
-
-        count = hold_golden(opened.bundle, read_golden(args.golden))
+        count = _golden(args, opened.bundle)
         opened = replace(opened, said=(*opened.said, f"{count} golden answers agree"))
     monitoring = Monitoring(opened.bundle)
-    surroundings = monitoring.within(
-        Surroundings(keyring=keyring, log=opened.log, watches=further_watches())
-    )
+    world = Surroundings(keyring=keyring, log=opened.log, watches=further_watches())
+    surroundings = monitoring.within(_door.shared(args, world))
     service = open_service(opened.bundle, surroundings)
     service.desk.announce()
-    with listen(args.host, args.port) as sock:
-        _door.say_ready(args, _ready(opened, has_keys=bool(keyring)), sock.getsockname()[1])
+    with _door.door(args) as sock:
         stopped, last = _door.run_door(
             args,
             App(service, hosts),
             service,
             sock,
+            _ready(opened, has_keys=bool(keyring)),
             lambda reloader: _follow(args, opened, monitoring, reloader),
         )
     _say_what_came(monitoring, last)
     if opened.recall is not None and opened.recall.reason:
         return EXIT_RETIRED
     return EXIT_INTERRUPTED if stopped else 0
+
+
+def _golden(args: argparse.Namespace, bundle: Bundle) -> int:
+    from hauberk.guard.golden import hold_golden, read_golden
+
+    return hold_golden(bundle, read_golden(args.golden))
 
 
 def _follow(
@@ -124,6 +132,8 @@ def _follow(
         elif args.profile is not None:
             bundle = replace(bundle, policy=with_profile(bundle.policy, Tier(args.profile)))
         answers = open_local(bundle)
+        if args.golden is not None:
+            _golden(args, bundle)
         world = monitoring.of(bundle).within(reloader.service.desk.world)
         reloader.replace(bundle=bundle, answers=answers, world=world)
 

@@ -98,8 +98,16 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
-def serve(app: Asgi, sock: socket.socket, policy: Bounds) -> bool:
+def serve(
+    app: Asgi,
+    sock: socket.socket,
+    policy: Bounds,
+    say_open: Callable[[], None] = lambda: None,
+) -> bool:
     """Serve until SIGTERM or SIGINT; running requests may end within `DRAIN_S`.
+
+    Args:
+        say_open: Called once signals are heeded and the socket takes connections.
 
     Returns:
         Whether a signal ended it.
@@ -113,6 +121,7 @@ def serve(app: Asgi, sock: socket.socket, policy: Bounds) -> bool:
 
     old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
+        say_open()
         _run(server, sock)
     finally:
         for number, handler in old.items():
