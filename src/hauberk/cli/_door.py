@@ -154,6 +154,7 @@ def run_door(
     service: Service,
     sock: Any,
     ready: Ready,
+    *,
     attend: Callable[[Reloader], None] = lambda _: None,
 ) -> tuple[bool, Service]:
     """Serve until told to end, reading policy and keys again when their files change.

@@ -100,7 +100,7 @@ def _run(args: argparse.Namespace) -> int:
             service,
             sock,
             _ready(opened, has_keys=bool(keyring)),
-            lambda reloader: _follow(args, opened, monitoring, reloader),
+            attend=lambda reloader: _follow(args, opened, monitoring, reloader),
         )
     _say_what_came(monitoring, last)
     if opened.recall is not None and opened.recall.reason:
