@@ -7,6 +7,7 @@ clients go on when the thing or its policy is replaced (`successor`).
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections import Counter
@@ -194,6 +195,21 @@ class Desk:
             await self.slow_down(exchange.principal)
         return reply
 
+    async def pad(self, started: float) -> None:
+        """Wait until the time since ``started`` is a multiple of the policy's bucket.
+
+        The event loop's own timers are too coarse: they would end a fraction of a millisecond
+        after the bucket that depends on when they began, which tells what was hidden. The last
+        stretch is waited out in a thread.
+        """
+        bucket_s = self.policy.answer_bucket_s
+        if not bucket_s:
+            return
+        elapsed_s = time.perf_counter() - started
+        until = started + math.ceil(elapsed_s / bucket_s) * bucket_s
+        await asyncio.sleep(max(0.0, until - time.perf_counter() - _COARSE_S))
+        await asyncio.get_running_loop().run_in_executor(None, _sleep_until, until)
+
     async def slow_down(self, principal: str) -> None:
         """Let a sender wait; only some requests at once, for waiting holds memory."""
         if self._slowed[principal] >= self.policy.per_principal:
@@ -276,6 +292,15 @@ class Desk:
             return None
         text = "the audit log cannot be written; nothing is answered until it can"
         return refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, "audit log", ("retry-after", "5"))
+
+
+_COARSE_S = 0.004
+
+
+def _sleep_until(moment: float) -> None:
+    left_s = moment - time.perf_counter()
+    if left_s > 0:
+        time.sleep(left_s)
 
 
 def _books(name: str, version: str, world: Surroundings) -> Books:

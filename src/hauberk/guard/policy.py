@@ -62,6 +62,9 @@ class GuardPolicy:
         body_timeout_s: Time for a body to arrive once its headers have.
         header_timeout_s: Time for the headers of a request to arrive.
         deadline_s: Time for the model to answer, waiting included.
+        answer_bucket_s: Answers leave at multiples of this time since their request came, so
+            that they do not tell how long the model took; 0 lets them go at once. Choose it a
+            little above what the slowest usual answer takes.
         workers: Threads that run the model.
         queue: Requests that may wait for a worker; the next is shed with 503.
         per_principal: Requests of one principal that may wait or run at once.
@@ -91,6 +94,7 @@ class GuardPolicy:
     body_timeout_s: float = 10.0
     header_timeout_s: float = 10.0
     deadline_s: float = 10.0
+    answer_bucket_s: float = 0.0
     workers: int = 2
     queue: int = 64
     per_principal: int = 32
@@ -206,7 +210,7 @@ def _choice(name: str, among: tuple[str, ...], kind: type[str], item: Any) -> An
 
 def _read_number(name: str, default: Any, item: Any) -> Any:
     kinds = (int,) if type(default) is int else (int, float)
-    least = 0 if name.endswith(".decimals") else 1
+    least = 0 if name.endswith((".decimals", "answer_bucket_s")) else 1
     if type(item) not in kinds or not math.isfinite(item) or (item <= 0 and item != least):
         wanted = "a positive integer" if type(default) is int else "a positive number"
         _refuse(name, wanted, "something else")

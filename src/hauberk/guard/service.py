@@ -179,6 +179,8 @@ class Service:
         """
         course = Course()
         reply = await self._answer(exchange, course)
+        if not reply.rule:
+            await self.desk.pad(started)
         return await self.desk.conclude(exchange, reply, started, course)
 
     # The stations ---------------------------------------------------------------------
