@@ -446,8 +446,8 @@ def replay_of_nonsense(_folder: Path) -> Replay:
 def quiet_update(_folder: Path) -> ClientUpdate:
     """Noise around a small mean, and the rows behind it."""
     rng = np.random.default_rng(3)
-    parts = {"a.weight": rng.normal(0, 1, (20, 16)), "a.bias": rng.normal(0, 1, 20)}
-    return ClientUpdate(name="update", parts=parts, rows=rng.random((8, 16)))
+    parts = {"a.weight": rng.normal(0, 1, (20, 400)), "a.bias": rng.normal(0, 1, 20)}
+    return ClientUpdate(name="update", parts=parts, rows=rng.random((8, 400)))
 
 
 def update_of_nonsense(_folder: Path) -> ClientUpdate:
