@@ -86,10 +86,14 @@ _KINDS: Final = tuple(
 )
 
 
-def payload_in(text: str) -> str:
-    """What the text would act on, or nothing."""
-    for layer in _layers(text[:MAX_JOINED]):
-        found = _acting(layer)
+def payload_in(text: str, *, prose: bool = True) -> str:
+    """What the text would act on, or nothing.
+
+    Args:
+        prose: Whether it is read as instructions, too, which costs most.
+    """
+    for layer in sorted(set(_layers(text[:MAX_JOINED])), key=len):
+        found = _acting(layer, prose=prose)
         if found:
             return found
     return ""
@@ -101,21 +105,22 @@ def may_act(text: str) -> bool:
 
 
 def _layers(text: str) -> Iterator[str]:
-    yield text
     plain = normalised(text)
-    if plain != text:
-        yield plain
-    for layer in unwrapped(text):
+    yield plain
+    if not plain.isascii() or len(plain) != len(" ".join(text.split())):
+        yield text
+    for layer in unwrapped(plain):
         yield layer.text
 
 
-def _acting(text: str) -> str:
+def _acting(text: str, *, prose: bool) -> str:
     flat = _BLANKS.sub(" ", _COMMENT.sub(" ", text))
     tight = _BLANKS.sub(" ", _COMMENT.sub("", text))
     for kind, forms in _KINDS:
         if any(form.search(flat) or (tight != flat and form.search(tight)) for form in forms):
             return kind
-    return "a model that reads it" if instruction_in(text).score >= THRESHOLD else ""
+    is_instruction = prose and instruction_in(text).score >= THRESHOLD
+    return "a model that reads it" if is_instruction else ""
 
 
 def joins(pieces: Sequence[str]) -> Iterator[str]:

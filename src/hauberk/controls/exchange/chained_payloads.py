@@ -69,7 +69,7 @@ class ChainedPayloads(Watch):
     subject: ClassVar[type] = Exchange
     shadow: ClassVar[bool] = True
 
-    window: int = 8
+    window: int = 6
     memory_s: float = 600.0
 
     def observe(self, exchange: Exchange, state: ClientState) -> Signal | None:
@@ -79,22 +79,23 @@ class ChainedPayloads(Watch):
         before = self._before(exchange, state)
         now = [(where[:64], text[:_MAX_TEXT]) for where, text in exchange.texts]
         left = _MAX_LOOK
-        for view, scope in self._views(now, before):
+        for view, scope, prose in self._views(now, before):
             left -= len(view)
-            found = payload_in(view) if left >= 0 else ""
+            found = payload_in(view, prose=prose) if left >= 0 else ""
             if found or left < 0:
                 return _signal(found, scope) if found else None
         return None
 
     def _views(
         self, now: Sequence[tuple[str, str]], before: Sequence[tuple[str, str]]
-    ) -> Iterator[tuple[str, str]]:
+    ) -> Iterator[tuple[str, str, bool]]:
+        """Views, whose they are, and whether they are read as prose, too."""
         texts = [text for _, text in now]
         for text in (*texts, *joins(texts)):
-            yield text, "joined"
+            yield text, "joined", True
         current = "".join(texts)[:_MAX_PIECE]
-        for view in _across(before, now, current) if before else ():
-            yield view, "session's"
+        for view, prose in _across(before, now, current) if before else ():
+            yield view, "session's", prose
 
     def _before(self, exchange: Exchange, state: ClientState) -> list[tuple[str, str]]:
         """The texts that came before, oldest first; the new ones are added."""
@@ -114,20 +115,20 @@ class ChainedPayloads(Watch):
 
 def _across(
     before: Sequence[tuple[str, str]], now: Sequence[tuple[str, str]], current: str
-) -> Iterator[str]:
+) -> Iterator[tuple[str, bool]]:
     earlier = [text for _, text in before]
-    for start in range(len(earlier)):
-        yield "".join((*earlier[start:], current))
-        yield " ".join((*earlier[start:], current))
+    chains = [(earlier[start:], True) for start in range(len(earlier))]
     if may_act("".join((*earlier, current))):
-        for some in (*combinations(earlier, 1), *combinations(earlier, 2)):
-            yield "".join((*some, current))
-            yield " ".join((*some, current))
+        chains += [([text], True) for text in earlier[:-1]]
+        chains += [(list(pair), False) for pair in combinations(earlier, 2)]
+    for chain, prose in chains:
+        yield "".join((*chain, current)), prose
+        yield " ".join((*chain, current)), prose
     for where in sorted({where for where, _ in now}):
         same = [text for name, text in (*before, *now) if name == where]
         if len(same) < len(before) + len(now):
-            yield "".join(same)
-            yield " ".join(same)
+            yield "".join(same), True
+            yield " ".join(same), True
 
 
 def _signal(found: str, scope: str) -> Signal:

@@ -18,7 +18,7 @@ from hauberk.range.worlds.joiners import Joining
 CONTROL = ChainedPayloads()
 SAME = ChainPayloads()
 ACROSS = ChainPayloads(across=True)
-SESSION = 12
+SESSION = 4
 """Requests of one honest client."""
 
 _POLICY = GuardPolicy(rate_per_s=1e9, burst=1e9, promote=frozenset({CONTROL.id}))
@@ -92,6 +92,6 @@ SCENARIOS = (
         play=_across,
         parts=(("detected", "across requests within the window"),),
         note="promoted; two or three requests with an honest one between two pieces; false "
-        "alarms are honest sessions of 12 requests with any refusal",
+        "alarms are honest sessions of 4 requests with any refusal",
     ),
 )
