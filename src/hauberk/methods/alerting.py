@@ -138,7 +138,7 @@ class Board:
         if group is not None and now - group.heard > QUIET_S:
             group = None
         if group is None:
-            self._make_room()
+            self._make_room(now)
             group = self.groups[alert.cause] = Group(latest=alert, first=now)
         group.latest, group.heard = alert, now
         group.count += 1
@@ -146,16 +146,23 @@ class Board:
             group.principals.add(alert.principal)
         return group
 
-    def _make_room(self) -> None:
-        """Forget the group of the loudest kind that was silent longest."""
+    def _make_room(self, now: float) -> None:
+        """Forget what is quiet, then half of the loudest kind, those that were silent longest."""
+        if len(self.groups) < MAX_GROUPS:
+            return
+        self.groups = {
+            cause: group for cause, group in self.groups.items() if group.heard > now - QUIET_S
+        }
         if len(self.groups) < MAX_GROUPS:
             return
         kinds: dict[str, int] = {}
         for group in self.groups.values():
             kinds[group.latest.kind] = kinds.get(group.latest.kind, 0) + 1
         loudest = max(kinds, key=lambda kind: kinds[kind])
-        candidates = (c for c, g in self.groups.items() if g.latest.kind == loudest)
-        del self.groups[min(candidates, key=lambda cause: self.groups[cause].heard)]
+        of_kind = [cause for cause, g in self.groups.items() if g.latest.kind == loudest]
+        of_kind.sort(key=lambda cause: self.groups[cause].heard)
+        for cause in of_kind[: len(of_kind) // 2 + 1]:
+            del self.groups[cause]
 
     def _has_room(self, alert: Alert, group: Group) -> bool:
         of_kind = sum(kind == alert.kind for _, kind in self._shown)

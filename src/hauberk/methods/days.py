@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +47,7 @@ def days_of(table: Dataset, grid: Grid, time: str) -> Days:
     rows: dict[int, int] = {}
     for batch in table.read():
         days = day_numbers(batch.column(time))
-        for day in np.unique(days[~np.isnan(days)]).astype(int).tolist()[:MAX_DAYS]:
-            places = np.flatnonzero(days == day)
+        for day, places in _by_day(days):
             part = grid.count(batch.take(places))  # type: ignore[attr-defined]  # Arrow's
             counts[day] = counts.get(day, 0) + part
             rows[day] = rows.get(day, 0) + int(places.size)
@@ -57,6 +57,18 @@ def days_of(table: Dataset, grid: Grid, time: str) -> Days:
         counts=np.array([counts[day] for day in order], np.int64).reshape(len(order), grid.width),
         rows=np.array([rows[day] for day in order], np.int64),
     )
+
+
+def _by_day(days: Any) -> Iterator[tuple[int, Any]]:
+    """Each day with the places of its rows."""
+    known = np.flatnonzero(~np.isnan(days))
+    order = known[np.argsort(days[known], kind="stable")]
+    if not order.size:
+        return
+    starts = np.flatnonzero(np.diff(days[order], prepend=np.nan) != 0)
+    parts = np.split(order, starts[1:])
+    for places in parts[:MAX_DAYS]:
+        yield int(days[places[0]]), places
 
 
 def day_numbers(cells: Any) -> Any:

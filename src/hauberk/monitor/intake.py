@@ -8,7 +8,6 @@ twice. A table that cannot be read is an alert and is not tried again until it c
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from hauberk.core.finding import Severity
 from hauberk.errors import HauberkError, TrustError
 from hauberk.methods.alerting import Alert
 from hauberk.methods.days import seconds
+from hauberk.methods.decisions import MAX_TEXT, decision_of, shadow_of, text_of
 from hauberk.monitor import hours
 from hauberk.monitor.hours import HOUR_S, Hour
 from hauberk.monitor.store import Change, Decided, Store
@@ -38,7 +38,6 @@ MAX_FILES = 10_000
 READ_AT_ONCE = 20_000
 """Records of a log that are taken in by one transaction."""
 MAX_FUTURE_S = 300.0
-MAX_TEXT = 80
 FOLDER, LOG = "folder", "log"
 
 
@@ -81,7 +80,8 @@ class Folder:
             return
         rows = Rows(model=self.model, watched=self.watched, grid=self.grid)
         with store.changing() as change:
-            rows.take(change, open_table(path), at=path.stat().st_mtime, now=now, oldest=oldest)
+            at = min(path.stat().st_mtime, now)
+            rows.take(change, open_table(path), at=at, now=now, oldest=oldest)
             change.put_place(source, mark)
             change.put_place(f"content:{self.model}", [*(known or ()), digest][-MAX_FILES:])
 
@@ -279,10 +279,10 @@ class Decisions:
     def _take(self, store: Store, start: int, end: int, oldest: float) -> Iterator[Decided]:
         decided, found = [], dict[tuple[str, int], Hour]()
         for number, record in enumerate(self.log.records(start, end), start=start):
-            value = _decision(record)
+            value = decision_of(record)
             if value is None or not oldest <= value["at"]:
                 continue
-            model = self.watched.model or value["model"]
+            model = self.watched.model or text_of(value, "model")
             item = _decided(number, self.name, model, value)
             decided.append(item)
             hour = found.setdefault((model, int(item.at // HOUR_S)), Hour())
@@ -295,35 +295,19 @@ class Decisions:
         yield from decided
 
 
-def _decision(record: bytes) -> dict[str, Any] | None:
-    if b'"decision"' not in record:
-        return None
-    try:
-        value = json.loads(record)
-        is_good = value["kind"] == "decision" and isinstance(value["at"], (int, float))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return value if is_good else None
-
-
 def _decided(number: int, log: str, model: str, value: Mapping[str, Any]) -> Decided:
     return Decided(
         number=number,
         log=log,
         at=float(value["at"]),
-        model=model[:MAX_TEXT],
-        principal=str(value.get("principal", ""))[:MAX_TEXT],
-        action=str(value.get("action", ""))[:MAX_TEXT],
-        rule=str(value.get("rule", ""))[:MAX_TEXT],
+        model=model,
+        principal=text_of(value, "principal"),
+        action=text_of(value, "action"),
+        rule=text_of(value, "rule"),
         status=_whole(value.get("status")),
         rows=_whole(value.get("rows")),
-        shadow=",".join(_controls(value.get("shadow"))),
+        shadow=",".join(shadow_of(value)),
     )
-
-
-def _controls(value: Any) -> list[str]:
-    found = value[:20] if isinstance(value, list) else []
-    return [name for name in found if isinstance(name, str) and len(name) <= MAX_TEXT]
 
 
 def _count_decision(hour: Hour, item: Decided, value: Mapping[str, Any]) -> None:
@@ -335,7 +319,7 @@ def _count_decision(hour: Hour, item: Decided, value: Mapping[str, Any]) -> None
         hour.errors += 1
     if item.rule:
         hour.count(hours.REFUSED, item.rule)
-    for control in _controls(value.get("shadow")):
+    for control in shadow_of(value):
         hour.count(hours.SHADOW, control)
 
 

@@ -35,8 +35,9 @@ _SCHEMA: Final = (
     ),
     (
         "CREATE TABLE sums (model TEXT NOT NULL, span INTEGER NOT NULL, hour INTEGER NOT NULL, "
-        "rows INTEGER NOT NULL, requests INTEGER NOT NULL, refused INTEGER NOT NULL, latency REAL, confidence REAL, "
-        "accuracy REAL, estimate REAL, predicted TEXT NOT NULL, shapes BLOB NOT NULL, "
+        "rows INTEGER NOT NULL, requests INTEGER NOT NULL, refused INTEGER NOT NULL, "
+        "latency REAL, confidence REAL, accuracy REAL, estimate REAL, "
+        "predicted TEXT NOT NULL, shapes BLOB NOT NULL, "
         "PRIMARY KEY (model, span, hour)) WITHOUT ROWID"
     ),
     (

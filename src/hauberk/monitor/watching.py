@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Final
@@ -18,6 +18,7 @@ from hauberk.core.finding import Severity
 from hauberk.errors import HauberkError, UnavailableError
 from hauberk.methods import seasons
 from hauberk.methods.alerting import Alert, Board
+from hauberk.methods.decisions import alerts_of
 from hauberk.methods.sequential import Detectors
 from hauberk.monitor import hours
 from hauberk.monitor.hours import DAY_H, HOUR_S
@@ -288,28 +289,8 @@ def _register(store: Store, models: Mapping[str, Model]) -> None:
 def _of_decisions(found: Iterable[Decided]) -> Iterator[Alert]:
     """One alert for each refusal and each control in shadow; the board groups them."""
     for item in found:
-        if item.rule:
-            yield Alert(
-                kind=f"refused: {item.rule}",
-                cause=f"refused/{item.model}/{item.rule}",
-                title=f"requests refused: {item.rule}",
-                severity=Severity.LOW,
-                at=item.at,
-                principal=item.principal,
-                asset=item.model,
-                facts={"record": f"{item.log} {item.number}"},
-            )
-        for control in filter(None, item.shadow.split(",")):
-            yield Alert(
-                kind=control,
-                cause=f"{control}/{item.model}/{item.principal}",
-                title=f"{control} would have acted on {item.principal}",
-                severity=Severity.HIGH,
-                at=item.at,
-                principal=item.principal,
-                asset=item.model,
-                facts={"record": f"{item.log} {item.number}"},
-            )
+        value = {**asdict(item), "shadow": [name for name in item.shadow.split(",") if name]}
+        yield from alerts_of(value, model=item.model, record=f"{item.log} {item.number}")
 
 
 def _refused(error: HauberkError, rule: str, now: float) -> Alert:
