@@ -24,6 +24,7 @@ _ORDER: dict[str, str] = {
     "data": "keep, list, compare, check out and verify versions of data sets",
     "sign": "sign a model or any folder (OpenSSF Model Signing)",
     "serve": "put a verified model on line behind the guard",
+    "guard": "put the guard in front of a model server that is already there",
     "monitor": "hold live rows against what training saw",
     "validate": "judge a model: scores, robustness, fairness, what it remembers",
     "step": "run one command of any orchestrator isolated, hashed and attested",

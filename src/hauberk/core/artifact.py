@@ -216,6 +216,12 @@ class Exchange(Artifact):
         content_type: As the client declared it.
         response: Raw body, or ``None`` while the request is judged.
         sink: Where the client says the output goes (``html``, ``csv``, ``sql`` ...).
+        role: Of the principal, as the guard's policy names it.
+        rows: The numeric inputs as one float64 array (n_rows, n_columns), columns in the
+            order of the inputs; ``None`` while undecoded, or where there are none.
+        texts: The pieces of text of the request, as (where, text) in their order.
+        outputs: The model's outputs as it gave them, before the guard shapes them
+            (`formats.v2.Tensor`); ``None`` while the request is judged.
     """
 
     principal: str
@@ -225,6 +231,10 @@ class Exchange(Artifact):
     headers: Mapping[str, str] = field(default_factory=dict)
     response: bytes | None = None
     sink: str | None = None
+    role: str = ""
+    rows: Any = None
+    texts: tuple[tuple[str, str], ...] = ()
+    outputs: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

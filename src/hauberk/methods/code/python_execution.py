@@ -44,6 +44,28 @@ IMPORTS = rule(
     "Map the names that you allow to modules.",
     "CWE-470",
 )
+IMPORTS_FILE = rule(
+    "code-execution/import-file",
+    "medium",
+    "runs a file as a module whose path comes from outside",
+    "Keep plug-ins in packages and find them by entry points.",
+    "CWE-470",
+    review=True,
+)
+TEMPLATE = rule(
+    "code-execution/template",
+    "high",
+    "fills in a template that a visitor writes",
+    "Keep templates in files, and pass what visitors say as values.",
+    "CWE-1336",
+)
+NATIVE = rule(
+    "code-execution/native",
+    "high",
+    "loads native code from a path that comes from outside",
+    "Install the library with the environment, and name it.",
+    "CWE-114",
+)
 
 NO_TLS = rule(
     "insecure-downloads/cleartext",
@@ -79,6 +101,13 @@ HOST_KEYS = rule(
     "accepts any key that a host shows",
     "Keep the host's key in known_hosts and refuse others.",
     "CWE-295",
+)
+ENTITIES = rule(
+    "insecure-downloads/entities",
+    "medium",
+    "lets an XML file fetch or read others",
+    "Leave entities unresolved and the network off, or use defusedxml.",
+    "CWE-611",
 )
 TEMPORARY = rule(
     "insecure-downloads/temporary",
@@ -292,6 +321,81 @@ def _imports(index: Index, call: ast.Call, name: str) -> Rule | None:
     return IMPORTS if outside else None
 
 
+_VISITOR = re.compile(r"\brequest\b|sys\.argv|\binput\(|\bpayload\b|\bbody\b")
+_TEMPLATES = frozenset({"render_template_string", "from_string", "Template"})
+
+
+def _templates(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """Templates whose text a visitor gives."""
+    function = last_name(call.func)
+    given = call.args[0] if call.args else index.keyword_node(call, "source")
+    if function not in _TEMPLATES or not isinstance(given, ast.expr):
+        return None
+    if function == "Template" and not name.startswith(("jinja2", "mako", "django")):
+        return None
+    text = ast.unparse(given)
+    if isinstance(given, ast.Name):
+        text += " ".join(ast.unparse(value) for value in index.lookup(given))
+    return TEMPLATE if _VISITOR.search(text) else None
+
+
+_LIBRARIES = frozenset(
+    {"ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll.LoadLibrary", "ctypes.WinDLL", "cffi.FFI().dlopen"}
+    | {"torch.ops.load_library", "torch.classes.load_library", "tensorflow.load_op_library"}
+)
+_FOUND = re.compile(
+    r"find_library|__file__|get_include|sysconfig|importlib\.resources|files\(|ext_suffix|LIB\w*_PATH"
+)
+
+
+def _native(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """Libraries and extensions that are loaded by a path from outside."""
+    function = last_name(call.func)
+    if name not in _LIBRARIES and function != "load_extension":
+        return None
+    given = call.args[0] if call.args else None
+    if given is None or index.constant(given) is not UNKNOWN:
+        return None
+    text = ast.unparse(given)
+    if isinstance(given, ast.Name):
+        text += " ".join(ast.unparse(value) for value in index.lookup(given))
+    if _FOUND.search(text):
+        return None
+    is_strange = re.search(
+        r"download|url|temp|tmp|request|argv|environ|input", _around(index, call)
+    )
+    return NATIVE if function == "load_extension" or is_strange else None
+
+
+def _around(index: Index, call: ast.Call) -> str:
+    around = index.function_of(call)
+    return ast.unparse(around) if isinstance(around, ast.FunctionDef) else _module_text(index)
+
+
+def _file_imports(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """``spec_from_file_location`` with a path that is neither known nor beside this file."""
+    if name not in {
+        "importlib.util.spec_from_file_location",
+        "importlib.machinery.SourceFileLoader",
+        "imp.load_source",
+    }:
+        return None
+    given = call.args[1] if len(call.args) > 1 else index.keyword_node(call, "location")
+    if not isinstance(given, ast.expr) or index.constant(given) is not UNKNOWN:
+        return None
+    return None if "__file__" in _around(index, call) else IMPORTS_FILE
+
+
+def _entities(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """Parsers of XML that are told to resolve entities or to load what a document names."""
+    if last_name(call.func) not in {"XMLParser", "iterparse", "ETCompatXMLParser"}:
+        return None
+    if not name.startswith("lxml"):
+        return None
+    flags = (("resolve_entities", True), ("no_network", False), ("load_dtd", True))
+    return ENTITIES if any(index.keyword(call, key) is bad for key, bad in flags) else None
+
+
 # Fetching ------------------------------------------------------------------------------
 
 _GETTERS = re.compile(
@@ -303,7 +407,7 @@ _GETTERS = re.compile(
 )
 _LOCAL = re.compile(
     r"http://(?:localhost|127\.|\[::1\]|0\.0\.0\.0|host\.docker|10\.|192\.168\.|169\.254\.169\.254|"
-    r"[\w.-]*\.(?:internal|local|svc|cluster\.local|test|example)\b|[\w-]+[:/])"
+    r"[\w.-]*\.(?:internal|local|svc|cluster\.local|test|example)(?=[:/]|$)|[\w-]+[:/])"
 )
 _CHECKED = re.compile(
     r"hashlib|sha256|sha512|sha1|checksum|digest|md5|known_hash|hash_prefix|check_hash|file_hash|blake"
@@ -485,6 +589,10 @@ _READINGS: tuple[_Reading, ...] = (
     _shells,
     _queries,
     _imports,
+    _file_imports,
+    _templates,
+    _native,
+    _entities,
     _unpacks,
     _fetches,
     _others,
