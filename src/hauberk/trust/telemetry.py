@@ -91,6 +91,17 @@ def open_batch(data: bytes, keys: Mapping[str, PublicKey]) -> Batch:
     return batch
 
 
+def claimed_replica(data: bytes) -> str:
+    """Whom a batch says it is of; nothing of it is believed yet.
+
+    Raises:
+        ArtifactError: It is no batch.
+    """
+    if len(data) > MAX_BYTES:
+        raise _malformed(f"{len(data)} bytes")
+    return _batch(Envelope.from_bytes(data).payload).replica
+
+
 @dataclass(slots=True)
 class Ledger:
     """Which numbers of one replica were taken in.

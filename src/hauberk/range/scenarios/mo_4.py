@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
+from itertools import islice
 from random import Random
 
 from hauberk.attacks.log.drown_alert import DrownAlert
 from hauberk.controls.log.drowned_alerts import DrownedAlerts
-from hauberk.core.artifact import LogSegment
 from hauberk.core.threat import ThreatId
 from hauberk.methods.alerting import Alert
 from hauberk.methods.decisions import alerts_of, decision_of
@@ -24,30 +24,26 @@ _NOTE = (
 )
 
 
-@lru_cache(maxsize=4)
-def _flooded(seed: int) -> tuple[LogSegment, tuple[Alert, ...]]:
-    """The flooded log, and what is shown of it."""
+@lru_cache(maxsize=1000)
+def _outcome(seed: int) -> tuple[bool, bool, bool]:
+    """Whether the real one is shown in time, all within the cap, and hidden in a plain list."""
     log = ATTACK.apply(decided_hour(seed), Random(seed)).subject
-    shown = tuple(alert for _, alert in CONTROL.shown(log) if alert is not None)
-    return log, shown
+    shown = [alert for _, alert in CONTROL.shown(log) if alert is not None]
+    records = [record for record in log.records() if DEED.encode() in record]
+    first = min(alert.at for record in records for alert in _alerts(record))
+    real = [alert.at for alert in shown if alert.kind == DEED]
+    times = sorted(alert.at for alert in shown)
+    most = max(sum(at <= other < at + HOUR_S for other in times) for at in times)
+    every = (alert for record in log.records() for alert in _alerts(record))
+    is_hidden = all(alert.kind != DEED for alert in islice(every, MAX_SHOWN))
+    return bool(real) and real[0] - first <= LATE_S, most <= MAX_SHOWN, is_hidden
 
 
 def _play(metric: str, seed: int) -> Trial:
     """Potent where a plain list of at most twenty an hour does not have the real one."""
-    log, shown = _flooded(seed)
-    all_of_them = [alert for record in log.records() for alert in _alerts(record)]
-    first = min(alert.at for alert in all_of_them if alert.kind == DEED)
-    real = [alert.at for alert in shown if alert.kind == DEED]
-    times = sorted(alert.at for alert in shown)
-    most = max(sum(at <= other < at + HOUR_S for other in times) for at in times)
-    plain = all_of_them[:MAX_SHOWN]
-    values = {
-        "shown_in_time": bool(real) and real[0] - first <= LATE_S,
-        "within_cap": most <= MAX_SHOWN,
-    }
-    return Trial(
-        values={metric: values[metric]}, potent=not any(alert.kind == DEED for alert in plain)
-    )
+    in_time, within, is_hidden = _outcome(seed)
+    value = in_time if metric == "shown_in_time" else within
+    return Trial(values={metric: value}, potent=is_hidden)
 
 
 def _alerts(record: bytes) -> list[Alert]:
