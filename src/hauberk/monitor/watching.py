@@ -25,6 +25,7 @@ from hauberk.monitor.hours import DAY_H, HOUR_S
 from hauberk.monitor.intake import Batches, Decisions, Folder
 from hauberk.monitor.judging import Slow, alerts, fall_alerts, hour_alerts, judge, sum_of, unusual
 from hauberk.monitor.store import Decided, Store, open_store
+from hauberk.monitor.viewers import alert_line
 from hauberk.sketches.grid import Grid, grid_of
 from hauberk.trust.keys import PublicKey
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from hauberk.monitor.settings import Settings, Watched
     from hauberk.trust.telemetry import Batch
 
+ALERT_LINES: Final = "alerts.jsonl"
+MAX_LINES_BYTES: Final = 64 << 20
 QUIET_REPLICA_S: Final = 900.0
 """A replica that was heard before and not for so long is silent."""
 LOG_CHECK_S: Final = 60.0
@@ -126,6 +129,15 @@ class Monitor:
             with self.store.changing() as change:
                 for alert in shown:
                     change.put_alert(alert)
+            self._write_lines(shown)
+
+    def _write_lines(self, shown: list[Alert]) -> None:
+        """For those who collect files: one line each, the file cut at a bound."""
+        path = self.settings.state / ALERT_LINES
+        if path.exists() and path.stat().st_size > MAX_LINES_BYTES:
+            path.replace(path.with_name(f"{ALERT_LINES}.1"))
+        with path.open("a", encoding="ascii") as file:
+            file.writelines(f"{alert_line(alert)}\n" for alert in shown)
 
     def _show_waiting(self) -> None:
         self._keep(list(self.board.waiting(self.clock())))

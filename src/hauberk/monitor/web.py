@@ -25,6 +25,7 @@ from hauberk.monitor.judging import Judged, judge
 from hauberk.monitor.model_page import SPANS_ALL, View, model_page
 from hauberk.monitor.pages import Overview, tone_of
 from hauberk.monitor.store import MAX_FOUND, Sum
+from hauberk.monitor.viewers import csv_of
 from hauberk.monitor.watching import Monitor
 from hauberk.sketches.grid import Grid
 from hauberk.trust.telemetry import MAX_BYTES
@@ -129,8 +130,8 @@ class App:
             return Answer(200, exposition(self._monitor), CONTENT_TYPE)
         if path == "/healthz":
             return _health(self._monitor)
-        if path == "/audit":
-            return Answer(200, self._audit(query))
+        if path in {"/audit", "/audit.csv"}:
+            return self._audit(query, csv=path.endswith(".csv"))
         name = path.removeprefix("/models/")
         if name != path and name in self._monitor.store.models():
             return Answer(200, self._model(name, query.get("span", "week")))
@@ -191,7 +192,7 @@ class App:
             store.alerts(since=now - 30 * _DAY_S, limit=200), store.silences(now)
         )
 
-    def _audit(self, query: dict[str, str]) -> str:
+    def _audit(self, query: dict[str, str], *, csv: bool) -> Answer:
         problem, times = "", {"since": 0.0, "until": float("inf")}
         for name in times:
             if query.get(name):
@@ -207,7 +208,9 @@ class App:
             since=times["since"],
             until=times["until"],
         )
-        return pages.audit_page(found, query, total_shown=MAX_FOUND, problem=problem)
+        if csv:
+            return Answer(200, csv_of(found), "text/csv; charset=utf-8")
+        return Answer(200, pages.audit_page(found, query, total_shown=MAX_FOUND, problem=problem))
 
     def _model(self, name: str, span: str) -> str:
         store, now = self._monitor.store, self._monitor.clock()
