@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hauberk.core.finding import Evidence, Finding, Level
 from hauberk.methods.alerting import Alert
+from hauberk.methods.redaction import by_schema
 from hauberk.methods.sinks import Sink, encode_for_sink
 from hauberk.monitor.store import Decided
 
 if TYPE_CHECKING:
     from hauberk.report import ScanResult
 
+ALERT_FIELDS = frozenset(item.name for item in fields(Alert))
 MAX_FIELD = 4000
 """Characters of one field; of a longer one the number of those left out is said."""
 
-_SPELLED = {ord(char): f"\\u{ord(char):04x}" for char in "<>&$%'`|;=@"}
+_SPELLED = {ord(char): f"\\u{ord(char):04x}" for char in "<>&$%'`|;=@#"}
 """None of these has a meaning in JSON outside of texts."""
 
 
@@ -33,16 +35,19 @@ def line(value: Mapping[str, Any]) -> str:
     >>> line({"rule": "${jndi:ldap://x}\n<b>"})
     '{"rule": "\\u0024{jndi:ldap://x}\\n\\u003cb\\u003e"}'
     """
-    return (
-        json.dumps(_bounded(value), ensure_ascii=True)
-        .replace("\x7f", "\\u007f")
-        .translate(_SPELLED)
-    )
+    text = json.dumps(_bounded(value), ensure_ascii=True).replace("\x7f", "\\u007f")
+    return text.replace("{{", "\\u007b{").translate(_SPELLED)
 
 
 def alert_line(alert: Alert) -> str:
     """An alert as a line of a file."""
-    return line({**asdict(alert), "severity": alert.severity.value})
+    return line(by_schema({**asdict(alert), "severity": alert.severity.value}, ALERT_FIELDS))
+
+
+def redacted_alert(alert: Alert) -> Alert:
+    """The alert as it may be kept: no credential, nothing that names a person."""
+    value = by_schema(asdict(alert), ALERT_FIELDS)
+    return replace(alert, **{name: value[name] for name in ("title", "facts")})
 
 
 def csv_of(found: Iterable[Decided]) -> str:

@@ -25,7 +25,7 @@ from hauberk.monitor.hours import DAY_H, HOUR_S
 from hauberk.monitor.intake import Batches, Decisions, Folder
 from hauberk.monitor.judging import Slow, alerts, fall_alerts, hour_alerts, judge, sum_of, unusual
 from hauberk.monitor.store import Decided, Store, open_store
-from hauberk.monitor.viewers import alert_line
+from hauberk.monitor.viewers import alert_line, redacted_alert
 from hauberk.sketches.grid import Grid, grid_of
 from hauberk.trust.keys import PublicKey
 
@@ -125,6 +125,7 @@ class Monitor:
         self._keep(shown)
 
     def _keep(self, shown: list[Alert]) -> None:
+        shown = [redacted_alert(alert) for alert in shown]
         if shown:
             with self.store.changing() as change:
                 for alert in shown:

@@ -75,7 +75,7 @@ _BREAKOUTS = (
     '"},{"ruleId":"fake","message":{"text":"',
     "\ud800\udc00\ud800",
     "\ufeff" + _FAKE,
-    '\\"}',
+    '"}',
 )
 
 

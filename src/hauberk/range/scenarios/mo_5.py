@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from html import escape
 
 from hauberk.attacks.log.inject_lines import InjectLines, payloads
 from hauberk.controls.log.injected_records import InjectedRecords
@@ -41,11 +40,10 @@ def _alert(payload: str) -> Alert:
 @lru_cache(maxsize=1)
 def _ran() -> tuple[frozenset[int], frozenset[int]]:
     """Payloads that run in a page made by hand, and in ours without its policy."""
-    careless = [f"<html><body><p>{payload}</p></body></html>" for payload in payloads()]
+    careless = [f"<p>{payload[:500]}</p>" for payload in payloads() if "<" in payload]
     shown = [Shown(number=i, alert=_alert(p)) for i, p in enumerate(payloads())]
     ours = pages.alerts_page(shown, ())
-    assert escape(pages.REFRESH) != ours  # noqa: S101 - the page has its own script, taken out below
-    by_hand = pages_that_act(["".join(careless[:30]), "".join(careless[30:])])
+    by_hand = pages_that_act([f"<html><body>{''.join(careless)}</body></html>"])
     return by_hand, pages_that_act([_POLICY.sub("", ours)])
 
 

@@ -37,7 +37,10 @@ def file_acts(text: str, n_records: int) -> bool:
 
 def csv_acts(text: str, n_rows: int) -> bool:
     """A spreadsheet: a cell that is a formula, or another number of rows or columns."""
-    rows = list(csv.reader(io.StringIO(text, newline="")))
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error:
+        return True
     widths = {len(row) for row in rows}
     formula = any(cell[:1] in FORMULA_MARKS and len(cell) > 1 for row in rows for cell in row)
     return len(rows) != n_rows or len(widths) != 1 or formula
