@@ -33,7 +33,7 @@ _MIN_READABLE = 0.9
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/_-]{4}){3,}[A-Za-z0-9+/_-]{0,3}={0,2}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){6,}")
 _PERCENT = re.compile(r"[^\s\"'<>]*(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]*){2,}")
-_SPLIT = re.compile(r"(?<=\S)(?:\\r|\\n|[\r\n])+[ \t>|]*(?=\S)|(?<=\S)[\u200b\u00ad\u2060](?=\S)")
+_SPLIT = re.compile(r"(?:\\r|\\n|[\r\n])+[ \t>|]*(?=\S)|(?<=\S)[\u200b\u00ad\u2060](?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
