@@ -32,8 +32,9 @@ _MIN_READABLE = 0.9
 
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/_-]{4}){3,}[A-Za-z0-9+/_-]{0,3}={0,2}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){6,}")
-_PERCENT = re.compile(r"[^\s\"'<>]*(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]*){2,}")
-_SPLIT = re.compile(r"(?:\\r|\\n|[\r\n])+[ \t>|]*(?=\S)|(?<=\S)[\u200b\u00ad\u2060](?=\S)")
+_PERCENT = re.compile(r"[^\s\"'<>]+")
+"""Whole words, so that the time stays linear; those without a percent sign decode to nothing."""
+_SPLIT = re.compile(r"(?:\\r|\\n|[\r\n]){1,4}[ \t>|]{0,40}(?=\S)|(?<=\S)[\u200b\u00ad\u2060](?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _split(text: str) -> Iterator[Found]:
 
 
 def _encoded(text: str, depth: int) -> Iterator[Found]:
-    for form, decode in ((_BASE64, _from_base64), (_HEX, _from_hex), (_PERCENT, unquote)):
+    for form, decode in ((_BASE64, _from_base64), (_HEX, _from_hex), (_PERCENT, _from_percent)):
         for match in form.finditer(text):
             inner = decode(match.group())
             if inner and any(sensitive(inner, depth)):
@@ -144,6 +145,10 @@ def _from_base64(text: str) -> str:
 
 def _from_hex(text: str) -> str:
     return _readable(bytes.fromhex(text))
+
+
+def _from_percent(text: str) -> str:
+    return unquote(text) if text.count("%") > 1 else ""
 
 
 def _readable(data: bytes) -> str:

@@ -55,7 +55,7 @@ _SCHEMA: Final = (
     "CREATE INDEX decisions_by_principal ON decisions (principal, at)",
     (
         "CREATE TABLE alerts (id INTEGER PRIMARY KEY, at REAL NOT NULL, cause TEXT NOT NULL, "
-        "asset TEXT NOT NULL, severity TEXT NOT NULL, sent INTEGER NOT NULL, body TEXT NOT NULL)"
+        "asset TEXT NOT NULL, severity TEXT NOT NULL, body TEXT NOT NULL)"
     ),
     "CREATE INDEX alerts_by_time ON alerts (at)",
     "CREATE TABLE silences (id INTEGER PRIMARY KEY, body TEXT NOT NULL, until REAL NOT NULL)",
@@ -193,12 +193,12 @@ class Store:
             ).fetchall()
         return [Shown(number=number, alert=_alert(body)) for number, body in found]
 
-    def unsent(self) -> list[Shown]:
-        """Alerts that nobody was told of yet, oldest first."""
-        query = "SELECT id, body FROM alerts WHERE sent = 0 ORDER BY id LIMIT 100"
+    def alerts_after(self, number: int) -> list[Shown]:
+        """Alerts shown after the one of that number, oldest first."""
+        query = "SELECT id, body FROM alerts WHERE id > ? ORDER BY id LIMIT 100"
         with self._database.read() as connection:
-            found = connection.execute(query).fetchall()
-        return [Shown(number=number, alert=_alert(body)) for number, body in found]
+            found = connection.execute(query, (number,)).fetchall()
+        return [Shown(number=place, alert=_alert(body)) for place, body in found]
 
     def silences(self, now: float) -> list[tuple[int, Silence]]:
         """Those that have not ended."""
@@ -310,16 +310,9 @@ class Change:
 
     def put_alert(self, alert: Alert) -> None:
         """An alert that is shown."""
-        query = (
-            "INSERT INTO alerts (at, cause, asset, severity, sent, body) VALUES (?, ?, ?, ?, 0, ?)"
-        )
+        query = "INSERT INTO alerts (at, cause, asset, severity, body) VALUES (?, ?, ?, ?, ?)"
         values = (alert.at, alert.cause, alert.asset, alert.severity.value, _text(alert))
         self._connection.execute(query, values)
-
-    def mark_sent(self, numbers: Iterable[int]) -> None:
-        """Somebody was told."""
-        query = "UPDATE alerts SET sent = 1 WHERE id = ?"
-        self._connection.executemany(query, [(number,) for number in numbers])
 
     def put_silence(self, silence: Silence) -> None:
         """Say nothing of a cause for a time."""

@@ -7,9 +7,10 @@ One `Monitor` writes to a folder at a time (a lock says whose it is); pages read
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,7 @@ from hauberk.monitor import hours
 from hauberk.monitor.hours import DAY_H, HOUR_S
 from hauberk.monitor.intake import Batches, Decisions, Folder
 from hauberk.monitor.judging import Slow, alerts, fall_alerts, hour_alerts, judge, sum_of, unusual
-from hauberk.monitor.store import Decided, Store, open_store
+from hauberk.monitor.store import Decided, Shown, Store, open_store
 from hauberk.monitor.viewers import alert_line, redacted_alert
 from hauberk.sketches.grid import Grid, grid_of
 from hauberk.trust.keys import PublicKey
@@ -87,6 +88,23 @@ class Monitor:
                 ("alerts", self._show_waiting),
             ):
                 self._try(name, work)
+        self._notify()
+
+    def _notify(self) -> None:
+        """Tell others, outside of the lock: they may be slow."""
+        from hauberk.monitor.notify import channels
+
+        for name, send in channels(self.settings.notify).items():
+            self._try(f"notify {name}", partial(self._send, name, send))
+
+    def _send(self, name: str, send: Callable[[Sequence[Shown]], None]) -> None:
+        """What a channel was not told yet, oldest first."""
+        place = f"told:{name}"
+        waiting = self.store.alerts_after(int(self.store.place(place) or 0))
+        if waiting:
+            send(waiting)
+            with self.store.changing() as change:
+                change.put_place(place, waiting[-1].number)
 
     def push(self, data: bytes) -> Batch:
         """Take in a signed batch.
