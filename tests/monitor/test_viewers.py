@@ -11,7 +11,7 @@ from hauberk.core.finding import Severity
 from hauberk.methods.alerting import Alert
 from hauberk.monitor import viewers
 from hauberk.monitor.store import Decided
-from hauberk.range.worlds.viewers import csv_acts, file_acts, sarif_acts, terminal_acts
+from hauberk.range.worlds.log_viewers import csv_acts, file_acts, sarif_acts, terminal_acts
 
 
 def _alert(text):

@@ -15,7 +15,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hauberk.cli import _door
+from hauberk.cli import _door, _guard_chat
 from hauberk.core.control import Tier
 from hauberk.errors import UsageError
 
@@ -53,12 +53,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--upstream-ca", metavar="FILE", help="certificates believed of it")
     parser.add_argument("--upstream-cert", metavar="FILE", help="certificate and key of the guard")
     _door.configure(parser)
+    _guard_chat.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Describe, guard until told to end, say what came; 130 when ended by a signal."""
     if args.new_key:
         return _door.new_key(args.new_key, args.role)
+    if args.chat and args.upstream:
+        return _guard_chat.run(args, _upstream(args))
     from hauberk.guard.app import App
     from hauberk.guard.server import hosts_for, listen
     from hauberk.guard.service import Service

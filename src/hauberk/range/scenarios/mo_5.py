@@ -13,7 +13,7 @@ from hauberk.methods.alerting import Alert
 from hauberk.monitor import pages, viewers
 from hauberk.monitor.store import Decided, Shown
 from hauberk.range.scenario import Scenario, Trial
-from hauberk.range.worlds.viewers import (
+from hauberk.range.worlds.log_viewers import (
     csv_acts,
     file_acts,
     pages_that_act,

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from hauberk.core.artifact import Digest, RegistryEntry
 from hauberk.core.lifecycle import Component
@@ -39,6 +40,19 @@ MODEL = "model.onnx"
 REQUIRED = ("acquisition", "preparation", "training")
 POLICY = sealed(Policy(min_isolation=Isolation.LANDLOCK))
 VERSION = "0.1.0"
+EXAMINED = 2.5
+"""When the models were examined; releases here are of 1970."""
+
+STRENGTH: Mapping[str, Any] = {
+    "attacks": ["corners", "noise", "search"],
+    "norm": "linf",
+    "of": 400,
+    "queries": 40,
+    "radius": 0.1,
+    "rows": 300,
+    "unit": "spread of each feature",
+}
+"""How hard the models were examined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +71,15 @@ class Project:
 
     Attributes:
         owners: Keys of two persons; a release needs both.
+        policy: What its runs applied.
+        tool: Version of Hauberk that its runs used.
     """
 
     name: str
     lifecycle: KeyPair = field(default_factory=generate)
     owners: tuple[KeyPair, KeyPair] = field(default_factory=lambda: (generate(), generate()))
+    policy: Policy = POLICY
+    tool: str = VERSION
 
     def root(self) -> Root:
         """What clients of the project pinned."""
@@ -75,8 +93,24 @@ class Project:
             tool_floor=VERSION,
         )
 
-    def publish(self, rng: Random, sequence: int, channel: str = "production") -> Published:
-        """A genuine release of a model made of random bytes."""
+    def publish(
+        self,
+        rng: Random,
+        sequence: int,
+        channel: str = "production",
+        *,
+        examined: Callable[[ModelTest], ModelTest] = lambda test: test,
+        signed: Callable[[bytes], bytes] | None = None,
+    ) -> Published:
+        """A genuine release of a model made of random bytes.
+
+        Args:
+            rng: Makes the bytes.
+            sequence: Number of the release.
+            channel: Where it goes.
+            examined: What somebody makes of the model's examination before it is signed.
+            signed: Who signs the examination; the lifecycle by default.
+        """
         files = {
             "data/raw.csv": rng.randbytes(64),
             "data/landed.csv": rng.randbytes(64),
@@ -85,9 +119,13 @@ class Project:
             MODEL: rng.randbytes(96),
         }
         digests = {name: digest_bytes(data) for name, data in files.items()}
-        steps, tests = self._statements(digests, sequence)
+        steps, test = self._statements(digests, sequence)
+        tests = [("validation", model_test_statement(examined(test)))]
         release = release_statement(self._release(digests, steps, tests, sequence, channel))
-        statements = tuple(self.sign(payload) for _, payload in (*steps, *tests))
+        statements = (
+            *(self.sign(payload) for _, payload in steps),
+            *((signed or self.sign)(payload) for _, payload in tests),
+        )
         held = (*files.values(), *statements)
         return Published(
             release=dsse.sign(release, PAYLOAD_TYPE, self.owners).to_bytes(),
@@ -100,9 +138,14 @@ class Project:
         """A statement signed by the lifecycle's key."""
         return dsse.sign(payload, PAYLOAD_TYPE, [self.lifecycle]).to_bytes()
 
+    def _circumstances(self, sequence: int, place: int) -> Circumstances:
+        return Circumstances(
+            run=f"run-{sequence}", sequence=place, policy=self.policy, tool_version=self.tool
+        )
+
     def _statements(
         self, digests: Mapping[str, Digest], sequence: int
-    ) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+    ) -> tuple[list[tuple[str, bytes]], ModelTest]:
         plan = (
             ("acquisition", Component.ACQUISITION, ["data/raw.csv"], ["data/landed.csv"]),
             (
@@ -125,7 +168,7 @@ class Project:
                         products={path: digests[path] for path in products},
                         isolation=Isolation.FULL,
                         evidence=EvidenceMode.ISOLATED,
-                        circumstances=_circumstances(sequence, place),
+                        circumstances=self._circumstances(sequence, place),
                         started=1.0,
                         finished=2.0,
                     )
@@ -139,13 +182,16 @@ class Project:
             digest=digests[MODEL],
             data={"test.csv": digests["test.csv"]},
             result=Result.PASSED,
-            circumstances=_circumstances(sequence, len(plan)),
+            circumstances=self._circumstances(sequence, len(plan)),
             isolation=Isolation.FULL,
             evidence=EvidenceMode.ISOLATED,
             passed=("roc_auc >= 0.75",),
-            metrics={"roc_auc": 0.9},
+            metrics={"roc_auc": 0.9, "robust_accuracy@0.1": 0.7},
+            intervals={"robust_accuracy@0.1": (0.65, 0.75)},
+            strength={"robustness": dict(STRENGTH)},
+            at=EXAMINED,
         )
-        return steps, [("validation", model_test_statement(test))]
+        return steps, test
 
     def _release(
         self,
@@ -165,7 +211,7 @@ class Project:
             steps=tuple(Named(name=n, digest=digest_bytes(p)) for n, p in steps),
             tests=tuple(Named(name=n, digest=digest_bytes(p)) for n, p in tests),
             sources=(Source(name="data/raw.csv", digest=digests["data/raw.csv"]),),
-            circumstances=_circumstances(sequence, 9),
+            circumstances=self._circumstances(sequence, 9),
             created=3.0,
         )
 
@@ -190,7 +236,12 @@ def entry(
         version=str(served.sequence),
         channel=channel,
         read=reader(served, others or {}),
-        trusted={"root": project.root(), "required": REQUIRED, "sequence": seen},
+        trusted={
+            "root": project.root(),
+            "required": REQUIRED,
+            "sequence": seen,
+            "now": EXAMINED + 1,
+        },
     )
 
 
@@ -223,7 +274,3 @@ def _role(threshold: int, *pairs: KeyPair) -> RoleKeys:
         for n, pair in enumerate(pairs)
     )
     return RoleKeys(threshold=threshold, keys=keys)
-
-
-def _circumstances(sequence: int, place: int) -> Circumstances:
-    return Circumstances(run=f"run-{sequence}", sequence=place, policy=POLICY, tool_version=VERSION)

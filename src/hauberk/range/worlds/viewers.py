@@ -1,109 +1,163 @@
-"""Five programs that show a log: careless ones, and how to tell whether a payload acted.
+"""Honest clients of a model of pictures: what they send, one picture after another.
 
-A page is shown by a real browser; the other viewers are judged by what would act in them.
+Each kind is a habit that a detector could mistake for an attack: a camera that looks at one
+place for long, a slow film, a client that sends everything twice, one that knows only two
+classes, one whose sensor is bad.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
 
-from hauberk.attacks.log.inject_lines import CANARY
-from hauberk.errors import UnavailableError
-from hauberk.methods.sinks import CONTROL, FORMULA_MARKS, INVISIBLE
+import numpy as np
 
-_TIMEOUT_S = 180
-_LOOKUP = re.compile(r"[$#%]\{|\{\{|<%|\$\(|`|; DROP|' OR |\| ?(?:delete|outputlookup)")
-_LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(")
+Stream = Iterator[Any]
+Pool = Any
+"""``(n, side, side)`` pictures of 0 to 1, none of which the model was trained on."""
 
 
-def file_acts(text: str, n_records: int) -> bool:
-    """A file of one record a line: more lines than records, raw signs, lookups of collectors."""
-    lines = text.splitlines()
-    return (
-        len(lines) != n_records
-        or CONTROL.search(text.replace("\n", "")) is not None
-        or INVISIBLE.search(text) is not None
-        or _LOOKUP.search(text) is not None
-    )
+def kinds() -> tuple[str, ...]:
+    """Names of the habits, in a fixed order."""
+    return tuple(_HABITS)
 
 
-def csv_acts(text: str, n_rows: int) -> bool:
-    """A spreadsheet: a cell that is a formula, or another number of rows or columns."""
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline="")))
-    except csv.Error:
-        return True
-    widths = {len(row) for row in rows}
-    formula = any(cell[:1] in FORMULA_MARKS and len(cell) > 1 for row in rows for cell in row)
-    return len(rows) != n_rows or len(widths) != 1 or formula
+def stream(kind: str, pool: Pool, labels: Any, n: int, rng: np.random.Generator) -> Stream:
+    """So many pictures of a client with a habit.
 
-
-def terminal_acts(text: str) -> bool:
-    """A terminal: escapes, other controls, directions, or a second line."""
-    return CONTROL.search(text) is not None or INVISIBLE.search(text) is not None or "\n" in text
-
-
-def sarif_acts(text: str, n_results: int) -> bool:
-    """A reader of SARIF: no JSON, other results, links in a message, or raw signs."""
-    try:
-        results = json.loads(text)["runs"][0]["results"]
-    except (ValueError, KeyError, IndexError, TypeError):
-        return True
-    messages = [result["message"]["text"] for result in results]
-    return len(results) != n_results or any(
-        terminal_acts(message) or _LINK.search(message) for message in messages
-    )
-
-
-def pages_that_act(pages: Sequence[str]) -> frozenset[int]:
-    """Numbers of the payloads whose script ran when a browser showed the pages.
-
-    Raises:
-        UnavailableError: There is no Chromium.
+    Args:
+        labels: ``(n,)`` class of each picture of the pool; a client may know only some.
     """
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        raise UnavailableError("a page is judged in Chromium", hint="install chromium")
-    found: set[int] = set()
-    with tempfile.TemporaryDirectory() as folder:
-        for number, page in enumerate(pages):
-            path = Path(folder) / f"{number}.html"
-            path.write_text(page, "utf-8", errors="replace")
-            found |= _hits(_shown(browser, path, Path(folder) / "profile"))
-    return frozenset(found)
+    return islice(_on_grid(_HABITS[kind](pool, labels, rng)), n)
 
 
-def _hits(dom: str) -> set[int]:
-    root = dom[: dom.find(">") + 1] if dom.lstrip().startswith("<html") else dom
-    match = re.search(r"<html[^>]*>", root)
-    return {int(n) for n in re.findall(rf"{CANARY}(\d+)=", match[0])} if match else set()
+def _on_grid(pictures: Stream) -> Stream:
+    """As 8-bit files carry them."""
+    for picture in pictures:
+        yield (np.clip(picture, 0, 1) * 255).round().astype(np.float32) / np.float32(255)
 
 
-def _shown(browser: str, path: Path, profile: Path) -> str:
-    command = [
-        browser,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        f"--user-data-dir={profile}",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        "--virtual-time-budget=3000",
-        "--dump-dom",
-        path.as_uri(),
-    ]
-    try:
-        run = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnavailableError("Chromium did not show the page", found=str(error)[:80]) from error
-    if not run.stdout.strip():
-        raise UnavailableError("Chromium did not show the page", found=run.stderr.decode()[-200:])
-    return run.stdout.decode("utf-8", "replace")
+def _some(pool: Pool, rng: np.random.Generator) -> Stream:
+    while True:
+        yield pool[rng.integers(len(pool))]
+
+
+def _any(pool: Pool, labels: Any, rng: np.random.Generator) -> Stream:
+    del labels
+    return _some(pool, rng)
+
+
+def _one_sided(pool: Pool, labels: Any, rng: np.random.Generator) -> Stream:
+    """Only two classes, one of them rarely."""
+    first, second = rng.choice(np.unique(labels), 2, replace=False)
+    often, seldom = pool[labels == first], pool[labels == second]
+    while True:
+        source = often if rng.random() < 0.9 else seldom  # noqa: PLR2004 - one in ten
+        yield source[rng.integers(len(source))]
+
+
+def _bad_sensor(pool: Pool, labels: Any, rng: np.random.Generator) -> Stream:
+    size = rng.uniform(0.02, 0.06)
+    for picture in _any(pool, labels, rng):
+        yield picture + rng.normal(0, size, picture.shape)
+
+
+def _retry(pool: Pool, labels: Any, rng: np.random.Generator) -> Stream:
+    """Everything up to five times, as a client with a short timeout does."""
+    for picture in _any(pool, labels, rng):
+        for _ in range(rng.integers(1, 6)):
+            yield picture
+
+
+def _encoded_again(pool: Pool, labels: Any, rng: np.random.Generator) -> Stream:
+    """Up to four times, each time encoded anew with small losses."""
+    for picture in _any(pool, labels, rng):
+        for _ in range(rng.integers(1, 5)):
+            yield picture + rng.uniform(-1.5, 1.5, picture.shape) / 255 * (picture > 0)
+
+
+def _load_test(pool: Pool, labels: Any, rng: np.random.Generator) -> Stream:
+    """The same few pictures for ever."""
+    few = [next(_any(pool, labels, rng)) for _ in range(rng.integers(1, 6))]
+    while True:
+        yield few[rng.integers(len(few))]
+
+
+def _film(pool: Pool, labels: Any, rng: np.random.Generator) -> Stream:
+    """One thing slowly becomes another, with a little noise."""
+    noise = rng.uniform(0, 2) / 255
+    before = next(_any(pool, labels, rng))
+    for after in _any(pool, labels, rng):
+        n_frames = int(rng.integers(8, 40))
+        for frame in range(n_frames):
+            share = frame / n_frames
+            mixed = (1 - share) * before + share * after
+            yield mixed + rng.normal(0, noise, mixed.shape)
+        before = after
+
+
+def _passing(pool: Pool, labels: Any, rng: np.random.Generator) -> Stream:
+    """Things pass before a camera that does not move."""
+    noise = rng.uniform(0, 2) / 255
+    for picture in _any(pool, labels, rng):
+        side = picture.shape[0]
+        n_frames = int(rng.integers(10, 40))
+        for frame in range(n_frames):
+            place = 0.7 * side * (frame / n_frames - 0.5)
+            yield _moved(picture, place, 0.0) + rng.normal(0, noise, picture.shape)
+
+
+def _still_camera(pool: Pool, labels: Any, rng: np.random.Generator) -> Stream:
+    """One place for long, with the noise of a sensor, and light that changes slowly."""
+    noise, light = rng.uniform(0.5, 3) / 255, 1.0
+    for picture in _any(pool, labels, rng):
+        for _ in range(int(rng.integers(10, 60))):
+            light = np.clip(light + rng.normal(0, 0.004), 0.8, 1.0)
+            yield picture * light + rng.normal(0, noise, picture.shape)
+
+
+def _by_hand(pool: Pool, labels: Any, rng: np.random.Generator) -> Stream:
+    """Several photographs of each thing, none quite like the other."""
+    for picture in _any(pool, labels, rng):
+        for _ in range(int(rng.integers(2, 8))):
+            shift = rng.normal(0, 0.03 * picture.shape[0], 2)
+            moved = _moved(picture, shift[0], shift[1]) * rng.uniform(0.85, 1.05)
+            yield moved + rng.normal(0, 0.008, picture.shape)
+
+
+def _moved(picture: Any, right: float, down: float) -> Any:
+    """Shifted by parts of a pixel, black where nothing was."""
+    for axis, shift in ((1, right), (0, down)):
+        whole = int(np.floor(shift))
+        part = shift - whole
+        picture = (1 - part) * _rolled(picture, whole, axis) + part * _rolled(
+            picture, whole + 1, axis
+        )
+    return picture
+
+
+def _rolled(picture: Any, n: int, axis: int) -> Any:
+    side = picture.shape[axis]
+    moved = np.zeros_like(picture)
+    if abs(n) >= side:
+        return moved
+    target, source = [slice(None)] * 2, [slice(None)] * 2
+    target[axis] = slice(max(n, 0), side + min(n, 0))
+    source[axis] = slice(max(-n, 0), side + min(-n, 0))
+    moved[tuple(target)] = picture[tuple(source)]
+    return moved
+
+
+_HABITS: dict[str, Callable[[Pool, Any, np.random.Generator], Stream]] = {
+    "any": _any,
+    "one-sided": _one_sided,
+    "bad sensor": _bad_sensor,
+    "retry": _retry,
+    "encoded again": _encoded_again,
+    "load test": _load_test,
+    "film": _film,
+    "passing": _passing,
+    "still camera": _still_camera,
+    "by hand": _by_hand,
+}
