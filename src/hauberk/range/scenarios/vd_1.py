@@ -1,0 +1,101 @@
+"""VD-1: wrong labels that come with each release, too few in any of them to be seen."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hauberk.attacks.dataset.creep_labels import CreepLabels
+from hauberk.controls.dataset.creeping_poison import CreepingPoison
+from hauberk.core.artifact import Dataset, History
+from hauberk.core.threat import ThreatId
+from hauberk.methods import rewrite
+from hauberk.range.outcomes import alarmed, found
+from hauberk.range.pilots import accuracy, matrix, nearest
+from hauberk.range.scenario import Scenario, Trial
+from hauberk.range.scenarios.pp_2 import clothes
+from hauberk.range.subjects import digits, generated
+
+VD_1 = ThreatId("VD-1")
+ATTACK = CreepLabels(share=0.003)
+CONTROL = CreepingPoison()
+N_RELEASES = 10
+MAX_POISON = 0.02
+"""Share of all rows by which the poison must have been noticed."""
+
+_FIRST = 0.55
+
+
+def releases(whole: Dataset, n_releases: int = N_RELEASES) -> History:
+    """The first rows as the trusted version, then releases that append equal parts."""
+    n_rows = rewrite.table(whole).num_rows
+    first = int(_FIRST * n_rows)
+    ends = [first + (n_rows - first) * k // n_releases for k in range(n_releases + 1)]
+    return History(versions=tuple(_cut(whole, end) for end in ends))
+
+
+def _cut(whole: Dataset, end: int) -> Dataset:
+    return rewrite.twin(whole, rewrite.table(whole).slice(0, end))
+
+
+def _creep(seed: int) -> Trial:
+    """Judge the history as it stands when at most 2 % of its rows are poison."""
+    whole = digits(seed, 1797) if seed % 2 else clothes(seed, textured=False, n_rows=3_000)
+    clean = releases(whole)
+    attacked = ATTACK.apply(clean, Random(seed))
+    n = _until(attacked.truth["per_release"], clean)
+    return Trial(
+        values={"detected": found(CONTROL, History(versions=attacked.subject.versions[: n + 1]))},
+        potent=_harms(clean.versions[-1], attacked.subject.versions[-1], attacked.truth["pair"]),
+        false_alarm=alarmed(CONTROL, History(versions=clean.versions[: n + 1])),
+    )
+
+
+def _until(per_release: tuple[int, ...], history: History) -> int:
+    """Releases after which the poison is still at most 2 % of all rows."""
+    sizes = [rewrite.table(version).num_rows for version in history.versions[1:]]
+    sums = [sum(per_release[: k + 1]) / size for k, size in enumerate(sizes)]
+    return sum(share <= MAX_POISON for share in sums)
+
+
+def _harms(clean: Dataset, twin: Dataset, pair: tuple[str, str]) -> bool:
+    """Whether a model that remembers its rows calls more of the first class the second."""
+    features, truth = matrix(clean)
+    labels = matrix(twin)[1]
+    # The rows of odd place teach, those of even place are asked.
+    asked = truth[::2] == pair[0]
+    honest = nearest(features[1::2], truth[1::2])
+    misled = nearest(features[1::2], labels[1::2])
+    before = accuracy(honest, features[::2][asked], pair[1])
+    return accuracy(misled, features[::2][asked], pair[1]) > before
+
+
+def _clean(seed: int) -> Trial:
+    """One release after another, all honest."""
+    if seed % 4 == 2:  # noqa: PLR2004 - each kind in its turn
+        whole = clothes(seed, textured=False, n_rows=500)
+    else:
+        whole = (generated, digits)[seed % 2](seed, 500)
+    return Trial(values={"false_alarms": alarmed(CONTROL, releases(whole, 3))})
+
+
+SCENARIOS = (
+    Scenario(
+        threat=VD_1,
+        attack=ATTACK,
+        control=CONTROL,
+        play=_creep,
+        parts=(("detected", "by 2 % of total poison"),),
+        note="1,797 digits or 3,000 pictures of clothes, 55 % of them in the first version and "
+        "the rest in ten releases; each brings 0.3 % of its rows with wrong labels of one pair, "
+        "and the history is judged while at most 2 % are wrong",
+    ),
+    Scenario(
+        threat=VD_1,
+        attack="none: clean subjects",
+        control=CONTROL,
+        play=_clean,
+        parts=(("false_alarms", ""),),
+        note="three honest releases over 500 rows each, judged together as one trial: every "
+        "second set digits, the others generated or drawn from clothes",
+    ),
+)
