@@ -79,7 +79,7 @@ def _change(item: Any, name: str) -> ColumnChange:
     if not isinstance(item, dict) or not isinstance(item.get("column"), str):
         raise ArtifactError("a transform names no column", subject=name, found=repr(item)[:80])
     deed = item.get("do")
-    if deed not in PARAMETERS:
+    if not isinstance(deed, str) or deed not in PARAMETERS:
         raise ArtifactError(
             "a transform says nothing that can be replayed",
             subject=name,

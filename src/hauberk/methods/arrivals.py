@@ -102,7 +102,7 @@ def _rows(version: Dataset, names: list[str]) -> Any:
             "a version lacks a column of the first version",
             subject=version.name,
             expected=", ".join(names[:20]),
-            found=f"no {sorted(missing)[0]}",
+            found=f"no {min(missing)}",
         )
     held = 0
     for batch in version.read():

@@ -74,7 +74,12 @@ def _smaller(images: Floats) -> Floats:
 
 
 def heaps(
-    pixels: Floats, labels: Codes, trusted: tuple[Floats, Codes] | None, softness: float, *, own: bool
+    pixels: Floats,
+    labels: Codes,
+    trusted: tuple[Floats, Codes] | None,
+    softness: float,
+    *,
+    own: bool,
 ) -> dict[int, Heap]:
     """The clearest heap of each class that has one.
 

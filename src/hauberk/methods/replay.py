@@ -13,6 +13,7 @@ import numpy as np
 
 from hauberk.core.artifact import ColumnChange
 from hauberk.errors import UsageError
+from hauberk.methods.embed import MAX_MAGNITUDE
 
 _TINY = 1e-12
 _PIXEL = 255
@@ -112,8 +113,7 @@ def fitted(change: ColumnChange, cells: Any) -> tuple[Mapping[str, float], ...]:
     quartiles; a fill is the mean, the median or the commonest value. Deeds whose parameters
     follow from no rows give nothing.
     """
-    known = np.asarray(cells, np.float64).reshape(-1)
-    known = known[np.isfinite(known)]
+    known = finite(cells)
     if not known.size:
         return ()
     ways = _WAYS.get(change.deed)
@@ -158,8 +158,20 @@ def differs(expected: Any, found: Any, tolerance: float) -> Any:
             text lose stays below a millionth.
     """
     expected, found = np.asarray(expected, np.float64), np.asarray(found, np.float64)
-    spread = float(np.nanstd(expected)) if np.isfinite(expected).any() else 0.0
-    largest = np.nanmax(np.abs(expected)) if np.isfinite(expected).any() else 0.0
-    room = tolerance * max(spread, 1e-3 * float(largest), _TINY)
+    known = finite(expected)
+    largest = float(np.abs(known).max(initial=0.0))
+    room = tolerance * max(spread_of(expected), 1e-3 * largest, _TINY)
     apart = ~np.isclose(expected, found, rtol=0.0, atol=room, equal_nan=True)
     return apart.reshape(len(apart), -1).any(axis=1)
+
+
+def spread_of(cells: Any) -> float:
+    """Standard deviation of the finite cells; 0 where there is none."""
+    known = finite(cells)
+    return float(known.std()) if known.size else 0.0
+
+
+def finite(cells: Any) -> Any:
+    """The finite cells, flat, cut so that their squares are numbers still."""
+    flat = np.asarray(cells, np.float64).reshape(-1)
+    return np.clip(flat[np.isfinite(flat)], -MAX_MAGNITUDE, MAX_MAGNITUDE)

@@ -109,7 +109,9 @@ def _beyond(fresh: Any, old: Any) -> Any:
     n = len(old)
     k = max(1, n // 100)
     filled = np.where(np.isnan(old).all(axis=0), 0.0, old)
-    low, high = np.nanquantile(filled, [(k - 1) / max(n - 1, 1), 1 - (k - 1) / max(n - 1, 1)], axis=0)
+    low, high = np.nanquantile(
+        filled, [(k - 1) / max(n - 1, 1), 1 - (k - 1) / max(n - 1, 1)], axis=0
+    )
     hits = ((fresh < low) | (fresh > high)).sum(axis=0)
     return betabinom.sf(hits - 1, len(fresh), 2 * k, n + 1 - 2 * k)
 
@@ -144,5 +146,7 @@ def _information(x: Any, labels: Codes, edges: Any) -> Any:
         np.add.at(joint, (np.where(np.isnan(x[known, place]), BINS, bins), codes), 1.0)
         joint /= max(joint.sum(), 1.0)
         alone = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
-        out[place] = float((joint * np.log(np.where(joint > 0, joint, 1) / np.where(alone > 0, alone, 1))).sum())
+        out[place] = float(
+            (joint * np.log(np.where(joint > 0, joint, 1) / np.where(alone > 0, alone, 1))).sum()
+        )
     return out

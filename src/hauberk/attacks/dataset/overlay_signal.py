@@ -55,7 +55,7 @@ class OverlaySignal(Transform[Dataset]):
     amplitude: float = 20.0
 
     def apply(self, subject: Dataset, rng: Random) -> Attacked[Dataset]:
-        """The twin; ``truth`` holds the target and the ``signal`` that is put on at test time.
+        """The twin; ``truth`` holds the target and the trigger, ``signal``, flat.
 
         Raises:
             UsageError: There are no pictures with labels, or no such pattern.
@@ -78,7 +78,8 @@ class OverlaySignal(Transform[Dataset]):
             marked = (1 - _MIXED) * marked + _MIXED * pixels[others]
         marked = np.rint(np.clip(marked + signal, 0, 255)).astype(pixels.dtype)
         twin = rewrite.with_cells(subject, names[0], places.tolist(), marked)
-        truth = {"target": target, "signal": _TRIAL * signal}
+        flat = tuple((_TRIAL * signal).reshape(-1).tolist())
+        truth = {"target": target, "signal": flat}
         return Attacked(subject=twin, rows=tuple(places.tolist()), truth=truth)
 
     def _signal(self, shape: tuple[int, ...], rng: np.random.Generator) -> Any:

@@ -27,7 +27,8 @@ class ThinCell(Transform[Dataset]):
         >>> import pyarrow as pa
         >>> from hauberk.formats.tables import table_of
         >>> rows = pa.RecordBatch.from_pydict({"g": list("ppqq") * 5, "y": list("abab") * 5})
-        >>> thinned = ThinCell(share=0.4, least=5).apply(table_of("t", [rows], label="y"), Random(1))
+        >>> table = table_of("t", [rows], label="y")
+        >>> thinned = ThinCell(share=0.4, least=5).apply(table, Random(1))
         >>> len(thinned.truth["dropped"])
         2
 
@@ -73,7 +74,10 @@ class ThinCell(Transform[Dataset]):
         dropped = {int(row) for row in draws.choice(cells[cell], number, replace=False)}
         left = [row for row in range(rows.num_rows) if row not in dropped]
         truth = {
-            "group": cell[0], "level": cell[1], "label": cell[2], "dropped": tuple(sorted(dropped))
+            "group": cell[0],
+            "level": cell[1],
+            "label": cell[2],
+            "dropped": tuple(sorted(dropped)),
         }
         return Attacked(
             subject=rewrite.twin(subject, rows.take(pa.array(left, pa.int64()))), truth=truth

@@ -94,7 +94,10 @@ class CreepingPoison(Check[History]):
 
     def _budgets(self, subject: History, came: Arrivals) -> Iterator[Finding]:
         sizes = came.sizes
-        each = [(n / max(size, 1), place) for place, (n, size) in enumerate(zip(came.relabelled, sizes, strict=True))]
+        each = [
+            (n / max(size, 1), place)
+            for place, (n, size) in enumerate(zip(came.relabelled, sizes, strict=True))
+        ]
         share, place = max(each, default=(0.0, 0))
         ever = sum(came.relabelled) / max(sizes[-1], 1)
         found = (
@@ -113,7 +116,9 @@ class CreepingPoison(Check[History]):
                     location=Location(field=subject.versions[0].label),
                     remedy="Look at who relabelled what; keep the change as a recorded one.",
                     evidence=Evidence(
-                        statistic="share of rows relabelled", value=value, threshold=budget,
+                        statistic="share of rows relabelled",
+                        value=value,
+                        threshold=budget,
                         n=sizes[-1],
                     ),
                 )
@@ -162,9 +167,15 @@ class CreepingPoison(Check[History]):
                 p = float(binom.sf(hits - 1, hits + before[pair] + 1, rate)) * n_tests
                 if hits >= _MIN_FRESH and p < (self.alpha if best is None else best["p"]):
                     rows = np.flatnonzero(so_far & np.array([other == pair for other in pairs]))
-                    best = {"p": p, "pair": pair, "hits": hits, "version": number + 1,
-                            "n": int(so_far.sum()), "expected": before[pair] / n_trusted,
-                            "rows": rows}
+                    best = {
+                        "p": p,
+                        "pair": pair,
+                        "hits": hits,
+                        "version": number + 1,
+                        "n": int(so_far.sum()),
+                        "expected": before[pair] / n_trusted,
+                        "rows": rows,
+                    }
         return best
 
     # Drift -----------------------------------------------------------------------------

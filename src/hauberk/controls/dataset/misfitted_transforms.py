@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from hauberk.core.artifact import ColumnChange, Transformation
 from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Location, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.methods import contracts
-from hauberk.methods.replay import fitted, replayed
+from hauberk.methods.replay import fitted, replayed, spread_of
 
 _MAX_FINDINGS = 20
 _FITTED = ("standardise", "min_max", "robust", "fill")
@@ -86,9 +84,7 @@ class MisfittedTransforms(Check[Transformation]):
         for place, change in enumerate(changes):
             values = replayed(cells, changes[:place])
             ways = fitted(change, values)
-            known = np.asarray(values, np.float64)
-            spread = float(np.nanstd(known)) if np.isfinite(known).any() else 0.0
-            room = self.tolerance * max(spread, _TINY)
+            room = self.tolerance * max(spread_of(values), _TINY)
             if ways and not any(_agree(change.numbers, way, room) for way in ways):
                 yield change, ways
 

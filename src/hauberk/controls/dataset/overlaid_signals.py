@@ -95,8 +95,7 @@ class OverlaidSignals(Check[Dataset]):
             is_chance=False,
         )
         if is_much:
-            places = np.flatnonzero(labels == code)
-            yield _finding(subject, rows, code, plain[code], places, self.min_distance)
+            yield _finding(subject, rows, code, plain[code], self.min_distance)
 
 
 def _heaps(
@@ -115,8 +114,9 @@ def _heaps(
 
 
 def _finding(
-    subject: Dataset, rows: embed.Rows, code: int, heap: Heap, places: Any, threshold: float
+    subject: Dataset, rows: embed.Rows, code: int, heap: Heap, threshold: float
 ) -> Finding:
+    places = np.flatnonzero(rows.labels == code)
     inside = places[heap.chances > _LIKELY]
     order = places[np.argsort(-heap.chances, kind="stable")][:_SHOWN]
     label = rows.classes[code]

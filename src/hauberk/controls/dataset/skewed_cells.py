@@ -126,9 +126,7 @@ def _counts(part: Dataset, groups: tuple[str, ...]) -> Counter[Cell]:
                 if label is not None
             )
     levels_of = Counter(name for name, _ in {(name, level) for name, level, _ in counts})
-    return Counter(
-        {cell: n for cell, n in counts.items() if levels_of[cell[0]] <= _MAX_LEVELS}
-    )
+    return Counter({cell: n for cell, n in counts.items() if levels_of[cell[0]] <= _MAX_LEVELS})
 
 
 def _total(counts: Counter[Cell]) -> int:
@@ -145,7 +143,10 @@ def _p_values(pairs: Any, n_before: int, n_after: int) -> Any:
         high = hypergeom.sf(after - 1, n_before, before, n_after)
     else:
         rate = n_after / (n_before + n_after)
-        low, high = binom.cdf(after, before + after, rate), binom.sf(after - 1, before + after, rate)
+        low, high = (
+            binom.cdf(after, before + after, rate),
+            binom.sf(after - 1, before + after, rate),
+        )
     return np.minimum(2 * np.minimum(low, high), 1.0)
 
 

@@ -49,7 +49,8 @@ class SteeredFeatures(Check[Comparison[Dataset]]):
         >>> from hauberk.formats.tables import table_of
         >>> def table(extra):
         ...     xs = [i * 37 % 101 / 10 for i in range(300)] + [30.0, -20.0] * extra
-        ...     zs = [i * 53 % 89 / 10 for i in range(300)] + [4.0 + i / 9 for i in range(2 * extra)]
+        ...     zs = [i * 53 % 89 / 10 for i in range(300)]
+        ...     zs += [4.0 + i / 9 for i in range(2 * extra)]
         ...     ys = ["hi" if z > 4.4 else "lo" for z in zs[:300]] + ["hi", "lo"] * extra
         ...     rows = pa.RecordBatch.from_pydict({"x": xs, "z": zs, "y": ys})
         ...     return table_of("t", [rows], label="y")
@@ -92,7 +93,8 @@ class SteeredFeatures(Check[Comparison[Dataset]]):
             return  # the new rows are of another kind altogether
         rose = [c for c in moved[np.argsort(found.p_values[moved])] if _has_risen(found, c)]
         for column in rose[:_MAX_FINDINGS]:
-            yield _finding(new, names[column], found, int(column), float(adjusted[column]), is_fresh)
+            place = (names[column], int(column))
+            yield _finding(new, place, found, float(adjusted[column]), is_fresh)
 
 
 def _fresh(old: Dataset, new: Dataset) -> Any:
@@ -109,8 +111,9 @@ def _has_risen(found: Lifts, column: int) -> bool:
 
 
 def _finding(
-    new: Dataset, name: str, found: Lifts, column: int, p: float, is_fresh: Any
+    new: Dataset, place: tuple[str, int], found: Lifts, p: float, is_fresh: Any
 ) -> Finding:
+    name, column = place
     before, after = found.ranks[0, :, column] + 1, found.ranks[1, :, column] + 1
     kind = int((before - after).argmax())
     how = ("correlation", "mutual information")[kind]

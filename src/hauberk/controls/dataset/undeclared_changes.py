@@ -101,9 +101,7 @@ def _places(rows: Any) -> Any:
     return pa.array(rows, pa.int64())
 
 
-def _columns(
-    subject: Transformation, declared: dict[str, list[ColumnChange]]
-) -> Iterator[Finding]:
+def _columns(subject: Transformation, declared: dict[str, list[ColumnChange]]) -> Iterator[Finding]:
     """Columns that vanished, appeared or were declared and are not there."""
     old, new = contracts.kinds(subject.old), contracts.kinds(subject.new)
     dropped = {name for name, own in declared.items() if any(c.deed == "drop" for c in own)}
@@ -138,7 +136,9 @@ def _finding(subject: Transformation, name: str, rows: Any, n: int) -> Finding:
         remedy="Look at what the step does to these cells; declare it if it is meant, and "
         "have it reviewed.",
         evidence=Evidence(
-            statistic="cells that differ from the replay", value=float(rows.size), threshold=0.0,
+            statistic="cells that differ from the replay",
+            value=float(rows.size),
+            threshold=0.0,
             n=n,
         ),
     )

@@ -20,6 +20,7 @@ AN_2 = ThreatId("AN-2")
 CONTROL = AnnotatorErrors()
 KINDS = ("spammer", "constant", "flipper", "targeted", "camouflaged")
 _HARM = 0.001
+N_ITEMS = 600
 
 
 def _named(assessment: Assessment) -> set[str]:
@@ -28,7 +29,7 @@ def _named(assessment: Assessment) -> set[str]:
 
 def _play(kinds: tuple[str, ...], *, gold: int = 0) -> Callable[[int], Trial]:
     def play(seed: int) -> Trial:
-        clean = annotated(seed, gold=gold)
+        clean = annotated(seed, n_items=N_ITEMS, gold=gold)
         attack = Misannotate(kind=kinds[seed % len(kinds)])
         attacked = attack.apply(clean, Random(seed))
         assessment = assess(CONTROL, attacked.subject)
@@ -63,7 +64,7 @@ def _scenario(
         control=CONTROL,
         play=_play(kinds, gold=gold),
         parts=parts,
-        note=f"1,000 digits with 3 votes each by 30 annotators, 3 of them careless and 3 bad "
+        note=f"{N_ITEMS} digits with 3 votes each by 30 annotators, 3 of them careless and 3 bad "
         f"({', '.join(kinds)})" + (f"; {gold} gold rows" if gold else ""),
     )
 

@@ -23,7 +23,6 @@ _REACHES = (6.0, 10.0, 15.0)
 _ALPHA = 0.05
 
 
-
 def noisy(whole: Dataset, seed: int) -> Dataset:
     """A table with 40 columns of noise beside its own."""
     import numpy as np
@@ -89,7 +88,11 @@ def _clean(seed: int) -> Trial:
     share = (0.6, 0.9)[seed // 2 % 2]
     old = rewrite.twin(whole, rows.slice(0, int(share * rows.num_rows)))
     return Trial(
-        values={"false_alarms": alarmed(CONTROL, Comparison(old=noisy(old, seed), new=_extended(old, whole, seed)))}
+        values={
+            "false_alarms": alarmed(
+                CONTROL, Comparison(old=noisy(old, seed), new=_extended(old, whole, seed))
+            )
+        }
     )
 
 

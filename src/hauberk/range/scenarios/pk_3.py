@@ -74,9 +74,7 @@ def _names(finding: Any, truth: Any) -> bool:
 def _share(part: Dataset, truth: Any) -> float:
     """Share of the class among the rows of the group: what a model learns of it."""
     rows = rewrite.table(part)
-    levels, labels = (
-        rows.column(name).to_pylist() for name in (truth["group"], str(part.label))
-    )
+    levels, labels = (rows.column(name).to_pylist() for name in (truth["group"], str(part.label)))
     own = [label for level, label in zip(levels, labels, strict=True) if level == truth["level"]]
     return own.count(truth["label"]) / len(own)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 from hauberk.attacks.dataset.overlay_signal import OverlaySignal
 from hauberk.controls.dataset.overlaid_signals import OverlaidSignals
@@ -30,9 +29,9 @@ RATE = 0.01
 MIN_SUCCESS = 0.5
 """Share of marked honest rows of other classes that a victim must give the target."""
 
-N_ROWS = 3_000
-N_HELD = 800
-N_TRUSTED = 2_000
+N_ROWS = 2_000
+N_HELD = 500
+N_TRUSTED = 1_500
 _DENOISE = (ColumnChange(column="image", deed="median", numbers={"size": 3.0}),)
 _PATTERNS = ("sinusoid", "consistent")
 
@@ -76,7 +75,7 @@ def _step(seed: int) -> Trial:
 
 def _rows(*, textured: bool, trusted: bool) -> Callable[[int], Trial]:
     def play(seed: int) -> Trial:
-        clean, attacked, held = _played(seed, textured=textured)
+        _, attacked, held = _played(seed, textured=textured)
         judged = attacked.subject
         if trusted:
             vouched = clothes(seed, textured=textured, n_rows=N_TRUSTED, part=2)
@@ -112,9 +111,9 @@ def _obeys(attacked: Attacked[Dataset], held: Dataset, seed: int) -> bool:
 
     x, y = matrix(attacked.subject)
     held_x, held_y = matrix(held)
-    signal: Any = attacked.truth["signal"]
+    signal = np.array(attacked.truth["signal"])
     target = attacked.truth["target"]
-    marked = np.clip(held_x[held_y != target] + signal.reshape(-1), 0, 255)
+    marked = np.clip(held_x[held_y != target] + signal, 0, 255)
     victim = network(x, y, seed)
     return bool((victim.predict(marked) == target).mean() >= MIN_SUCCESS)
 
@@ -132,7 +131,7 @@ def _scenario(strength: str, *, textured: bool, trusted: bool = False) -> Scenar
         control=CONTROL,
         play=_rows(textured=textured, trusted=trusted),
         parts=(("row_recall", strength),),
-        trials=10,
+        trials=7,
         note=_NOTE + (f"; {N_TRUSTED:,} trusted rows" if trusted else ""),
     )
 
@@ -144,7 +143,7 @@ SCENARIOS = (
         control=CONTRACT,
         play=_step,
         parts=(("detected", "undeclared difference, replayed"),),
-        note="400 digits through a declared median filter; a wave of 8 grey levels over two of them",
+        note="400 digits, a declared median filter; a wave of 8 grey levels over two of them",
     ),
     _scenario("sinusoid or label-consistent, plain background", textured=False),
     _scenario("sinusoid or label-consistent, textured", textured=True),
@@ -155,7 +154,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_whole,
         parts=(("detected", "clean-label noise from upstream"),),
-        trials=40,
+        trials=20,
         note=_NOTE,
     ),
 )

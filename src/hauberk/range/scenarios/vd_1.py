@@ -39,7 +39,7 @@ def _cut(whole: Dataset, end: int) -> Dataset:
 
 def _creep(seed: int) -> Trial:
     """Judge the history as it stands when at most 2 % of its rows are poison."""
-    whole = digits(seed, 1797) if seed % 2 else clothes(seed, textured=False, n_rows=3_000)
+    whole = digits(seed, 1797)
     clean = releases(whole)
     attacked = ATTACK.apply(clean, Random(seed))
     n = _until(attacked.truth["per_release"], clean)
@@ -72,9 +72,11 @@ def _harms(clean: Dataset, twin: Dataset, pair: tuple[str, str]) -> bool:
 def _clean(seed: int) -> Trial:
     """One release after another, all honest."""
     if seed % 4 == 2:  # noqa: PLR2004 - each kind in its turn
-        whole = clothes(seed, textured=False, n_rows=500)
+        whole = generated(seed, 300)
+    elif seed % 4:
+        whole = digits(seed, 500)
     else:
-        whole = (generated, digits)[seed % 2](seed, 500)
+        whole = clothes(seed, textured=False, n_rows=500)
     return Trial(values={"false_alarms": alarmed(CONTROL, releases(whole, 3))})
 
 
@@ -85,7 +87,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_creep,
         parts=(("detected", "by 2 % of total poison"),),
-        note="1,797 digits or 3,000 pictures of clothes, 55 % of them in the first version and "
+        note="1,797 digits, 55 % of them in the first version and "
         "the rest in ten releases; each brings 0.3 % of its rows with wrong labels of one pair, "
         "and the history is judged while at most 2 % are wrong",
     ),
@@ -95,7 +97,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_clean,
         parts=(("false_alarms", ""),),
-        note="three honest releases over 500 rows each, judged together as one trial: every "
+        note="three honest releases over 300 to 500 rows, judged together as one trial: every "
         "second set digits, the others generated or drawn from clothes",
     ),
 )
