@@ -132,6 +132,9 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     found = assess_all(controls, opened[0])
     if isinstance(opened[0], Comparison | Transformation):  # the new half is judged for itself too
         found += assess_all(controls, opened[0].new)
+    if isinstance(opened[0], Comparison) and isinstance(opened[0].new, Dataset):
+        history = History(versions=tuple(filter(None, (opened[0].old, opened[0].new))))
+        found += assess_all(_controls(history), history)
     progress.assessments += [_shadowed(item, shadows) for item in found]
     if not found:
         progress.unjudged.append(located.path)

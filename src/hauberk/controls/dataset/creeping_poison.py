@@ -11,7 +11,7 @@ import numpy as np
 
 from hauberk.core.artifact import Dataset, History
 from hauberk.core.control import Check, NotApplicable
-from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
+from hauberk.core.finding import Evidence, Finding, Level, Location, RowScores, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed, rewrite
 from hauberk.methods.arrivals import Arrivals, arrivals
@@ -58,7 +58,8 @@ class CreepingPoison(Check[History]):
         ...     rows = pa.RecordBatch.from_pydict({"x": xs, "y": ys})
         ...     return table_of(f"v{n}", [rows], label="y")
         >>> history = History(versions=(version(400, 0), version(420, 10), version(440, 30)))
-        >>> [f.location.field for f in CreepingPoison().check(history)]
+        >>> found = CreepingPoison().check(history)
+        >>> [f.location.field for f in found if isinstance(f, Finding)]
         ['y']
 
     References:
@@ -76,8 +77,12 @@ class CreepingPoison(Check[History]):
     max_relabelled_ever: float = 0.05
     max_drift: float = 0.1
 
-    def check(self, subject: History) -> Iterator[Finding]:
-        """A finding for the worst pair of classes, for each budget and each moved column.
+    def check(self, subject: History) -> Iterator[Finding | RowScores]:
+        """Scores of the newest version's rows, and at most a finding for each question.
+
+        The questions are the worst pair of classes, each budget and each column that moved.
+        A row's score is the chance that models of the first version give labels other than
+        its own; rows of the first version have none.
 
         Raises:
             NotApplicable: There is one version only, or no label.
@@ -125,7 +130,7 @@ class CreepingPoison(Check[History]):
 
     # Contradictions --------------------------------------------------------------------
 
-    def _contradicted(self, subject: History, came: Arrivals) -> Iterator[Finding]:
+    def _contradicted(self, subject: History, came: Arrivals) -> Iterator[Finding | RowScores]:
         first = subject.versions[0]
         trusted = embed.load(first)
         counts = np.bincount(trusted.labels[trusted.labels >= 0], minlength=1)
@@ -140,6 +145,7 @@ class CreepingPoison(Check[History]):
             return
         fresh = embed.picked(fresh, labelled)
         logs, inside = held_against(fresh, trusted)
+        yield _scores(subject, came, np.asarray(came.standing)[labelled], (logs, fresh.labels))
         worst = self._worst(
             (logs, fresh.labels, np.asarray(came.versions)[labelled]),
             (inside, trusted.labels[trusted.labels >= 0]),
@@ -187,6 +193,19 @@ class CreepingPoison(Check[History]):
         for item in distance(old, new, alpha=self.alpha, min_effect=self.max_drift):
             if item.drifted:
                 yield _drifted(last, item)
+
+
+def _scores(subject: History, came: Arrivals, standing: Any, judged: Any) -> RowScores:
+    logs, labels = judged
+    doubts = 1 - np.exp(logs[np.arange(len(labels)), labels])
+    scores = np.zeros(came.sizes[-1])
+    scores[standing[standing >= 0]] = doubts[standing >= 0]
+    return RowScores(
+        path=subject.versions[-1].name,
+        n_rows=scores.size,
+        read=lambda: iter([(0, scores.tolist())]),
+        is_chance=True,
+    )
 
 
 def _fresh(first: Dataset, rows: Any) -> Dataset:

@@ -78,6 +78,9 @@ class SteeredFeatures(Check[Comparison[Dataset]]):
         old, new = subject.old, subject.new
         if old is None or old.label is None or new.label is None:
             raise NotApplicable("there is no older version with a label")
+        gone = {column.name for column in old.columns} - {column.name for column in new.columns}
+        if gone - {ROW_COLUMN}:
+            raise NotApplicable(f"the newer version lacks {len(gone)} columns of the older one")
         before = embed.load(old)
         after = embed.aligned(embed.load(new), before)
         names = names_of(before)

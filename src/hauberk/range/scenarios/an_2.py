@@ -20,7 +20,7 @@ AN_2 = ThreatId("AN-2")
 CONTROL = AnnotatorErrors()
 KINDS = ("spammer", "constant", "flipper", "targeted", "camouflaged")
 _HARM = 0.001
-N_ITEMS = 600
+N_ITEMS = 500
 
 
 def _named(assessment: Assessment) -> set[str]:

@@ -131,7 +131,7 @@ def _scenario(strength: str, *, textured: bool, trusted: bool = False) -> Scenar
         control=CONTROL,
         play=_rows(textured=textured, trusted=trusted),
         parts=(("row_recall", strength),),
-        trials=7,
+        trials=5,
         note=_NOTE + (f"; {N_TRUSTED:,} trusted rows" if trusted else ""),
     )
 
@@ -154,7 +154,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_whole,
         parts=(("detected", "clean-label noise from upstream"),),
-        trials=20,
+        trials=16,
         note=_NOTE,
     ),
 )
