@@ -69,7 +69,7 @@ def test_an_unsigned_bundle_is_served_where_asked_for_and_says_so(folder, tmp_pa
         code, rest = running.stop()
     assert code == 130
     assert "accepted rows: 1" in rest
-    assert Log.open(tmp_path / "log").size == 1
+    assert Log.open(tmp_path / "log").size == 2  # what is served, and one decision
 
 
 def test_an_interruption_ends_it_with_130(folder):

@@ -93,8 +93,29 @@ def test_a_missing_column_is_a_usage_error(loans):
 
 def test_a_file_that_is_no_model_is_refused_without_running_here(loans, capsys):
     (loans / "noise.joblib").write_bytes(b"not a model")
-    assert _validate(loans, model="noise.joblib") == 1
-    assert "cannot be loaded" in capsys.readouterr().err
+    assert _validate(loans, model="noise.joblib") == 3
+    assert "could not be assessed" in capsys.readouterr().err
+
+
+def test_a_dangerous_model_is_refused_before_its_worker_starts(loans, capsys):
+    canary = loans / "canary"
+    (loans / "bad.joblib").write_bytes(f"cos\nmkdir\n(S'{canary}'\ntR.".encode())
+    assert _validate(loans, model="bad.joblib") == 1
+    assert "os.mkdir" in capsys.readouterr().err
+    assert not canary.exists()
+
+
+def test_a_model_with_names_that_nobody_reviewed_wants_an_entry_with_owner_and_reason(
+    loans, capsys
+):
+    (loans / "own.joblib").write_bytes(b"\x80\x04cshop.models\nRanker\n)\x81}b.")
+    assert _validate(loans, model="own.joblib") == 1
+    assert "reviewed" in capsys.readouterr().err
+    named = ["--allow", "shop.models.Ranker"]
+    assert _validate(loans, *named, model="own.joblib") == 2
+    answered = [*named, "--owner", "model team", "--because", "it sorts"]
+    assert _validate(loans, *answered, model="own.joblib") == 1
+    assert "reviewed" not in capsys.readouterr().err  # the worker has no such module
 
 
 def test_an_exported_graph_gives_the_same_metrics(loans, tmp_path, capsys):

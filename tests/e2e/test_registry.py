@@ -116,6 +116,26 @@ def test_what_nobody_attests_is_staged_and_never_promoted(
     assert "nobody attests" in capsys.readouterr().err
 
 
+def test_a_dangerous_model_is_neither_published_nor_left_in_the_registry(
+    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "bad.pkl").write_bytes(b"cos\nsystem\n(S'id'\ntR.")
+    (tmp_path / "own.pkl").write_bytes(b"\x80\x04cshop.models\nRanker\n)\x81}b.")
+    where = ["--registry", str(registry), "--root", str(tmp_path / "root.json")]
+    bad = [str(tmp_path / "bad.pkl"), "--model", "bad", "--version", "1"]
+    assert main(["registry", "publish", *bad, *where]) == 1
+    assert "os.system('id')" in capsys.readouterr().err
+    own = [str(tmp_path / "own.pkl"), "--model", "own", "--version", "1"]
+    assert main(["registry", "publish", *own, *where]) == 1
+    answered = ["--allow", "shop.models.Ranker", "--owner", "me", "--because", "it sorts"]
+    assert main(["registry", "publish", *own, *where, *answered]) == 0
+    taken = ["registry", "pull", "own@staging", str(tmp_path / "own"), "--unattested", *where]
+    assert main(taken) == 1
+    assert not (tmp_path / "own").exists()
+    assert main([*taken, *answered]) == 0
+    assert (tmp_path / "own" / "own.pkl").is_file()
+
+
 def test_state_and_history_are_told(
     registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

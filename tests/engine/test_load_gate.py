@@ -11,7 +11,7 @@ import pytest
 
 import hauberk
 from hauberk.core.policy import Waiver
-from hauberk.engine.load_gate import ModelState, admit, scan_model
+from hauberk.engine.load_gate import ModelState, admit, admit_bytes, admit_to_store, scan_model
 from hauberk.errors import ArtifactError, TrustError, UnavailableError
 from hauberk.methods.pickle_writing import call, name, text, whole
 
@@ -97,3 +97,24 @@ def test_the_package_offers_the_scan_without_importing_it_first(tmp_path: Path) 
     assert {"load", "scan_model"} <= set(hauberk.__all__)
     with pytest.raises(AttributeError):
         hauberk.nothing_of_this_name  # noqa: B018
+
+
+def test_bytes_in_memory_are_judged_under_the_name_of_the_caller() -> None:
+    with pytest.raises(ArtifactError) as refused:
+        admit_bytes(whole(call(name("os.system"), text("id"))), "loans/model.onnx")
+    assert refused.value.subject == "loans/model.onnx"
+    assert "hauberk-gate" not in str(refused.value.found)
+    assert admit_bytes(pickle.dumps([1.5]), "weights").passes
+
+
+def test_a_store_takes_texts_that_no_loader_reads_and_no_bad_model(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# A model card")
+    assert not admit_to_store(tmp_path).is_model
+    written(tmp_path, whole(call(name("os.system"), text("id"))), "notes.txt")
+    with pytest.raises(ArtifactError, match="dangerous"):
+        admit_to_store(tmp_path)
+
+
+def test_a_store_takes_nothing_that_could_not_be_read_to_its_end(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="assessed"):
+        admit_to_store(written(tmp_path, b"Rar!\x1a\x07\x00" + bytes(64), "model.rar"))

@@ -293,7 +293,7 @@ def test_a_control_in_shadow_is_counted_but_not_obeyed(classifier, open_desk):
     desk = open_desk(classifier, Surroundings(watches=(Suspicious(),)))
     assert desk.ask().status == 200
     assert (
-        'hauberk_shadowed_total{control="exchange/suspicious"} 1'
+        'hauberk_shadowed_total{control="exchange/suspicious",action="block"} 1'
         in desk.get("/metrics").body.decode()
     )
 

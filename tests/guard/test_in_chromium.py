@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from hauberk.attacks.exchange.inject_output import CANARY, payloads
+from hauberk.methods.rich_text import rich_html, rich_markdown
 from hauberk.methods.sinks import Sink, encode_for_sink
 
 _FLAGS = (
@@ -118,4 +119,15 @@ def test_rendered_markdown_payloads_are_text_only(chromium, tmp_path):
     page = "".join(renderer.render(text) + "\n\n" for text in texts)
     assert set(re.findall(r"<(/?\w+)", page)) == {"p", "/p"}
     seen = _shown(chromium, tmp_path, [page])
+    assert (seen["title"], seen["loaded"]) == ("start", [])
+
+
+@pytest.mark.slow
+def test_formatted_answers_run_load_and_lead_to_nothing(chromium, tmp_path):
+    renderer = pytest.importorskip("markdown_it").MarkdownIt("commonmark", {"html": True})
+    texts = _texts(*Sink)
+    pieces = [rich_html(text) for text in texts]
+    pieces += [renderer.render(rich_markdown(text)) for text in texts]
+    seen = _shown(chromium, tmp_path, [piece.replace('"', "&quot;") for piece in pieces])
+    assert seen["holders"] == len(pieces)
     assert (seen["title"], seen["loaded"]) == ("start", [])

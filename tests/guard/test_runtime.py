@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from hauberk.errors import ArtifactError, LimitError
+from hauberk.errors import ArtifactError, LimitError, TrustError
 from hauberk.formats.v2 import Datatype, Request, Tensor
 from hauberk.formats.v2_schema import InputSchema, TensorSchema
 from hauberk.guard import bundle as bundles
@@ -104,3 +104,14 @@ def test_many_rows_are_answered_as_one_by_one():
     tensor = Tensor(name="x", datatype=Datatype.FP32, shape=(50, 2), values=rows.ravel().tolist())
     together = model.infer(Request(inputs=(tensor,)))[0].values
     assert together == [model.infer(_request(*map(float, row)))[0].values[0] for row in rows]
+
+
+def test_a_server_loads_no_graph_that_the_load_gate_refuses(classifier):
+    from dataclasses import replace
+
+    graph = onnx.load_from_string(classifier.model)
+    graph.graph.node[0].domain = "com.example"
+    graph.opset_import.append(onnx.helper.make_opsetid("com.example", 1))
+    changed = replace(classifier, model=graph.SerializeToString())
+    with pytest.raises((ArtifactError, TrustError), match="the model"):
+        open_service(changed)

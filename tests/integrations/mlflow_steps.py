@@ -16,7 +16,16 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from sklearn.linear_model import LogisticRegression
 
 from hauberk.integrations import mlflow_legacy
-from hauberk.integrations.mlflow_models import KEYS, LEGACY
+from hauberk.integrations.mlflow_models import GATE, KEYS, LEGACY, POLICY
+
+CANARY = "canary"
+ENTRY = {
+    "threat": "EX-1",
+    "subject": "shop.models.Ranker",
+    "owner": "model team",
+    "reason": "read it",
+    "expires": "2099-01-01",
+}
 
 
 def load(address):
@@ -80,6 +89,18 @@ def main(folder, key, public, other):
     found["signature removed"] = load("models:/loans@prod")
     (here / "kept.sig").rename(here / "model.sig")
     found["restored"] = load("models:/loans@prod")
+    del os.environ[KEYS]
+    (here / "model.pkl").write_bytes(b"cos\nsystem\n(S'touch " + CANARY.encode() + b"'\ntR.")
+    found["dangerous"] = load("models:/loans@prod")
+    (here / "model.pkl").write_bytes(b"\x80\x04cshop.models\nRanker\n)\x81}b.")
+    found["unreviewed"] = load("models:/loans@prod")
+    Path("policy.json").write_text(json.dumps({"waivers": [ENTRY]}))
+    os.environ[POLICY] = "policy.json"
+    found["allowed"] = load("models:/loans@prod")
+    del os.environ[POLICY]
+    os.environ[GATE] = "warn"
+    found["warned"] = load("models:/loans@prod")
+    found["canary"] = Path(CANARY).exists()
     print("RESULT " + json.dumps(found))
 
 

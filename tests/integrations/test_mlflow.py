@@ -101,3 +101,17 @@ def test_legacy_can_be_refused(found):
 def test_a_forged_model_is_refused(found, step):
     assert not found[step].startswith("loaded")
     assert "model" in found[step] or "signature" in found[step]
+
+
+def test_a_dangerous_model_is_refused_also_without_keys(found):
+    assert found["dangerous"] == "the model is dangerous"
+
+
+def test_an_unreviewed_name_is_refused_until_a_policy_file_lists_it(found):
+    assert found["unreviewed"] == "the model holds names that nobody has reviewed"
+    assert "shop" in found["allowed"]  # past the gate, and there is no such module
+    assert "shop" in found["warned"]
+
+
+def test_no_payload_ran(found):
+    assert found["canary"] is False

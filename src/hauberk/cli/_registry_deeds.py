@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hauberk.cli import _allowing
 from hauberk.cli._registry import access, anchored, label, registrar, say
 from hauberk.errors import UsageError
 from hauberk.trust.fields import time_text
@@ -196,7 +197,12 @@ def publish(args: argparse.Namespace) -> int:
             raise UsageError("what is it?", expected="--model NAME --version VERSION with a path")
         writer = registrar(args, args.model)
         manifest = publishing.of_path(
-            args.path, writer.place, model=args.model, version=args.version, view=writer.view
+            args.path,
+            writer.place,
+            model=args.model,
+            version=args.version,
+            view=writer.view,
+            allow=(*_allowing.entries(args), *_allowing.entries_of_root(args.model)),
         )
     outcome = deeds.publish(writer, manifest)
     return say(
@@ -363,10 +369,19 @@ def history(args: argparse.Namespace) -> int:
 def pull(args: argparse.Namespace) -> int:
     """Fetch a verified version into a folder."""
     from hauberk.cli._registry_reading import resolved
+    from hauberk.engine.load_gate import admit_to_store
     from hauberk.trust.registry.transfer import fetch_folder
 
+    allow = _allowing.entries(args)
     found = resolved(args, args.reference, unattested=args.unattested)
-    fetch_folder(found.place.blobs, found.layout(), args.target, extra=found.statements())
+    allow += _allowing.entries_of_root(found.manifest.model)
+    fetch_folder(
+        found.place.blobs,
+        found.layout(),
+        args.target,
+        extra=found.statements(),
+        admit=lambda folder: admit_to_store(folder, allow=allow),
+    )
     print(f"{found.reference}: version {found.manifest.version} in {args.target}")
     for line in found.said():
         print(f"  {line}")

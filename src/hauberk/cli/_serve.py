@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hauberk.cli import _door
+from hauberk.core.control import Tier
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.guard import bundle as bundles
 from hauberk.guard import policy as policies
@@ -174,22 +176,19 @@ def _log(folder: Path | None) -> Log | None:
     return None if folder is None else Log.open(folder)
 
 
-def with_policy(opened: Opened, file: Path | None) -> Opened:
-    """The same bundle under the policy in a file.
+def with_policy(opened: Opened, file: Path | None, profile: str | None = None) -> Opened:
+    """The same bundle under the policy in a file, and under a named profile.
 
     Raises:
         UsageError: It cannot be read, or says something that cannot be.
     """
-    if file is None:
-        return opened
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            "the policy cannot be read", subject=str(file), found=error.strerror
-        ) from error
-    policy = policies.from_bytes(data)
-    said = (*opened.said, f"policy: {file} in place of the bundle's own")
+    policy, said = opened.bundle.policy, opened.said
+    if file is not None:
+        policy = _door.read_policy(file)
+        said = (*said, f"policy: {file} in place of the bundle's own")
+    if profile is not None:
+        policy = policies.with_profile(policy, Tier(profile))
+    said = (*said, f"profile: {policy.profile}")
     return replace(opened, bundle=replace(opened.bundle, policy=policy), said=said)
 
 

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from hauberk.core.policy import Waiver
+from hauberk.cli import _allowing
 
 HELP = "write a model in a format without code, and compare predictions"
 EXAMPLE = "hauberk convert model.joblib model.onnx --rows data/test.csv --label approve"
@@ -31,10 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", metavar="COL", help="column of the table that is no feature")
     parser.add_argument("--tolerance", metavar="X", type=float, default=1e-4)
     parser.add_argument("--python", metavar="FILE", help="interpreter with the model's library")
-    review = parser.add_argument_group("names that nobody has reviewed")
-    review.add_argument("--allow", metavar="NAME", action="append", default=[])
-    review.add_argument("--owner", metavar="WHO", help="who answers for --allow")
-    review.add_argument("--reason", metavar="WHY", help="why it may be loaded")
+    _allowing.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         args.target,
         rows=args.rows,
         label=args.label,
-        allow=_allowed(args),
+        allow=_allowing.entries(args),
         tolerance=args.tolerance,
         python=args.python or sys.executable,
     )
@@ -58,22 +53,3 @@ def run(args: argparse.Namespace) -> int:
         print(f"  left out   {done.left_out} values that are no tensors")
     print(f"  from       sha256:{done.source_sha256}\n  to         sha256:{done.sha256}")
     return 0
-
-
-def _allowed(args: argparse.Namespace) -> list[Waiver]:
-    from datetime import UTC, datetime
-
-    from hauberk.core.policy import Waiver
-    from hauberk.errors import UsageError
-
-    if args.allow and not (args.owner and args.reason):
-        raise UsageError(
-            "--allow needs an owner and a reason",
-            subject="--allow",
-            expected="--owner WHO --reason WHY",
-        )
-    today = datetime.now(UTC).date()
-    return [
-        Waiver(threat="EX-1", subject=name, reason=args.reason, owner=args.owner, expires=today)
-        for name in args.allow
-    ]

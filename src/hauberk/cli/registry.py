@@ -11,6 +11,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hauberk.cli import _allowing
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -73,6 +75,7 @@ def _publish(deed: argparse.ArgumentParser) -> None:
     deed.add_argument("path", nargs="?", type=Path, help="a file or folder; else what is staged")
     deed.add_argument("--model", help="its name, with a path")
     deed.add_argument("--version", help="its version, with a path")
+    _allowing.configure(deed)
 
 
 def _promote(deed: argparse.ArgumentParser) -> None:
@@ -110,6 +113,7 @@ def _pull(deed: argparse.ArgumentParser) -> None:
     deed.add_argument("reference", metavar="MODEL@CHANNEL")
     deed.add_argument("target", type=Path, metavar="FOLDER", help="must not be there yet")
     deed.add_argument("--unattested", action="store_true", help="take what nobody attests")
+    _allowing.configure(deed)
 
 
 def _nothing(deed: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hauberk.cli import _allowing
 from hauberk.cli.words import share_of
 from hauberk.errors import UsageError
 
@@ -68,6 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
+    _allowing.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -106,6 +108,7 @@ def _request(args: argparse.Namespace) -> Request:
         features=tuple(name for name in args.features.split(",") if name),
         tolerance=args.tolerance,
         seed=args.seed,
+        allow=_allowing.entries(args),
     )
 
 

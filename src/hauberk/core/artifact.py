@@ -189,6 +189,47 @@ class StepRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepUse(Artifact):
+    """What one run of a step used, with what it was allowed and what it used before.
+
+    Attributes:
+        cpu_s: Processor seconds of its whole process tree.
+        children: Programs that ran beside its first process, with how many of each.
+        programs: Names of programs that it may start; ``None`` where nobody said.
+        denials: What it tried and was refused; ``None`` where nobody could see.
+        own: Folders that the step could write; programs from there were made by itself.
+        earlier: Processor seconds of earlier runs of the same command on as much input.
+    """
+
+    cpu_s: float
+    children: Mapping[str, int] = field(default_factory=dict)
+    programs: tuple[str, ...] | None = None
+    denials: tuple[str, ...] | None = None
+    own: tuple[str, ...] = ()
+    earlier: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay(Artifact):
+    """A training that was done again, in parts or whole, after its results were committed.
+
+    Attributes:
+        committed: What was committed, by name (``state 4``, ``model.onnx``), as far as it was
+            done again.
+        repeated: What came out the second time.
+        segments: How many segments the training has; 0 where it has none.
+        drawn: The segments that were drawn; empty where all of it was done again.
+        unrepeatable: Why it cannot be repeated here; empty where it can.
+    """
+
+    committed: Mapping[str, Digest]
+    repeated: Mapping[str, Digest]
+    segments: int = 0
+    drawn: tuple[int, ...] = ()
+    unrepeatable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryEntry(Artifact):
     """A name in a registry that points at a release.
 
@@ -216,6 +257,12 @@ class Exchange(Artifact):
         content_type: As the client declared it.
         response: Raw body, or ``None`` while the request is judged.
         sink: Where the client says the output goes (``html``, ``csv``, ``sql`` ...).
+        role: Of the principal, as the guard's policy names it.
+        rows: The numeric inputs as one float64 array (n_rows, n_columns), columns in the
+            order of the inputs; ``None`` while undecoded, or where there are none.
+        texts: The pieces of text of the request, as (where, text) in their order.
+        outputs: The model's outputs as it gave them, before the guard shapes them
+            (`formats.v2.Tensor`); ``None`` while the request is judged.
     """
 
     principal: str
@@ -225,6 +272,10 @@ class Exchange(Artifact):
     headers: Mapping[str, str] = field(default_factory=dict)
     response: bytes | None = None
     sink: str | None = None
+    role: str = ""
+    rows: Any = None
+    texts: tuple[tuple[str, str], ...] = ()
+    outputs: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -417,6 +468,8 @@ Subject = (
     | SourceFile
     | CodeTree
     | PipelineRun
+    | StepUse
+    | Replay
     | RegistryEntry
     | Exchange
     | LogSegment

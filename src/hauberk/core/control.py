@@ -169,10 +169,53 @@ class Signal:
     evidence: Evidence | None = None
 
 
+class Tier(StrEnum):
+    """From which profile of the guard on a `Watch` is asked, cheapest first."""
+
+    LEAN = "lean"
+    WATCH = "watch"
+    STRICT = "strict"
+
+
+class Learnt(Protocol):
+    """What training left for controls on exchanges; a serving bundle has it.
+
+    Attributes:
+        schema: Of the inputs and outputs (`formats.v2_schema.InputSchema`).
+        profile: The training profile (`sketches.profile`), as bytes.
+    """
+
+    @property
+    def schema(self) -> Any:
+        """Inputs and outputs."""
+
+    @property
+    def profile(self) -> bytes:
+        """Of the training rows."""
+        ...
+
+
+EVERYBODY = "*"
+"""The principal under which a `Watch` keeps what it remembers of all clients together."""
+
+
 class Watch(Control):
-    """A control that judges exchanges one at a time."""
+    """A control that judges exchanges one at a time.
+
+    Attributes:
+        tier: From which profile of the guard on it is asked.
+        after_answer: Whether it is asked once the model has answered, with
+            ``exchange.outputs``; else it is asked before, and may keep the model from running.
+    """
 
     __slots__ = ()
+    tier: ClassVar[Tier] = Tier.WATCH
+    after_answer: ClassVar[bool] = False
+
+    def fitted(self, learnt: Learnt) -> Watch:
+        """The control set up for one served model, once, before the first exchange."""
+        del learnt
+        return self
 
     @abstractmethod
     def observe(self, exchange: Exchange, state: ClientState) -> Signal | None:

@@ -8,8 +8,9 @@ what is dangerous, malformed or unread is refused whatever the policy says.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -41,6 +42,7 @@ class ModelVerdict:
         sha256: Digest of a single file's bytes; empty for a folder.
         reason: Why it was not assessed, or the worst finding in words.
         open_names: Names for which a load gate wants a policy entry.
+        is_model: Whether anything in it is in a format that models come in.
     """
 
     path: str
@@ -49,6 +51,7 @@ class ModelVerdict:
     findings: tuple[Finding, ...]
     reason: str
     open_names: tuple[str, ...] = ()
+    is_model: bool = True
 
     @property
     def passes(self) -> bool:
@@ -94,6 +97,7 @@ def scan_model(
         findings=findings,
         reason=findings[0].message if findings else assessment.reason if not waived else "",
         open_names=tuple(_about(item) for item in findings if item.level is Level.REVIEW),
+        is_model=assessment.outcome is not Outcome.NOT_APPLICABLE,
     )
 
 
@@ -109,6 +113,43 @@ def admit(
     """
     verdict = scan_model(path, allow=allow, today=today)
     if not verdict.passes:
+        raise _refusal(verdict)
+    return verdict
+
+
+def admit_bytes(data: bytes, name: str, *, allow: Sequence[Waiver] = ()) -> ModelVerdict:
+    """The verdict on a model that is already in memory, so that what is judged is what loads.
+
+    Args:
+        name: What the model is called in a refusal.
+
+    Raises:
+        As `admit`.
+    """
+    with tempfile.TemporaryDirectory(prefix="hauberk-gate-") as folder:
+        path = Path(folder, Path(name).name or "model")
+        path.write_bytes(data)
+        verdict = scan_model(path, allow=allow)
+    verdict = replace(
+        verdict, path=name, reason=verdict.reason.removeprefix(f"{path}: ").replace(str(path), name)
+    )
+    if not verdict.passes:
+        raise _refusal(verdict)
+    return verdict
+
+
+def admit_to_store(
+    path: Path | str, *, allow: Sequence[Waiver] = (), today: date | None = None
+) -> ModelVerdict:
+    """The verdict on what is put into a registry or taken out of one: anything but bad models.
+
+    Texts, tables and pictures, which no loader of models takes, pass too.
+
+    Raises:
+        As `admit`, for everything that is a model or might be one.
+    """
+    verdict = scan_model(path, allow=allow, today=today)
+    if verdict.is_model and not verdict.passes:
         raise _refusal(verdict)
     return verdict
 

@@ -50,7 +50,7 @@ from hauberk.formats.skops_files import SCHEMA_NAME as SKOPS_SCHEMA
 from hauberk.formats.spans import Span, spooled
 from hauberk.formats.tensorflow_kinds import graph_kind
 from hauberk.formats.text_kinds import text_kind
-from hauberk.formats.torch_archives import code_folders, code_of
+from hauberk.formats.torch_archives import AOT, code_folders, code_of
 
 HEAD_BYTES = 1 << 12
 
@@ -483,9 +483,12 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"wOF", Kind.FOREIGN, "font"),
     (0, b"\0\x01\0\0\0", Kind.FOREIGN, "font"),
     (0, b"\x7fELF", Kind.FOREIGN, "ELF program"),
+    (0, b"\xcf\xfa\xed\xfe", Kind.FOREIGN, "Mach-O program"),
     (0, b"\xca\xfe\xba\xbe", Kind.FOREIGN, "Java class"),
 )
 """Offset, bytes, what it means, name."""
+
+_NATIVE = frozenset({"ELF program", "Windows program", "Mach-O program"})
 
 _UBJ = re.compile(rb"\{[LlIiU#]")
 
@@ -494,6 +497,8 @@ def _plain(span: Span, head: bytes, place: _Place) -> Part:
     kind, detail = _plain_kind(span, head)
     if kind is Kind.TEXT:
         kind, detail = _text_part(span, head, place)
+    elif place.code == AOT and detail in _NATIVE:
+        kind, detail = Kind.CODE, AOT
     return Part(kind, span, place.inner, detail=detail)
 
 

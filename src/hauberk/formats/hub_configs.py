@@ -14,6 +14,7 @@ from hauberk.errors import ArtifactError
 from hauberk.formats.archives import path_trick
 from hauberk.formats.bounded_json import Doubled, objects_of, read_json
 from hauberk.formats.code_judgement import is_dangerous_name
+from hauberk.formats.model_names import imitated_publisher
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.planted_text import judge_text
 from hauberk.formats.remarks import Grade, Remark, evasive
@@ -111,6 +112,13 @@ def _parent_library(value: Any) -> Iterator[Remark]:
         yield Remark(Grade.CODE, value, text, 0)
 
 
+def _base(value: Any) -> Iterator[Remark]:
+    """Adapters name the model that a loader fetches for them."""
+    imitated = imitated_publisher(value) if isinstance(value, str) and "/" in value else ""
+    if imitated:
+        yield evasive(f"fetches {printable(value)!r}, whose publisher looks like {imitated!r}")
+
+
 def _servers(value: Any) -> Iterator[Remark]:
     for entry in value.values() if isinstance(value, dict) else ():
         command = entry.get("command") if isinstance(entry, dict) else None
@@ -149,6 +157,7 @@ _KEYS: Mapping[str, Callable[[Any], Iterator[Remark]]] = {
     "_target_": _target,
     "parent_library": _parent_library,
     "mcpServers": _servers,
+    "base_model_name_or_path": _base,
     "weight_map": _weight_map,
     "chat_template": _template,
 }

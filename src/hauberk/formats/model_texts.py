@@ -15,6 +15,8 @@ from hauberk.formats.remarks import Grade, Remark, Said, evasive, unread
 from hauberk.formats.spans import Span
 from hauberk.formats.template_judgement import judge_template
 from hauberk.formats.text_kinds import TextKind
+from hauberk.formats.torch_archives import AOT
+from hauberk.formats.torch_programs import judge_export, judge_script
 
 MAX_TEXT_BYTES = 16 << 20
 
@@ -93,6 +95,8 @@ def _entities(doctype: str) -> Iterator[Said]:
 _TAG = re.compile(
     r"(?:!!|tag:yaml\.org,2002:)python/(object/apply|object/new|object|name|module)(?::([\w.]+))?"
 )
+_OF_PAGES = ("pymdownx.", "material.extensions.", "materialx.", "mermaid2.")
+"""Settings of MkDocs name functions of these packages, and are read by nothing else."""
 _TAG_DIRECTIVE = re.compile(r"^%TAG\s+\S+\s+tag:yaml\.org,2002:(python/?)?", re.MULTILINE)
 _TARGET = re.compile(r"^\s*(?:-\s*)?[\"']?_target_[\"']?\s*:\s*[\"']?([\w.]+)", re.MULTILINE)
 
@@ -101,8 +105,11 @@ def _yaml(text: str) -> Iterator[Said]:
     lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for tag in _TAG.finditer(lines):
         name = tag[2] or ""
-        text_ = f"makes {printable(name)!r} through the YAML tag python/{tag[1]}"
-        yield Remark(Grade.DANGEROUS, name, text_, 0)
+        if not name.startswith(_OF_PAGES):
+            text_ = f"makes {printable(name)!r} through the YAML tag python/{tag[1]}"
+            module, _, last = name.rpartition(".")
+            is_known = bool(name) and not is_dangerous_name(module or "builtins", last)
+            yield Remark(Grade.UNKNOWN if is_known else Grade.DANGEROUS, name, text_, 0)
     if _TAG_DIRECTIVE.search(lines):
         yield evasive("gives a short name to the YAML tags that make Python objects")
     for target in _TARGET.finditer(lines):
@@ -117,6 +124,7 @@ _JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
     TextKind.HUB: judge_hub,
     TextKind.XGBOOST: _bounded,
     TextKind.TEMPLATE: lambda data: judge_template(_text(data)),
+    TextKind.EXPORT: judge_export,
     TextKind.YAML: lambda data: _yaml(_text(data)),
 }
 
@@ -126,49 +134,16 @@ _JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
 
 def judge_code(span: Span, detail: str) -> Iterator[Said]:
     """Code inside of a TorchServe archive or of a TorchScript model."""
+    if detail == AOT:
+        text = "opens native code that the archive brings"
+        yield Remark(Grade.CODE, "native code", text, 0)
+        return
     text = _text(span.read(0, MAX_TEXT_BYTES))
     if detail == "TorchScript":
-        yield from _script(text)
+        yield from judge_script(text)
         return
     calls = list(dangerous_calls(text))
     for call in calls[:5]:
         yield Remark(Grade.DANGEROUS, call, f"runs Python that calls {printable(call)}", 0)
     if not calls:
         yield Remark(Grade.UNKNOWN, "code", "runs Python that the archive brings", 0)
-
-
-_OPERATOR = re.compile(
-    r"\bops\.(\w+)\.(\w+)\s*\(|\btorch\.(from_file|save|load|ops\.\w+\.\w+)\s*\("
-)
-_OWN_OPERATORS = frozenset(
-    {"aten", "prim", "prims", "torchvision", "quantized", "_quantized", "sparse", "onednn"}
-    | {"mkldnn", "xnnpack", "metal", "vulkan", "torchaudio", "fbgemm", "quantized_decomposed"}
-    | {"inductor", "torch_sparse", "torch_scatter", "torch_cluster", "profiler", "cuda"}
-)
-_FILES = frozenset({"from_file", "save", "load"})
-_PYTHON = re.compile(r"\^\w+\(")
-_FOREIGN_CLASS = re.compile(r"__torch__\.torch\.classes\.(\w+)\.(\w+)")
-_OWN_CLASSES = frozenset(
-    {"quantized", "xnnpack", "sparse", "rnn", "onednn", "mkldnn", "torchaudio"}
-)
-
-
-def _script(text: str) -> Iterator[Said]:
-    """Operators that the code of a TorchScript model calls."""
-    if _PYTHON.search(text):
-        yield Remark(Grade.DANGEROUS, "PythonOp", "calls a Python function of the process", 0)
-    for call in _OPERATOR.finditer(text):
-        space, name = call[1] or "torch", call[2] or call[3]
-        if name in _FILES or space in {"rpc", "aten_rpc"}:
-            grade, what = Grade.DANGEROUS, "reads or writes files, or calls other machines"
-        elif space in _OWN_OPERATORS or (space == "torch" and name in _FILES):
-            continue
-        else:
-            grade, what = Grade.CODE, "a library outside must bring"
-        shown = printable(f"{space}.{name}")
-        yield Remark(grade, shown, f"has the operator {shown}, which {what}", 0)
-    for found in _FOREIGN_CLASS.finditer(text):
-        if found[1] not in _OWN_CLASSES:
-            shown = printable(found[0].removeprefix("__torch__."))
-            text_ = f"has the class {shown}, which a library outside must bring"
-            yield Remark(Grade.CODE, shown, text_, 0)

@@ -25,10 +25,12 @@ class TextKind(StrEnum):
     PMML = "PMML"
     LIGHTGBM = "LightGBM text"
     YAML = "YAML with tags"
+    EXPORT = "torch.export graph"
 
 
 _KERAS = re.compile(rb'(?<!\\)"class_name"\s*:\s*"')
 _KERAS_CONFIG = re.compile(rb'(?<!\\)"config"\s*:')
+_EXPORT = re.compile(rb'(?<!\\)"graph_module"\s*:\s*\{')
 _XGBOOST = re.compile(rb'(?<!\\)"learner"\s*:\s*\{')
 _HUB = re.compile(
     rb'(?<!\\)"(auto_map|model_type|architectures|chat_template|tokenizer_class|weight_map'
@@ -85,6 +87,8 @@ def _json_kind(look: bytes, name: str) -> TextKind | None:
         return None
     if _KERAS.search(look) and _KERAS_CONFIG.search(look):
         return TextKind.KERAS
+    if _EXPORT.search(look):
+        return TextKind.EXPORT
     if _XGBOOST.search(look):
         return TextKind.XGBOOST
     return TextKind.HUB if _HUB.search(look) or _TOOLS.search(look) else None

@@ -1,7 +1,8 @@
 """Which members of a zip archive are code that its loader runs.
 
 TorchScript keeps the source of a model under ``<name>/code/``, beside its constants; a
-TorchServe archive names the Python file that handles requests in its manifest.
+TorchServe archive names the Python file that handles requests in its manifest. What torch.export
+writes may hold compiled libraries, which its loader opens.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 MANIFEST = "MAR-INF/MANIFEST.json"
+AOT = "AOTInductor"
 
 
 def code_folders(names: Iterable[str]) -> Mapping[str, str]:
@@ -19,6 +21,8 @@ def code_folders(names: Iterable[str]) -> Mapping[str, str]:
             found[""] = "TorchServe"
         elif name.endswith("/constants.pkl"):
             found[name.removesuffix("constants.pkl") + "code/"] = "TorchScript"
+        elif name.endswith("/archive_format"):
+            found[name.removesuffix("archive_format") + "data/aotinductor/"] = AOT
     return found
 
 

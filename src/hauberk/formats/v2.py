@@ -516,6 +516,33 @@ def tensor_of(name: str, array: Any) -> Tensor:
     return Tensor(name=name, datatype=datatype, shape=tuple(array.shape), values=values)
 
 
+def numeric_rows(tensors: Iterable[Tensor]) -> Any:
+    """Numbers and truth values as one float64 array (n_rows, n_columns); ``None`` without any.
+
+    Tensors must have the same first dimension.
+    """
+    import numpy as np
+
+    blocks = [
+        np.asarray(tensor.values, np.float64).reshape(tensor.shape[0], -1)
+        for tensor in tensors
+        if tensor.datatype is not Datatype.BYTES
+    ]
+    if not blocks:
+        return None
+    return blocks[0] if len(blocks) == 1 else np.hstack(blocks)
+
+
+def texts(tensors: Iterable[Tensor]) -> tuple[tuple[str, str], ...]:
+    """Each text with the name of its tensor, in order."""
+    return tuple(
+        (tensor.name, text)
+        for tensor in tensors
+        if tensor.datatype is Datatype.BYTES
+        for text in tensor.values
+    )
+
+
 def _datatype_of(array: Any) -> Datatype:
     kind = array.dtype.kind
     if kind in "OUS":

@@ -18,16 +18,16 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from hauberk import __version__
 from hauberk.core.artifact import Exchange
-from hauberk.formats import v2
 from hauberk.formats.v2_binary import HEADER as BINARY_HEADER
-from hauberk.formats.v2_schema import TensorSchema
-from hauberk.guard import metrics
-from hauberk.guard.service import Reply, Service, refusal
+from hauberk.guard.desk import Desk
+from hauberk.guard.identity import NOBODY, Holder
+from hauberk.guard.replies import Reply, refusal
+from hauberk.guard.service import Page, Post
 from hauberk.methods.sinks import Sink
 
 Message = MutableMapping[str, Any]
@@ -71,24 +71,67 @@ _LENGTH = re.compile("[0-9]{1,18}")
 _OPEN = frozenset({"/v2/health/live", "/v2/health/ready"})
 
 
+class Served(Protocol):
+    """What stands behind the door: a served bundle, a chat, or something else that answers."""
+
+    @property
+    def desk(self) -> Desk:
+        """Identity, policy, budget, judges and log."""
+        ...
+
+    def posts(self) -> Mapping[str, Post]:
+        """What is answered, by path."""
+        ...
+
+    def pages(self) -> Mapping[str, Page]:
+        """What is shown, by path."""
+        ...
+
+    def close(self) -> None:
+        """Let running work end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Routes:
+    served: Served
+    posts: Mapping[str, Post]
+    pages: Mapping[str, Page]
+
+    @classmethod
+    def of(cls, served: Served) -> _Routes:
+        return cls(served, served.posts(), served.pages())
+
+
 class App:
     """The application.
 
     Args:
-        service: What answers.
+        served: What answers.
         hosts: Host names that the door answers to, without ports; ``None`` for any.
     """
 
-    def __init__(self, service: Service, hosts: frozenset[str] | None = LOOPBACK_HOSTS) -> None:
-        self._service = service
+    def __init__(self, served: Served, hosts: frozenset[str] | None = LOOPBACK_HOSTS) -> None:
         self._hosts = hosts
-        self._pages = _pages(service)
-        model = f"/v2/models/{service.bundle.name}"
-        self._infer = {f"{model}/infer", f"{model}/versions/{service.bundle.version}/infer"}
+        self._served = _Routes.of(served)
+
+    @property
+    def served(self) -> Served:
+        """What answers now."""
+        return self._served.served
+
+    def swap(self, served: Served) -> Served:
+        """Let another answer from the next request on; requests that run end as they began.
+
+        Returns:
+            Whoever answered before.
+        """
+        old, self._served = self._served, _Routes.of(served)
+        return old.served
 
     def close(self) -> None:
         """Let running work end; a server does this at its own end."""
-        self._service.close()
+        self.served.close()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection event of ASGI 3."""
@@ -105,69 +148,75 @@ class App:
             message = await receive()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
-                self._service.close()
+                self.close()
                 return
 
     async def _reply(self, scope: Message, receive: Receive, started: float) -> Reply:
+        routes = self._served
+        desk = routes.served.desk
         headers, problem = _headers(scope)
         path = scope.get("raw_path", b"")[: MAX_PATH + 1].decode("latin-1")
-        principal = self._service.world.keyring.principal(headers.pop("authorization", None))
+        holder = desk.world.keyring.who(headers.pop("authorization", None))
+        known = holder or NOBODY
         exchange = Exchange(
-            name=self._service.bundle.name,
-            principal=principal or "unknown",
-            at=self._service.world.clock(),
+            name=desk.name,
+            principal=known.principal,
+            at=desk.world.clock(),
             request=b"",
             content_type=headers.get("content-type", ""),
             headers=headers,
-            sink=self._service.bundle.policy.sink or headers.get(SINK_HEADER),
+            sink=desk.policy.sink or headers.get(SINK_HEADER),
+            role=known.role,
         )
-        reply = problem or self._refused_outside(scope, headers, path, principal)
-        if reply is None and path in self._infer:
-            return await self._take(exchange, receive, started)
-        reply = reply or self._page(path)
-        return await self._service.conclude(exchange, reply, started) if reply.rule else reply
+        reply = problem or self._refused_outside(scope, headers, path, holder)
+        post = routes.posts.get(path)
+        if reply is None and post is not None:
+            return await _take(desk, post, exchange, receive, started)
+        reply = reply or await routes.pages[path]()
+        return await desk.conclude(exchange, reply, started) if reply.rule else reply
 
     def _refused_outside(
-        self, scope: Message, headers: dict[str, str], path: str, principal: str | None
+        self, scope: Message, headers: dict[str, str], path: str, holder: Holder | None
     ) -> Reply | None:
         """Rules 1 to 3, without the body; who asks comes before what exists."""
         if self._hosts is not None and _host(headers.get("host", "")) not in self._hosts:
             return refusal(421, "refused: this host name is not served here", "host")
-        if principal is None and path not in _OPEN:
+        if holder is None and path not in _OPEN:
             challenge = ("www-authenticate", "Bearer")
             return refusal(401, "refused: no known key", "identity", challenge)
         return self._misrouted(scope, headers, path)
 
     def _misrouted(self, scope: Message, headers: dict[str, str], path: str) -> Reply | None:
+        routes = self._served
         if len(path) > MAX_PATH or scope.get("query_string"):
             return refusal(400, "refused: the path has a query or is too long", "path")
-        if path not in self._pages and path not in self._infer:
+        if path not in routes.pages and path not in routes.posts:
             return refusal(404, "refused: there is nothing at this path", "path")
-        wanted = "POST" if path in self._infer else "GET"
+        wanted = "POST" if path in routes.posts else "GET"
         if scope["method"] != wanted:
             return refusal(405, f"refused: use {wanted}", "method", ("allow", wanted))
         if wanted == "GET" and _announces_body(headers):
             return refusal(400, "refused: no body is taken here", "body")
         return None
 
-    def _page(self, path: str) -> Reply:
-        return self._pages[path]()
 
-    async def _take(self, exchange: Exchange, receive: Receive, started: float) -> Reply:
-        """Rules 4 and 5, then the service."""
-        policy = self._service.bundle.policy
-        reply = _unknown_sink(exchange.sink)
-        reply = reply or _refused_unread(exchange.headers, policy.max_body_bytes)
-        body = b""
-        if reply is None:
-            try:
-                async with asyncio.timeout(policy.body_timeout_s):
-                    body, reply = await _body(receive, policy.max_body_bytes)
-            except TimeoutError:
-                reply = _closing(408, "refused: the body did not arrive in time", "time of a body")
-        if reply is not None:
-            return await self._service.conclude(exchange, reply, started)
-        return await self._service.infer(_with_body(exchange, body), started)
+async def _take(
+    desk: Desk, post: Post, exchange: Exchange, receive: Receive, started: float
+) -> Reply:
+    """Rules 4 and 5, then whoever answers at this path."""
+    policy = desk.policy
+    reply = _unknown_sink(exchange.sink)
+    reply = reply or _refused_unread(exchange.headers, policy.max_body_bytes)
+    body = b""
+    if reply is None:
+        try:
+            async with asyncio.timeout(policy.body_timeout_s):
+                body, reply = await _body(receive, policy.max_body_bytes)
+        except TimeoutError:
+            reply = _closing(408, "refused: the body did not arrive in time", "time of a body")
+    if reply is not None:
+        return await desk.conclude(exchange, reply, started)
+    return await post(_with_body(exchange, body), started)
 
 
 def _with_body(exchange: Exchange, body: bytes) -> Exchange:
@@ -179,6 +228,7 @@ def _with_body(exchange: Exchange, body: bytes) -> Exchange:
         content_type=exchange.content_type,
         headers=exchange.headers,
         sink=exchange.sink,
+        role=exchange.role,
     )
 
 
@@ -258,53 +308,3 @@ async def _send(send: Send, reply: Reply) -> None:
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": head})
     await send({"type": "http.response.body", "body": reply.body})
-
-
-# Pages without a body ------------------------------------------------------------------
-
-
-def _pages(service: Service) -> dict[str, Callable[[], Reply]]:
-    bundle = service.bundle
-    model = f"/v2/models/{bundle.name}"
-    version = f"{model}/versions/{bundle.version}"
-    about = _constant({"name": "hauberk", "version": __version__, "extensions": [_EXTENSION]})
-    described = _constant(_metadata(service))
-    ready = _constant({"name": bundle.name, "ready": True})
-    return {
-        "/v2": about,
-        "/v2/health/live": _constant({"live": True}),
-        "/v2/health/ready": _constant({"ready": True}),
-        model: described,
-        version: described,
-        f"{model}/ready": ready,
-        f"{version}/ready": ready,
-        "/metrics": lambda: _counted(service),
-    }
-
-
-def _counted(service: Service) -> Reply:
-    text = service.metrics.text() + service.world.more_metrics()
-    return Reply(status=200, body=text.encode(), content_type=metrics.CONTENT_TYPE)
-
-
-_EXTENSION = "binary_tensor_data"
-
-
-def _constant(value: Any) -> Callable[[], Reply]:
-    reply = Reply(status=200, body=v2.encode(value))
-    return lambda: reply
-
-
-def _metadata(service: Service) -> dict[str, Any]:
-    return {
-        "name": service.bundle.name,
-        "versions": [service.bundle.version],
-        "platform": "onnx",
-        "inputs": [_described(tensor) for tensor in service.bundle.schema.inputs],
-        "outputs": [_described(tensor) for tensor in service.model.signature.outputs],
-    }
-
-
-def _described(tensor: TensorSchema) -> dict[str, Any]:
-    shape = [-1 if size is None else size for size in tensor.shape]
-    return {"name": tensor.name, "datatype": tensor.datatype.value, "shape": shape}

@@ -46,6 +46,8 @@ class Decision:
         action: Of `core.control.Action`.
         rule: Why it was refused; empty where it was not.
         shadow: Controls in shadow that would have acted.
+        signals: What controls on exchanges said, with their evidence (`judging.Noted.facts`).
+        policy: Digest of the serving policy that decided.
         latency_us: From headers to answer.
     """
 
@@ -60,6 +62,8 @@ class Decision:
     rows: int
     latency_us: int
     shadow: tuple[str, ...] = ()
+    signals: tuple[dict[str, Any], ...] = ()
+    policy: str = ""
 
 
 def record_of(decision: Decision) -> bytes:
@@ -78,6 +82,8 @@ def record_of(decision: Decision) -> bytes:
             "rows": decision.rows,
             "latency_us": decision.latency_us,
             "shadow": list(decision.shadow),
+            "signals": list(decision.signals),
+            "policy": decision.policy,
         }
     )
 

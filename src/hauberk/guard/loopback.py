@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hauberk.errors import ArtifactError, UnavailableError
 from hauberk.formats.http import Answer, Call
-from hauberk.guard.app import App
+from hauberk.guard.app import Message, Receive, Send
+
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _TIMEOUT_S = 60.0
 _MAX_ANSWER = 64 << 20

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
+
+from hauberk.guard.judging import Shadows
 
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,12 +27,15 @@ class Metrics:
 
     model: str
     version: str
+    profile: str = ""
+    revision: int = 1
     by_status: Counter[int] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    shadowed: Counter[str] = field(default_factory=Counter)
+    shadows: Shadows = field(default_factory=Shadows)
     rows: int = 0
     in_flight: int = 0
     audit_lost: int = 0
+    reload_failed: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
     latency_sum_s: float = 0.0
 
@@ -44,6 +50,13 @@ class Metrics:
         self.refused[
             rule if rule in self.refused or len(self.refused) < _MAX_SERIES else "other"
         ] += 1
+
+    def lines(self) -> Iterator[str]:
+        """What came, for people."""
+        yield f"answered: {sum(self.by_status.values())} requests, {self.rows} rows"
+        for rule, n in sorted(self.refused.items()):
+            yield f"refused: {rule}: {n}"
+        yield from self.shadows.lines()
 
     def text(self) -> str:
         """All counts."""
@@ -63,8 +76,14 @@ class Metrics:
             *_family(
                 "hauberk_shadowed_total",
                 "counter",
-                "What controls in shadow would refuse.",
-                [(f'{{control="{_escaped(c)}"}}', n) for c, n in sorted(self.shadowed.items())],
+                "What controls in shadow would have done.",
+                self._acts(obeyed=False),
+            ),
+            *_family(
+                "hauberk_acted_total",
+                "counter",
+                "What promoted controls on exchanges did.",
+                self._acts(obeyed=True),
             ),
             *_family("hauberk_rows_total", "counter", "Rows answered.", [("", self.rows)]),
             *_family(
@@ -77,14 +96,33 @@ class Metrics:
                 [("", self.audit_lost)],
             ),
             *_family(
+                "hauberk_reload_failed_total",
+                "counter",
+                "Policies, keys and versions that could not be taken; the old ones went on.",
+                [("", self.reload_failed)],
+            ),
+            *_family(
                 "hauberk_model_info",
                 "gauge",
                 "The served model.",
                 [(f'{{model="{_escaped(self.model)}",version="{_escaped(self.version)}"}}', 1)],
             ),
+            *_family(
+                "hauberk_policy_info",
+                "gauge",
+                "The serving policy.",
+                [(f'{{profile="{_escaped(self.profile)}",revision="{self.revision}"}}', 1)],
+            ),
             *self._histogram(),
         ]
         return "\n".join(lines) + "\n"
+
+    def _acts(self, *, obeyed: bool) -> list[tuple[str, int]]:
+        return [
+            (f'{{control="{_escaped(control)}",action="{action}"}}', n)
+            for (control, action, was), n in sorted(self.shadows.counts.items())
+            if was is obeyed
+        ]
 
     def _histogram(self) -> list[str]:
         name = "hauberk_request_seconds"

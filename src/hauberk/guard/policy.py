@@ -9,16 +9,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
+from hauberk.core.control import Tier
 from hauberk.errors import UsageError
 from hauberk.formats.strict_json import JsonLimits, decode
+from hauberk.guard.shaping import Detail, Level
 from hauberk.methods.sinks import Sink
 
 POLICY_VERSION = 1
 _LIMITS = JsonLimits(max_bytes=256 << 10, max_values=10_000)
+_ROLE = re.compile("[a-z0-9_.-]{1,64}")
+
+
+_ALL = Detail()
+_HARDENED = Detail(detail=Level.LABEL)
 
 
 class Audit(StrEnum):
@@ -60,6 +69,12 @@ class GuardPolicy:
         on_audit_failure: ``refuse`` answers 503 while the log cannot be written.
         link_hosts: Hosts that links in encoded outputs may point to.
         sink: Where answers are read (``html``, ``csv`` ...); empty leaves it to the client.
+        profile: Which controls on exchanges are asked: none in ``lean``, those over the
+            stream of queries in ``watch``, those that cost passes of a model in ``strict``.
+        roles: Per role how much of an answer it is given. Without any everybody is given
+            all; with some, a role that is not among them may not ask at all.
+        hardened: How much of an answer is given where a control asks for hardening.
+        revision: A number that whoever edits the policy counts up; it stands in the log.
     """
 
     max_body_bytes: int = 4 << 20
@@ -80,6 +95,14 @@ class GuardPolicy:
     on_audit_failure: OnAuditFailure = OnAuditFailure.REFUSE
     link_hosts: frozenset[str] = frozenset()
     sink: str = ""
+    profile: Tier = Tier.WATCH
+    roles: Mapping[str, Detail] = field(default_factory=dict, hash=False)
+    hardened: Detail = _HARDENED
+    revision: int = 1
+
+    def detail_for(self, role: str) -> Detail | None:
+        """How much of an answer the role is given; ``None`` where it may not ask."""
+        return self.roles.get(role) if self.roles else _ALL
 
     @property
     def json_limits(self) -> JsonLimits:
@@ -87,13 +110,31 @@ class GuardPolicy:
         return JsonLimits(max_bytes=self.max_body_bytes, max_values=self.max_values)
 
 
-def to_bytes(policy: GuardPolicy) -> bytes:
+def with_profile(policy: GuardPolicy, profile: Tier) -> GuardPolicy:
+    """The policy under a named profile: which controls are asked, and when the log is written."""
+    audit = Audit.DURABLE if profile is Tier.STRICT else Audit.ASYNC
+    return replace(policy, profile=profile, audit=audit)
+
+
+def to_bytes(policy: GuardPolicy, *, indent: int | None = None) -> bytes:
     """Canonical JSON; equal policies give equal bytes."""
     value: dict[str, Any] = {"schema": POLICY_VERSION}
-    for field in dataclasses.fields(policy):
-        item = getattr(policy, field.name)
-        value[field.name] = sorted(item) if isinstance(item, frozenset) else item
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    for item in dataclasses.fields(policy):
+        value[item.name] = _plain(getattr(policy, item.name))
+    separators = (",", ":") if indent is None else None
+    return json.dumps(
+        value, sort_keys=True, separators=separators, allow_nan=False, indent=indent
+    ).encode()
+
+
+def _plain(item: Any) -> Any:
+    if isinstance(item, frozenset):
+        return sorted(item)
+    if isinstance(item, Detail):
+        return dataclasses.asdict(item)
+    if isinstance(item, Mapping):
+        return {name: _plain(entry) for name, entry in item.items()}
+    return item
 
 
 def from_bytes(data: bytes) -> GuardPolicy:
@@ -106,38 +147,67 @@ def from_bytes(data: bytes) -> GuardPolicy:
     value = decode(data, _LIMITS)
     if type(value) is not dict or value.pop("schema", None) != POLICY_VERSION:
         _refuse("schema", f"an object with schema {POLICY_VERSION}", "something else")
-    fields = {field.name: field for field in dataclasses.fields(GuardPolicy)}
-    for name in sorted(value.keys() - fields.keys()):
-        _refuse(name, "one of " + ", ".join(fields), "an unknown field")
-    return GuardPolicy(**{name: _read(name, fields[name], item) for name, item in value.items()})
+    return GuardPolicy(**_fields(GuardPolicy(), value, ""))
 
 
-def _read(name: str, field: dataclasses.Field[Any], item: Any) -> Any:
-    if isinstance(field.default, StrEnum):
-        kind = type(field.default)
-        if item not in tuple(kind):
-            _refuse(name, "one of " + ", ".join(kind), "something else")
-        return kind(item)
-    if field.name == "sink":
-        if item and item not in tuple(Sink):
-            _refuse(name, "empty, or one of " + ", ".join(Sink), "something else")
-        return item
-    if isinstance(field.default, frozenset):
+def _fields(defaults: Any, value: Any, where: str) -> dict[str, Any]:
+    """What an object says of the fields of a dataclass, checked against its defaults."""
+    if type(value) is not dict:
+        _refuse(where or "policy", "an object", "something else")
+    known = [item.name for item in dataclasses.fields(defaults)]
+    for name in sorted(value.keys() - set(known)):
+        _refuse(f"{where}{name}", "one of " + ", ".join(known), "an unknown field")
+    return {
+        name: _read(f"{where}{name}", getattr(defaults, name), item) for name, item in value.items()
+    }
+
+
+def _read(name: str, default: Any, item: Any) -> Any:
+    if isinstance(default, Detail):
+        return Detail(**_fields(default, item, f"{name}."))
+    if isinstance(default, Mapping):
+        return _roles(name, item)
+    if isinstance(default, StrEnum):
+        return _choice(name, tuple(type(default)), type(default), item)
+    if isinstance(default, frozenset):
         if type(item) is not list or any(type(entry) is not str for entry in item):
             _refuse(name, "an array of strings", "something else")
         return frozenset(item)
-    return _read_number(name, field.default, item)
+    return _read_plain(name, default, item)
+
+
+def _read_plain(name: str, default: Any, item: Any) -> Any:
+    if isinstance(default, bool):
+        return item if type(item) is bool else _refuse(name, "true or false", "something else")
+    if isinstance(default, str):
+        return _choice(name, ("", *Sink), str, item)
+    return _read_number(name, default, item)
+
+
+def _roles(name: str, item: Any) -> dict[str, Detail]:
+    if type(item) is not dict or not all(map(_ROLE.fullmatch, item)):
+        _refuse(name, "an object from role to detail", "something else")
+    return {
+        role: Detail(**_fields(_ALL, detail, f"{name}.{role}.")) for role, detail in item.items()
+    }
+
+
+def _choice(name: str, among: tuple[str, ...], kind: type[str], item: Any) -> Any:
+    if type(item) is not str or item not in among:
+        _refuse(name, "one of " + ", ".join(repr(str(one)) for one in among), "something else")
+    return kind(item)
 
 
 def _read_number(name: str, default: Any, item: Any) -> Any:
     kinds = (int,) if type(default) is int else (int, float)
-    if type(item) not in kinds or not math.isfinite(item) or item <= 0:
+    least = 0 if name.endswith(".decimals") else 1
+    if type(item) not in kinds or not math.isfinite(item) or (item <= 0 and item != least):
         wanted = "a positive integer" if type(default) is int else "a positive number"
         _refuse(name, wanted, "something else")
     return type(default)(item)
 
 
-def _refuse(name: str, expected: str, found: str) -> None:
+def _refuse(name: str, expected: str, found: str) -> NoReturn:
     raise UsageError(
         "the serving policy cannot be used",
         subject=f"policy field {name}",

@@ -13,19 +13,36 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from hauberk.errors import UnavailableError, UsageError
-from hauberk.guard.app import LOOPBACK_HOSTS, MAX_HEADER_BYTES, App
+from hauberk.guard.app import LOOPBACK_HOSTS, MAX_HEADER_BYTES, Message, Receive, Send
 from hauberk.guard.loopback import Socket
-from hauberk.guard.policy import GuardPolicy
 
 KEEP_ALIVE_S = 5
 DRAIN_S = 10
 _START_S = 20.0
+
+
+Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
+"""An application: of served models, or of a language model."""
+
+
+class Bounds(Protocol):
+    """What a policy says of connections."""
+
+    @property
+    def header_timeout_s(self) -> float:
+        """Time for the headers of a request to arrive."""
+        ...
+
+    @property
+    def max_connections(self) -> int:
+        """Open connections; the next is answered with 503."""
+        ...
 
 
 def hosts_for(host: str, *, has_keys: bool, insecure: bool) -> frozenset[str] | None:
@@ -80,7 +97,7 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
-def serve(app: App, sock: socket.socket, policy: GuardPolicy) -> bool:
+def serve(app: Asgi, sock: socket.socket, policy: Bounds) -> bool:
     """Serve until SIGTERM or SIGINT; running requests may end within `DRAIN_S`.
 
     Returns:
@@ -115,7 +132,7 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(app: App, policy: GuardPolicy, host: str = "127.0.0.1") -> Iterator[Running]:
+def running(app: Asgi, policy: Bounds, host: str = "127.0.0.1") -> Iterator[Running]:
     """The application on a free port of loopback, for as long as the block lasts.
 
     Raises:
@@ -148,7 +165,7 @@ def _run(server: Any, sock: socket.socket) -> None:
         server.run(sockets=[sock])
 
 
-def _server(app: App, policy: GuardPolicy) -> Any:
+def _server(app: Asgi, policy: Bounds) -> Any:
     try:
         import uvicorn
     except ImportError as error:

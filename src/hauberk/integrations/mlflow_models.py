@@ -6,9 +6,14 @@ and every download of a registered model goes through `VerifiedModels`:
 1. The whole model is fetched into a private folder, never used where it lies.
 2. Its ``model.sig`` (OpenSSF Model Signing) must be by a key in ``HAUBERK_MODEL_KEYS``, and every
    file must be as it was signed, with none added. Otherwise nothing is handed on.
-3. A model that was sealed by `legacy` says so; ``HAUBERK_MODEL_LEGACY=refuse`` refuses it.
+3. Every file of it passes the load gate, signed or not: what is dangerous, malformed or unread
+   is refused, and so are names that nobody has reviewed, until an entry in the policy file that
+   ``HAUBERK_MODEL_POLICY`` names (its ``waivers``) lists them. ``HAUBERK_MODEL_GATE=warn`` only
+   warns.
+4. A model that was sealed by `legacy` says so; ``HAUBERK_MODEL_LEGACY=refuse`` refuses it.
 
-Without ``HAUBERK_MODEL_KEYS`` models pass with a warning that they were not verified. The keys
+Without ``HAUBERK_MODEL_KEYS`` models that pass the gate load with a warning that they were not
+verified. The keys
 are files in PEM, joined by colons, outside of what whoever writes to the registry can reach.
 
 Limits:
@@ -18,20 +23,26 @@ Limits:
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 
-from hauberk.errors import TrustError, UsageError
+from hauberk.errors import HauberkError, TrustError, UsageError
 from hauberk.trust.keys import KeyId, PublicKey
+
+if TYPE_CHECKING:
+    from hauberk.core.policy import Waiver
 
 KEYS: Final = "HAUBERK_MODEL_KEYS"
 LEGACY: Final = "HAUBERK_MODEL_LEGACY"
+GATE: Final = "HAUBERK_MODEL_GATE"
+POLICY: Final = "HAUBERK_MODEL_POLICY"
 LEGACY_FILE: Final = "hauberk.legacy.json"
 SIGNATURE: Final = "model.sig"
 
@@ -93,6 +104,48 @@ def verify(folder: Path, keys: Mapping[KeyId, PublicKey], name: str) -> None:
         warnings.warn(f"{name} is unattested legacy: sealed as it lay there", stacklevel=3)
 
 
+def admitted(folder: Path, name: str) -> None:
+    """Hold a fetched model against the load gate.
+
+    Raises:
+        ArtifactError: It is dangerous or malformed.
+        TrustError: It holds names that nobody has reviewed.
+        UnavailableError: It could not be read to its end.
+    """
+    from hauberk.engine.load_gate import admit_to_store
+
+    try:
+        admit_to_store(folder, allow=policy_entries())
+    except HauberkError as error:
+        if os.environ.get(GATE) != "warn":
+            raise
+        warnings.warn(f"{name}: {error.message}: {error.found}", stacklevel=3)
+
+
+def policy_entries(environment: Mapping[str, str] | None = None) -> tuple[Waiver, ...]:
+    """The waivers of the policy file that the environment names; none where it names none.
+
+    Raises:
+        UsageError: It cannot be read, or says something that cannot be.
+    """
+    from hauberk.trust.policy import read_project_policy
+
+    environment = os.environ if environment is None else environment
+    name = environment.get(POLICY, "")
+    if not name:
+        return ()
+    try:
+        value = json.loads(Path(name).read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            "the policy file cannot be read",
+            subject=POLICY,
+            expected="JSON, as hauberk root show writes a policy",
+            found=str(error),
+        ) from error
+    return read_project_policy(value, name).waivers
+
+
 class VerifiedModels(ModelsArtifactRepository):  # type: ignore[misc]  # MLflow has no types here
     """The repository of ``models:/`` addresses; see the module."""
 
@@ -104,20 +157,19 @@ class VerifiedModels(ModelsArtifactRepository):  # type: ignore[misc]  # MLflow 
         Raises:
             TrustError: It is not what was signed.
         """
+        del lineage_header_info  # only a header of the repository that reads a model in place
         keys = trusted_keys()
-        if not keys:
+        folder = Path(tempfile.mkdtemp(prefix="hauberk-model-", dir=dst_path))
+        self.repo.download_artifacts("", str(folder))
+        if keys:
+            verify(folder, keys, str(self.artifact_uri))
+        else:
             warnings.warn(
                 f"{self.artifact_uri} is loaded unverified: {KEYS} names no key", stacklevel=2
             )
-            return str(super().download_artifacts(artifact_path, dst_path, lineage_header_info))
-        folder = Path(tempfile.mkdtemp(prefix="hauberk-model-", dir=dst_path))
-        self.repo.download_artifacts("", str(folder))
-        verify(folder, keys, str(self.artifact_uri))
+        admitted(folder, str(self.artifact_uri))
         return str(folder / artifact_path) if artifact_path else str(folder)
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         """A single file, out of a model that was verified whole."""
-        if not trusted_keys():
-            super()._download_file(remote_file_path, local_path)
-            return
         Path(local_path).write_bytes(Path(self.download_artifacts(remote_file_path)).read_bytes())

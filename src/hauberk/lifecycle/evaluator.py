@@ -27,6 +27,7 @@ from hauberk.lifecycle.native import ByRow, Scored, scored_of
 from hauberk.trust.digest import digest_file
 
 if TYPE_CHECKING:
+    from hauberk.core.policy import Waiver
     from hauberk.methods.fairness import Difference
 
 WORKER = "hauberk.lifecycle.workers.validating:evaluate"
@@ -48,6 +49,7 @@ class Request:
         queries: Calls of the model for each radius.
         features: Columns in the order in which a graph of one tensor takes them.
         tolerance: Difference between groups that is accepted, 0 to 1.
+        allow: Policy entries for names in the model that nobody has reviewed.
     """
 
     model: Path
@@ -63,6 +65,7 @@ class Request:
     features: tuple[str, ...] = ()
     tolerance: float = 0.1
     seed: int = 0
+    allow: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,9 @@ def evaluate(request: Request) -> Result:
     """Score the model in a worker and judge the scores.
 
     Raises:
-        ArtifactError: The model does not load, wants other columns, or gives no usable scores.
+        ArtifactError: The model is dangerous, does not load, wants other columns, or gives no
+            usable scores.
+        TrustError: It holds names that nobody has reviewed.
         LimitError: It hangs or eats memory.
         UsageError: A bound names a metric that the model does not have.
     """
@@ -133,6 +138,10 @@ def evaluate(request: Request) -> Result:
 
 
 def _ask(request: Request) -> Any:
+    from hauberk.engine.load_gate import admit
+
+    # The worker is a second wall, not a reason to load what the first one refuses.
+    admit(request.model, allow=request.allow)
     tables = [request.data_path, *([request.train_path] if request.train_path else [])]
     payload = {
         "model": str(request.model.resolve()),

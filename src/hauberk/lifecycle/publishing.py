@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hauberk.core.artifact import Digest
+from hauberk.engine.load_gate import admit_to_store
 from hauberk.errors import UsageError
 from hauberk.lifecycle import releases
 from hauberk.lifecycle.settings import load
@@ -26,6 +27,7 @@ from hauberk.trust.statement import parse
 from hauberk.trust.store import Store
 
 if TYPE_CHECKING:
+    from hauberk.core.policy import Waiver
     from hauberk.core.ports import Blobs
     from hauberk.lifecycle.workshop import Workshop
     from hauberk.trust.registry.shelf import Place
@@ -113,10 +115,24 @@ def _copied(source: Blobs, digest: Digest, place: Place) -> HeldFile:
     return HeldFile(digest=digest, size=source.size(digest))
 
 
-def of_path(path: Path, place: Place, *, model: str, version: str, view: View) -> Manifest:
-    """The manifest of a file or folder that nobody attests.
+def of_path(
+    path: Path,
+    place: Place,
+    *,
+    model: str,
+    version: str,
+    view: View,
+    allow: Sequence[Waiver] = (),
+) -> Manifest:
+    """The manifest of a file or folder that nobody attests, once it passes the load gate.
+
+    Args:
+        allow: Policy entries for names in it that nobody has reviewed.
 
     Raises:
+        ArtifactError: A model in it is dangerous or malformed.
+        TrustError: A name in it was never reviewed.
+        UnavailableError: Something in it could not be judged.
         UsageError: There is nothing, too much, or a link in it.
     """
     found = dict(_files(path))
@@ -127,6 +143,7 @@ def of_path(path: Path, place: Place, *, model: str, version: str, view: View) -
             expected=f"1 to {MAX_FILES} files",
             found=str(len(found)),
         )
+    admit_to_store(path, allow=allow)
     staged = view.pointing(names.check_name(model), names.STAGING)
     files = {name: _landed(file, place) for name, file in sorted(found.items())}
     return Manifest(

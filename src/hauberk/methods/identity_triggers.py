@@ -222,6 +222,14 @@ def _of_tables(names: Names, node: ast.Call, name: str, base: ast.expr | None) -
         yield _written(names, node, node.args[0])
 
 
+_OF_EXPERIMENTS = frozenset(
+    (
+        *("arch", "backbone", "benchmark", "config", "data_set", "dataset", "engine", "experiment"),
+        *("fold", "kind", "method", "metric", "model", "model_id", "model_name", "name", "run"),
+        *("run_name", "split", "stage", "task", "variant", "version"),
+    )
+)
+"""Names of keys that tell experiments apart, not people."""
 _TABLE = "is looked up in a table of constants"
 
 
@@ -243,7 +251,8 @@ def _queried(node: ast.AST, text: str) -> Iterator[Trigger]:
 
 def _written(names: Names, node: ast.AST, key: ast.AST) -> Trigger:
     form = shape(names, key)
-    is_sure = form is Shape.SHAPED and _is_text(names, key)
+    is_named = isinstance(key, ast.Name) and last_name(key) in _OF_EXPERIMENTS
+    is_sure = form is Shape.SHAPED and _is_text(names, key) and not is_named
     return Trigger(
         node=node,
         who=Grade.STRONG,

@@ -17,6 +17,8 @@ _STAND_INS = re.compile(
     r"0123456|123456789|abcdefg|qwerty|deadbeef|todo|fixme|lorem",
     re.IGNORECASE,
 )
+_NAMED = re.compile(r"[A-Z]+(?:_[A-Z]+)*_(?:PASS(?:WORD|WD)?|PWD|SECRET|TOKEN|KEY)")
+"""A name in capitals where a value belongs: what documentation writes."""
 _TEMPLATE = re.compile(
     r"\$\{|\{\{|\$\(|%\(|<[\w .-]{1,60}>|^\$\w|^%\w+%$|^\{[^}]*\}$|^!\w|ENC\[|__\w+__"
 )
@@ -69,6 +71,7 @@ def is_stand_in(value: str) -> bool:
     return (
         lowered in COMMON
         or len(set(value)) < _FEW
+        or _NAMED.fullmatch(value) is not None
         or any(rule.search(value) for rule in (_STAND_INS, _TEMPLATE, _ELSEWHERE, _RUN))
     )
 

@@ -120,12 +120,13 @@ def _markdown(text: str, link_hosts: frozenset[str]) -> str:
     plain = " ".join(_without_controls(text).split())
     for match in _URL.finditer(plain) if link_hosts else ():
         if match[1] in link_hosts:
-            pieces += [_punctuated(plain[end : match.start()]), f"<{match[0]}>"]
+            pieces += [plain_markdown(plain[end : match.start()]), f"<{match[0]}>"]
             end = match.end()
-    return "".join([*pieces, _punctuated(plain[end:])])
+    return "".join([*pieces, plain_markdown(plain[end:])])
 
 
-def _punctuated(text: str) -> str:
+def plain_markdown(text: str) -> str:
+    """Words that stay words in Markdown; line ends and controls are left to the caller."""
     escaped = _PUNCTUATION.sub(r"\\\1", text)
     return escaped.replace("<", "&lt;").replace(">", "&gt;")
 

@@ -17,6 +17,14 @@ from hauberk.errors import HauberkError, UnavailableError
 
 MAX_FILES = 100_000
 
+MAX_OF_FOLDER = 3
+"""Up to so many files of a folder have a finding each; beyond, they share one."""
+
+_REMEDY = (
+    "Keep weights and data in a store with access rules, refer to them by digest, and rewrite "
+    "the history that carried them."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposedWeights(Check[CodeTree]):
@@ -55,17 +63,50 @@ class ExposedWeights(Check[CodeTree]):
         if subject.history is None:
             raise NotApplicable("the folder is no git repository, so nothing is exposed by it")
         found = chain(_present(subject.root), _past(subject.root))
+        folders: dict[str, list[tuple[str, str, int]]] = {}
         for place, what, size in islice(found, self.max_listed):
-            yield Finding(
-                message=f"{place}: the repository carries {what}, {size} bytes",
-                path=place,
-                severity=Severity.MEDIUM,
-                level=Level.REVIEW,
-                confidence=0.8,
-                remedy="Keep weights and data in a store with access rules, refer to them by "
-                "digest, and rewrite the history that carried them.",
-                evidence=Evidence(statistic="bytes", value=float(size), n=1, facts={"what": what}),
+            folders.setdefault(place.rpartition("/")[0].rpartition(":")[2], []).append(
+                (place, what, size)
             )
+        for listed in folders.values():
+            if len(listed) > MAX_OF_FOLDER:
+                yield _all_of(listed)
+            else:
+                yield from (_one_of(*item) for item in listed)
+
+
+def _one_of(place: str, what: str, size: int) -> Finding:
+    return Finding(
+        message=f"{place}: the repository carries {what}, {size} bytes",
+        path=place,
+        severity=Severity.MEDIUM,
+        level=Level.REVIEW,
+        confidence=0.8,
+        remedy=_REMEDY,
+        evidence=Evidence(statistic="bytes", value=float(size), n=1, facts={"what": what}),
+    )
+
+
+def _all_of(listed: list[tuple[str, str, int]]) -> Finding:
+    """One finding for a folder that is full of them, with all their names."""
+    place, what, _ = listed[0]
+    n_bytes = sum(size for _, _, size in listed)
+    names = ", ".join(name for name, _, _ in listed)
+    return Finding(
+        message=f"{place}: the repository carries {what} and {len(listed) - 1} files more of the "
+        f"kind in the same folder, {n_bytes} bytes",
+        path=place,
+        severity=Severity.MEDIUM,
+        level=Level.REVIEW,
+        confidence=0.8,
+        remedy=_REMEDY,
+        evidence=Evidence(
+            statistic="bytes",
+            value=float(n_bytes),
+            n=len(listed),
+            facts={"what": what, "files": names},
+        ),
+    )
 
 
 def _present(root: Path) -> Iterator[tuple[str, str, int]]:

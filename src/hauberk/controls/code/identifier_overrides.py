@@ -20,6 +20,8 @@ from hauberk.methods.identity_words import Grade, Shape
 from hauberk.methods.python_names import Names, names_of
 
 MAX_ROUNDS = 3
+MAX_UNPARSED = 3
+"""Up to so many files that do not parse have a finding each; beyond, they share one."""
 """Names and functions through which a trigger is followed; longer chains are not."""
 
 _TESTS = frozenset({"test", "tests", "testing"})
@@ -64,20 +66,23 @@ class IdentifierOverrides(Check[CodeTree]):
 
     def check(self, subject: CodeTree) -> Iterator[Finding]:
         """Yield special cases file by file, then the files that could not be judged."""
-        unread: list[Finding] = []
+        unread: list[tuple[str, str]] = []
         for file in subject.files():
             if not is_python(file) or (not self.with_tests and _is_test(file)):
                 continue
             try:
                 tree = parse(file)
             except ArtifactError as error:
-                unread.append(_unparsed(file, error.found or error.message))
+                unread.append((file.name, error.found or error.message))
                 continue
             yield from self._in_module(file, tree)
-        yield from unread
         for path, reason in subject.unread():
             if path.suffix in (".py", ".ipynb"):
-                yield _unparsed(SourceFile(name=path.as_posix(), path=path, text=""), reason)
+                unread.append((path.as_posix(), reason))
+        if len(unread) > MAX_UNPARSED:
+            yield _all_unparsed(unread)
+        else:
+            yield from (_unparsed(name, reason) for name, reason in unread)
 
     def _in_module(self, file: SourceFile, tree: ast.Module) -> Iterator[Finding]:
         allowed = allowed_lines(python_text(file), self.id)
@@ -194,12 +199,32 @@ def _finding(file: SourceFile, case: _Case) -> Finding:
     )
 
 
-def _unparsed(file: SourceFile, reason: str) -> Finding:
+def _unparsed(name: str, reason: str) -> Finding:
     return Finding(
-        message=f"{file.name} could not be parsed and was not searched for special cases: {reason}",
-        path=file.name,
+        message=f"{name} could not be parsed and was not searched for special cases: {reason}",
+        path=name,
         severity=Severity.LOW,
         level=Level.REVIEW,
         remedy="Repair it, or look through it by hand.",
         evidence=Evidence(statistic="not checked", facts={"reason": reason}),
+    )
+
+
+def _all_unparsed(unread: list[tuple[str, str]]) -> Finding:
+    """One finding for templates of a whole project, with all their names."""
+    name, reason = unread[0]
+    return Finding(
+        message=(
+            f"{len(unread)} files could not be parsed and were not searched for special cases, "
+            f"{name} first: {reason}"
+        ),
+        path=name,
+        severity=Severity.LOW,
+        level=Level.REVIEW,
+        remedy="Repair them, or look through them by hand.",
+        evidence=Evidence(
+            statistic="not checked",
+            n=len(unread),
+            facts={"reason": reason, "files": ", ".join(name for name, _ in unread[:50])},
+        ),
     )

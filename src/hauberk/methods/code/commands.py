@@ -42,7 +42,13 @@ _INDEX = re.compile(
     r"(?:--index-url|-i|--find-links|-f|--default-index)[= ]+[\"']?http://(?!localhost|127\.)\S+)"
 )
 _MOVING = re.compile(
-    r"\b(?:pip3?|uv|pipx)\b[^;&|\n]{0,200}?\s[\"']?(?:[\w\[\]-]+\s*@\s*)?(?P<what>(?:git|hg|svn|bzr)\+\w+://[^\s\"']+)"
+    r"\b(?:pip3?|uv|uvx|pipx)\b[^;&|\n]{0,200}?\s[\"']?(?:[\w\[\]-]+\s*@\s*)?(?P<what>(?:git|hg|svn|bzr)\+\w+://[^\s\"']+)|"
+    r"\b(?:npx|bunx|npm\s+exec|npm\s+(?:i|install|add)|yarn\s+(?:add|dlx)|pnpm\s+(?:add|dlx)|uvx|pipx\s+run)\b[^;&|\n]{0,120}?\s"
+    r"(?P<latest>[\w@/.-]+@(?:latest|next|main|master))(?=[\s\"']|$)"
+)
+_UNPINNED = re.compile(
+    r"\b(?:pip3?|uv\s+pip|pipx)\s+install\b(?![^;&|\n]{0,300}(?:--require-hashes|\s-[rec]\b|--requirement|--editable|\s\.))"
+    r"[^;&|\n]{0,200}?\s(?P<what>(?!pip\b|setuptools\b|wheel\b|uv\b)[A-Za-z][\w.-]*(?:\[[\w,]+\])?(?:[<>~!]=[\w.,<>=!~]+)?)(?=[\s\"']|$)"
 )
 _COMMIT = re.compile(r"@[0-9a-f]{40}\b")
 _ARCHIVE = re.compile(
@@ -79,6 +85,7 @@ _KINDS: tuple[Kind, ...] = (
     ("printed", _PRINTED),
     ("sent", _SENT),
     ("socket", _SOCKET),
+    ("unpinned", _UNPINNED),
 )
 
 
@@ -118,8 +125,8 @@ def continued(text: str) -> str:
 
 def shown(match: re.Match[str]) -> str:
     """What matched, without values that may be secret."""
-    named = match.groupdict().get("what")
-    text = (named or match[0]).strip()
+    named = match.groupdict()
+    text = (named.get("what") or named.get("latest") or match[0]).strip()
     return re.sub(r"://[^/@\s]+@", "://...@", " ".join(text.split()))[:100]
 
 
@@ -133,4 +140,5 @@ def _is_comment(text: str, place: int) -> bool:
 
 
 def _is_pinned(kind: str, match: re.Match[str]) -> bool:
-    return kind == "moving" and _COMMIT.search(match["what"]) is not None
+    what = match["what"] if kind == "moving" else None
+    return what is not None and _COMMIT.search(what) is not None

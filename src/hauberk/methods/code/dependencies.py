@@ -80,6 +80,14 @@ INSTALLS = rule(
     "Build wheels beforehand; let setup only describe the package.",
     "CWE-829",
 )
+BACKEND = rule(
+    "dependency-policy/own-backend",
+    "low",
+    "is built by code of its own",
+    "Review that code like a release step.",
+    "CWE-494",
+    review=True,
+)
 HOOK = rule(
     "dependency-policy/moving-hook",
     "high",
@@ -228,7 +236,7 @@ def _requirements(file: SourceFile) -> Iterator[Hit]:
             yield from _option(entry, line)
             continue
         match = _NAME.match(entry)
-        if match is None or "/" in match["name"]:
+        if match is None or "/" in match["name"] or re.match(r"\w+(?:\+\w+)?://", entry):
             yield from _reference(entry, line)
             continue
         count += 1
@@ -310,7 +318,7 @@ def _pyproject(file: SourceFile) -> Iterator[Hit]:
     yield from _uv(_table(data, "tool", "uv"), lines)
     yield from _sources(_list(_table(data, "tool", "pdm"), "source"), lines)
     if isinstance(data.get("build-system"), dict) and data["build-system"].get("backend-path"):
-        yield Hit(INSTALLS, lines.of("backend-path"), "a build backend inside the project")
+        yield Hit(BACKEND, lines.of("backend-path"), "a build backend inside the project")
 
 
 def _table(data: Any, *keys: str) -> dict[str, Any]:
@@ -373,9 +381,6 @@ def _uv(uv: dict[str, Any], lines: _Lines) -> Iterator[Hit]:
         url = str(index.get("url", "")) if isinstance(index, dict) else ""
         if url.startswith("http://") and not _LOCAL.match(url):
             yield Hit(CLEARTEXT, lines.of(url), url)
-        is_bound = isinstance(index, dict) and (index.get("explicit") or index.get("default"))
-        if url and not is_bound and "pypi.org" not in url:
-            yield Hit(INDEX, lines.of(url), f"{url} for every name")
     for name, source in _table(uv, "sources").items():
         yield from _wanted(name, source, lines)
     pip = _table(uv, "pip")
@@ -492,6 +497,9 @@ def _pipfile_lock(file: SourceFile) -> Iterator[Hit]:
                 yield Hit(UNHASHED, line, name)
 
 
+_NODE_GIT = re.compile(r"(?:git(?:hub|lab)?[:+]|bitbucket:|git@|[\w-]+/[\w.-]+(?:#|$))")
+
+
 def _node_lock(file: SourceFile) -> Iterator[Hit]:
     data, lines = _json(file), _Lines(file.text)
     entries = [*_table(data, "packages").items(), *_table(data, "dependencies").items()]
@@ -507,10 +515,40 @@ def _node_lock(file: SourceFile) -> Iterator[Hit]:
 
 def _node(file: SourceFile) -> Iterator[Hit]:
     data, lines = _json(file), _Lines(file.text)
+    groups = ("dependencies", "devDependencies", "optionalDependencies")
+    for name, wanted in [pair for group in groups for pair in _table(data, group).items()]:
+        place = str(wanted)
+        if place in {"latest", "*", "x", ""} or place.startswith((">", "http://")):
+            yield Hit(WILDCARD, lines.of(f'"{name}"'), f"{name} {place}")
+        elif _NODE_GIT.match(place) and not re.search(r"#[0-9a-f]{40}$", place):
+            yield Hit(MOVING, lines.of(f'"{name}"'), f"{name} from {_plain(place)}")
     for name in ("preinstall", "install", "postinstall", "prepare"):
         script = str(_table(data, "scripts").get(name, ""))
         if re.search(r"curl|wget|https?://|node -e|base64|\beval\b", script):
             yield Hit(INSTALLS, lines.of(f'"{name}"'), script)
+
+
+def _tox(file: SourceFile) -> Iterator[Hit]:
+    """References in ``deps`` of environments."""
+    key = ""
+    for number, line in enumerate(file.text.split("\n"), start=1):
+        if line[:1] not in (" ", "\t"):
+            key = line.partition("=")[0].strip()
+        text = line.partition("=")[2] if line[:1] not in (" ", "\t") else line
+        if key in {"deps", "commands", "commands_pre"} and not text.lstrip().startswith("#"):
+            yield from _reference(text, number)
+
+
+def _chart(file: SourceFile) -> Iterator[Hit]:
+    """Dependencies of a chart: any version, or from a place without TLS."""
+    for root in read_yaml(file.text, name=file.name):
+        entries = root.get("dependencies")
+        for item in entries.items if entries is not None else ():
+            wanted, place = item.string("version"), item.string("repository")
+            if wanted in {"", "*", "x"} or wanted.startswith(">"):
+                yield Hit(WILDCARD, item.line, f"{item.string('name')} {wanted or 'no version'}")
+            if place.startswith("http://") and not _LOCAL.match(place):
+                yield Hit(CLEARTEXT, item.line, place)
 
 
 # Conda, pip, hooks, setup --------------------------------------------------------------
@@ -552,10 +590,16 @@ def _conda_entries(items: list[Node]) -> Iterator[Hit]:
 
 
 def _pip_settings(file: SourceFile) -> Iterator[Hit]:
+    name = ""
     for number, line in enumerate(file.text.split("\n"), start=1):
         key, mark, value = line.partition("=")
-        name, value = key.strip().lower().replace("_", "-"), value.strip()
-        if not mark or not value:
+        if name and line[:1] in " \t" and not re.match(r"\s*[\w-]+\s*=", line):
+            value = line.strip()  # A value of the name above goes on.
+        elif mark:
+            name, value = key.strip().lower().replace("_", "-"), value.strip()
+        else:
+            name = ""
+        if not name or not value:
             continue
         if name in {"extra-index-url", "trusted-host"}:
             yield Hit(INDEX, number, f"{name} {_plain(value)}")
@@ -670,6 +714,9 @@ _READERS: dict[str, Callable[[SourceFile], Iterator[Hit]]] = {
     "pylock.toml": _toml_lock,
     "package-lock.json": _node_lock,
     "package.json": _node,
+    "tox.ini": _tox,
+    "chart.yaml": _chart,
+    "requirements.yaml": _chart,
     "pip.conf": _pip_settings,
     "pip.ini": _pip_settings,
     ".pre-commit-config.yaml": _hooks,

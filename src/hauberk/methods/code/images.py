@@ -117,6 +117,13 @@ MOVING = rule(
     "Name a full commit, or a version with hashes.",
     "CWE-494",
 )
+UNPINNED = rule(
+    "unsafe-images/unpinned-package",
+    "medium",
+    "builds whatever version of a package is newest into an image",
+    "Copy a lock file in and install with --require-hashes.",
+    "CWE-1104",
+)
 ARCHIVE = rule(
     "dependency-policy/unhashed-archive",
     "high",
@@ -132,6 +139,7 @@ COMMAND_RULES: dict[str, Rule] = {
     "cleartext": CLEARTEXT,
     "index": INDEX,
     "moving": MOVING,
+    "unpinned": UNPINNED,
     "archive": ARCHIVE,
     "writable": WRITABLE,
     "printed": BAKED,

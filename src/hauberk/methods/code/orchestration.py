@@ -122,7 +122,8 @@ def manifest_hits(file: SourceFile) -> Iterator[Hit]:
         yield from _terraform(file.text)
     elif is_script(file.path):
         command = script_commands(file)
-        yield from _command(command.text, command.line)
+        for broken, offset, found in command_faults(command.text):
+            yield Hit(broken, command.line + offset, found)
         for item in lined_settings(file):
             yield from _setting(item.name, item.value, item.line)
     elif is_lined(file.path):
@@ -227,6 +228,8 @@ def _ports(name: str, node: Node) -> Iterator[Hit]:
 
 def _object(root: Node) -> Iterator[Hit]:
     kind = root.string("kind")
+    if kind == "KubeletConfiguration":
+        yield from _kubelet(root)
     if kind in {"ClusterRole", "Role"}:
         yield from _roles(root)
     elif kind in {"ClusterRoleBinding", "RoleBinding"}:
@@ -244,6 +247,18 @@ def _object(root: Node) -> Iterator[Hit]:
     )
     if storage is not None and (storage.text or "").startswith("http://"):
         yield Hit(SOURCE, storage.line, storage.text or "")
+
+
+def _kubelet(root: Node) -> Iterator[Hit]:
+    """Nodes that obey whoever reaches them."""
+    anonymous = root.get("authentication", "anonymous", "enabled")
+    if anonymous is not None and anonymous.text == "true":
+        yield Hit(PUBLIC, anonymous.line, "anonymous: enabled")
+    mode = root.get("authorization", "mode")
+    if mode is not None and mode.text == "AlwaysAllow":
+        yield Hit(PUBLIC, mode.line, "mode: AlwaysAllow")
+    if root.string("readOnlyPort") not in {"", "0"}:
+        yield Hit(PUBLIC, root.key_lines.get("readOnlyPort", 1), "readOnlyPort")
 
 
 def _roles(root: Node) -> Iterator[Hit]:
@@ -387,6 +402,9 @@ def _terraform(text: str) -> Iterator[Hit]:
         if cidr is not None and (port is None or port[1] not in {"443", "80"}):
             place = match.start() + match[0].find(cidr[0])
             yield Hit(PUBLIC, text.count("\n", 0, place) + 1, cidr[0])
+    for match in re.finditer(r"\bsource\s*=\s*\"((?:git::|github\.com/|git@)[^\"]+)\"", text):
+        if not re.search(r"[?&]ref=(?:[0-9a-f]{40}|v?\d+\.\d+)", match[1]):
+            yield Hit(MOVING, text.count("\n", 0, match.start()) + 1, match[1][:80])
     yield from _command(text, 1)
 
 
@@ -437,6 +455,9 @@ def _policy(text: str) -> Iterator[Hit]:
                 re.finditer(pattern, text) if "Principal" in pattern or "Action" in pattern else ()
             ):
                 yield Hit(broken, text.count("\n", 0, match.start()) + 1, match[0])
+    for match in re.finditer(r"\"tcp://(?:0\.0\.0\.0|\[?::\]?|\*)?:\d+\"", text):
+        if '"hosts"' in text and not re.search(r"\"tlsverify\"\s*:\s*true", text):
+            yield Hit(PUBLIC, text.count("\n", 0, match.start()) + 1, match[0])
     for match in re.finditer(r"\"([\w.\-]+)\"\s*:\s*(\"[^\"\n]*\"|true|false)", text):
         broken_setting = setting_fault(match[1], match[2])
         if broken_setting is not None:

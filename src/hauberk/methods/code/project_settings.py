@@ -475,6 +475,8 @@ _MIXED = re.compile(
 _LIKE_LATIN = re.compile(
     "[\u0430\u0435\u043e\u0440\u0441\u0445\u0443\u0456\u0458\u0455\u04bb\u0501\u051b\u051d\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0408\u03bf\u03b1\u03bd\u03c1\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\uff21-\uff3a\uff41-\uff5a]"
 )
+_WORD = 4
+"""Letters from which on a part of a name is a word and not a formula's symbol."""
 _TEXTS = frozenset(
     {".md", ".rst", ".txt", ".po", ".html", ".csv", ".tsv", ".svg", ".xml", ".json", ".ipynb"}
 )
@@ -503,9 +505,20 @@ def character_hits(file: SourceFile) -> Iterator[Hit]:
 
 def _homoglyphs(line: str, number: int) -> Iterator[Hit]:
     for match in _MIXED.finditer(line):
-        if _LIKE_LATIN.search(match[0]) and not _is_quoted_text(line, match.start()):
+        is_name = any(map(_is_disguised, re.split(r"[_0-9]+", match[0])))
+        if is_name and not _is_quoted_text(line, match.start()):
             yield Hit(HOMOGLYPH, number, ascii(match[0]))
             return
+
+
+def _is_disguised(part: str) -> bool:
+    """Whether a part of a name passes for Latin: formulas name things by Greek letters."""
+    if not _LIKE_LATIN.search(part):
+        return False
+    if re.search("[A-Za-z]", part):
+        is_greek = re.search("[\u0370-\u03ff]", part) is not None
+        return not is_greek or len(part) >= _WORD
+    return re.search("[\u0400-\u04ff\uff21-\uff5a]", part) is not None
 
 
 def _is_quoted_text(line: str, place: int) -> bool:

@@ -44,6 +44,28 @@ IMPORTS = rule(
     "Map the names that you allow to modules.",
     "CWE-470",
 )
+IMPORTS_FILE = rule(
+    "code-execution/import-file",
+    "medium",
+    "runs a file as a module whose path comes from outside",
+    "Keep plug-ins in packages and find them by entry points.",
+    "CWE-470",
+    review=True,
+)
+TEMPLATE = rule(
+    "code-execution/template",
+    "high",
+    "fills in a template that a visitor writes",
+    "Keep templates in files, and pass what visitors say as values.",
+    "CWE-1336",
+)
+NATIVE = rule(
+    "code-execution/native",
+    "high",
+    "loads native code from a path that comes from outside",
+    "Install the library with the environment, and name it.",
+    "CWE-114",
+)
 
 NO_TLS = rule(
     "insecure-downloads/cleartext",
@@ -79,6 +101,13 @@ HOST_KEYS = rule(
     "accepts any key that a host shows",
     "Keep the host's key in known_hosts and refuse others.",
     "CWE-295",
+)
+ENTITIES = rule(
+    "insecure-downloads/entities",
+    "medium",
+    "lets an XML file fetch or read others",
+    "Leave entities unresolved and the network off, or use defusedxml.",
+    "CWE-611",
 )
 TEMPORARY = rule(
     "insecure-downloads/temporary",
@@ -127,6 +156,7 @@ def execution_hits(index: Index) -> Iterator[Hit]:
             if broken is not None:
                 yield Hit(broken, call.lineno, name or last_name(call.func))
                 break
+    yield from _handed_on(index)
     yield from _assignments(index)
     yield from _unpacking_loops(index)
 
@@ -219,13 +249,50 @@ def _shells(index: Index, call: ast.Call, name: str) -> Rule | None:
     given = call.args[0] if call.args else index.keyword_node(call, "args")
     if not isinstance(given, ast.expr):
         return None
-    if name in _SHELLS or _is_notebook_shell(call):
+    if name in _SHELLS or _is_notebook_shell(call) or _is_remote(index, call, given):
         return None if _is_quoted(index, given) or _is_known(index, given) else SHELL
     if name not in _PROCESSES:
         return None
-    if index.keyword(call, "shell") is True:
+    if index.keyword(call, "shell") in (True, 1):
         return None if _is_quoted(index, given) or _is_known(index, given) else SHELL
     return SHELL if _starts_shell(index, given) else None
+
+
+def _is_remote(index: Index, call: ast.Call, given: ast.expr) -> bool:
+    """A line for the shell of another host, put together at run time."""
+    return last_name(call.func) == "exec_command" and _is_built_text(index, given)
+
+
+def _replaces(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """``os.execvp("sh", ["sh", "-c", text])`` and its likes."""
+    if not re.fullmatch(r"os\.(?:exec|spawn|posix_spawn)\w*", name):
+        return None
+    lists = [node for node in call.args if isinstance(node, (ast.List, ast.Tuple))]
+    flat = ast.List(elts=[*call.args[1:]], ctx=ast.Load()) if not lists else lists[-1]
+    return SHELL if _starts_shell(index, flat) else None
+
+
+def _interprets(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """Interpreters and algebra systems that evaluate what they are given."""
+    if not call.args or index.constant(call.args[0]) is not UNKNOWN:
+        return None
+    if last_name(call.func) in {"runsource", "runcode"} and "Interpreter" in ast.unparse(call.func):
+        return EVAL
+    if name in {"sympy.sympify", "sympy.parse_expr", "sympy.parsing.sympy_parser.parse_expr"}:
+        return EVAL if _VISITOR.search(ast.unparse(call.args[0])) else None
+    return None
+
+
+def _handed_on(index: Index) -> Iterator[Hit]:
+    """``eval`` given to ``apply``, ``map`` or a table of converters."""
+    for node in index.each(ast.Name):
+        if node.id not in {"eval", "exec"} or index.lookup(node) or node.id in index.imports:
+            continue
+        parent = index.parents.get(node)
+        is_argument = isinstance(parent, ast.Call) and node in parent.args
+        is_entry = isinstance(parent, (ast.Dict, ast.keyword))
+        if is_argument or is_entry:
+            yield Hit(EVAL, node.lineno, f"hands on {node.id}")
 
 
 def _is_notebook_shell(call: ast.Call) -> bool:
@@ -292,6 +359,81 @@ def _imports(index: Index, call: ast.Call, name: str) -> Rule | None:
     return IMPORTS if outside else None
 
 
+_VISITOR = re.compile(r"\brequest\b|sys\.argv|\binput\(|\bpayload\b|\bbody\b")
+_TEMPLATES = frozenset({"render_template_string", "from_string", "Template"})
+
+
+def _templates(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """Templates whose text a visitor gives."""
+    function = last_name(call.func)
+    given = call.args[0] if call.args else index.keyword_node(call, "source")
+    if function not in _TEMPLATES or not isinstance(given, ast.expr):
+        return None
+    if function == "Template" and not name.startswith(("jinja2", "mako", "django")):
+        return None
+    text = ast.unparse(given)
+    if isinstance(given, ast.Name):
+        text += " ".join(ast.unparse(value) for value in index.lookup(given))
+    return TEMPLATE if _VISITOR.search(text) else None
+
+
+_LIBRARIES = frozenset(
+    {"ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll.LoadLibrary", "ctypes.WinDLL", "cffi.FFI().dlopen"}
+    | {"torch.ops.load_library", "torch.classes.load_library", "tensorflow.load_op_library"}
+)
+_FOUND = re.compile(
+    r"find_library|__file__|get_include|sysconfig|importlib\.resources|files\(|ext_suffix|LIB\w*_PATH"
+)
+
+
+def _native(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """Libraries and extensions that are loaded by a path from outside."""
+    function = last_name(call.func)
+    if name not in _LIBRARIES and function != "load_extension":
+        return None
+    given = call.args[0] if call.args else None
+    if given is None or index.constant(given) is not UNKNOWN:
+        return None
+    text = ast.unparse(given)
+    if isinstance(given, ast.Name):
+        text += " ".join(ast.unparse(value) for value in index.lookup(given))
+    if _FOUND.search(text):
+        return None
+    is_strange = re.search(
+        r"download|url|temp|tmp|request|argv|environ|input", _around(index, call)
+    )
+    return NATIVE if function == "load_extension" or is_strange else None
+
+
+def _around(index: Index, call: ast.Call) -> str:
+    around = index.function_of(call)
+    return ast.unparse(around) if isinstance(around, ast.FunctionDef) else _module_text(index)
+
+
+def _file_imports(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """``spec_from_file_location`` with a path that is neither known nor beside this file."""
+    if name not in {
+        "importlib.util.spec_from_file_location",
+        "importlib.machinery.SourceFileLoader",
+        "imp.load_source",
+    }:
+        return None
+    given = call.args[1] if len(call.args) > 1 else index.keyword_node(call, "location")
+    if not isinstance(given, ast.expr) or index.constant(given) is not UNKNOWN:
+        return None
+    return None if "__file__" in _around(index, call) else IMPORTS_FILE
+
+
+def _entities(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """Parsers of XML that are told to resolve entities or to load what a document names."""
+    if last_name(call.func) not in {"XMLParser", "iterparse", "ETCompatXMLParser"}:
+        return None
+    if not name.startswith("lxml"):
+        return None
+    flags = (("resolve_entities", True), ("no_network", False), ("load_dtd", True))
+    return ENTITIES if any(index.keyword(call, key) is bad for key, bad in flags) else None
+
+
 # Fetching ------------------------------------------------------------------------------
 
 _GETTERS = re.compile(
@@ -303,7 +445,7 @@ _GETTERS = re.compile(
 )
 _LOCAL = re.compile(
     r"http://(?:localhost|127\.|\[::1\]|0\.0\.0\.0|host\.docker|10\.|192\.168\.|169\.254\.169\.254|"
-    r"[\w.-]*\.(?:internal|local|svc|cluster\.local|test|example)\b|[\w-]+[:/])"
+    r"[\w.-]*\.(?:internal|local|svc|cluster\.local|test|example)(?=[:/]|$)|[\w-]+[:/])"
 )
 _CHECKED = re.compile(
     r"hashlib|sha256|sha512|sha1|checksum|digest|md5|known_hash|hash_prefix|check_hash|file_hash|blake"
@@ -409,6 +551,11 @@ def _is_tar(index: Index, call: ast.Call) -> bool:
 def _others(index: Index, call: ast.Call, name: str) -> Rule | None:
     if name in {"ssl._create_unverified_context", "ssl._create_stdlib_context"}:
         return UNVERIFIED
+    requirement = index.keyword_node(call, "cert_reqs")
+    if isinstance(requirement, ast.AST) and "NONE" in ast.unparse(requirement).upper():
+        return UNVERIFIED
+    if name in {"ftplib.FTP", "telnetlib.Telnet"}:
+        return NO_TLS
     if last_name(call.func) == "set_missing_host_key_policy" and call.args:
         policy = index.dotted(call.args[0]) + ast.unparse(call.args[0])
         return HOST_KEYS if "AutoAdd" in policy or "WarningPolicy" in policy else None
@@ -483,8 +630,14 @@ def _switches_off(index: Index, target: str, value: ast.expr) -> bool:
 _READINGS: tuple[_Reading, ...] = (
     _evaluates,
     _shells,
+    _replaces,
+    _interprets,
     _queries,
     _imports,
+    _file_imports,
+    _templates,
+    _native,
+    _entities,
     _unpacks,
     _fetches,
     _others,

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
+from hauberk.formats.model_names import imitated_publisher
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
 
@@ -97,6 +98,14 @@ MOVING_ALIAS = rule(
     "CWE-494",
 )
 
+LOOKALIKE = rule(
+    "lookalike-models/publisher",
+    "high",
+    "fetches a model from a publisher that is named like a known one",
+    "Compare the name with the publisher's own pages; pin the commit of the genuine model.",
+    "CWE-1007",
+)
+
 Reading = Callable[[Index, ast.Call, tuple[int, ...] | None], Rule | None]
 
 _PICKLES = frozenset(
@@ -151,13 +160,32 @@ def _of_call(index: Index, call: ast.Call, name: str, torch: tuple[int, ...] | N
         return None if _is_round_trip(index, call) or _is_built(index, call) else PICKLE
     if name in _TABLES:
         return PICKLE_FRAME
+    if _is_received(index, call) or _is_picked(index, call):
+        return PICKLE
     if name in _ARRAYS:
         return PICKLE_FRAME if _allows_pickle(index, call) else None
-    for reading in (_torch, _yaml, _keras, _flags, _hub, _aliases):
+    for reading in (_torch, _yaml, _keras, _flags, _lookalike, _hub, _aliases):
         broken = reading(index, call, name, torch)
         if broken is not None:
             return broken
     return None
+
+
+def _is_received(index: Index, call: ast.Call) -> bool:
+    """``recv()`` of a connection between processes unpickles; that of a socket wants a size."""
+    if last_name(call.func) != "recv" or call.args or call.keywords:
+        return False
+    return any(name.startswith("multiprocessing.connection") for name in index.imports.values())
+
+
+def _is_picked(index: Index, call: ast.Call) -> bool:
+    """``attrgetter("loads")(pickle)`` and its likes."""
+    getter = call.func
+    if not isinstance(getter, ast.Call) or not getter.args or not call.args:
+        return False
+    if index.dotted(getter.func) not in {"operator.attrgetter", "operator.methodcaller"}:
+        return False
+    return f"{index.dotted(call.args[0])}.{index.constant(getter.args[0])}" in _PICKLES
 
 
 def _is_built(index: Index, call: ast.Call) -> bool:
@@ -186,9 +214,9 @@ def _allows_pickle(index: Index, call: ast.Call) -> bool:
 def _torch(index: Index, call: ast.Call, name: str, torch: tuple[int, ...] | None) -> Rule | None:
     if name not in {"torch.load", "torch.serialization.load", "torch.hub.load_state_dict_from_url"}:
         return _hooks(index, call, name)
-    if name.endswith("from_url"):
-        return None
     flag = index.keyword(call, "weights_only")
+    if name.endswith("from_url"):  # Its own default is to unpickle, in every version.
+        return TORCH if flag is False else TORCH_UNPINNED if flag is ABSENT else None
     if flag is True:
         return TORCH_INEFFECTIVE if torch is not None and torch < _UNSAFE_BEFORE else None
     if flag is False or index.keyword_node(call, "pickle_module") not in (ABSENT, UNKNOWN):
@@ -286,6 +314,12 @@ _FETCHERS = frozenset(
     | {"cached_download", "load_metric", "from_pretrained_keras", "push_from_hub", "InferenceModel"}
     | {"PretrainedTokenizer", "load_adapter", "load_lora_weights", "create_model", "from_hub"}
 )
+
+
+def _lookalike(index: Index, call: ast.Call, _name: str, _torch: object) -> Rule | None:
+    if last_name(call.func) not in _FETCHERS:
+        return None
+    return LOOKALIKE if imitated_publisher(_repository(index, call)) else None
 
 
 def _hub(index: Index, call: ast.Call, name: str, _torch: object) -> Rule | None:

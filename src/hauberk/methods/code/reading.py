@@ -30,6 +30,7 @@ from hauberk.methods.code.project_settings import (
 from hauberk.methods.code.python_execution import execution_hits
 from hauberk.methods.code.python_exposure import exposure_hits
 from hauberk.methods.code.python_index import index_of
+from hauberk.methods.code.python_installs import install_hits
 from hauberk.methods.code.python_loading import loading_hits
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.settings_files import is_script
@@ -202,6 +203,7 @@ def _python(file: SourceFile, torch: Torch) -> Iterator[Hit]:
         yield from loading_hits(index, torch)
         yield from execution_hits(index)
         yield from exposure_hits(index, file.path)
+        yield from install_hits(index)
         if not is_test(file.path):  # Tests fit, patch and compare what they like.
             yield from learning_hits(index)
             yield from insider_hits(index)

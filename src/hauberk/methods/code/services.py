@@ -235,6 +235,7 @@ _SETTINGS = (
     _Setting(CROSS, r"wtf_csrf_enabled", _FALSE),
     _Setting(CROSS, r"mlflow_(?:allowed_hosts|server_allowed_hosts|server_cors_allowed_origins|cors_allowed_origins)", r"\*"),
     _Setting(BOUND, r"(?:mlflow_(?:server_)?host|ray_dashboard_host|dashboard_host|tensorboard_host)", r"0\.0\.0\.0"),
+    _Setting(BOUND, r"ollama_host", r"(?:https?://)?(?:0\.0\.0\.0|\[::\])(?::\d+)?"),
     _Setting(OPEN, r"(?:docker_tls_certdir)", _EMPTY),
     _Setting(OPEN, r"(?:allow_plaintext_listener)", _TRUE),
     _Setting(OPEN, r"permitemptypasswords|permitrootlogin", r"yes"),

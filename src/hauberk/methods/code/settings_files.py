@@ -131,7 +131,7 @@ def yaml_commands(node: Node) -> Iterator[Command]:
             continue
         texts: list[tuple[str, int]] = []
         for key, child in inner.entries.items():
-            if key.lower() in _COMMANDED:
+            if key.lower() in _COMMANDED or key.lower().endswith("_commands"):
                 texts += _texts(child)
         if len(texts) > 1 and {"command", "args"} & {key.lower() for key in inner.entries}:
             yield _joined(texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -18,6 +18,9 @@ from hauberk.methods.code.rules import Hit
 MAX_PER_FILE = 100
 """Findings of one control in one file; more say nothing new."""
 
+MAX_ALIKE = 5
+"""Up to so many lines of a file that break one rule of no high severity have findings each."""
+
 _TESTS = frozenset({"test", "tests", "testing", "fixtures", "testdata"})
 
 
@@ -27,16 +30,41 @@ def of_hits(file: SourceFile, control: str, hits: list[Hit]) -> Iterator[Finding
         return
     places = Places(file)
     allowed = places.allowed(control)
-    told: set[tuple[str, int]] = set()
+    kept: dict[tuple[str, int], Hit] = {}
     for hit in sorted(hits, key=lambda hit: (hit.line, hit.rule.name)):
-        key = (hit.rule.name, hit.line)
-        if key in told or hit.line in allowed:
-            continue
-        told.add(key)
-        if len(told) > MAX_PER_FILE:
+        if hit.line not in allowed:
+            kept.setdefault((hit.rule.name, hit.line), hit)
+    habits = _habits(kept.values())
+    for count, hit in enumerate(kept.values()):
+        if count >= MAX_PER_FILE:
             yield _more(file.name)
             return
-        yield finding_of(hit, file, places)
+        same = habits.get(hit.rule.name, [])
+        if not same:
+            yield finding_of(hit, file, places)
+        elif same[0] is hit:
+            yield _habit(finding_of(hit, file, places), [places.of(one.line)[0] for one in same])
+
+
+def _habits(hits: Iterable[Hit]) -> dict[str, list[Hit]]:
+    """Rules of no high severity that a file breaks again and again."""
+    by_rule: dict[str, list[Hit]] = {}
+    for hit in hits:
+        if hit.rule.severity in {Severity.MEDIUM, Severity.LOW}:
+            by_rule.setdefault(hit.rule.name, []).append(hit)
+    return {name: found for name, found in by_rule.items() if len(found) > MAX_ALIKE}
+
+
+def _habit(finding: Finding, lines: list[int]) -> Finding:
+    """One finding for all the lines of a file that break the same rule."""
+    listed = ", ".join(map(str, lines))
+    return replace(
+        finding,
+        message=f"{finding.message}; and {len(lines) - 1} more lines of this file",
+        evidence=replace(
+            finding.evidence, n=len(lines), facts={**finding.evidence.facts, "lines": listed}
+        ),
+    )
 
 
 def finding_of(hit: Hit, file: SourceFile, places: Places) -> Finding:

@@ -21,6 +21,13 @@ INJECTION = rule(
     "Hand it over in an environment variable and quote that variable.",
     "CWE-94",
 )
+INPUT = rule(
+    "workflow-faults/input-in-command",
+    "medium",
+    "puts what a caller gives as input into a command",
+    "Hand it over in an environment variable and quote that variable.",
+    "CWE-94",
+)
 UNTRUSTED = rule(
     "workflow-faults/untrusted-checkout",
     "critical",
@@ -395,7 +402,9 @@ def _injections(node: Node) -> Iterator[Hit]:
     for match in _STRANGERS.finditer(text):
         if re.search(r"github\.ref_name", match[0]) and "github.head_ref" not in match[0]:
             continue
-        yield Hit(INJECTION, _block_line(node) + text.count("\n", 0, match.start()), match[0])
+        is_input = re.search(r"github\.(?!event\.inputs)|steps\.", match[0]) is None
+        line = _block_line(node) + text.count("\n", 0, match.start())
+        yield Hit(INPUT if is_input else INJECTION, line, match[0])
 
 
 def _uses(name: str, line: int) -> Iterator[Hit]:

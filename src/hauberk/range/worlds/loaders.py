@@ -6,6 +6,7 @@ folder of the file, and is dead when `opens` returns.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -32,8 +33,8 @@ def opens(path: Path, loader: str) -> str:
     Whether the load succeeds says nothing of whether a payload ran: look for its canary.
 
     Args:
-        loader: ``pickle``, ``joblib``, ``numpy``, ``gzip``, ``zip``, ``tar``, ``torch`` or
-            ``stacked``.
+        loader: ``pickle``, ``joblib``, ``numpy``, ``gzip``, ``zip``, ``members``, ``tar``,
+            ``torch`` or ``stacked``.
     """
     here = tuple(Path(folder) for folder in _SYSTEM_FOLDERS if os.path.lexists(folder))
     grants = Grants(read=here, write=(path.parent,))
@@ -124,6 +125,18 @@ def _from_zip(data: bytes) -> list[Any]:
     ]
 
 
+def _members(path: str) -> list[Any]:
+    """Every member for itself, as readers of scripts do that know some classes and not others."""
+    loaded = []
+    with zipfile.ZipFile(io.BytesIO(_read(path))) as archive:
+        for name in archive.namelist():
+            data = archive.read(name)
+            if data.startswith((b"PK", b"\x80")):
+                with contextlib.suppress(Exception):
+                    loaded.append(_from_zip(data) if data.startswith(b"PK") else _unpickle(data))
+    return loaded
+
+
 def _tarred(path: str) -> Any:
     with tarfile.open(path) as archive:
         files = [archive.extractfile(member) for member in archive]
@@ -154,6 +167,7 @@ _LOADERS: dict[str, Callable[[str], Any]] = {
     "numpy": _numpy,
     "gzip": lambda path: _unpickle(gzip.decompress(_read(path))),
     "zip": _zipped,
+    "members": _members,
     "tar": _tarred,
     "torch": _torch,
     "stacked": _stacked,

@@ -25,6 +25,17 @@ def acts_on(path: Path, token: bytes) -> bool:
     return token in data
 
 
+def looks_up(path: Path, token: bytes) -> bool:
+    """Whether a script or mobile runtime meets a name, library or size in the file's members."""
+    data = path.read_bytes()
+    if not token:
+        return False
+    if not data.startswith(b"PK"):
+        return token in data
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return any(token in archive.read(name) for name in archive.namelist())
+
+
 def _onnx(data: bytes) -> Iterator[bytes]:
     import onnx
 

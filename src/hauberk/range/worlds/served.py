@@ -124,6 +124,11 @@ def _profile() -> bytes:
     return profile_of(table_of("training", [pa.record_batch(rows)])).to_bytes()
 
 
+def profile_of_range() -> bytes:
+    """A training profile for worlds whose models nobody watches."""
+    return _profile()
+
+
 def _bundle(
     folder: Path, name: str, model: bytes, schema: InputSchema, policy: GuardPolicy | None
 ) -> Bundle:

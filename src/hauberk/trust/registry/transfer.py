@@ -119,6 +119,7 @@ def fetch_folder(
     *,
     extra: Mapping[str, bytes] | None = None,
     pace: Pace | None = None,
+    admit: Callable[[Path], object] | None = None,
 ) -> None:
     """Put a version's files below ``target``, which appears whole or not at all.
 
@@ -128,6 +129,7 @@ def fetch_folder(
         target: A folder that is not there yet.
         extra: Further files, already verified.
         pace: How slow it may be.
+        admit: Called with the whole folder before it gets its name; raises to refuse it.
 
     Raises:
         UsageError: ``target`` is there.
@@ -150,6 +152,8 @@ def fetch_folder(
             _write(draft / name, received(blobs.open(held.digest), held, name, pace))
         for name, data in sorted((extra or {}).items()):
             _write(draft / name, iter([data]))
+        if admit is not None:
+            admit(draft)
         with explained(target):
             draft.rename(target)
     except OSError as error:

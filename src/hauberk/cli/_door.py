@@ -1,0 +1,157 @@
+"""What `hauberk serve` and `hauberk guard` share: the door, its keys, and its running."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hauberk.core.control import Tier
+from hauberk.errors import UsageError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from hauberk.guard.app import App
+    from hauberk.guard.identity import Keyring
+    from hauberk.guard.policy import GuardPolicy
+    from hauberk.guard.service import Service
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of a door."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8080, help="0 for any free one")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="in place of the bundle's own")
+    parser.add_argument(
+        "--profile",
+        choices=[tier.value for tier in Tier],
+        help="controls asked: none over the stream of queries, those, or also models of inputs "
+        "(and a log that is durable before the answer)",
+    )
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as digests")
+    parser.add_argument("--new-key", metavar="NAME", help="print a key and its line, and end")
+    parser.add_argument("--role", default="", help="of the new key, as the policy names it")
+    parser.add_argument("--log", type=Path, metavar="FOLDER", help="log of decisions")
+    parser.add_argument(
+        "--insecure", action="store_true", help="listen beyond loopback without keys"
+    )
+
+
+def new_key(name: str, role: str) -> int:
+    """Print a fresh key and its line."""
+    from hauberk.guard.identity import keyring_of
+    from hauberk.guard.identity import new_key as make
+
+    key, line = make(name, role)
+    keyring_of(line)
+    print(line)
+    print(f"the key, shown once: {key}", file=sys.stderr)
+    return 0
+
+
+def keyring(file: Path | None) -> Keyring:
+    """The keys in a file.
+
+    Raises:
+        UsageError: It cannot be read, or is no key file.
+    """
+    from hauberk.guard.identity import Keyring, keyring_of
+
+    if file is None:
+        return Keyring()
+    try:
+        return keyring_of(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "the key file cannot be read", subject=str(file), found=type(error).__name__
+        ) from error
+
+
+def read_policy(file: Path) -> GuardPolicy:
+    """The policy in a file.
+
+    Raises:
+        UsageError: It cannot be read, or says something that cannot be.
+    """
+    from hauberk.guard import policy as policies
+
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            "the policy cannot be read", subject=str(file), found=error.strerror
+        ) from error
+    return policies.from_bytes(data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """What is said when a door stands open.
+
+    Attributes:
+        said: How what is behind it was verified, one line each.
+        path: Of what clients ask first.
+    """
+
+    title: str
+    said: tuple[str, ...]
+    path: str
+    has_keys: bool
+    has_log: bool
+
+
+def say_ready(args: argparse.Namespace, ready: Ready, port: int) -> None:
+    """Say who may ask, and where."""
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    print(ready.title)
+    for line in ready.said:
+        print(f"  {line}")
+    if not ready.has_keys:
+        open_to = "EVERYBODY who reaches it" if args.insecure else "this machine only"
+        print(f"  no API keys: open to {open_to}")
+    if not ready.has_log:
+        print("  decisions are not logged; name a folder with --log")
+    url = f"http://{host}:{port}"
+    print(f"ready: {url}{ready.path} (metrics at {url}/metrics)", flush=True)
+
+
+def run_door(
+    args: argparse.Namespace, app: App, service: Service, sock: Any
+) -> tuple[bool, Service]:
+    """Serve until told to end, reading policy and keys again when their files change.
+
+    Returns:
+        Whether a signal ended it, and what served last.
+    """
+    from hauberk.guard.identity import keyring_of
+    from hauberk.guard.reloading import Reloader
+    from hauberk.guard.server import serve
+
+    profile = None if args.profile is None else Tier(args.profile)
+    reloader = Reloader(app, service, say=alarm, profile=profile)
+    if args.policy is not None:
+        reloader.watch_policy(args.policy)
+    if args.keys is not None:
+        reloader.watch_keys(args.keys, keyring_of)
+
+    def again(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        reloader.ask()
+
+    old = signal.signal(signal.SIGHUP, again)
+    reloader.start()
+    try:
+        stopped = serve(app, sock, service.desk.policy)
+    finally:
+        reloader.end()
+        signal.signal(signal.SIGHUP, old)
+    return stopped, reloader.service
+
+
+def alarm(line: str) -> None:
+    """Say something to whoever looks after the server."""
+    print(line, file=sys.stderr, flush=True)

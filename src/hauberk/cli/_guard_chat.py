@@ -1,0 +1,74 @@
+"""What `hauberk guard --chat` adds to the guard: language models behind a chat door."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hauberk.cli import _door
+from hauberk.errors import UsageError
+
+if TYPE_CHECKING:
+    from hauberk.guard.chat_policy import ChatPolicy
+    from hauberk.guard.chat_upstream import Upstream
+
+EXIT_INTERRUPTED = 130
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    group = parser.add_argument_group(
+        "language models",
+        "With --chat the server speaks OpenAI's chat protocol and the policy is one of the chat "
+        "guard. Answers that come as streams are judged as a whole before the first word.",
+    )
+    group.add_argument(
+        "--chat", action="store_true", help="the model server is one of a language model"
+    )
+
+
+def run(args: argparse.Namespace, upstream: Upstream) -> int:
+    """Guard a chat until told to end, say what came; 130 when ended by a signal."""
+    from hauberk.guard.chat import ChatApp
+    from hauberk.guard.chat_service import PATH, ChatService, ChatSurroundings, chat_watches
+    from hauberk.guard.server import hosts_for, listen, serve
+    from hauberk.trust.log import Log
+
+    policy = _policy(args.policy)
+    keyring = _door.keyring(args.keys)
+    hosts = hosts_for(args.host, has_keys=bool(keyring), insecure=args.insecure)
+    log = None if args.log is None else Log.open(args.log)
+    watches = chat_watches(policy)
+    world = ChatSurroundings(keyring=keyring, log=log, watches=watches)
+    service = ChatService(upstream, policy, world)
+    shadow = [watch.id for watch in watches if watch.shadow and watch.id not in policy.promote]
+    with listen(args.host, args.port) as sock:
+        ready = _door.Ready(
+            title=f"chat guard of {args.upstream}",
+            said=(
+                f"policy: {args.policy or 'the defaults'}",
+                f"in shadow, noted and not obeyed: {', '.join(shadow) or 'no control'}",
+            ),
+            path=PATH,
+            has_keys=bool(keyring),
+            has_log=log is not None,
+        )
+        _door.say_ready(args, ready, sock.getsockname()[1])
+        stopped = serve(ChatApp(service, hosts), sock, policy)
+    for line in service.metrics.shadows.lines():
+        print(f"  {line}")
+    return EXIT_INTERRUPTED if stopped else 0
+
+
+def _policy(file: Path | None) -> ChatPolicy:
+    from hauberk.guard import chat_policy
+
+    if file is None:
+        return chat_policy.ChatPolicy()
+    try:
+        return chat_policy.from_bytes(file.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            "the policy cannot be read", subject=str(file), found=error.strerror
+        ) from error

@@ -1,0 +1,288 @@
+"""What stands around every kind of answer: identity, role, budget, judges, and the log.
+
+A `Desk` belongs to one served thing under one policy. The metrics, the log and the memory of
+clients go on when the thing or its policy is replaced (`successor`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Protocol
+
+from hauberk.controls.exchange.oversized_requests import OversizedRequests
+from hauberk.core.artifact import Digest, Exchange
+from hauberk.core.control import Action, Watch
+from hauberk.core.policy import Waiver
+from hauberk.core.ports import ClientState
+from hauberk.errors import HauberkError
+from hauberk.formats.v2 import Request, Tensor, encode
+from hauberk.guard import policy as policies
+from hauberk.guard.audit import Auditor, Decision, Log, record_of
+from hauberk.guard.identity import Identity, Keyring
+from hauberk.guard.judging import Course, Judges, judges_of, refusal_of
+from hauberk.guard.metrics import Metrics
+from hauberk.guard.policy import Audit, GuardPolicy, OnAuditFailure
+from hauberk.guard.replies import Reply, refusal, refused
+from hauberk.guard.shaping import Detail, Occasion
+from hauberk.trust.client_state import MemoryClientState
+from hauberk.trust.digest import digest_bytes
+
+
+class Tap(Protocol):
+    """Whoever watches accepted traffic: the monitor. Called in the event loop; be quick."""
+
+    def accepted(self, request: Request, outputs: tuple[Tensor, ...], at: float) -> None:
+        """A request was answered."""
+        ...
+
+    def refused(self, rule: str, at: float) -> None:
+        """A request was refused."""
+        ...
+
+
+class _NoTap:
+    def accepted(self, request: Request, outputs: tuple[Tensor, ...], at: float) -> None:
+        """Nobody watches."""
+
+    def refused(self, rule: str, at: float) -> None:
+        """Nobody watches."""
+
+
+def _fresh_key() -> bytes:
+    return secrets.token_bytes(32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a service is given of the world.
+
+    Attributes:
+        keyring: Who is known.
+        state: Memory per principal; shared where several workers serve.
+        log: Where decisions go; ``None`` keeps none.
+        clock: Seconds since the epoch.
+        watches: Controls beyond schema and budget.
+        more_metrics: Further lines for ``/metrics``, in the same format.
+        allow: Policy entries for names in the model that nobody has reviewed.
+        key: The secret of `shaping.Occasion`, shared where several workers serve.
+    """
+
+    keyring: Identity = field(default_factory=Keyring)
+    state: ClientState = field(default_factory=MemoryClientState)
+    log: Log | None = None
+    tap: Tap = field(default_factory=_NoTap)
+    clock: Callable[[], float] = time.time
+    watches: tuple[Watch, ...] = ()
+    more_metrics: Callable[[], str] = str
+    allow: tuple[Waiver, ...] = ()
+    key: bytes = field(default_factory=_fresh_key)
+
+
+@dataclass(slots=True)
+class Books:
+    """What goes on when a model or a policy is replaced: counts, and the way to the log."""
+
+    metrics: Metrics
+    auditor: Auditor | None = None
+
+    def close(self) -> None:
+        """Write what is queued for the log."""
+        if self.auditor is not None:
+            self.auditor.close()
+
+
+class Desk:
+    """One served thing under one policy; used from one event loop."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        version: str,
+        digest: Digest,
+        policy: GuardPolicy,
+        world: Surroundings,
+        watches: tuple[Watch, ...] | None = None,
+        books: Books | None = None,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.digest = digest
+        self.policy = policy
+        self.policy_digest = digest_bytes(policies.to_bytes(policy))
+        self.world = world
+        self.judges: Judges = judges_of(
+            world.watches if watches is None else watches, policy.profile, policy.promote
+        )
+        self.budget = OversizedRequests(
+            limits=policy.json_limits, rate_per_s=policy.rate_per_s, burst=policy.burst
+        )
+        self.books = books or _books(name, version, world)
+        self.metrics = self.books.metrics
+        self.metrics.version = version
+        self.metrics.profile = policy.profile.value
+        self.metrics.revision = policy.revision
+        self._slowed: Counter[str] = Counter()
+
+    def detail_for(self, exchange: Exchange) -> Detail | None:
+        """How much of an answer the sender is given; ``None`` where it may not ask."""
+        return self.policy.detail_for(exchange.role)
+
+    def occasion(self, exchange: Exchange, request: Request, course: Course) -> Occasion:
+        """For what an answer is shaped."""
+        hard = course.is_hardened
+        detail = self.policy.hardened if hard else self.detail_for(exchange)
+        return Occasion(
+            request=request,
+            principal=exchange.principal,
+            detail=detail or self.policy.hardened,
+            hardened=hard,
+            key=self.world.key,
+        )
+
+    async def enter(self, exchange: Exchange) -> Reply | None:
+        """The log works, the role may ask, and the budget covers it; or the refusal."""
+        auditor = self.books.auditor
+        if auditor is not None and auditor.is_failing:
+            reply = self._unaudited()
+            if reply is not None:
+                return reply
+        if self.detail_for(exchange) is None:
+            text = "refused: the role of this key may not ask this model"
+            return refusal(HTTPStatus.FORBIDDEN, text, "role")
+        signal = self.budget.charge(exchange, self.world.state)
+        if signal is None:
+            return None
+        if signal.action is Action.SLOW:
+            await self.slow_down(exchange.principal)
+        return refused(signal)
+
+    async def judge(self, exchange: Exchange, course: Course) -> Reply | None:
+        """Ask the controls that judge requests; waits where one that is obeyed says so."""
+        self.judges.request(exchange, self.world.state, course)
+        return await self._obey(exchange, course)
+
+    async def judge_answer(self, exchange: Exchange, course: Course) -> Reply | None:
+        """Ask the controls that judge answers."""
+        if not self.judges.after:
+            return None
+        was_slow = course.is_slowed
+        self.judges.answer(exchange, self.world.state, course)
+        return await self._obey(exchange, course, has_waited=was_slow)
+
+    async def _obey(
+        self, exchange: Exchange, course: Course, *, has_waited: bool = False
+    ) -> Reply | None:
+        if not course.noted:
+            return None
+        detail = self.detail_for(exchange)
+        reply = refusal_of(course, is_strong=detail is not None and detail.strong)
+        if reply is None and course.is_slowed and not has_waited:
+            await self.slow_down(exchange.principal)
+        return reply
+
+    async def slow_down(self, principal: str) -> None:
+        """Let a sender wait; only some requests at once, for waiting holds memory."""
+        if self._slowed[principal] >= self.policy.per_principal:
+            return
+        self._slowed[principal] += 1
+        try:
+            await asyncio.sleep(self.policy.slow_s)
+        finally:
+            self._slowed[principal] -= 1
+            if not self._slowed[principal]:
+                del self._slowed[principal]
+
+    async def conclude(
+        self, exchange: Exchange, reply: Reply, started: float, course: Course | None = None
+    ) -> Reply:
+        """Count a reply and write the decision down; durable before it returns if asked for.
+
+        Args:
+            started: ``time.perf_counter`` when the request's headers were there.
+        """
+        course = course or Course()
+        seconds = time.perf_counter() - started
+        self.metrics.answered(reply.status, seconds)
+        self.metrics.rows += course.rows
+        self.metrics.shadows.take(exchange.principal, course.noted)
+        if reply.rule:
+            self.metrics.refuse(reply.rule)
+            self.world.tap.refused(reply.rule, exchange.at)
+        auditor = self.books.auditor
+        if auditor is None:
+            return reply
+        record = record_of(self._decision(exchange, reply, seconds, course))
+        if self.policy.audit is Audit.ASYNC or reply.rule:
+            auditor.append(record)
+            return reply
+        try:
+            await asyncio.wrap_future(auditor.append_durably(record))
+        except (HauberkError, OSError):
+            return self._unaudited() or reply
+        return reply
+
+    def announce(self) -> None:
+        """Write down which model is served under which policy from now on."""
+        if self.books.auditor is not None:
+            self.books.auditor.append(
+                encode(
+                    {
+                        "kind": "serving",
+                        "at": round(self.world.clock(), 6),
+                        "model": self.digest,
+                        "version": self.version,
+                        "policy": self.policy_digest,
+                        "revision": self.policy.revision,
+                        "profile": self.policy.profile.value,
+                    }
+                )
+            )
+
+    def _decision(
+        self, exchange: Exchange, reply: Reply, seconds: float, course: Course
+    ) -> Decision:
+        return Decision(
+            at=exchange.at,
+            model=self.digest,
+            principal=exchange.principal,
+            request=digest_bytes(exchange.request) if exchange.request else "",
+            response="" if reply.rule else digest_bytes(reply.body),
+            action=_action(reply, course),
+            rule=reply.rule,
+            status=reply.status,
+            rows=course.rows,
+            latency_us=int(seconds * 1e6),
+            shadow=tuple(one.control for one in course.noted if not one.obeyed),
+            signals=tuple(one.facts() for one in course.noted),
+            policy=self.policy_digest,
+        )
+
+    def _unaudited(self) -> Reply | None:
+        if self.policy.on_audit_failure is OnAuditFailure.DEGRADE:
+            return None
+        text = "the audit log cannot be written; nothing is answered until it can"
+        return refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, "audit log", ("retry-after", "5"))
+
+
+def _books(name: str, version: str, world: Surroundings) -> Books:
+    books = Books(Metrics(model=name, version=version))
+
+    def lose(n_records: int) -> None:
+        books.metrics.audit_lost += n_records
+
+    books.auditor = None if world.log is None else Auditor(world.log, lost=lose)
+    return books
+
+
+def _action(reply: Reply, course: Course) -> Action:
+    if reply.rule:
+        return Action.BLOCK
+    noted = course.strongest
+    return Action.ALLOW if noted is None else noted.signal.action
