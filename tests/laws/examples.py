@@ -49,10 +49,10 @@ from hauberk.range.scenarios.ex_7 import entries
 from hauberk.range.scenarios.pk_2 import visits
 from hauberk.range.scenarios.pp_5 import scaled
 from hauberk.range.scenarios.va_4 import evaluation
-from hauberk.range.scenarios.vd_1 import releases
 from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds import stores
 from hauberk.range.worlds.crowds import annotated
+from hauberk.range.worlds.drawn import releases
 from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.range.worlds.registry import Project, entry
 from hauberk.range.worlds.sites import crawl

@@ -26,8 +26,8 @@ from hauberk.formats.tables import table_of
 from hauberk.methods import rewrite
 from hauberk.range.scenarios.pk_3 import credit
 from hauberk.range.scenarios.pp_5 import scaled
-from hauberk.range.scenarios.vd_1 import releases
 from hauberk.range.subjects import digits, images_with_labels, tumours
+from hauberk.range.worlds.drawn import releases
 
 DOUBLE = (ColumnChange(column="x", deed="multiply", numbers={"factor": 2.0}),)
 
