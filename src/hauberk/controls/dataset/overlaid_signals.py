@@ -26,6 +26,8 @@ from hauberk.methods.overlays import SOFTNESS, Heap, degrees, heaps, looks
 _SHOWN = 10
 _MIN_ROWS = 60
 _LIKELY = 0.5
+_MIN_HEAP = 10
+_MIN_PIXELS = 100
 _FINE = 0.75
 """Weight of fine structure, in which honest classes split more often."""
 
@@ -45,11 +47,12 @@ class OverlaidSignals(Check[Dataset]):
         A signal that differs from row to row (the gradient of some model for each) makes no
         heap, nor does one in fewer than about one in ten rows of its class. Kinds of things
         within a class make heaps too: a finding is of level ``review``, and clean classes
-        rank below planted ones but not at nothing. Needs pictures and two classes.
+        rank below planted ones but not at nothing. Pictures of fewer than 100 pixels are
+        scored and not named: digits of 8 x 8 fall into heaps honestly. Needs two classes.
 
     Args:
         min_distance: Of two heaps, in units of their spread, from which on a class is named.
-            Classes of clean draws of Fashion-MNIST and digits came up to 4.1.
+            Classes of clean draws of Fashion-MNIST came up to 4.1 with ten rows or more.
 
     Example:
         >>> from hauberk.formats.tables import table_of
@@ -85,8 +88,10 @@ class OverlaidSignals(Check[Dataset]):
         labels = np.where(sizes[rows.labels] >= _MIN_ROWS, rows.labels, -1)
         plain, fine = _heaps(subject, rows, labels)
         scores = np.maximum(degrees(plain, labels), _FINE * degrees(fine, labels))
-        code = max(plain, key=lambda c: plain[c].distance, default=-1)
-        is_much = code >= 0 and plain[code].distance > self.min_distance
+        large = [c for c in plain if (plain[c].chances > _LIKELY).sum() >= _MIN_HEAP]
+        code = max(large, key=lambda c: plain[c].distance, default=-1)
+        is_large = rows.images[0, ..., 0].size >= _MIN_PIXELS
+        is_much = is_large and code >= 0 and plain[code].distance > self.min_distance
         chances = np.clip(scores, 0, _SCALE) / _SCALE
         yield RowScores(
             path=subject.name,
