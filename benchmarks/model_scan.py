@@ -33,6 +33,9 @@ PEERS = {
     "fickling": ("fickling", "--check-safety"),
     "modelaudit": ("modelaudit", "scan"),
 }
+LIMIT_S = 15
+"""Processor seconds after which a process is ended; its row then says so with a negative exit."""
+
 QUIET = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "NO_ANALYTICS": "1"}
 
 
@@ -95,8 +98,10 @@ def cost(words: tuple[str, ...]) -> Cost:
         words,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        cwd=tempfile.gettempdir(),  # some leave files where they are called
         env={**os.environ, **QUIET},
     )
+    resource.prlimit(child.pid, resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss << 10, child.returncode)
