@@ -87,7 +87,8 @@ SCENARIOS = (
         play=_sealed,
         parts=(("refused", "change after the seal"),),
         note="tests of 300 rows with 2 % trigger rows, swapped where they are read, or "
-        "there and in the store; potent where a model that guesses but for the trigger scores higher",
+        "there and in the store; potent where a model that guesses but for the trigger scores "
+        "higher",
     ),
     Scenario(
         threat=PK_1,
