@@ -30,6 +30,7 @@ EXAMPLE = "hauberk validate model.joblib --data test.csv --label approve --sensi
 
 _EPS = "0.05,0.1,0.25,0.5"
 _SHOWN = 12
+_MAX_SHADOWS = 64
 _GROUP_COLUMN = 30
 
 
@@ -67,6 +68,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rows", type=int, default=500, help="rows that the search starts from")
     parser.add_argument("--queries", type=int, default=60, help="calls of the model per radius")
+    parser.add_argument(
+        "--shadows",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --train: audit with N shadow models (2 to 4 do); costs as many trainings",
+    )
     parser.add_argument(
         "--no-triggers", action="store_true", help="do not search a network for a planted trigger"
     )
@@ -156,6 +164,7 @@ def _request(args: argparse.Namespace) -> Request:
         queries=args.queries,
         norm=args.norm,
         triggers=not args.no_triggers,
+        shadows=_shadows(args),
         schema=_schema(args.schema),
         features=tuple(name for name in args.features.split(",") if name),
         tolerance=args.tolerance,
@@ -195,6 +204,19 @@ def _reported(path: Path | None) -> dict[str, float]:
             found=type(value).__name__,
         )
     return {str(name): float(item) for name, item in value.items()}
+
+
+def _shadows(args: argparse.Namespace) -> int:
+    if not args.shadows:
+        return 0
+    if args.train is None or not 2 <= args.shadows <= _MAX_SHADOWS:  # noqa: PLR2004 - one pair
+        raise UsageError(
+            "shadow models come in pairs, and need the rows of training",
+            subject="--shadows",
+            expected=f"2 to {_MAX_SHADOWS}, with --train DATA",
+            found=f"{args.shadows}{'' if args.train else ', without --train'}",
+        )
+    return int(args.shadows)
 
 
 def _schema(path: Path | None) -> dict[str, Any]:
@@ -352,6 +374,21 @@ def _memory(result: Result) -> Iterator[str]:
         f"{leak.false_rate:.2%} of {leak.n_others} other rows; by confidence alone, without "
         "shadow models"
     )
+    yield from _shadowed(result)
+
+
+def _shadowed(result: Result) -> Iterator[str]:
+    found = result.exposed.found
+    if found is None:
+        yield f"  with shadow models: {result.exposed.reason} (--shadows 4 asks for it)"
+        return
+    for one in found.rates:
+        yield (
+            f"  {one.rate:.1%} [{one.low:.1%}, {one.high:.1%}] at {one.false_rate:.1%} false "
+            f"positives by {found.n_shadows} shadow models, {found.cost_s:.1f} CPU-seconds"
+        )
+    worst = ", ".join(f"{row} ({ratio:.2f})" for row, ratio in result.exposed.rows[:_SHOWN])
+    yield f"  most exposed rows of the training data: {worst}"
 
 
 # JSON --------------------------------------------------------------------------------
@@ -412,5 +449,22 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
             "members": leak.n_members,
             "others": leak.n_others,
         },
+        "shadows": _shadow_document(result),
         "not_assessed": dict(result.reasons),
+    }
+
+
+def _shadow_document(result: Result) -> dict[str, Any] | None:
+    found = result.exposed.found
+    if found is None:
+        return None
+    return {
+        "shadows": found.n_shadows,
+        "auc": found.auc,
+        "cost_s": round(found.cost_s, 3),
+        "rates": [
+            {"false_rate": one.false_rate, "rate": one.rate, "interval": [one.low, one.high]}
+            for one in found.rates
+        ],
+        "exposed": [{"row": row, "ratio": ratio} for row, ratio in result.exposed.rows],
     }
