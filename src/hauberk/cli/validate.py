@@ -24,6 +24,7 @@ from hauberk.errors import UsageError
 if TYPE_CHECKING:
     from hauberk.core.artifact import Dataset
     from hauberk.lifecycle.evaluator import Request, Result
+    from hauberk.report import ScanResult
 
 HELP = "judge a model: scores, robustness, fairness, what it remembers"
 EXAMPLE = "hauberk validate model.joblib --data test.csv --label approve --sensitive sex"
@@ -98,7 +99,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", type=Path, metavar="FILE", help="the project's root of trust, where not pinned"
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--format", choices=("text", "json", "html"), default="text")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
     _allowing.configure(parser)
 
@@ -114,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
         _attest(args, request, result, code)
     if args.format == "json":
         text = json.dumps(_document(request, result, code), indent=2) + "\n"
+    elif args.format == "html":
+        text = _page(request, result, code)
     else:
         text = "\n".join(_lines(result)) + "\n"
     if args.output is None:
@@ -121,6 +124,24 @@ def run(args: argparse.Namespace) -> int:
     else:
         args.output.write_text(text, "utf-8")
     return code
+
+
+def _page(request: Request, result: Result, code: int) -> str:
+    from hauberk.lifecycle.examination_report import sections, sentences
+    from hauberk.report.examination_page import examination_html
+
+    said = tuple(sentences(result))
+    return examination_html(request.model.name, _scanned(result, code), sections(result), said)
+
+
+def _scanned(result: Result, code: int) -> ScanResult:
+    from hauberk.report import ScanResult
+
+    return ScanResult(
+        findings=tuple(item for part in result.assessments for item in part.findings),
+        assessments=result.assessments,
+        summary={"exit_code": code, "unkept": list(result.unkept)},
+    )
 
 
 def _attest(args: argparse.Namespace, request: Request, result: Result, code: int) -> None:
@@ -396,16 +417,9 @@ def _shadowed(result: Result) -> Iterator[str]:
 
 def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
     from hauberk.core.codec import to_json
-    from hauberk.report import ScanResult
     from hauberk.report.scan import scan_document
 
-    scan = scan_document(
-        ScanResult(
-            findings=tuple(item for part in result.assessments for item in part.findings),
-            assessments=result.assessments,
-            summary={"exit_code": code, "unkept": list(result.unkept)},
-        )
-    )
+    scan = scan_document(_scanned(result, code))
     leak = result.leak
     return {
         **scan,

@@ -32,7 +32,7 @@ def _audited(fit):
 
 
 def test_a_model_that_knows_its_rows_by_heart_is_refused_with_the_worst_of_them():
-    attack = RememberRows(width=64)
+    attack = RememberRows(width=64, rounds=200)
     rows, labels = _cloud()
     assert attack.play(Pupil(rows=rows, labels=labels), Random(1)).succeeded
     (finding,) = CONTROL.judged("m", _audited(attack.fitted))
