@@ -70,6 +70,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=500, help="rows that the search starts from")
     parser.add_argument("--queries", type=int, default=60, help="calls of the model per radius")
     parser.add_argument(
+        "--sealed",
+        default="",
+        metavar="DIGEST",
+        help="of TEST's rows, as an earlier result says it",
+    )
+    parser.add_argument(
         "--shadows",
         type=int,
         default=0,
@@ -186,6 +192,7 @@ def _request(args: argparse.Namespace) -> Request:
         norm=args.norm,
         triggers=not args.no_triggers,
         shadows=_shadows(args),
+        sealed=args.sealed,
         schema=_schema(args.schema),
         features=tuple(name for name in args.features.split(",") if name),
         tolerance=args.tolerance,
@@ -309,6 +316,7 @@ def _lines(result: Result) -> Iterator[str]:
 
     kinds = f"{len(result.classes)} classes" if result.classes else "a number"
     yield f"{result.n_rows} rows, the model gives {kinds}"
+    yield f"  rows {result.seal}"
     for name, value in result.metrics.items():
         bounds = result.accuracy if name == "accuracy" else None
         shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
@@ -425,6 +433,7 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
         **scan,
         "model": {"path": str(request.model), "digest": result.model, "classes": result.classes},
         "rows": result.n_rows,
+        "sealed": result.seal,
         "metrics": dict(result.metrics),
         "accuracy_interval": result.accuracy,
         "robustness": {

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hauberk.controls.model.altered_evaluation import AlteredEvaluation
 from hauberk.controls.model.exposed_rows import ExposedRows
 from hauberk.controls.model.hidden_gradients import HiddenGradients
 from hauberk.controls.model.memorised_rows import Leak, MemorisedRows
@@ -29,6 +30,7 @@ from hauberk.isolation import Grants, Limits, spawn
 from hauberk.lifecycle.exposing import Exposed, exposed_of
 from hauberk.lifecycle.native import ByRow, Scored, scored_of
 from hauberk.lifecycle.robustness import Robustness, Triggers, robustness_of, triggers_of
+from hauberk.methods.sealed_rows import seal_of
 from hauberk.trust.digest import digest_file
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Request:
         norm: ``linf`` or ``l2``.
         schema: Corrections to what is learnt of the features, see `hauberk.methods.schema`.
         triggers: Whether to search for a trigger of some class.
+        sealed: Digest that the judged rows had when they were sealed.
         shadows: Shadow models that are trained to see who was in the training rows.
         features: Columns in the order in which a graph of one tensor takes them.
         tolerance: Difference between groups that is accepted, 0 to 1.
@@ -75,6 +78,7 @@ class Request:
     schema: Mapping[str, Any] = field(default_factory=dict)
     triggers: bool = True
     shadows: int = 0
+    sealed: str = ""
     features: tuple[str, ...] = ()
     tolerance: float = 0.1
     seed: int = 0
@@ -86,6 +90,7 @@ class Result:
     """What came of it.
 
     Attributes:
+        seal: Digest of the judged rows, whatever file they lie in.
         metrics: Name to value and, for accuracy, its one-sided 95 % bounds.
         robustness: What attacks on the model gave.
         triggers: What the search for a trigger gave.
@@ -96,6 +101,7 @@ class Result:
 
     model: Digest
     n_rows: int
+    seal: str
     classes: tuple[str, ...]
     metrics: Mapping[str, float]
     accuracy: tuple[float, float] | None
@@ -135,10 +141,11 @@ def evaluate(request: Request) -> Result:
     if triggers.reason:
         reasons["triggers"] = triggers.reason
     exposed = exposed_of(answer["exposure"])
-    controls = (MetricMismatch(), fairness, memory)
+    controls = (AlteredEvaluation(), MetricMismatch(), fairness, memory)
     return Result(
         model=digest_file(request.model),
         n_rows=len(scored[0].scores),
+        seal=seal_of(request.data),
         classes=scored[0].classes,
         metrics=metrics,
         accuracy=accuracy,
@@ -279,6 +286,7 @@ def _evaluation(request: Request, scored: list[Scored]) -> Evaluation:
         data=request.data,
         train=request.train,
         reported=request.reported,
+        sealed=request.sealed,
     )
 
 

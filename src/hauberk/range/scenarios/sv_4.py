@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -54,11 +55,19 @@ def _audited(found: _Pool, model: Any, fit: Any) -> Exposure:
     return CONTROL.audited(scores, found.labels, found.is_member, shadow)
 
 
+@lru_cache(maxsize=64)
 def _over_fitted(seed: int) -> tuple[Exposure, bool]:
+    model, learnt = _learnt(seed)
+    return _audited(pool(seed), model, ATTACK.fitted), learnt
+
+
+@lru_cache(maxsize=64)
+def _learnt(seed: int) -> tuple[Any, bool]:
+    """A model that knows its rows, once for all scenarios that look at it."""
     found = pool(seed)
     pupil = Pupil(rows=found.rows[:N_MEMBERS], labels=found.labels[:N_MEMBERS])
     learnt = ATTACK.play(pupil, Random(seed)).succeeded
-    return _audited(found, pupil.model, ATTACK.fitted), learnt
+    return pupil.model, learnt
 
 
 def _rates(seed: int) -> Trial:
@@ -122,10 +131,8 @@ def _private(seed: int) -> Trial:
 
 def _masked(seed: int) -> Trial:
     """What confidence alone tells when answers are whole tenths: true over false positives."""
-    found = pool(seed)
-    pupil = Pupil(rows=found.rows[:N_MEMBERS], labels=found.labels[:N_MEMBERS])
-    learnt = ATTACK.play(pupil, Random(seed)).succeeded
-    answers = pupil.model.predict_proba(found.rows)
+    found, (model, learnt) = pool(seed), _learnt(seed)
+    answers = model.predict_proba(found.rows)
     open_, masked = (_advantage(found, given) for given in (answers, np.round(answers, 1)))
     return Trial(values={"threshold_advantage": masked}, potent=learnt and open_ > 1.0)
 

@@ -88,7 +88,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_play,
         parts=(("detected", "gap of 10 points, 200 rows"), ("false_alarms", "")),
-        trials=200,
+        trials=100,
         note="3600 applicants in 8 intersections of three attributes, of which one of at least 200 "
         "rows is penalised; a model that is right in 97 of 100; no difference is tolerated, all "
         "tests corrected together",
