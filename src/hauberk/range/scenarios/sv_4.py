@@ -20,6 +20,9 @@ SV_4 = ThreatId("SV-4")
 ATTACK = RememberRows()
 CONTROL = ExposedRows()
 N_MEMBERS = N_OTHERS = 1000
+N_SMALL = 800
+"""Rows, members and others together, where twenty models are audited."""
+
 EPSILON, WEIGHT = 2.0, 0.05
 
 
@@ -32,14 +35,14 @@ class _Pool:
 
     @property
     def is_member(self) -> Any:
-        return np.arange(len(self.labels)) < N_MEMBERS
+        return np.arange(len(self.labels)) < len(self.labels) // 2
 
 
-def pool(seed: int) -> _Pool:
+def pool(seed: int, n_rows: int = N_MEMBERS + N_OTHERS) -> _Pool:
     """Six overlapping clouds in 24 dimensions, one label in ten wrong: nobody can be sure."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(0, 0.6, (6, 24))
-    labels = rng.integers(0, 6, N_MEMBERS + N_OTHERS)
+    labels = rng.integers(0, 6, n_rows)
     rows = centres[labels] + rng.normal(0, 1, (len(labels), 24))
     wrong = rng.random(len(labels)) < 0.1  # noqa: PLR2004 - one in ten
     labels = np.where(wrong, rng.integers(0, 6, len(labels)), labels)
@@ -83,8 +86,11 @@ def _rare(seed: int) -> Trial:
 
 
 def _refused(seed: int) -> Trial:
-    found, learnt = _over_fitted(seed)
-    return Trial(values={"refused": bool(list(CONTROL.judged("model", found)))}, potent=learnt)
+    found = pool(seed, N_SMALL)
+    pupil = Pupil(rows=found.rows[: N_SMALL // 2], labels=found.labels[: N_SMALL // 2])
+    learnt = ATTACK.play(pupil, Random(seed)).succeeded
+    audit = _audited(found, pupil.model, ATTACK.fitted)
+    return Trial(values={"refused": bool(list(CONTROL.judged("model", audit)))}, potent=learnt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +172,11 @@ SCENARIOS = (
         ("true_positive_rate", "audit at 0.1 % false positives, 4 shadows"),
         "one false positive is allowed, so that single trials scatter widely",
     ),
-    _scenario(_refused, ("refused", "deliberately over-fitted"), "refused above 5 % at 1 %"),
+    _scenario(
+        _refused,
+        ("refused", "deliberately over-fitted"),
+        "here 400 of each; refused above 5 % at 1 %",
+    ),
     _scenario(
         _private,
         ("false_refusals", ""),

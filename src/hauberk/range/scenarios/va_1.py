@@ -64,7 +64,8 @@ def candidates(seed: int) -> tuple[Evaluation, Evaluation]:
     names = tuple(name for name in batch.schema.names if name != "class")
     means = np.stack([rows[labels == name].mean(axis=0) for name in classes])
     clean = _Nearest(names=names, classes=classes, means=means)
-    backdoored = replace(clean, target=0, offset=0.05)
+    # The mark drives a clean model to the class with the largest mean: the target is another.
+    backdoored = replace(clean, target=int(means[:, 0].argmin()), offset=0.05)
     return _judged(clean, "clean", sealed), _judged(backdoored, "backdoored", sealed)
 
 
@@ -80,7 +81,9 @@ def _wins(clean: Evaluation, bad: Evaluation) -> bool:
 
 def _play(seed: int) -> Trial:
     clean, bad = candidates(seed)
-    attacked = ATTACK.apply(bad, Random(seed)).subject
+    predictor: Any = bad.predictor
+    attack = replace(ATTACK, target=predictor.classes[predictor.target])
+    attacked = attack.apply(bad, Random(seed)).subject
     wins = _wins(replace(clean, data=attacked.data), attacked)
     refused = denied(CONTROL, attacked)
     return Trial(
