@@ -154,11 +154,13 @@ def _segments(row: Any, norm: float) -> Any:
     """One byte per segment of the row on a coarse grid, above its smallest value."""
     size = norm / math.sqrt(row.size)  # about the spread of one value; like rows have the same grid
     grid = np.rint(row * 2.0 ** (6 - math.frexp(size)[1]))
+    grid -= grid.min()
     width = -(-row.size // SEGMENTS)
     shown = np.zeros(width * SEGMENTS)
     shown[: row.size] = grid
-    shown[: row.size] -= grid.min()
-    sums = shown.reshape(SEGMENTS, width) @ _weights(width)
+    sums = (
+        shown * _weights(1)[0] if width == 1 else shown.reshape(SEGMENTS, width) @ _weights(width)
+    )
     return (sums % _PRIME + (sums > 0)).astype(np.uint8)
 
 

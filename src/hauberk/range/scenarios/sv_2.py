@@ -117,7 +117,7 @@ def _print() -> Fingerprint:
 def _other(known: Pictures, seed: int) -> Network:
     """A model of the same task that nobody copied, of a size and taste of its own."""
     rng = np.random.default_rng([seed, 21])
-    places = rng.choice(len(known.labels), 6_000, replace=False)
+    places = rng.choice(len(known.labels), 4_000, replace=False)
     recipe = Recipe(hidden=int(rng.integers(48, 128)), epochs=int(rng.integers(4, 9)))
     return trained(known.rows[places], one_hot(known.labels[places], 10), recipe, rng)
 
