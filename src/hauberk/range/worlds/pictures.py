@@ -89,9 +89,12 @@ class Victim:
         return int(self.train.images.shape[1])
 
 
+SUBJECTS = ("clothes", "digits")
+
+
 def subject(seed: int) -> str:
     """Clothes for even seeds, digits for odd ones."""
-    return "digits" if seed % 2 else "clothes"
+    return SUBJECTS[seed % 2]
 
 
 @cache
