@@ -318,6 +318,19 @@ class StoreSettings(Artifact):
     is_encrypted: bool | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientUpdate(Artifact):
+    """What a client of federated training is about to send, with the rows that it came from.
+
+    Attributes:
+        parts: Parameter name to an array of its gradient or change, in the model's order.
+        rows: The client's own rows ``(n_rows, ...)``; they never leave the client.
+    """
+
+    parts: Mapping[str, Any]
+    rows: Any
+
+
 # Composite subjects ------------------------------------------------------------------
 
 
@@ -353,6 +366,50 @@ class Synthesis:
     synthetic: Dataset
     train: Dataset
     control: Dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """One data set over its versions.
+
+    Attributes:
+        versions: Oldest first; the first is the one that is trusted.
+    """
+
+    versions: tuple[Dataset, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnChange:
+    """One thing that a step says it did to one column.
+
+    Attributes:
+        column: The column, under the name that it has before and after.
+        deed: ``standardise``, ``min_max``, ``robust``, ``fill``, ``multiply``, ``clip``,
+            ``log1p``, ``round``, ``smooth``, ``median``, ``map`` or ``drop``.
+        numbers: Parameters of the deed by name, such as ``mean`` and ``scale``.
+        words: Old value to new value, for ``map``.
+    """
+
+    column: str
+    deed: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transformation:
+    """What went into a step and what came out, with what the step says that it did.
+
+    Attributes:
+        declared: In the order in which they were done; columns without any stay as they are.
+        training: The rows that parameters may be fitted on, ``old`` where it is ``None``.
+    """
+
+    old: Dataset
+    new: Dataset
+    declared: tuple[ColumnChange, ...]
+    training: Dataset | None = None
 
 
 @runtime_checkable
@@ -430,8 +487,11 @@ Subject = (
     | Exchange
     | LogSegment
     | StoreSettings
+    | ClientUpdate
     | Splits
     | Synthesis
+    | Transformation
+    | History
     | Evaluation
     | Window
     | Chain
