@@ -57,7 +57,7 @@ class SyntheticQueries(Watch):
     Limits:
         Who owns inputs like those the model was made for asks as honest clients do; nothing
         in the stream tells them apart. There budgets and less detailed answers help, and a
-        fingerprint that proves the copy later. A client whose inputs have changed in earnest
+        fingerprint that may tell the copy later. A client whose inputs have changed in earnest
         is suspicious, too: see the drift monitor. Without a reference nothing is judged.
         Accounts are looked at together among the 64 that asked last.
 
