@@ -50,6 +50,7 @@ from hauberk.range.scenarios.ex_7 import entries
 from hauberk.range.scenarios.pk_2 import visits
 from hauberk.range.scenarios.pp_5 import scaled
 from hauberk.range.scenarios.va_4 import evaluation
+from hauberk.range.scenarios.va_6 import people
 from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds import stores
 from hauberk.range.worlds.crowds import annotated
@@ -275,6 +276,12 @@ def onnx_model(folder: Path) -> ModelFile:
 def honest_evaluation(_folder: Path) -> Evaluation:
     """A model with the metrics that scikit-learn reports of it."""
     return evaluation(3)
+
+
+@cache
+def people_judged_alike(_folder: Path) -> Evaluation:
+    """A fair model with the people that it decides on."""
+    return people(3)
 
 
 def evaluation_of_nonsense(_folder: Path) -> Evaluation:
@@ -676,7 +683,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     ModelFile: (linear_model, array_file, onnx_model),
     ModelFolder: (hub_folder,),
     (Comparison, ModelFile): (same_export,),
-    Evaluation: (honest_evaluation,),
+    Evaluation: (honest_evaluation, people_judged_alike),
     CodeTree: (small_project,),
     SourceFile: (source_file,),
     PipelineRun: (connected_run,),
