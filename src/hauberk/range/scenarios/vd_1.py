@@ -24,7 +24,7 @@ MAX_POISON = 0.02
 
 def _creep(seed: int) -> Trial:
     """Judge the history as it stands when at most 2 % of its rows are poison."""
-    whole = digits(seed, 900)
+    whole = digits(seed, 1_200)
     clean = releases(whole)
     attacked = ATTACK.apply(clean, Random(seed))
     n = _until(attacked.truth["per_release"], clean)
@@ -71,7 +71,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_creep,
         parts=(("detected", "by 2 % of total poison"),),
-        note="900 digits, 55 % of them in the first version and "
+        note="1,200 digits, 55 % of them in the first version and "
         "the rest in ten releases; each brings 0.3 % of its rows with wrong labels of one pair, "
         "and the history is judged while at most 2 % are wrong",
     ),
@@ -81,7 +81,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_clean,
         parts=(("false_alarms", ""),),
-        trials=60,
+        trials=40,
         note="three honest releases over 300 to 500 rows, judged together as one trial: every "
         "second set digits, the others generated or drawn from clothes",
     ),
