@@ -32,9 +32,9 @@ class CreepingPoison(Check[History]):
 
     Each release may stay below every alarm; the sum does not. Models that saw only the first
     version judge every row that came or was relabelled since. For each pair of classes the
-    contradictions so far are counted and held, release by release, against how often the
-    models contradict rows of the first version that they did not see. Relabelled rows and
-    columns that moved have budgets, for one release and for all together.
+    contradictions so far are counted and held against how often the models contradict rows
+    of the first version that they did not see. Relabelled rows and columns that moved have
+    budgets, for one release and for all together.
 
     Limits:
         The first version is believed: poison in it is what `LabelFlips` looks for. New rows
@@ -43,7 +43,8 @@ class CreepingPoison(Check[History]):
         pass.
 
     Args:
-        alpha: Chance of a false alarm over all pairs of classes and all versions, 0 to 1.
+        alpha: Chance of a false alarm over all pairs of classes when a version is judged,
+            0 to 1.
         max_relabelled: Share of the rows that one release may relabel, 0 to 1.
         max_relabelled_ever: The same for all releases since the first version.
         max_drift: Distance that a column may have moved since the first version, 0 to 1.
@@ -147,7 +148,7 @@ class CreepingPoison(Check[History]):
         logs, inside = held_against(fresh, trusted)
         yield _scores(subject, came, np.asarray(came.standing)[labelled], (logs, fresh.labels))
         worst = self._worst(
-            (logs, fresh.labels, np.asarray(came.versions)[labelled]),
+            (logs, fresh.labels),
             (inside, trusted.labels[trusted.labels >= 0]),
             n_versions=len(subject.versions),
         )
@@ -157,32 +158,34 @@ class CreepingPoison(Check[History]):
             yield _creeping(subject, trusted.classes, worst, self.alpha)
 
     def _worst(self, fresh: Any, trusted: Any, *, n_versions: int) -> dict[str, Any] | None:
-        """The pair of classes and version that chance explains least, if it is rare enough."""
+        """The pair of classes that chance explains least so far, if it is rare enough."""
         from scipy.stats import binom
 
-        logs, labels, versions = fresh
+        logs, labels = fresh
         pairs, before = _pairs(logs, labels), Counter(filter(None, _pairs(*trusted)))
-        n_trusted, n_classes = len(trusted[1]), logs.shape[1]
-        n_tests = n_classes * (n_classes - 1) * (n_versions - 1)
-        best: dict[str, Any] | None = None
-        for number in range(1, n_versions):
-            so_far = versions <= number
-            rate = so_far.sum() / (so_far.sum() + n_trusted)
-            now = Counter(pair for pair, is_in in zip(pairs, so_far, strict=True) if pair and is_in)
-            for pair, hits in now.items():
-                p = float(binom.sf(hits - 1, hits + before[pair] + 1, rate)) * n_tests
-                if hits >= _MIN_FRESH and p < (self.alpha if best is None else best["p"]):
-                    rows = np.flatnonzero(so_far & np.array([other == pair for other in pairs]))
-                    best = {
-                        "p": p,
-                        "pair": pair,
-                        "hits": hits,
-                        "version": number + 1,
-                        "n": int(so_far.sum()),
-                        "expected": before[pair] / n_trusted,
-                        "rows": rows,
-                    }
-        return best
+        n_trusted, n_fresh, n_classes = len(trusted[1]), len(labels), logs.shape[1]
+        rate = n_fresh / (n_fresh + n_trusted)
+        found = {
+            pair: float(binom.sf(hits - 1, hits + before[pair], rate))
+            for pair, hits in Counter(filter(None, pairs)).items()
+            if hits >= _MIN_FRESH
+        }
+        if not found:
+            return None
+        pair = min(found, key=lambda one: (found[one], one))
+        p = min(found[pair] * n_classes * (n_classes - 1), 1.0)
+        if p >= self.alpha:
+            return None
+        rows = np.flatnonzero([other == pair for other in pairs])
+        return {
+            "p": p,
+            "pair": pair,
+            "hits": rows.size,
+            "version": n_versions,
+            "n": n_fresh,
+            "expected": before[pair] / n_trusted,
+            "rows": rows,
+        }
 
     # Drift -----------------------------------------------------------------------------
 
@@ -241,7 +244,7 @@ def _creeping(
         remedy="Look at the rows of this pair of classes that came since the first version, "
         "and at who brought them.",
         evidence=Evidence(
-            statistic="chance of so many, corrected for pairs of classes and versions",
+            statistic="chance of so many, corrected for pairs of classes",
             value=worst["p"],
             threshold=alpha,
             n=worst["n"],

@@ -49,7 +49,11 @@ class ShiftedColumns(Check[Comparison[Dataset]]):
     """
 
     title: ClassVar[str] = "Columns moved since the older version"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("PK-3"), ThreatId("VD-1"))
+    threats: ClassVar[tuple[ThreatId, ...]] = (
+        ThreatId("PK-3"),
+        ThreatId("VD-1"),
+        ThreatId("PP-5"),
+    )
     subject: ClassVar[Any] = (Comparison, Dataset)
 
     alpha: float = 0.001
