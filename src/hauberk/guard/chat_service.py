@@ -23,7 +23,7 @@ import json
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -43,6 +43,7 @@ from hauberk.guard.metrics import Metrics
 from hauberk.guard.policy import Audit, OnAuditFailure
 from hauberk.guard.replies import Reply
 from hauberk.methods.forms import Allowed, Form, shaped
+from hauberk.methods.recall import Known
 from hauberk.methods.secrets import mask_secrets
 from hauberk.trust.client_state import MemoryClientState
 from hauberk.trust.digest import digest_bytes
@@ -406,16 +407,19 @@ def _decision(
     )
 
 
-def chat_watches(policy: ChatPolicy, *more: Watch) -> tuple[Watch, ...]:
-    """The controls on exchanges with a language model, set up by policy: contracts first."""
-    return tuple(_watches(policy, more))
+def chat_watches(policy: ChatPolicy, known: Known | None = None) -> tuple[Watch, ...]:
+    """The controls on exchanges with a language model, set up by policy: contracts first.
 
-
-def _watches(policy: ChatPolicy, more: tuple[Watch, ...]) -> Iterator[Watch]:
+    Args:
+        known: Canaries and training texts that answers must not repeat.
+    """
     from hauberk.controls.exchange.broken_contracts import BrokenContracts
+    from hauberk.controls.exchange.leaked_text import LeakedText
 
     allowed = Allowed(
         link_hosts=policy.link_hosts, sql_tables=policy.sql_tables, commands=policy.commands
     )
-    yield BrokenContracts(allowed=allowed, arguments=policy.tool_arguments)
-    yield from more
+    return (
+        BrokenContracts(allowed=allowed, arguments=policy.tool_arguments),
+        LeakedText(known=known or Known()),
+    )
