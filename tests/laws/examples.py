@@ -30,9 +30,11 @@ from hauberk.core.artifact import (
     ModelFolder,
     PipelineRun,
     RegistryEntry,
+    Replay,
     SourceFile,
     Splits,
     StepRecord,
+    StepUse,
     StoreSettings,
     Synthesis,
     Window,
@@ -405,6 +407,41 @@ def run_of_odd_names(_folder: Path) -> PipelineRun:
     return PipelineRun(name="run", steps=(step, step))
 
 
+def modest_use(_folder: Path) -> StepUse:
+    """A step that used as much as ever, with a helper of the system."""
+    return StepUse(
+        name="training",
+        cpu_s=1.02,
+        children={"/usr/bin/uname": 1},
+        denials=(),
+        own=("/work/step",),
+        earlier=(1.0, 1.01, 0.99, 1.0, 1.03),
+    )
+
+
+def use_of_nonsense(_folder: Path) -> StepUse:
+    """Numbers and names that are none."""
+    return StepUse(
+        name="",
+        cpu_s=float("nan"),
+        children={"\x1b[31m": -1, "": 0},
+        programs=("",),
+        denials=("\x00",) * 1000,
+        earlier=(float("inf"), -1.0, 0.0, 0.0, float("nan")),
+    )
+
+
+def honest_replay(_folder: Path) -> Replay:
+    """A training that gave the same again."""
+    states = {"state 1": _digest("a"), "model.onnx": _digest("b")}
+    return Replay(name="training", committed=states, repeated=states, segments=4, drawn=(0,))
+
+
+def replay_of_nonsense(_folder: Path) -> Replay:
+    """Digests and names that are none."""
+    return Replay(name="", committed={"": Digest("x")}, repeated={"\x00": Digest("")}, segments=-1)
+
+
 @cache
 def honest_registry(_folder: Path) -> RegistryEntry:
     """A channel that names the newest of two signed releases, in a store that holds others."""
@@ -587,6 +624,8 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     CodeTree: (small_project,),
     SourceFile: (source_file,),
     PipelineRun: (connected_run,),
+    StepUse: (modest_use,),
+    Replay: (honest_replay,),
     RegistryEntry: (honest_registry, honest_registered),
     Exchange: (honest_exchange,),
     Window: (quiet_window,),
@@ -613,6 +652,8 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     CodeTree: (odd_project,),
     SourceFile: (broken_source,),
     PipelineRun: (run_without_steps, run_of_odd_names),
+    StepUse: (use_of_nonsense,),
+    Replay: (replay_of_nonsense,),
     RegistryEntry: (
         registry_of_noise,
         silent_registry,

@@ -28,6 +28,7 @@ _ORDER: dict[str, str] = {
     "monitor": "hold live rows against what training saw",
     "validate": "judge a model: scores, robustness, fairness, what it remembers",
     "step": "run one command of any orchestrator isolated, hashed and attested",
+    "replay": "do a training again, in random segments or whole, and compare bit for bit",
     "env": "lock an environment file by file, and verify it before use",
     "advisories": "import known vulnerabilities for scans without a network",
     "ci": "write a workflow with least rights for GitHub or GitLab",
@@ -38,6 +39,7 @@ _ORDER: dict[str, str] = {
     "metadata": "show runs, metrics and lineage; compare runs; grant reading",
     "threats": "list the threats with their controls, attacks and measured figures",
     "range": "attack the controls and measure how they hold",
+    "completion": "print a script that completes verbs and options in bash, zsh or fish",
 }
 
 VERBS = {
@@ -119,7 +121,7 @@ def _guarded(verb: str, words: list[str]) -> int:
 def _call(verb: str, words: list[str]) -> int:
     import argparse
 
-    module = _module(verb)
+    module = module_of(verb)
     parser = argparse.ArgumentParser(
         prog=f"hauberk {verb}",
         description=(module.__doc__ or module.HELP).strip(),
@@ -131,7 +133,12 @@ def _call(verb: str, words: list[str]) -> int:
     return int(module.run(parser.parse_args(words)))
 
 
-def _module(verb: str) -> ModuleType:
+def module_of(verb: str) -> ModuleType:
+    """The module of a verb, imported.
+
+    Raises:
+        UnavailableError: It needs a library that is not installed.
+    """
     import importlib
 
     from hauberk.errors import UnavailableError

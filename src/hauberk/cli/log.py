@@ -4,6 +4,7 @@
 one is named, against the heads that a second place holds. `witness` carries the newest signed
 head to that place, which should be one that whoever can write to the log cannot write to.
 `prove` and `publish` make files that a second party holds against its own keys with `check`.
+`references` records where the branches and tags of a repository point, and tells what moved.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hauberk.cli._log_proofs import (
     publish,
     witness,
 )
+from hauberk.cli._log_references import configure_references, references
 from hauberk.errors import TrustError, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--count", type=int, default=_DEFAULT_COUNT, metavar="N")
     configure_proofs(deeds)
     configure_witness(deeds)
+    configure_references(deeds)
     for deed in (verify, show):
         deed.add_argument("--project", default=".", metavar="DIR")
 
@@ -56,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli.words import project_folder
     from hauberk.trust.store import Store
 
-    if args.deed == "check":
-        return check(args)
+    if args.deed in {"check", "references"}:
+        return check(args) if args.deed == "check" else references(args)
     folder = project_folder(args.project)
     store = Store.open(folder, create=False, read_only=True)
     deeds = {

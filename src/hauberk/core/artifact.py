@@ -189,6 +189,47 @@ class StepRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepUse(Artifact):
+    """What one run of a step used, with what it was allowed and what it used before.
+
+    Attributes:
+        cpu_s: Processor seconds of its whole process tree.
+        children: Programs that ran beside its first process, with how many of each.
+        programs: Names of programs that it may start; ``None`` where nobody said.
+        denials: What it tried and was refused; ``None`` where nobody could see.
+        own: Folders that the step could write; programs from there were made by itself.
+        earlier: Processor seconds of earlier runs of the same command on as much input.
+    """
+
+    cpu_s: float
+    children: Mapping[str, int] = field(default_factory=dict)
+    programs: tuple[str, ...] | None = None
+    denials: tuple[str, ...] | None = None
+    own: tuple[str, ...] = ()
+    earlier: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay(Artifact):
+    """A training that was done again, in parts or whole, after its results were committed.
+
+    Attributes:
+        committed: What was committed, by name (``state 4``, ``model.onnx``), as far as it was
+            done again.
+        repeated: What came out the second time.
+        segments: How many segments the training has; 0 where it has none.
+        drawn: The segments that were drawn; empty where all of it was done again.
+        unrepeatable: Why it cannot be repeated here; empty where it can.
+    """
+
+    committed: Mapping[str, Digest]
+    repeated: Mapping[str, Digest]
+    segments: int = 0
+    drawn: tuple[int, ...] = ()
+    unrepeatable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryEntry(Artifact):
     """A name in a registry that points at a release.
 
@@ -383,6 +424,8 @@ Subject = (
     | SourceFile
     | CodeTree
     | PipelineRun
+    | StepUse
+    | Replay
     | RegistryEntry
     | Exchange
     | LogSegment

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from hauberk.core.policy import Isolation
 from hauberk.errors import UsageError
@@ -76,6 +77,8 @@ class Completed:
             ``landlock`` sockets and system calls. Refused files are seen at no level.
             ``None`` is "not observed", which does not mean that nothing was refused.
         killed_by: The limit that ended it (a field of `Limits`), or empty.
+        children: Programs that ran beside the step's first process, by the file that the
+            kernel ran, with how many processes of each; looked at ten times a second.
     """
 
     exit_code: int
@@ -86,3 +89,4 @@ class Completed:
     level: Isolation
     timed_out: bool
     killed_by: str
+    children: Mapping[str, int] = field(default_factory=dict)

@@ -88,6 +88,25 @@ def tree_usage(root: int) -> tuple[int, float, int]:
     return count, ticks * _TICK_S, pages * _PAGE_BYTES
 
 
+def programs(root: int) -> list[tuple[int, str]]:
+    """Every living descendant with the program that it runs, parents first.
+
+    The program is the file that the kernel runs, which no process can rename; where it is
+    hidden, the name that the process gave itself stands after ``hidden:``.
+    """
+    found = []
+    for pid in descendants(root):
+        try:
+            found.append((pid, os.readlink(f"/proc/{pid}/exe")))  # noqa: PTH115 - as above
+        except OSError:
+            stat = _read(f"/proc/{pid}/stat")
+            fields = stat.rpartition(b")")[2].split()
+            if fields and fields[0] not in (b"Z", b"X"):
+                name = stat.partition(b"(")[2].rpartition(b")")[0].decode("utf-8", "replace")
+                found.append((pid, f"hidden:{name}"))
+    return found
+
+
 def private_bytes(root: int) -> int | None:
     """Proportional memory of the tree (shared pages divided); ``None`` if not readable."""
     total = 0

@@ -73,6 +73,7 @@ def completed(report: Report, level: Isolation) -> Completed:
         stderr=stderr,
         usage=usage,
         denials=None if report.denials is None else tuple(report.denials),
+        children={str(name): int(count) for name, count in report.children},
         level=level,
         timed_out=killed_by == "wall_s",
         killed_by=killed_by,

@@ -50,6 +50,7 @@ class Report:
     cpu_s: float
     max_rss: int
     denials: list[str] | None
+    children: list[tuple[str, int]]
     stdout: bytes
     stderr: bytes
 

@@ -35,6 +35,8 @@ _PATIENCE_S = 10.0
 _EXIT_SETUP = 125
 _MAX_SETUP_MESSAGE_BYTES = 4096
 _MAX_STATUS_BYTES = 4096
+_MAX_PROGRAMS, _MAX_PROCESSES = 64, 4096  # children must not fill memory or report
+_SURE_LOOKS = 2
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the control pipe says when to stop
 _RESTORED = (*_IGNORED, signal.SIGPIPE, signal.SIGXFSZ)  # ignoring outlives exec
 
@@ -96,9 +98,34 @@ class Watch:
         self.started = time.monotonic()
         self.max_rss = 0
         self.cpu_s = 0.0
+        self._shell = os.path.realpath(plan["argv"][0]) if plan["namespaces"] else ""
+        self._ran: dict[int, tuple[str, int]] = {}
+
+    def children(self) -> list[list[str | int]]:
+        """Programs that ran beside the step's own first process, with how many of each.
+
+        A process between its start and the program that it goes on to run still shows its
+        parent's, so one that shows the step's own program counts only when seen three times.
+        """
+        own = next(iter(self._ran.values()), ("", 0))[0]
+        counted: dict[str, int] = {}
+        for name, looks in list(self._ran.values())[1:]:
+            if (name != own or looks > _SURE_LOOKS) and (
+                name in counted or len(counted) < _MAX_PROGRAMS
+            ):
+                counted[name] = counted.get(name, 0) + 1
+        return [[name, count] for name, count in sorted(counted.items())]
+
+    def _note_programs(self) -> None:
+        for pid, name in processes.programs(os.getpid()):
+            before, looks = self._ran.get(pid, ("", 0))
+            if name == self._shell or (not looks and len(self._ran) >= _MAX_PROCESSES):
+                continue
+            self._ran[pid] = (name, looks + 1 if name == before else 1)
 
     def exceeded(self) -> str:
         """Name of the limit that the tree is over now, or empty."""
+        self._note_programs()
         count, cpu_s, rss = processes.tree_usage(os.getpid())
         own = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.cpu_s = max(self.cpu_s, cpu_s + own.ru_utime + own.ru_stime)
@@ -376,6 +403,7 @@ def _report(work: Work, watch: Watch | None) -> bytes:
             "cpu_s": max(usage.ru_utime + usage.ru_stime, watch.cpu_s if watch else 0.0),
             "max_rss": max(usage.ru_maxrss * 1024, watch.max_rss if watch else 0),
             "denials": work.notices.value() if work.notices else None,
+            "children": watch.children() if watch else [],
             "out": len(out),
             "err": len(err),
         }

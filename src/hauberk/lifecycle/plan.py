@@ -27,6 +27,8 @@ class LimitsTable:
         cpu_s: Processor seconds over the whole process tree.
         memory: With a unit, ``"4GiB"``.
         network: Host names that the step may reach; none by default.
+        programs: Names of programs that the step may start beside its own; where it is left
+            out, any that the system or the interpreter brings.
     """
 
     cpu_s: float = 600.0
@@ -35,6 +37,7 @@ class LimitsTable:
     processes: int = 64
     file: str = "2GiB"
     network: tuple[str, ...] = ()
+    programs: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,17 +16,18 @@ import json
 import shlex
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hauberk import __version__
-from hauberk.core.artifact import Digest, StepRecord
+from hauberk.core.artifact import Digest, StepRecord, StepUse
 from hauberk.core.codec import from_json, to_json
 from hauberk.core.policy import EvidenceMode, Isolation
 from hauberk.core.record import Attestation, StepReport, StepState
 from hauberk.errors import TrustError, UnavailableError
 from hauberk.isolation import Grants, Limits, collect_output, interpreter_grants, run
+from hauberk.lifecycle import usage_history
 from hauberk.lifecycle.settings import size_bytes
 from hauberk.lifecycle.staging import stage
 from hauberk.lifecycle.workshop import Made
@@ -52,6 +53,8 @@ class Done:
 
     Attributes:
         usage: What it used when it ran.
+        children: Programs that ran beside its own, with how many processes of each.
+        earlier: Processor seconds of earlier runs of the same command on as much input.
     """
 
     record: StepRecord
@@ -60,6 +63,20 @@ class Done:
     made: Made
     usage: Mapping[str, float]
     denials: tuple[str, ...] | None
+    children: Mapping[str, int] = field(default_factory=dict)
+    earlier: tuple[float, ...] = ()
+
+    def use(self, step: Step, own: str = "") -> StepUse:
+        """What controls look at: what it used, beside what it was allowed."""
+        return StepUse(
+            name=step.name,
+            cpu_s=float(self.usage.get("cpu_s", 0.0)),
+            children=self.children,
+            programs=step.table.limits.programs,
+            denials=self.denials,
+            own=(own,) if own else (),
+            earlier=self.earlier,
+        )
 
 
 class StepFailed(Exception):  # noqa: N818 - becomes a report, not an error message
@@ -164,6 +181,8 @@ def _done_from(value: Any) -> Done:
         made=from_json(Made, value["made"]),
         usage=value["usage"],
         denials=None if value["denials"] is None else tuple(value["denials"]),
+        children=dict(value.get("children", {})),
+        earlier=tuple(value.get("earlier", ())),
     )
 
 
@@ -174,6 +193,8 @@ def _remember(recipe: Digest, done: Done, shop: Workshop) -> None:
         "made": to_json(done.made),
         "usage": dict(done.usage),
         "denials": None if done.denials is None else list(done.denials),
+        "children": dict(done.children),
+        "earlier": list(done.earlier),
     }
     shop.cache.put(recipe, json.dumps(entry).encode())
 
@@ -234,6 +255,8 @@ def _run_in(folder: Path, step: Step, shop: Workshop, materials: Mapping[str, Di
         made=made,
         usage=to_json(completed.usage),
         denials=completed.denials,
+        children=completed.children,
+        earlier=usage_history.note(step, shop, inputs, completed.usage.cpu_s),
     )
 
 
@@ -271,11 +294,28 @@ def _refuse_failure(step: Step, completed: Completed) -> None:
 def _why(step: Step, completed: Completed) -> str:
     if completed.timed_out:
         return f"{step.name} took longer than {step.table.limits.wall_s:g} s and was killed"
+    if completed.killed_by in _KEY_OF_LIMIT:
+        key = _KEY_OF_LIMIT[completed.killed_by]
+        limit = getattr(step.table.limits, key)
+        return f"{step.name} was killed: it used more than limits.{key} = {limit}{_ran(completed)}"
     if completed.killed_by:
-        return f"{step.name} was killed: {completed.killed_by}"
+        return f"{step.name} was killed: {completed.killed_by}{_ran(completed)}"
     if completed.exit_code > SIGNALS:
         return f"{step.name} was killed by signal {completed.exit_code - SIGNALS}"
     return f"{step.name} ended with exit code {completed.exit_code}"
+
+
+_KEY_OF_LIMIT = {
+    "cpu_s": "cpu_s",
+    "memory_bytes": "memory",
+    "processes": "processes",
+    "file_bytes": "file",
+}
+
+
+def _ran(completed: Completed) -> str:
+    names = [f"{name} ({count})" for name, count in list(completed.children.items())[:SHOWN_LINES]]
+    return f"; beside it ran {', '.join(names)}" if names else ""
 
 
 def _advice(step: Step, tail: list[str]) -> str:
@@ -314,6 +354,7 @@ def report_of(step: Step, done: Done) -> StepReport:
     from hauberk.report.wording import number
 
     rows = [(name.replace("_", " "), number(value)) for name, value in done.usage.items()]
+    beside = [("ran beside it", f"{name} ({count})") for name, count in done.children.items()]
     observed = "not observed" if done.denials is None else str(len(done.denials))
     return StepReport(
         component=step.component,
@@ -329,7 +370,7 @@ def report_of(step: Step, done: Done) -> StepReport:
         sections=(
             Section(
                 title=step.name,
-                rows=(("command", step.table.run), ("denials", observed), *rows),
+                rows=(("command", step.table.run), ("denials", observed), *rows, *beside),
             ),
         ),
     )

@@ -27,9 +27,10 @@ from hauberk.core.policy import EvidenceMode, Isolation, Policy
 from hauberk.errors import TrustError, UnavailableError, UsageError
 from hauberk.isolation import Grants, Limits, collect_output, interpreter_grants, run
 from hauberk.isolation.interpreters import system_grants
+from hauberk.lifecycle.replay import Recipe, machine
 from hauberk.methods.secrets import mask_secrets
 from hauberk.trust.digest import digest_file
-from hauberk.trust.predicates import Circumstances, Step, step_statement
+from hauberk.trust.predicates import Circumstances, Step, read_step, step_statement
 from hauberk.trust.statement import parse
 
 MAX_OUTPUT_BYTES = 64 << 30
@@ -218,7 +219,12 @@ def _statement(
             circumstances=known,
             started=started,
             finished=time.time(),
-            parameters={"secrets": sorted(asked.secrets)},
+            parameters={
+                "machine": machine(),
+                "network": list(asked.network),
+                "outputs": list(asked.outputs),
+                "secrets": sorted(asked.secrets),
+            },
         )
     )
 
@@ -245,3 +251,89 @@ def check_handover(folder: Path, materials: Mapping[str, Digest]) -> None:
                     found=str(digest),
                     hint="run that step again, and find out who changed the file",
                 )
+
+
+# Doing it again -----------------------------------------------------------------------
+
+
+def recipe_of(root: Path, name: str, *, segments: str = "") -> Recipe:
+    """What a wrapped step's statement says it takes to do the step again.
+
+    Raises:
+        UsageError: There is no such statement, or the segments file is none of its outputs.
+        TrustError: Code, an input or an output is not what was attested, or the step cannot be
+            the same again: it was handed secrets or a network.
+        UnavailableError: This machine computes differently.
+    """
+    path = root / FOLDER / f"{name}.json"
+    if not path.is_file():
+        raise UsageError("there is no statement of this step", subject=str(path), found="nothing")
+    said = read_step(parse(path.read_bytes()))
+    _refuse_unrepeatable(said)
+    for item, digest in {**said.materials, **said.products}.items():
+        found = digest_file(_inside(root, item)) if (root / item).is_file() else None
+        if found != digest:
+            raise _unpinned(item, name, digest, found)
+    outputs = [str(item) for item in said.parameters.get("outputs", said.products)]
+    if segments and segments not in outputs:
+        raise UsageError("the segments file is no output", subject=segments, expected=str(outputs))
+    asked = Wrapped(
+        name=said.name,
+        command=said.command,
+        root=root,
+        inputs=tuple(said.materials),
+        outputs=tuple(outputs),
+        level=said.isolation,
+    )
+    return Recipe(
+        name=said.name,
+        command=_command(asked),
+        stage=lambda folder: _stage_into(asked, folder, said.materials),
+        grants=lambda folder: _grants(asked, folder),
+        limits=asked.limits,
+        level=said.isolation,
+        products={item: said.products[item] for item in outputs},
+        segments=segments,
+        committed=root / segments if segments else None,
+    )
+
+
+def _stage_into(asked: Wrapped, folder: Path, materials: Mapping[str, Digest]) -> None:
+    folder.rmdir()
+    _stage(asked, folder, materials)
+
+
+def _refuse_unrepeatable(said: Step) -> None:
+    why = next((key for key in ("network", "secrets") if said.parameters.get(key)), "")
+    here = {key: value for key, value in machine().items() if value != _attested(said, key)}
+    if why:
+        raise UnavailableError(
+            "the step is not replayable",
+            subject=said.name,
+            rule="what cannot be repeated is not proven",
+            found=f"it was given {why}",
+        )
+    if here:
+        raise UnavailableError(
+            "the step is not replayable on this machine",
+            subject=said.name,
+            rule="bit for bit equality holds on the same processor, libraries and threads",
+            expected=", ".join(f"{key} {_attested(said, key)}" for key in here),
+            found=", ".join(f"{key} {value}" for key, value in here.items()),
+        )
+
+
+def _attested(said: Step, key: str) -> str:
+    told = said.parameters.get("machine")
+    return str(told.get(key, "unknown")) if isinstance(told, Mapping) else "unknown"
+
+
+def _unpinned(item: str, name: str, expected: Digest, found: Digest | None) -> TrustError:
+    return TrustError(
+        f"{item} is not what the statement of {name} says",
+        subject=item,
+        rule="a replay runs the code and reads the inputs that were attested",
+        expected=expected,
+        found=str(found or "no such file"),
+        hint="restore it; whoever changed it after the step ran can say why",
+    )

@@ -52,7 +52,7 @@ class StampTrigger(Transform[Dataset]):
     """
 
     title: ClassVar[str] = "Stamp a trigger"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("AN-1"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("AN-1"), ThreatId("PK-1"))
     subject: ClassVar[Any] = Dataset
 
     share: float = 0.01

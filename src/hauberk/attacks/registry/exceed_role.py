@@ -54,7 +54,7 @@ class ExceedRole(Play[Registry]):
     """
 
     title: ClassVar[str] = "Exceed a role"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("RG-2"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("RG-2"), ThreatId("XC-1"))
     subject: ClassVar[type] = Registry
 
     action: str | None = None

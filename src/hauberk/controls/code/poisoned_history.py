@@ -17,6 +17,8 @@ from hauberk.methods.secrets import find_secrets
 
 DAY_S = 86_400
 MAX_EXCEPTIONS = 3
+SHORT_MESSAGE = 300
+"""Letters of a message that speaks of one thing."""
 RARE = 0.03
 """Share of commits without a signature or review up to which each of them stands out."""
 
@@ -256,10 +258,10 @@ def _takes_out(message: str) -> Level | None:
     A line says so by itself: long messages collect words that have nothing to do with
     each other. A plain fault or revert is said in the subject, and comes back for good reasons.
     """
-    lines = message.splitlines()
+    lines = message.splitlines() if len(message) > SHORT_MESSAGE else [message]
     if any(_HARM.search(line) and _TAKES_OUT.search(line) for line in lines):
         return Level.DEFECT
-    subject = lines[0] if lines else ""
+    subject = message.partition("\n")[0]
     return Level.REVIEW if _FAULT.search(subject) and _TAKES_OUT.search(subject) else None
 
 

@@ -91,7 +91,7 @@ class BackdoorTriggers(Check[Dataset]):
     """
 
     title: ClassVar[str] = "A pattern switches the label"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("AN-1"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("AN-1"), ThreatId("PK-1"))
     subject: ClassVar[Any] = Dataset
 
     alpha: float = 1e-5

@@ -52,6 +52,7 @@ class UnverifiedChannel(Check[RegistryEntry]):
         ThreatId("RG-3"),
         ThreatId("RG-4"),
         ThreatId("VD-2"),
+        ThreatId("XC-1"),
     )
     subject: ClassVar[type] = RegistryEntry
 

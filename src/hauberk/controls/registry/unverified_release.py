@@ -46,6 +46,7 @@ class UnverifiedRelease(Check[RegistryEntry]):
         ThreatId("RG-1"),
         ThreatId("VD-2"),
         ThreatId("MS-2"),
+        ThreatId("XC-2"),
     )
     subject: ClassVar[type] = RegistryEntry
 

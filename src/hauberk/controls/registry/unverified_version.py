@@ -57,9 +57,11 @@ class UnverifiedVersion(Check[RegistryEntry]):
     title: ClassVar[str] = "Data that are not the signed version"
     threats: ClassVar[tuple[ThreatId, ...]] = (
         ThreatId("AQ-3"),
+        ThreatId("PK-1"),
         ThreatId("PK-4"),
         ThreatId("VD-2"),
         ThreatId("VD-3"),
+        ThreatId("VD-4"),
         ThreatId("VD-5"),
     )
     subject: ClassVar[type] = RegistryEntry

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hauberk.core.artifact import ModelFile
 from hauberk.core.lifecycle import Component
-from hauberk.core.record import Section, StepReport
+from hauberk.core.record import Section, StepReport, StepState
 from hauberk.errors import ArtifactError
 from hauberk.lifecycle import reporting
 from hauberk.lifecycle.plan import LimitsTable
@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 
 MAX_REPORT_BYTES = 1 << 20
 """Metrics are a few numbers; a larger file is no report of metrics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayTable:
+    """``replay``: do the training again and compare bit for bit.
+
+    Attributes:
+        segments: Output that the callback writes; without it only a full replay can be had.
+        count: Segments to draw, beside the last one.
+        full: Do all of it again.
+    """
+
+    segments: str = ""
+    count: int = 8
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +53,26 @@ class TABLE:
     metrics: str | None = None
     limits: LimitsTable = field(default_factory=LimitsTable)
     environment: Mapping[str, str] = field(default_factory=dict)
+    replay: ReplayTable = field(default_factory=ReplayTable)
 
 
 def work(shop: Workshop) -> StepReport:
     """Train, then look at the model file before anything loads it."""
     step = shop.plan.training
     shop.say("step-started", step.table.run, Component.TRAINING, step=step.name)
-    report = report_of(step, do(step, shop))
+    done = do(step, shop)
+    use = done.use(step, str(shop.work / step.name))
+    judged = shop.decide(shop.judge(use, ["pipeline"]))
+    report = reporting.with_gate(report_of(step, done), judged)
+    if report.state is StepState.REFUSED:
+        return report
+    wanted = shop.settings.table(Component.TRAINING).replay
+    if wanted.segments or wanted.full:
+        from hauberk.lifecycle import replaying
+
+        report = replaying.add(report, step, done, shop, wanted)
+        if report.state is StepState.REFUSED:
+            return report
     claimed = _claimed(shop)
     if claimed:
         shop.shared.reported = claimed

@@ -156,6 +156,7 @@ def execution_hits(index: Index) -> Iterator[Hit]:
             if broken is not None:
                 yield Hit(broken, call.lineno, name or last_name(call.func))
                 break
+    yield from _handed_on(index)
     yield from _assignments(index)
     yield from _unpacking_loops(index)
 
@@ -248,13 +249,50 @@ def _shells(index: Index, call: ast.Call, name: str) -> Rule | None:
     given = call.args[0] if call.args else index.keyword_node(call, "args")
     if not isinstance(given, ast.expr):
         return None
-    if name in _SHELLS or _is_notebook_shell(call):
+    if name in _SHELLS or _is_notebook_shell(call) or _is_remote(index, call, given):
         return None if _is_quoted(index, given) or _is_known(index, given) else SHELL
     if name not in _PROCESSES:
         return None
-    if index.keyword(call, "shell") is True:
+    if index.keyword(call, "shell") in (True, 1):
         return None if _is_quoted(index, given) or _is_known(index, given) else SHELL
     return SHELL if _starts_shell(index, given) else None
+
+
+def _is_remote(index: Index, call: ast.Call, given: ast.expr) -> bool:
+    """A line for the shell of another host, put together at run time."""
+    return last_name(call.func) == "exec_command" and _is_built_text(index, given)
+
+
+def _replaces(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """``os.execvp("sh", ["sh", "-c", text])`` and its likes."""
+    if not re.fullmatch(r"os\.(?:exec|spawn|posix_spawn)\w*", name):
+        return None
+    lists = [node for node in call.args if isinstance(node, (ast.List, ast.Tuple))]
+    flat = ast.List(elts=[*call.args[1:]], ctx=ast.Load()) if not lists else lists[-1]
+    return SHELL if _starts_shell(index, flat) else None
+
+
+def _interprets(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """Interpreters and algebra systems that evaluate what they are given."""
+    if not call.args or index.constant(call.args[0]) is not UNKNOWN:
+        return None
+    if last_name(call.func) in {"runsource", "runcode"} and "Interpreter" in ast.unparse(call.func):
+        return EVAL
+    if name in {"sympy.sympify", "sympy.parse_expr", "sympy.parsing.sympy_parser.parse_expr"}:
+        return EVAL if _VISITOR.search(ast.unparse(call.args[0])) else None
+    return None
+
+
+def _handed_on(index: Index) -> Iterator[Hit]:
+    """``eval`` given to ``apply``, ``map`` or a table of converters."""
+    for node in index.each(ast.Name):
+        if node.id not in {"eval", "exec"} or index.lookup(node) or node.id in index.imports:
+            continue
+        parent = index.parents.get(node)
+        is_argument = isinstance(parent, ast.Call) and node in parent.args
+        is_entry = isinstance(parent, (ast.Dict, ast.keyword))
+        if is_argument or is_entry:
+            yield Hit(EVAL, node.lineno, f"hands on {node.id}")
 
 
 def _is_notebook_shell(call: ast.Call) -> bool:
@@ -513,6 +551,11 @@ def _is_tar(index: Index, call: ast.Call) -> bool:
 def _others(index: Index, call: ast.Call, name: str) -> Rule | None:
     if name in {"ssl._create_unverified_context", "ssl._create_stdlib_context"}:
         return UNVERIFIED
+    requirement = index.keyword_node(call, "cert_reqs")
+    if isinstance(requirement, ast.AST) and "NONE" in ast.unparse(requirement).upper():
+        return UNVERIFIED
+    if name in {"ftplib.FTP", "telnetlib.Telnet"}:
+        return NO_TLS
     if last_name(call.func) == "set_missing_host_key_policy" and call.args:
         policy = index.dotted(call.args[0]) + ast.unparse(call.args[0])
         return HOST_KEYS if "AutoAdd" in policy or "WarningPolicy" in policy else None
@@ -587,6 +630,8 @@ def _switches_off(index: Index, target: str, value: ast.expr) -> bool:
 _READINGS: tuple[_Reading, ...] = (
     _evaluates,
     _shells,
+    _replaces,
+    _interprets,
     _queries,
     _imports,
     _file_imports,

@@ -27,6 +27,9 @@ UNKNOWN = Unknown()
 ABSENT = Unknown()
 """Stands for a keyword that is not given."""
 
+RISKY_MODULES = frozenset({"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"})
+"""Where a table holds several modules, these count."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _IMPORTERS = frozenset({"__import__", "importlib.import_module", "import_module"})
@@ -43,6 +46,7 @@ class Index:
         scopes: Node to the function, class or module in which it stands.
         bound: Scope and name to the assignments to it, in order.
         imports: Scope and name to the dotted name that an import gave it.
+        attributes: Name of an attribute of a class to what it is bound to.
     """
 
     tree: ast.Module
@@ -52,6 +56,7 @@ class Index:
     scopes: dict[ast.AST, ast.AST] = field(default_factory=dict)
     bound: dict[tuple[ast.AST, str], list[ast.expr]] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, list[ast.expr]] = field(default_factory=dict)
     functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = field(default_factory=list)
     _dotted: dict[ast.AST, str] = field(default_factory=dict)
 
@@ -71,13 +76,43 @@ class Index:
 
     def _name(self, node: ast.AST, depth: int) -> str:
         if isinstance(node, ast.Attribute):
+            held = self._held(node, depth)
             base = self.dotted(node.value, depth + 1)
-            return f"{base}.{node.attr}" if base else ""
+            return held or (f"{base}.{node.attr}" if base else "")
+        if isinstance(node, ast.Subscript):
+            return self._of_table(node, depth)
         if isinstance(node, ast.Name):
             return self._of_name(node, depth)
         if isinstance(node, ast.Call):
             return self._of_call(node, depth)
         return ""
+
+    def _held(self, node: ast.Attribute, depth: int) -> str:
+        """What ``self.name`` stands for where the class or its methods bind it to a module."""
+        if not isinstance(node.value, ast.Name) or node.value.id not in {"self", "cls"}:
+            return ""
+        for value in self.attributes.get(node.attr, ()):
+            if isinstance(value, (ast.Name, ast.Attribute)) and value is not node:
+                found = self.dotted(value, depth + 1)
+                if (
+                    found in self.imports.values()
+                    or found.partition(".")[0] in self.imports.values()
+                ):
+                    return found
+        return ""
+
+    def _of_table(self, node: ast.Subscript, depth: int) -> str:
+        """``sys.modules["name"]``, and an entry of a table of modules, the first that is one."""
+        if self.dotted(node.value, depth + 1) == "sys.modules":
+            name = self.constant(node.slice)
+            return name if isinstance(name, str) else ""
+        entries = self.entries(node.value) if isinstance(node.value, (ast.Name, ast.Dict)) else None
+        wanted = self.constant(node.slice)
+        if entries and isinstance(wanted, str) and wanted in entries:
+            return self.dotted(entries[wanted], depth + 1)
+        names = [self.dotted(value, depth + 1) for value in (entries or {}).values()]
+        known = [name for name in names if name in self.imports.values()]
+        return min(known, key=lambda name: (name not in RISKY_MODULES, name), default="")
 
     def _of_name(self, node: ast.Name, depth: int) -> str:
         values = self.lookup(node)
@@ -358,6 +393,11 @@ def _note_binding(index: Index, node: ast.AST, scope: ast.AST) -> None:
 def _bind(index: Index, scope: ast.AST, target: ast.expr, value: ast.expr) -> None:
     if isinstance(target, ast.Name):
         index.bound.setdefault((scope, target.id), []).append(value)
+        if isinstance(scope, ast.ClassDef):
+            index.attributes.setdefault(target.id, []).append(value)
+    elif isinstance(target, ast.Attribute):
+        if isinstance(target.value, ast.Name) and target.value.id in {"self", "cls"}:
+            index.attributes.setdefault(target.attr, []).append(value)
     elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
         for inner, part in zip(target.elts, value.elts, strict=False):
             _bind(index, scope, inner, part)

@@ -44,6 +44,7 @@ class Warehouse:
         log: Records of all data sets in order.
         pointers: Name to the link that it points at.
         copy: The files that lie where a training would read them.
+        releasers: Keys that may release models and sign no data; the owners' by default.
     """
 
     keys: tuple[KeyPair, ...] = field(default_factory=lambda: (generate(), generate()))
@@ -52,18 +53,16 @@ class Warehouse:
     pointers: dict[str, dict[str, Any]] = field(default_factory=dict)
     copy: dict[str, bytes] = field(default_factory=dict)
     seen: Link | None = None
+    releasers: tuple[KeyPair, ...] = ()
 
     def root(self) -> Root:
         """What clients pinned: both owners have to sign."""
-        labels = [Label(machine=f"m{n}", custodian=f"p{n}") for n in range(len(self.keys))]
-        trusted = tuple(
-            TrustedKey(public=pair.public, label=label)
-            for pair, label in zip(self.keys, labels, strict=True)
-        )
-        role = RoleKeys(threshold=len(self.keys), keys=trusted)
         return Root(
             project="warehouse",
-            roles={Role.LIFECYCLE: role, Role.RELEASE: role},
+            roles={
+                Role.LIFECYCLE: _role(self.keys),
+                Role.RELEASE: _role(self.releasers or self.keys),
+            },
             policy=sealed(Policy(min_isolation=Isolation.LANDLOCK)),
             tool_floor=__version__,
         )
@@ -152,6 +151,14 @@ class Warehouse:
             "files": sorted(self.copy),
         }
         return canonical_json(documents[room]) if room in documents else None
+
+
+def _role(pairs: tuple[KeyPair, ...]) -> RoleKeys:
+    keys = tuple(
+        TrustedKey(public=pair.public, label=Label(machine=f"m{n}", custodian=f"p{n}"))
+        for n, pair in enumerate(pairs)
+    )
+    return RoleKeys(threshold=len(keys), keys=keys)
 
 
 @dataclass(slots=True, kw_only=True)

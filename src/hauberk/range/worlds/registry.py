@@ -57,11 +57,15 @@ class Project:
 
     Attributes:
         owners: Keys of two persons; a release needs both.
+        policy: What its runs applied.
+        tool: Version of Hauberk that its runs used.
     """
 
     name: str
     lifecycle: KeyPair = field(default_factory=generate)
     owners: tuple[KeyPair, KeyPair] = field(default_factory=lambda: (generate(), generate()))
+    policy: Policy = POLICY
+    tool: str = VERSION
 
     def root(self) -> Root:
         """What clients of the project pinned."""
@@ -100,6 +104,11 @@ class Project:
         """A statement signed by the lifecycle's key."""
         return dsse.sign(payload, PAYLOAD_TYPE, [self.lifecycle]).to_bytes()
 
+    def _circumstances(self, sequence: int, place: int) -> Circumstances:
+        return Circumstances(
+            run=f"run-{sequence}", sequence=place, policy=self.policy, tool_version=self.tool
+        )
+
     def _statements(
         self, digests: Mapping[str, Digest], sequence: int
     ) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
@@ -125,7 +134,7 @@ class Project:
                         products={path: digests[path] for path in products},
                         isolation=Isolation.FULL,
                         evidence=EvidenceMode.ISOLATED,
-                        circumstances=_circumstances(sequence, place),
+                        circumstances=self._circumstances(sequence, place),
                         started=1.0,
                         finished=2.0,
                     )
@@ -139,7 +148,7 @@ class Project:
             digest=digests[MODEL],
             data={"test.csv": digests["test.csv"]},
             result=Result.PASSED,
-            circumstances=_circumstances(sequence, len(plan)),
+            circumstances=self._circumstances(sequence, len(plan)),
             isolation=Isolation.FULL,
             evidence=EvidenceMode.ISOLATED,
             passed=("roc_auc >= 0.75",),
@@ -165,7 +174,7 @@ class Project:
             steps=tuple(Named(name=n, digest=digest_bytes(p)) for n, p in steps),
             tests=tuple(Named(name=n, digest=digest_bytes(p)) for n, p in tests),
             sources=(Source(name="data/raw.csv", digest=digests["data/raw.csv"]),),
-            circumstances=_circumstances(sequence, 9),
+            circumstances=self._circumstances(sequence, 9),
             created=3.0,
         )
 
@@ -223,7 +232,3 @@ def _role(threshold: int, *pairs: KeyPair) -> RoleKeys:
         for n, pair in enumerate(pairs)
     )
     return RoleKeys(threshold=threshold, keys=keys)
-
-
-def _circumstances(sequence: int, place: int) -> Circumstances:
-    return Circumstances(run=f"run-{sequence}", sequence=place, policy=POLICY, tool_version=VERSION)

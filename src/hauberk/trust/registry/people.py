@@ -122,16 +122,16 @@ def _spread(registrar: Registrar, roles: Sequence[str], targets: Targets) -> lis
 
 
 def _signed_anew(registrar: Registrar, roles: Sequence[str], targets: Targets) -> list[Change]:
-    """Metadata of the roles that a key leaves, for others of theirs that are here to sign.
+    """Metadata of the roles that a key leaves, for others of theirs to sign.
 
-    A role whose other keys are elsewhere is refused by clients until one of them signs.
+    Where the keys here are too few it becomes a draft for the others, who sign it with the
+    revocation itself; a role none of whose keys is here is refused by clients until one signs.
     """
     here = {hand.public.key_id for hand in registrar.hands}
     return [
         Change(role=role, delegator="targets", metadata=registrar.edit(role))
         for role in roles
-        if registrar.view.role(role) is not None
-        and len(here & set(roles_of(targets)[role].keyids)) >= roles_of(targets)[role].threshold
+        if registrar.view.role(role) is not None and here & set(roles_of(targets)[role].keyids)
     ]
 
 
