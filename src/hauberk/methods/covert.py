@@ -123,6 +123,6 @@ def cases(text: str) -> Iterator[tuple[str, bool]]:
         for match in _WORD.finditer(line):
             before = line[: match.start()].rstrip(" \"'([*_")
             word = match[0]
-            is_first = not before or before[-1] in ".!?:;|>-#/=&@0123456789"
+            is_first = not before or before[-1] in ".!?:;|>-#/=&@"
             if not is_first and not word.isupper():
                 yield word.lower(), word != word.lower()

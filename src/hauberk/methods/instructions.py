@@ -25,6 +25,12 @@ WINDOW: Final = 1_600
 OVERLAP: Final = 400
 """Characters that are read together, and again with what follows."""
 
+MIN_WORDS: Final = 4
+"""Words below which a text is a name and no sentence."""
+
+MIN_ENCODED: Final = 40
+"""Characters of one word below which nothing is encoded in it that could be an order."""
+
 LIKELY: Final = 0.5
 ALL_BUT_CERTAIN: Final = 0.9
 """Chances of the linear model that count one and two."""
@@ -157,6 +163,8 @@ def instruction_in(text: str) -> Instruction:
     """
     raw = text[:MAX_TEXT]
     best = max((_scored(window) for window in _windows(raw)), key=_by_score)
+    if raw.isascii() and len(raw) < MIN_ENCODED and len(raw.split()) < MIN_WORDS:
+        return best
     for disguised in _undone(raw):
         inner = max((_scored(window) for window in _windows(disguised)), key=_by_score)
         if inner.score >= THRESHOLD and inner.score >= best.score:
@@ -179,7 +187,7 @@ def _scored(raw: str) -> Instruction:
     weak = [match for one in _WEAK if (match := one.search(plain))]
     hidden = len(INVISIBLE.findall(raw)) > 2  # noqa: PLR2004 - one joiner in a name is ordinary
     phrases = [match[0].strip()[:80] for match in (*strong, *weak)]
-    chance = instruction_model.score(plain)
+    chance = instruction_model.score(plain) if len(plain.split()) >= MIN_WORDS else 0.0
     learnt = (chance >= LIKELY) + (chance >= ALL_BUT_CERTAIN)
     return Instruction(
         score=THRESHOLD * len(strong) + len(weak) + hidden + learnt,
@@ -188,6 +196,7 @@ def _scored(raw: str) -> Instruction:
 
 
 _SPACED = re.compile(r"(?:(?<!\w)[^\W_](?:[ .*_-]|[ ]?[|][ ]?)){6,}[^\W_](?!\w)")
+_LETTERS = re.compile(_SPACED.pattern.replace("{6,}", "+"))
 _LEET = str.maketrans("0134578@$!", "oleastbasi")
 _LEET_WORD = re.compile(r"\b(?=\w*[a-zA-Z])(?=\w*[0134578@$!])[\w@$!]{4,}")
 
@@ -201,7 +210,7 @@ def _undone(text: str) -> Iterator[str]:
         yield folded
     if _SPACED.search(text):
         kept = re.sub(" {2,}", "\x00", text)
-        joined = _SPACED.sub(lambda match: re.sub(r"[ .*_|-]", "", match[0]), kept)
+        joined = _LETTERS.sub(lambda match: re.sub(r"[ .*_|-]", "", match[0]), kept)
         yield joined.replace("\x00", " ")
     if len(_LEET_WORD.findall(text)) > 1:
         yield text.translate(_LEET)

@@ -25,7 +25,7 @@ MIN_SEEN = 8
 STRICT = 0.1
 """Share of its times up to which a word in the rarer case still counts as written in one way."""
 
-MEMORY = 5_000
+MEMORY = 1_500
 """Words after which half of what was counted is forgotten, so that a model may turn late."""
 
 
@@ -62,8 +62,8 @@ class HiddenChannels(Watch):
     shadow: ClassVar[bool] = True
     after_answer: ClassVar[bool] = True
 
-    rate: float = 0.01
-    alpha: float = 1e-9
+    rate: float = 0.006
+    alpha: float = 1e-6
 
     def observe(self, exchange: Exchange, state: ClientState) -> Signal | None:
         """Judge the answer of one exchange with a language model."""
