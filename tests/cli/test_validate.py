@@ -134,3 +134,42 @@ def test_an_exported_graph_gives_the_same_metrics(loans, tmp_path, capsys):
         said[0]["metrics"]["accuracy"], abs=0.005
     )
     assert said[1]["model"]["classes"] == ["no", "yes"]
+
+
+@pytest.fixture
+def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user who has keys and has pinned them for a project."""
+    from hauberk.lifecycle.signing import make_keys, pin_own_root
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    configuration = tmp_path / "config" / "hauberk"
+    configuration.mkdir(parents=True, mode=0o700)
+    assert list(make_keys(configuration))
+    assert list(pin_own_root("loans", configuration))
+    return configuration
+
+
+def test_an_attested_result_says_of_what_and_how_hard(loans, keys, tmp_path, capsys):
+    from hauberk.trust.digest import digest_file
+    from hauberk.trust.registry.evidence import read_examination
+    from hauberk.trust.root import resolve
+
+    where = tmp_path / "result.json"
+    words = ("--attest", str(where), "--project", "loans", "--sensitive", "sex")
+    assert _validate(loans, *words) == 1
+    capsys.readouterr()
+    said = read_examination(where.read_bytes(), resolve("loans", keys))
+    assert said.digest == digest_file(loans / "model.joblib")
+    assert said.data == {"test.csv": digest_file(loans / "test.csv")}
+    assert said.failed == ("model/unfair-decisions",)
+    assert said.strength["robustness"]["rows"] == 100
+    assert said.strength["fairness"]["columns"] == ["sex"]
+    assert "accuracy" in said.intervals
+
+
+def test_an_attested_result_needs_a_project_and_its_pinned_root(loans, keys, tmp_path, capsys):
+    where = str(tmp_path / "result.json")
+    assert _validate(loans, "--eps", "", "--attest", where) == 2
+    assert _validate(loans, "--eps", "", "--attest", where, "--project", "other") == 3
+    assert not Path(where).exists()
+    assert "there is no root" in capsys.readouterr().err

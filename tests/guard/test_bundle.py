@@ -153,3 +153,34 @@ def test_a_policy_with_a_wrong_field_is_refused(change):
     data = json.loads(policy.to_bytes(GuardPolicy())) | change
     with pytest.raises(UsageError):
         policy.from_bytes(json.dumps(data).encode())
+
+
+def _with_reference(folder, loaded):
+    return bundle.write(
+        folder,
+        name=loaded.name,
+        version=loaded.version,
+        model=loaded.model,
+        schema=loaded.schema,
+        profile=loaded.profile,
+        reference=b"{}",
+    )
+
+
+def test_a_bundle_may_hold_a_reference_of_ordinary_rows(folder, tmp_path):
+    _with_reference(tmp_path / "r", _load(folder))
+    assert _load(tmp_path / "r").reference == b"{}"
+    assert _load(folder).reference == b""
+
+
+def test_a_reference_that_is_not_the_bundled_one_is_refused(folder, tmp_path):
+    _with_reference(tmp_path / "r", _load(folder))
+    (tmp_path / "r" / "reference.json").write_bytes(b"[]")
+    with pytest.raises(TrustError):
+        _load(tmp_path / "r")
+
+
+def test_a_reference_cannot_be_slipped_in(folder):
+    (folder / "reference.json").write_bytes(b"{}")
+    with pytest.raises(TrustError):
+        _load(folder)

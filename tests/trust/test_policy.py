@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hauberk.core.finding import Severity
-from hauberk.core.policy import Isolation, Policy, Waiver
+from hauberk.core.policy import Examination, Isolation, Policy, Waiver
 from hauberk.errors import ArtifactError, TrustError, UsageError
 from hauberk.trust.policy import (
     check_floor,
@@ -29,6 +29,13 @@ POLICIES = st.builds(
     min_isolation=st.sampled_from(Isolation),
     required=st.none() | st.frozensets(IDS, max_size=3),
     waivers=st.lists(WAIVERS, max_size=3).map(tuple),
+    examination=st.builds(
+        Examination,
+        parts=st.frozensets(IDS, max_size=2),
+        attacks=st.frozensets(IDS, max_size=2),
+        min_rows=st.integers(0, 500),
+        min_radius=st.sampled_from([0.0, 0.1, 0.3]),
+    ),
 )
 
 
@@ -162,3 +169,27 @@ def test_an_attested_policy_without_a_list_does_not_reach_a_floor_with_one():
     with pytest.raises(TrustError, match="lowers required") as caught:
         check_floor(Policy(required=frozenset({"a"})), Policy())
     assert caught.value.expected == "a"
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("parts", {"parts": frozenset()}),
+        ("attacks", {"attacks": frozenset()}),
+        ("min_rows", {"min_rows": 3}),
+        ("min_queries", {"min_queries": 1}),
+        ("min_radius", {"min_radius": 0.0}),
+        ("max_age_days", {"max_age_days": 900.0}),
+    ],
+)
+def test_a_project_cannot_ask_for_less_of_an_examination(key, change):
+    weak = Policy(examination=Examination(**change))
+    with pytest.raises(TrustError, match=f"lowers examination.{key}"):
+        check_floor(Policy(), weak)
+    check_floor(weak, Policy())
+
+
+@pytest.mark.parametrize("wrong", [{"min_rows": -1}, {"min_rows": "3"}, {"eps": 1}, {"parts": "x"}])
+def test_a_malformed_demand_is_refused(wrong):
+    with pytest.raises(ArtifactError):
+        read_policy({"examination": wrong})

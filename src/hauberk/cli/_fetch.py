@@ -9,16 +9,16 @@ credentials that it finds in the environment, and need the pin.
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from hauberk.errors import ArtifactError, TrustError, UnavailableError
 
 if TYPE_CHECKING:
+    import ssl
+
     from hauberk.core.artifact import Digest
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://")
@@ -52,6 +52,8 @@ def landed(
 
 
 def _land(name: str, folder: Path, context: ssl.SSLContext | None) -> Path:
+    from urllib.parse import urlsplit
+
     from hauberk.lifecycle.downloads import download_file
     from hauberk.trust.blobs import DirectoryBlobs
 
@@ -85,6 +87,8 @@ def _from_bucket(address: str, blobs: Any, expected: Digest) -> Digest:
         raise UnavailableError(
             "buckets need obstore", subject=address, hint="pip install 'hauberk[s3]'"
         ) from None
+    from urllib.parse import urlsplit
+
     parts = urlsplit(address)
     try:
         store = from_url(f"{parts.scheme}://{parts.netloc}")

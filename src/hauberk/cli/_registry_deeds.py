@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from hauberk.trust.registry.registrar import Registrar
 
 LARGE_BITS = 9  # 512 files for each role: a hundred thousand versions in 50 kB pieces
+MAX_EXAMINATION_BYTES = 1 << 20
 _KEY_ROLES = {
     "person": "person",
     "trainer": "release",
@@ -255,7 +257,27 @@ def _gate(args: argparse.Namespace, writer: Registrar, manifest: Manifest) -> No
     chain = evidence.check_evidence(manifest, writer.place, root)
     path = names.version_path(manifest.model, manifest.version)
     evidence.check_in_force(writer.view, chain, path)
-    evidence.check_for_production(manifest, chain, now=writer.clock(), max_age_days=args.max_age)
+    wanted = root.policy.examination
+    if args.max_age is not None:
+        wanted = replace(wanted, max_age_days=min(args.max_age, wanted.max_age_days))
+    further = [evidence.read_examination(_bytes_of(one), root) for one in args.examination]
+    evidence.check_for_production(manifest, chain, wanted, now=writer.clock(), further=further)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_EXAMINATION_BYTES:
+            raise UsageError(
+                "this is no examination",
+                subject=str(path),
+                expected=f"at most {MAX_EXAMINATION_BYTES} bytes",
+                found=f"{path.stat().st_size}",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            "the examination cannot be read", subject=str(path), found=error.strerror
+        ) from error
 
 
 def _project_root(args: argparse.Namespace, model: str) -> Any:

@@ -80,7 +80,20 @@ def _publish(deed: argparse.ArgumentParser) -> None:
 
 def _promote(deed: argparse.ArgumentParser) -> None:
     deed.add_argument("reference", metavar=_REFERENCE)
-    deed.add_argument("--max-age", type=float, default=90.0, metavar="DAYS", help="of evaluation")
+    deed.add_argument(
+        "--max-age",
+        type=float,
+        metavar="DAYS",
+        help="of the examination; can only be stricter than the pinned policy",
+    )
+    deed.add_argument(
+        "--examination",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a later one, made by hauberk validate --attest; may be repeated",
+    )
 
 
 def _rollback(deed: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rows", type=int, default=500, help="rows that the search starts from")
     parser.add_argument("--queries", type=int, default=60, help="calls of the model per radius")
+    parser.add_argument(
+        "--no-triggers", action="store_true", help="do not search a network for a planted trigger"
+    )
+    parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
+    parser.add_argument(
+        "--schema",
+        type=Path,
+        metavar="FILE",
+        help="JSON of what features may do: fixed, whole, monotone, ranges, one-hot",
+    )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--attest",
+        type=Path,
+        metavar="FILE",
+        help="write the result as a test result, signed with your lifecycle key",
+    )
+    parser.add_argument(
+        "--project", metavar="NAME", help="whose pinned policy the attested result names"
+    )
+    parser.add_argument(
+        "--root", type=Path, metavar="FILE", help="the project's root of trust, where not pinned"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
     _allowing.configure(parser)
@@ -79,6 +102,8 @@ def run(args: argparse.Namespace) -> int:
     request = _request(args)
     result = evaluate(request)
     code = exit_code(request, result)
+    if args.attest is not None:
+        _attest(args, request, result, code)
     if args.format == "json":
         text = json.dumps(_document(request, result, code), indent=2) + "\n"
     else:
@@ -88,6 +113,30 @@ def run(args: argparse.Namespace) -> int:
     else:
         args.output.write_text(text, "utf-8")
     return code
+
+
+def _attest(args: argparse.Namespace, request: Request, result: Result, code: int) -> None:
+    """Sign what was found, whatever it was; nobody is served by a result that is kept back."""
+    from hauberk.cli.words import clock, configuration
+    from hauberk.lifecycle.examining import signed
+
+    if not args.project:
+        raise UsageError(
+            "an attested result belongs to a project",
+            subject="--attest",
+            expected="--project NAME",
+            found="none",
+        )
+    envelope = signed(
+        request,
+        result,
+        project=args.project,
+        configuration=configuration(),
+        root_file=args.root,
+        now=clock(),
+        code=code,
+    )
+    args.attest.write_bytes(envelope)
 
 
 def _request(args: argparse.Namespace) -> Request:
@@ -105,6 +154,9 @@ def _request(args: argparse.Namespace) -> Request:
         eps=_radii(args.eps),
         rows=args.rows,
         queries=args.queries,
+        norm=args.norm,
+        triggers=not args.no_triggers,
+        schema=_schema(args.schema),
         features=tuple(name for name in args.features.split(",") if name),
         tolerance=args.tolerance,
         seed=args.seed,
@@ -143,6 +195,22 @@ def _reported(path: Path | None) -> dict[str, float]:
             found=type(value).__name__,
         )
     return {str(name): float(item) for name, item in value.items()}
+
+
+def _schema(path: Path | None) -> dict[str, Any]:
+    from hauberk.formats.strict_json import JsonLimits, decode
+
+    if path is None:
+        return {}
+    value = decode(_file(path, "--schema").read_bytes(), JsonLimits(max_bytes=1 << 20))
+    if type(value) is not dict:
+        raise UsageError(
+            "a schema is an object",
+            subject=str(path),
+            expected='{"features": {"age": {"is_fixed": true}}}',
+            found=type(value).__name__,
+        )
+    return value
 
 
 def _bound(text: str) -> tuple[str, float]:
@@ -187,7 +255,7 @@ def exit_code(request: Request, result: Result) -> int:
         "robustness": bool(request.eps),
         "fairness": bool(request.data.sensitive),
     }
-    return 3 if any(asked[name] for name in result.reasons) else 0
+    return 3 if any(asked.get(name, False) for name in result.reasons) else 0
 
 
 # Text --------------------------------------------------------------------------------
@@ -202,7 +270,9 @@ def _lines(result: Result) -> Iterator[str]:
         bounds = result.accuracy if name == "accuracy" else None
         shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
         yield f"  {name:<22}{value:.4f}{shown}"
-    yield from ("", *_robustness(result), "", *_fairness(result), "", *_memory(result), "")
+    for part in (_robustness, _triggers, _fairness, _memory):
+        yield from ("", *part(result))
+    yield ""
     for assessment in result.assessments:
         for finding in assessment.findings:
             yield f"{finding.severity.value.upper():<9} {finding.message}"
@@ -214,12 +284,35 @@ def _lines(result: Result) -> Iterator[str]:
 
 def _robustness(result: Result) -> Iterator[str]:
     yield "Robustness: share of rows that stay right when a search moves their features"
-    if not result.curve:
+    found = result.robustness
+    if not found.points:
         yield f"  not assessed: {result.reasons.get('robustness', '')}"
         return
-    for eps, share in result.curve:
-        yield f"  within {eps:<6g} spreads   {share:.3f}  {'#' * round(30 * share)}"
-    yield f"  an upper bound, over {len(result.movable)} features, {result.cpu_s:.1f} CPU-seconds"
+    for point in found.points:
+        bounds = f"[{point.low:.3f}, {point.high:.3f}]"
+        bar = "#" * round(30 * point.share)
+        yield f"  within {point.radius:<6g} spreads   {point.share:.3f} {bounds}  {bar}"
+    asked = sum(forward for _, forward, _ in found.passes.values())
+    hidden = {True: "hidden", False: "not hidden", None: "not known"}[found.hides_gradients]
+    yield f"  by {', '.join(found.passes)}; gradients {hidden}"
+    yield (
+        f"  an upper bound, over {len(found.movable)} features that may move; "
+        f"{asked} rows scored, {found.cpu_s:.1f} CPU-seconds"
+    )
+
+
+def _triggers(result: Result) -> Iterator[str]:
+    yield "Triggers: a class that a far smaller change reaches than any other"
+    found = result.triggers.signs
+    if found is None:
+        yield f"  not assessed: {result.triggers.reason}"
+        return
+    name = result.classes[found.target]
+    ratio, gap = found.scores
+    yield (
+        f"  nearest to one is {name!r}: a mask {math.exp(ratio):.1f} times smaller than the median "
+        f"class's, one faint change takes {gap:+.0%} more rows than for the next class"
+    )
 
 
 def _fairness(result: Result) -> Iterator[str]:
@@ -284,9 +377,30 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
         "metrics": dict(result.metrics),
         "accuracy_interval": result.accuracy,
         "robustness": {
-            "curve": [{"eps": eps, "robust_accuracy": share} for eps, share in result.curve],
-            "movable": list(result.movable),
-            "cpu_s": round(result.cpu_s, 3),
+            "curve": [
+                {
+                    "eps": point.radius,
+                    "robust_accuracy": point.share,
+                    "interval": [point.low, point.high],
+                }
+                for point in result.robustness.points
+            ],
+            "movable": list(result.robustness.movable),
+            "strength": result.robustness.strength,
+            "cpu_s": round(result.robustness.cpu_s, 3),
+            "passes": {name: list(three) for name, three in result.robustness.passes.items()},
+            "fooled": dict(result.robustness.fooled),
+            "valid": result.robustness.is_valid,
+            "hides_gradients": result.robustness.hides_gradients,
+            "schema": dict(result.robustness.schema),
+        },
+        "triggers": None
+        if result.triggers.signs is None
+        else {
+            "class": result.classes[result.triggers.signs.target],
+            "masks": result.triggers.signs.masks.tolist(),
+            "taken": result.triggers.signs.taken.tolist(),
+            "rows": result.triggers.n_rows,
         },
         "fairness": [to_json(item) for item in result.differences],
         "membership": None

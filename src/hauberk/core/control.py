@@ -183,6 +183,8 @@ class Learnt(Protocol):
     Attributes:
         schema: Of the inputs and outputs (`formats.v2_schema.InputSchema`).
         profile: The training profile (`sketches.profile`), as bytes.
+        reference: What ordinary rows look like (`methods.stream_reference`), as bytes; empty
+            where it was not learnt.
     """
 
     @property
@@ -191,6 +193,11 @@ class Learnt(Protocol):
 
     @property
     def profile(self) -> bytes:
+        """Of the training rows."""
+        ...
+
+    @property
+    def reference(self) -> bytes:
         """Of the training rows."""
         ...
 

@@ -53,6 +53,31 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What production demands of the examination of a model.
+
+    A model of numbers, or one without a feature that could be moved, cannot be attacked; its
+    examination says so instead, signed like the rest.
+
+    Attributes:
+        parts: Parts that were gone through: ``robustness``, ``fairness``, ``membership``,
+            ``backdoor``.
+        attacks: Attacks that were tried on robustness.
+        min_rows: Rows that each part looked at, or all there are where there are fewer.
+        min_queries: Calls of the model that each attacked row was worth.
+        min_radius: Largest radius that was tried, in the examination's own unit.
+        max_age_days: Days after which it counts no more.
+    """
+
+    parts: frozenset[str] = frozenset({"robustness"})
+    attacks: frozenset[str] = frozenset({"search"})
+    min_rows: int = 100
+    min_queries: int = 20
+    min_radius: float = 0.05
+    max_age_days: float = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What a gate demands.
 
@@ -62,6 +87,7 @@ class Policy:
             that need nothing optional.
         waivers: Only waivers that have not expired count.
         min_isolation: Below this level a step fails closed.
+        examination: What a model's examination must hold before it goes to production.
         digest: Identity of the policy, named in every attestation.
     """
 
@@ -69,6 +95,7 @@ class Policy:
     required: frozenset[str] | None = None
     waivers: tuple[Waiver, ...] = ()
     min_isolation: Isolation = Isolation.OBSERVE
+    examination: Examination = Examination()
     digest: str = ""
 
 

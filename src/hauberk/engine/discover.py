@@ -7,18 +7,18 @@ class of its kind, named like the file. Zero or two are an error of ours, found 
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Literal, cast, overload
 
-from hauberk.core.attack import Attack
 from hauberk.core.control import Control
 from hauberk.errors import InternalError, UnavailableError
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from hauberk.core.attack import Attack
 
 SUBJECTS = ("code", "dataset", "exchange", "log", "model", "pipeline", "registry")
 """Folders below ``controls`` and ``attacks``; what a control looks at."""
@@ -79,13 +79,21 @@ def _import(name: str) -> ModuleType | None:
         ) from error
 
 
+def _kind(family: Family) -> type[Control | Attack]:
+    if family == "controls":
+        return Control
+    from hauberk.core.attack import Attack
+
+    return Attack
+
+
 def _only_class(family: Family, subject: str, name: str) -> type[Control | Attack]:
     module = _import(f"hauberk.{family}.{subject}.{name}")
-    kind: type[Control | Attack] = Control if family == "controls" else Attack
+    kind = _kind(family)
     classes = [
         item
         for label, item in vars(module).items()
-        if inspect.isclass(item)
+        if isinstance(item, type)
         and issubclass(item, kind)
         and module is not None
         and item.__module__ == module.__name__

@@ -14,16 +14,18 @@ import bz2
 import io
 import lzma
 import struct
-import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from hauberk.errors import ArtifactError, HauberkError
 from hauberk.formats.spans import CHUNK_BYTES, Span
-from hauberk.formats.stream_decoders import Lz4Decoder, ZipLzmaDecoder, ZstdDecoder
+
+if TYPE_CHECKING:
+    import tarfile
 
 MAX_DEPTH = 8
 """Containers inside containers; hub repositories and wheels need three."""
@@ -135,6 +137,12 @@ def _too_much(what: str, limit: int, found: int) -> BoundError:
 # Compressed streams ---------------------------------------------------------------------
 
 
+def _decoder(name: str) -> Any:
+    from hauberk.formats import stream_decoders
+
+    return getattr(stream_decoders, name)()
+
+
 def _xz() -> lzma.LZMADecompressor:
     # A dictionary beyond 256 MiB is the writer's claim on the reader's memory.
     return lzma.LZMADecompressor(memlimit=256 << 20)
@@ -146,9 +154,9 @@ STREAMS: dict[str, Callable[[], Any]] = {
     "bz2": bz2.BZ2Decompressor,
     "xz": _xz,
     "deflate": lambda: zlib.decompressobj(-15),
-    "zstd": ZstdDecoder,
-    "lz4": Lz4Decoder,
-    "zip lzma": ZipLzmaDecoder,
+    "zstd": partial(_decoder, "ZstdDecoder"),
+    "lz4": partial(_decoder, "Lz4Decoder"),
+    "zip lzma": partial(_decoder, "ZipLzmaDecoder"),
 }
 """Names of compressions to decoders."""
 
@@ -482,6 +490,8 @@ def list_tar(span: Span, ledger: Ledger) -> Iterator[TarEntry | Trouble]:
     Raises:
         ArtifactError: A header is broken or there are too many members.
     """
+    import tarfile
+
     try:
         with tarfile.open(fileobj=_SpanFile(span), mode="r:") as archive:
             for info in archive:

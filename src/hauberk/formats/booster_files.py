@@ -1,7 +1,7 @@
-"""Native files of gradient boosting libraries: UBJSON of XGBoost, CatBoost's container.
+"""Native files of gradient boosting libraries: both of XGBoost's, and CatBoost's container.
 
 They carry no code; what can hurt is a length that no file fills. Types of UBJSON are those of
-its draft 12, as XGBoost reads them.
+its draft 12, as XGBoost reads them; its older binary format is read as its C++ writes it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ _WIDTHS = _SIZES | _REALS
 
 def judge_booster(span: Span) -> Iterator[Said]:
     """What is wrong with the file; nothing where its lengths fit."""
-    if span.read(0, 4) == b"CBM1":
-        size = int.from_bytes(span.read(4, 4), "little")
-        if size > span.size - 8:
-            yield evasive(f"the CatBoost model claims {size} bytes of {span.size}")
+    magic = span.read(0, 4)
+    if magic in _READERS:
+        try:
+            _READERS[magic](span)
+        except ArtifactError as error:
+            yield evasive(error.message)
         return
     source = span_of(span.read(0, span.size)) if span.size <= _MEMORY_BYTES else span
     try:
@@ -36,6 +38,82 @@ def judge_booster(span: Span) -> Iterator[Said]:
         return
     if source.read(end, 64).strip(b"\0N"):
         yield evasive(f"{span.size - end} bytes stand behind the UBJSON value")
+
+
+# CatBoost
+
+
+def _catboost(span: Span) -> None:
+    """A size, then a flatbuffer whose first field names the format."""
+    size = _number(span, 4, 4)
+    if size > span.size - 8:
+        raise _broken("CatBoost model", f"it claims {size} bytes of {span.size}")
+    core = span.part(8, size)
+    root = _number(core, 0, 4)
+    table = root - _number(core, root, 4, signed=True)
+    if _number(core, table, 2) < 6:  # noqa: PLR2004 - two lengths and one field
+        return  # an empty model says nothing
+    place = root + _number(core, table + 4, 2)
+    at = place + _number(core, place, 4)
+    name = core.read(at + 4, min(_number(core, at, 4), MAX_NAME_BYTES))
+    if not name.isascii() or b"Model" not in name:
+        raise _broken("CatBoost model", "its format has no name")
+
+
+# XGBoost before UBJSON
+
+MAX_NAME_BYTES = 256
+MAX_TREES = 10_000_000
+_LEARNER_BYTES = 136
+_FOREST_BYTES = 160
+_TREE_BYTES = 148
+_NODE_BYTES = 20 + 16
+"""A node and what is known of its gain."""
+
+
+def _xgboost(span: Span) -> None:
+    """Parameters, two names, and for trees their nodes; lengths must lie inside of the file."""
+    at = 4 + _LEARNER_BYTES
+    names = []
+    for _ in range(2):
+        size = _number(span, at, 8)
+        name = span.read(at + 8, min(size, MAX_NAME_BYTES))
+        if not 0 < size <= MAX_NAME_BYTES or len(name) < size or not name.isascii():
+            raise _broken("XGBoost binary", f"a name of {size} bytes")
+        names.append(name)
+        at += 8 + size
+    if names[1] not in {b"gbtree", b"dart"}:
+        return  # a linear model is its numbers
+    count = _number(span, at, 4, signed=True)
+    if not 0 <= count <= MAX_TREES:
+        raise _broken("XGBoost binary", f"it claims {count} trees")
+    at += _FOREST_BYTES
+    for _ in range(count):
+        nodes, vector = (_number(span, at + place, 4, signed=True) for place in (4, 20))
+        if nodes <= 0 or at + _TREE_BYTES + nodes * _NODE_BYTES > span.size:
+            raise _broken("XGBoost binary", f"a tree of {nodes} nodes at byte {at}")
+        if vector not in {0, 1}:
+            return  # vectors in leaves, of versions before 1.0
+        at += _TREE_BYTES + nodes * _NODE_BYTES
+
+
+def _number(span: Span, at: int, size: int, *, signed: bool = False) -> int:
+    raw = span.read(at, size) if at >= 0 else b""
+    if len(raw) < size:
+        raise _broken("file", f"it ends before byte {at + size}")
+    return int.from_bytes(raw, "little", signed=signed)
+
+
+_READERS = {b"CBM1": _catboost, b"binf": _xgboost}
+
+
+def _broken(what: str, reason: str) -> ArtifactError:
+    return ArtifactError(
+        f"the {what} is malformed: {reason}",
+        rule="lengths lie inside of the file",
+        found=reason,
+        hint="save the model again, as JSON or UBJSON",
+    )
 
 
 class _Walk:

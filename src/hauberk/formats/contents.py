@@ -8,13 +8,12 @@ archive for example, and each reading is followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from hauberk.errors import ArtifactError, LimitError
-from hauberk.formats import sevenzip
 from hauberk.formats.archives import (
     BoundError,
     Ledger,
@@ -30,11 +29,6 @@ from hauberk.formats.archives import (
     stream_kind,
     unpack,
 )
-from hauberk.formats.hdf5_reading import MAGIC as HDF5_MAGIC
-from hauberk.formats.hdf5_reading import hdf5_start
-from hauberk.formats.numpy_files import MAGIC as NPY_MAGIC
-from hauberk.formats.numpy_files import read_npy_header
-from hauberk.formats.onnx_files import is_onnx
 from hauberk.formats.pickle_events import (
     Built,
     Called,
@@ -45,12 +39,11 @@ from hauberk.formats.pickle_events import (
 )
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.pickles import read_pickle
-from hauberk.formats.safetensors import is_safetensors
-from hauberk.formats.skops_files import SCHEMA_NAME as SKOPS_SCHEMA
 from hauberk.formats.spans import Span, spooled
-from hauberk.formats.tensorflow_kinds import graph_kind
-from hauberk.formats.text_kinds import text_kind
 from hauberk.formats.torch_archives import AOT, code_folders, code_of
+
+if TYPE_CHECKING:
+    from hauberk.formats import sevenzip
 
 HEAD_BYTES = 1 << 12
 
@@ -84,7 +77,6 @@ class Kind(StrEnum):
     CODE = "code that a loader runs"
     STORAGE = "raw tensor storage"
     TEXT = "text"
-    INERT = "format without code"
     FOREIGN = "no model format"
     UNREAD = "format that is not read"
     UNKNOWN = "unknown format"
@@ -140,6 +132,7 @@ class _Place:
     claims_pickle: bool
     name: str = ""
     code: str = ""
+    codes: Mapping[str, str] | None = None
 
     def inside(self, name: str, code: str = "") -> _Place:
         return replace(
@@ -148,9 +141,14 @@ class _Place:
             claims_pickle=_claims(name),
             name=name,
             code=code,
+            codes=None,
         )
 
 
+NPY_MAGIC = b"\x93NUMPY"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+SKOPS_SCHEMA = "schema.json"
+_SEVENZIP = b"7z\xbc\xaf\x27\x1c"
 _PICKLE_NAMES = re.compile(r"\.(pkl|pickle|p|pk|joblib|jl|pt|pth|ckpt|dill|dat)\d?$", re.IGNORECASE)
 
 
@@ -209,7 +207,7 @@ def _as_archive(span: Span, head: bytes, place: _Place) -> Iterator[Part | Troub
         yield Trouble(TroubleKind.EVASIVE, reason, place.inner)
     if is_tar(head):
         yield from _walk_tar(span, place)
-    if head.startswith(sevenzip.MAGIC):
+    if head.startswith(_SEVENZIP):
         yield from _walk_sevenzip(span, place)
 
 
@@ -283,20 +281,26 @@ def _zip_member(span: Span, entry: ZipEntry, place: _Place) -> Iterator[Part | T
 
 
 def _walk_tar(span: Span, place: _Place) -> Iterator[Part | Trouble]:
-    for entry in list_tar(span, place.ledger):
+    found = list(list_tar(span, place.ledger))
+    codes = code_folders(entry.name for entry in found if isinstance(entry, TarEntry))
+    for entry in found:
         if isinstance(entry, TarEntry):
-            yield from _walk(span.part(entry.data, entry.size), place.inside(entry.name))
+            inside = place.inside(entry.name, code_of(entry.name, codes))
+            yield from _walk(span.part(entry.data, entry.size), inside)
         else:
             yield replace(entry, inner=place.inner)
 
 
 def _walk_sevenzip(span: Span, place: _Place) -> Iterator[Part | Trouble]:
     """Members in order; a stream that holds several is unpacked once."""
+    from hauberk.formats import sevenzip
+
     try:
         archive = sevenzip.list_sevenzip(span)
+        codes = code_folders(entry.name for entry in archive.entries)
         for number, folder in enumerate(archive.folders):
             entries = [entry for entry in archive.entries if entry.folder == number]
-            yield from _walk_folder(span, (folder, entries), place)
+            yield from _walk_folder(span, (folder, entries), replace(place, codes=codes))
     except sevenzip.UnreadError as error:
         yield Trouble(TroubleKind.UNREAD, f"the 7z archive has {error}", place.inner)
 
@@ -304,13 +308,15 @@ def _walk_sevenzip(span: Span, place: _Place) -> Iterator[Part | Trouble]:
 def _walk_folder(
     span: Span, packed: tuple[sevenzip.Folder, list[sevenzip.SevenZipEntry]], place: _Place
 ) -> Iterator[Part | Trouble]:
+    from hauberk.formats import sevenzip
+
     folder, entries = packed
     problems: list[ArtifactError] = []
     chunks = _spent(sevenzip.unpack_folder(span, folder), folder.packed, place)
     with spooled(_until_problem(chunks, problems)) as result:
         yield from (_trouble(problem, place) for problem in problems)
         for entry in entries:
-            inside = place.inside(entry.name)
+            inside = place.inside(entry.name, code_of(entry.name, place.codes or {}))
             if trick := path_trick(entry.name):
                 yield Trouble(TroubleKind.EVASIVE, trick, inside.inner)
             yield from _walk(result.part(entry.start, entry.size), inside)
@@ -369,6 +375,8 @@ def _trouble(error: ArtifactError, place: _Place) -> Trouble:
 def _as_npy(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
     if not head.startswith(NPY_MAGIC):
         return
+    from hauberk.formats.numpy_files import read_npy_header
+
     header = read_npy_header(span)
     if header.has_objects:
         yield from _pickles(span, header.data, place)
@@ -378,8 +386,22 @@ def _as_npy(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
 
 def _as_hdf5(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
     """HDF5 behind a block of the user's: whatever stands in front, the library finds it."""
-    if not head.startswith(HDF5_MAGIC) and hdf5_start(span):
+    if head.startswith(HDF5_MAGIC) or not _may_hold_hdf5(span):
+        return
+    from hauberk.formats.hdf5_reading import hdf5_start
+
+    if hdf5_start(span):
         yield Part(Kind.HDF5, span, place.inner, detail="HDF5")
+
+
+def _may_hold_hdf5(span: Span) -> bool:
+    """Whether the magic stands where the library looks: at 512 bytes and each double of it."""
+    at = 512
+    while at < span.size:
+        if span.read(at, len(HDF5_MAGIC)) == HDF5_MAGIC:
+            return True
+        at *= 2
+    return False
 
 
 def _as_pickles(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
@@ -462,7 +484,7 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"Rar!\x1a\x07", Kind.UNREAD, "RAR archive"),
     (0, b"LZIP", Kind.UNREAD, "lzip stream"),
     (0, b"CBM1", Kind.BOOSTER, "CatBoost model"),
-    (0, b"binf", Kind.INERT, "XGBoost binary"),
+    (0, b"binf", Kind.BOOSTER, "XGBoost binary"),
     (0, b"PAR1", Kind.FOREIGN, "Parquet"),
     (0, b"ARROW1", Kind.FOREIGN, "Arrow"),
     (0, b"\xff\xff\xff\xff", Kind.FOREIGN, "Arrow stream"),
@@ -507,12 +529,14 @@ def _text_part(span: Span, head: bytes, place: _Place) -> tuple[Kind, str]:
         return Kind.SKOPS, "skops schema"
     if place.code and place.name.endswith(".py"):
         return Kind.CODE, place.code
+    from hauberk.formats.text_kinds import text_kind
+
     found = text_kind(span, head, place.name)
     return (Kind.MODEL_TEXT, found) if found else (Kind.TEXT, "text")
 
 
 def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
-    if is_safetensors(head):
+    if head[8:9] == b"{" and head[5:8] == b"\0\0\0":  # a length below 2**40, then JSON
         return Kind.SAFETENSORS, "safetensors"
     for at, magic, kind, detail in _MAGICS:
         if head[at : at + len(magic)] == magic:
@@ -521,6 +545,9 @@ def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
         return Kind.TEXT, "text"
     if _UBJ.match(head):
         return Kind.BOOSTER, "UBJSON"
+    from hauberk.formats.onnx_files import is_onnx
+    from hauberk.formats.tensorflow_kinds import graph_kind
+
     if is_onnx(span):
         return Kind.ONNX, "ONNX"
     graph = graph_kind(span)

@@ -78,6 +78,8 @@ def _named(node: dict[str, Any]) -> Iterator[Remark]:
         return
     if name == "Lambda":
         yield from _lambda_layer(config)
+    if name == "TFOpLambda" and isinstance(config, dict):
+        yield from _operation(config.get("function"))
     if name in _LOADS_MORE:
         text = f"builds a {name}, which loads or runs what the model file does not show"
         yield Remark(Grade.CODE, name, text, 0)
@@ -87,6 +89,23 @@ def _named(node: dict[str, Any]) -> Iterator[Remark]:
         yield from _class(module, name)
     if isinstance(config, dict):
         yield from _functions_by_name(config)
+
+
+_FILE_OPERATIONS = re.compile(
+    r"(io|raw_ops|summary|saved_model|train|py_function|numpy_function|data)(\.|$)|.*\b(read|write|save|load|print)"
+    r"(_|$)|.*(ReadFile|WriteFile|PyFunc)"
+)
+_MATHS_OF_BYTES = re.compile(
+    r"(io\.)?(decode_\w+|parse_\w+)|raw_ops\.(?!\w*(File|Func|Save|Restore))\w+"
+)
+
+
+def _operation(function: Any) -> Iterator[Remark]:
+    """A function of TensorFlow by its name, such as ``math.add``."""
+    name = str(function)
+    if _FILE_OPERATIONS.match(name) and not _MATHS_OF_BYTES.fullmatch(name):
+        text = f"calls tf.{printable(name)[:80]}, which reaches files or Python"
+        yield Remark(Grade.CODE, name, text, 0)
 
 
 def _class(module: str, name: str) -> Iterator[Remark]:
@@ -146,7 +165,9 @@ def _lambda_layer(config: Any) -> Iterator[Remark]:
     else:
         name = printable(str(function))[:80]
         text = f"calls the function {name!r}, which the program that loads it must bring"
-        yield Remark(Grade.UNKNOWN, "Lambda", f"runs a lambda layer that {text}", 0)
+        module, _, last = str(function).rpartition(".")
+        grade = Grade.DANGEROUS if module and is_dangerous_name(module, last) else Grade.UNKNOWN
+        yield Remark(grade, "Lambda", f"runs a lambda layer that {text}", 0)
 
 
 def _code(config: Any) -> Iterator[Remark]:

@@ -15,7 +15,7 @@ from hauberk.formats.remarks import Grade, Remark, Said, evasive, unread
 from hauberk.formats.spans import Span
 from hauberk.formats.template_judgement import judge_template
 from hauberk.formats.text_kinds import TextKind
-from hauberk.formats.torch_archives import AOT
+from hauberk.formats.torch_archives import AOT, BESIDE
 from hauberk.formats.torch_programs import judge_export, judge_script
 
 MAX_TEXT_BYTES = 16 << 20
@@ -112,11 +112,26 @@ def _yaml(text: str) -> Iterator[Said]:
             yield Remark(Grade.UNKNOWN if is_known else Grade.DANGEROUS, name, text_, 0)
     if _TAG_DIRECTIVE.search(lines):
         yield evasive("gives a short name to the YAML tags that make Python objects")
+    for found in _LOADER.finditer(lines):
+        yield from _loader(found[1])
     for target in _TARGET.finditer(lines):
         module, _, name = target[1].rpartition(".")
         if is_dangerous_name(module or "builtins", name):
             text_ = f"calls {printable(target[1])}, which its _target_ names"
             yield Remark(Grade.DANGEROUS, target[1], text_, 0)
+
+
+_LOADER = re.compile(r"^\s*[\"']?loader_module[\"']?\s*:\s*[\"']?([\w.]+)", re.MULTILINE)
+
+
+def _loader(module: str) -> Iterator[Said]:
+    """MLflow imports the module that an ``MLmodel`` file names, and calls it."""
+    if is_dangerous_name(module, "_load_pyfunc") or is_dangerous_name(module, "load"):
+        text = f"imports {printable(module)}, which its loader_module names"
+        yield Remark(Grade.DANGEROUS, module, text, 0)
+    elif module.partition(".")[0] not in {"mlflow", "databricks"}:
+        text = f"imports {printable(module)}, which its loader_module names: code that it brings"
+        yield Remark(Grade.CODE, module, text, 0)
 
 
 _JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
@@ -143,7 +158,8 @@ def judge_code(span: Span, detail: str) -> Iterator[Said]:
         yield from judge_script(text)
         return
     calls = list(dangerous_calls(text))
+    verb = "has" if detail == BESIDE else "runs"
     for call in calls[:5]:
-        yield Remark(Grade.DANGEROUS, call, f"runs Python that calls {printable(call)}", 0)
-    if not calls:
+        yield Remark(Grade.DANGEROUS, call, f"{verb} Python that calls {printable(call)}", 0)
+    if not calls and detail != BESIDE:
         yield Remark(Grade.UNKNOWN, "code", "runs Python that the archive brings", 0)

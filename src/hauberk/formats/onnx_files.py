@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 from hauberk.errors import ArtifactError
 from hauberk.formats.pickle_values import printable
@@ -39,6 +41,9 @@ _VENDORS = re.compile(
     r"|com\.github\.\S+|mlprodict|finn\S*|qonnx\S*|org\.neuronx\S*)"
 )
 """Domains of plug-ins that vendors publish: a second person decides about them."""
+
+_STANDARD = Path(__file__).with_name("onnx_operators.txt")
+"""Written from the schemas of onnx 1.15 to 1.19, with the experimental ones of before 1.4."""
 
 _PYTHON = re.compile(r"(Py(thon)?(Custom)?(Op|Func(tion)?)?|PythonOp\w*|PyOp|PyCustomOp\w*)")
 
@@ -112,6 +117,18 @@ def _operators(summary: OnnxSummary) -> Iterator[Remark]:
             grade = Grade.UNKNOWN if _VENDORS.fullmatch(domain) else Grade.CODE
             text = f"needs operators of {printable(domain)!r}, which a library outside must bring"
             yield Remark(grade, domain, text, 0)
+
+    for operator in sorted(operator for domain, operator in summary.operators if not domain):
+        if operator not in standard_operators() and ("", operator) not in summary.functions:
+            shown = printable(operator)
+            text = f"has the operator {shown!r}, which no version of ONNX has"
+            yield Remark(Grade.UNKNOWN, shown, text, 0)
+
+
+@cache
+def standard_operators() -> frozenset[str]:
+    """Names of operators of the standard's own domains, in all its versions."""
+    return frozenset(_STANDARD.read_text("ascii").split())
 
 
 def leads_out(place: str) -> bool:

@@ -1,31 +1,30 @@
-"""What loading a pickle would do, told one event at a time."""
+"""What loading a pickle would do, told one event at a time.
+
+Events are named tuples: they are many, and every scan pays for making their classes.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hauberk.formats.pickle_values import Call, Global
 from hauberk.formats.spans import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(NamedTuple):
     """Loading would import this name."""
 
     target: Global
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(NamedTuple):
     """Loading would make this call, with the arguments as they are now."""
 
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(NamedTuple):
     """Loading would set the state of ``target``."""
 
     target: Any
@@ -33,8 +32,7 @@ class Built:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """Loading would put items into ``target``, by its own methods where it is no container."""
 
     target: Any
@@ -42,24 +40,21 @@ class Received:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Oddity:
+class Oddity(NamedTuple):
     """Something that no honest writer makes."""
 
     reason: str
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
+class Embedded(NamedTuple):
     """Constant bytes that look like something a loader reads."""
 
     span: Span
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """The end of one pickle.
 
     Attributes:

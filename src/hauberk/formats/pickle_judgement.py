@@ -14,7 +14,6 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
-from hauberk.formats.formula_text import Formula, read_formula
 from hauberk.formats.pickle_events import Built, Called, Imported, Oddity, PickleEvent, Received
 from hauberk.formats.pickle_policy import Home, Known, Standing, known
 from hauberk.formats.pickle_values import (
@@ -159,7 +158,7 @@ _OUTSIDE = re.compile(
 """Text that leads out of the file: an address, a path, a call, a command."""
 
 _ACTS = re.compile(
-    r"(un)?loads?|un_?pickle|load_\w+|open\w*|run\w*|\w*(exec|eval|compile|spawn|shell|command|download"
+    r"(un)?loads?|un_?pickle|get_file|fetch\w*|load_\w+|open\w*|run\w*|\w*(exec|eval|compile|spawn|shell|command|download"
     r"|import|subprocess|upload)\w*",
     re.IGNORECASE,
 )
@@ -442,6 +441,8 @@ def _state_remarks(part: Group, offset: int) -> Iterator[Remark]:
 
 def _formula_remarks(formula: Any, offset: int) -> Iterator[Remark]:
     """Statsmodels evaluates the formula as soon as this key stands beside it."""
+    from hauberk.formats.formula_text import Formula, read_formula
+
     found = read_formula(formula) if isinstance(formula, str) else Formula.PROGRAM
     if found is not Formula.PLAIN:
         grade = Grade.DANGEROUS if found is Formula.PROGRAM else Grade.UNKNOWN

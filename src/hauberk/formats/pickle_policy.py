@@ -10,14 +10,12 @@ gadgets would pass.
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from hauberk.formats.pickle_values import Global
@@ -72,7 +70,10 @@ class _Knowledge:
 
 @cache
 def _knowledge() -> _Knowledge:
-    folder = files("hauberk.formats")
+    import json
+    import tomllib
+
+    folder = Path(__file__).parent
     reviewed = tomllib.loads((folder / "pickle_knowledge.toml").read_text("utf-8"))
     generated = json.loads((folder / "pickle_allowlist.json").read_text("utf-8"))
     danger = reviewed["dangerous"]

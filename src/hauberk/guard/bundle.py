@@ -5,6 +5,7 @@
     schema.json      the closed input schema (`formats.v2_schema`)
     profile.json     the training profile that live inputs are held against
     policy.json      the serving policy (`guard.policy`)
+    reference.json   what ordinary rows look like (`methods.stream_reference`); may be absent
     statements/      signed envelopes that speak for the bundle
 
 Loading follows these steps; nothing is interpreted before step 4:
@@ -70,6 +71,8 @@ _MAX_BYTES = {
     "profile.json": 256 << 20,
     "policy.json": 256 << 10,
 }
+REFERENCE = "reference.json"
+MAX_REFERENCE_BYTES = 8 << 20
 _NAME_MARKS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _MAX_NAME = 128
 
@@ -85,6 +88,7 @@ class Bundle:
     Attributes:
         digests: File name to digest, ``bundle.json`` among them.
         statements: Envelopes in the order of their file names.
+        reference: What ordinary rows look like; empty where it was not learnt.
     """
 
     name: str
@@ -95,6 +99,7 @@ class Bundle:
     policy: GuardPolicy
     digests: Mapping[str, Digest]
     statements: tuple[bytes, ...] = ()
+    reference: bytes = b""
 
 
 def write(
@@ -106,6 +111,7 @@ def write(
     schema: InputSchema,
     profile: bytes,
     policy: GuardPolicy | None = None,
+    reference: bytes = b"",
 ) -> Mapping[str, Digest]:
     """Write a bundle into a folder that does not exist yet.
 
@@ -125,6 +131,8 @@ def write(
         "profile.json": profile,
         "policy.json": policies.to_bytes(policy or GuardPolicy()),
     }
+    if reference:
+        files[REFERENCE] = reference
     digests = {path: digest_bytes(data) for path, data in files.items()}
     manifest = {"schema": BUNDLE_VERSION, "name": name, "version": version, "files": digests}
     files[MANIFEST] = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
@@ -181,6 +189,7 @@ def assemble(
         policy=policies.from_bytes(files["policy.json"]),
         digests=digests,
         statements=statements,
+        reference=files.get(REFERENCE, b""),
     )
 
 
@@ -223,11 +232,14 @@ def _read_files(folder: Path) -> dict[str, bytes]:
     except OSError as error:
         raise _unreadable(folder, error) from error
     _check_names([name for name in present if name != STATEMENTS], str(folder))
-    return {name: read_once(folder / name, limit) for name, limit in _MAX_BYTES.items()}
+    files = {name: read_once(folder / name, limit) for name, limit in _MAX_BYTES.items()}
+    if REFERENCE in present:
+        files[REFERENCE] = read_once(folder / REFERENCE, MAX_REFERENCE_BYTES)
+    return files
 
 
 def _check_names(present: Iterable[str], subject: str) -> None:
-    strange = sorted(set(present) - _MAX_BYTES.keys())
+    strange = sorted(set(present) - _MAX_BYTES.keys() - {REFERENCE})
     missing = sorted(_MAX_BYTES.keys() - set(present))
     if strange or missing:
         raise ArtifactError(

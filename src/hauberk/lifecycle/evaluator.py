@@ -10,24 +10,27 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hauberk.controls.model.hidden_gradients import HiddenGradients
 from hauberk.controls.model.memorised_rows import Leak, MemorisedRows
 from hauberk.controls.model.metric_mismatch import MetricMismatch
+from hauberk.controls.model.planted_triggers import PlantedTriggers
 from hauberk.controls.model.unfair_decisions import UnfairDecisions
 from hauberk.core.artifact import Dataset, Digest, Evaluation, ModelFile
 from hauberk.core.control import NotApplicable
-from hauberk.core.finding import Assessment
+from hauberk.core.finding import Assessment, Finding, Outcome
 from hauberk.engine import assess
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.isolation import Grants, Limits, spawn
 from hauberk.lifecycle.native import ByRow, Scored, scored_of
+from hauberk.lifecycle.robustness import Robustness, Triggers, robustness_of, triggers_of
 from hauberk.trust.digest import digest_file
 
 if TYPE_CHECKING:
-    from hauberk.core.policy import Waiver
+    from hauberk.core.policy import Isolation, Waiver
     from hauberk.methods.fairness import Difference
 
 WORKER = "hauberk.lifecycle.workers.validating:evaluate"
@@ -47,6 +50,9 @@ class Request:
         eps: Radii of the robustness curve in units of each feature's spread; none skips it.
         rows: Rows that the search for wrong answers starts from.
         queries: Calls of the model for each radius.
+        norm: ``linf`` or ``l2``.
+        schema: Corrections to what is learnt of the features, see `hauberk.methods.schema`.
+        triggers: Whether to search for a trigger of some class.
         features: Columns in the order in which a graph of one tensor takes them.
         tolerance: Difference between groups that is accepted, 0 to 1.
         allow: Policy entries for names in the model that nobody has reviewed.
@@ -62,6 +68,9 @@ class Request:
     eps: tuple[float, ...] = ()
     rows: int = 500
     queries: int = 60
+    norm: str = "linf"
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    triggers: bool = True
     features: tuple[str, ...] = ()
     tolerance: float = 0.1
     seed: int = 0
@@ -74,8 +83,8 @@ class Result:
 
     Attributes:
         metrics: Name to value and, for accuracy, its one-sided 95 % bounds.
-        curve: Radius to the share of rows that stay right; an upper bound, found by search.
-        movable: Features that the search moved.
+        robustness: What attacks on the model gave.
+        triggers: What the search for a trigger gave.
         unkept: Bounds that are not kept, as sentences.
         reasons: Part that could not be assessed to the reason.
     """
@@ -87,9 +96,8 @@ class Result:
     accuracy: tuple[float, float] | None
     differences: tuple[Difference, ...]
     leak: Leak | None
-    curve: tuple[tuple[float, float], ...]
-    movable: tuple[str, ...]
-    cpu_s: float
+    robustness: Robustness
+    triggers: Triggers
     unkept: tuple[str, ...]
     reasons: Mapping[str, str]
     assessments: tuple[Assessment, ...]
@@ -114,11 +122,12 @@ def evaluate(request: Request) -> Result:
     reasons: dict[str, str] = {}
     differences = _or_reason("fairness", reasons, lambda: fairness.differences(evaluation))
     leak = _or_reason("membership inference", reasons, lambda: memory.leak(evaluation))
-    curve = tuple((float(eps), float(share)) for eps, share in answer["curve"])
-    if not curve:
-        reasons["robustness"] = (
-            "not asked for" if not request.eps else "no numeric feature of more than two values"
-        )
+    robustness = robustness_of(answer["robustness"])
+    if not robustness.points:
+        reasons["robustness"] = robustness.reason
+    triggers = triggers_of(answer["triggers"])
+    if triggers.reason:
+        reasons["triggers"] = triggers.reason
     controls = (MetricMismatch(), fairness, memory)
     return Result(
         model=digest_file(request.model),
@@ -128,12 +137,85 @@ def evaluate(request: Request) -> Result:
         accuracy=accuracy,
         differences=differences or (),
         leak=leak,
-        curve=curve,
-        movable=tuple(map(str, answer["movable"])),
-        cpu_s=float(answer["cpu_s"]),
-        unkept=tuple(_unkept(request, metrics, curve)),
+        robustness=robustness,
+        triggers=triggers,
+        unkept=tuple(_unkept(request, {**metrics, **robustness.metrics})),
         reasons=reasons,
-        assessments=tuple(assess(item, evaluation, path=str(request.model)) for item in controls),
+        assessments=(
+            *(assess(item, evaluation, path=str(request.model)) for item in controls),
+            _gradients(request, robustness),
+            _triggers(request, scored[0].classes, triggers),
+        ),
+    )
+
+
+def _gradients(request: Request, found: Robustness) -> Assessment:
+    """The control of hidden gradients, by what the worker's attacks gave."""
+    control, path = HiddenGradients(), str(request.model)
+    if found.hides_gradients is None:
+        return Assessment(
+            control=control.id,
+            path=path,
+            outcome=Outcome.NOT_APPLICABLE,
+            reason="no gradients of the model are known",
+            threats=control.threats,
+        )
+    findings: tuple[Finding, ...] = ()
+    if found.hides_gradients:
+        one = control.finding(path, int((found.strength or {}).get("rows", 0)), found.fooled)
+        findings = (replace(one, control=control.id, threats=control.threats),)
+    return Assessment(
+        control=control.id,
+        path=path,
+        outcome=Outcome.FLAGGED if findings else Outcome.CLEAN,
+        findings=findings,
+        threats=control.threats,
+    )
+
+
+def ask(
+    model: Path, tables: list[Path], request: Mapping[str, Any], *, level: Isolation | None = None
+) -> Any:
+    """The answer of a worker that reaches the model and the tables and nothing else.
+
+    Args:
+        request: As `hauberk.lifecycle.workers.validating.evaluate` takes it, without paths.
+        level: Isolation to run at; the strongest there is where none is given.
+    """
+    paths = [path.resolve() for path in (model, *tables)]
+    payload = {**request, "model": str(paths[0]), "tables": list(map(str, paths[1:]))}
+    answer = spawn(
+        WORKER,
+        json.dumps(payload).encode(),
+        grants=Grants(read=tuple(paths)),
+        limits=LIMITS,
+        level=level,
+        python=sys.executable,
+    )
+    return json.loads(answer)
+
+
+def _triggers(request: Request, classes: tuple[str, ...], found: Triggers) -> Assessment:
+    """The control of planted triggers, by what the worker's search gave."""
+    control, path = PlantedTriggers(), str(request.model)
+    if found.signs is None:
+        return Assessment(
+            control=control.id,
+            path=path,
+            outcome=Outcome.NOT_APPLICABLE,
+            reason=found.reason,
+            threats=control.threats,
+        )
+    findings: tuple[Finding, ...] = ()
+    if control.distance(found.signs.scores) >= control.threshold:
+        one = control.finding(path, classes, found.signs)
+        findings = (replace(one, control=control.id, threats=control.threats),)
+    return Assessment(
+        control=control.id,
+        path=path,
+        outcome=Outcome.FLAGGED if findings else Outcome.CLEAN,
+        findings=findings,
+        threats=control.threats,
     )
 
 
@@ -143,25 +225,18 @@ def _ask(request: Request) -> Any:
     # The worker is a second wall, not a reason to load what the first one refuses.
     admit(request.model, allow=request.allow)
     tables = [request.data_path, *([request.train_path] if request.train_path else [])]
-    payload = {
-        "model": str(request.model.resolve()),
-        "tables": [str(path.resolve()) for path in tables],
+    asked = {
         "label": request.data.label,
         "features": list(request.features),
         "eps": list(request.eps),
         "rows": request.rows,
         "queries": request.queries,
         "seed": request.seed,
+        "norm": request.norm,
+        "schema": dict(request.schema),
+        "triggers": request.triggers,
     }
-    reads = tuple(path.resolve() for path in (request.model, *tables))
-    answer = spawn(
-        WORKER,
-        json.dumps(payload).encode(),
-        grants=Grants(read=reads),
-        limits=LIMITS,
-        python=sys.executable,
-    )
-    return json.loads(answer)
+    return ask(request.model, tables, asked)
 
 
 def _unpacked(item: Any) -> dict[str, Any]:
@@ -232,11 +307,7 @@ def _or_reason(name: str, reasons: dict[str, str], work: Any) -> Any:
         return None
 
 
-def _unkept(
-    request: Request, metrics: Mapping[str, float], curve: tuple[tuple[float, float], ...]
-) -> Any:
-    known = dict(metrics)
-    known.update({f"robust_accuracy@{eps:g}": share for eps, share in curve})
+def _unkept(request: Request, known: Mapping[str, float]) -> Any:
     for name, least in request.bounds.items():
         if name not in known:
             raise UsageError(

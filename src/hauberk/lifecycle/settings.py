@@ -99,6 +99,7 @@ class Settings:
                 for item in table.waivers
             ),
             min_isolation=table.min_isolation or floor.min_isolation,
+            examination=floor.examination,
         )
 
 

@@ -55,6 +55,7 @@ class Shared:
 
     Attributes:
         profile: Canonical profile of the training rows.
+        reference: What ordinary requests look like; empty where it cannot be told.
         metrics: Metrics that Hauberk computed itself.
         reported: Metrics that the training step claims.
         environment: Names to values for the record: interpreter, packages, commit.
@@ -64,6 +65,7 @@ class Shared:
 
     profile: bytes | None = None
     schema: bytes | None = None
+    reference: bytes = b""
     metrics: dict[str, float] = field(default_factory=dict)
     reported: dict[str, float] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)

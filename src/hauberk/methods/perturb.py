@@ -170,6 +170,35 @@ def projected_steps(
     return best
 
 
+ATTACKS = ("noise", "corners", "search")
+"""What `stays_right` tries."""
+
+
+def stays_right(
+    scores: Scores,
+    rows: Any,
+    labels: Any,
+    ball: Ball,
+    rng: np.random.Generator,
+    *,
+    n_queries: int = 100,
+) -> Any:
+    """Which rows stay right under noise, corners and the random search, ``(n_rows,)`` bool.
+
+    A stronger attacker may do better: this is no proof of robustness.
+    """
+    if not len(labels):
+        return np.zeros(0, bool)
+    right = np.asarray(loss_of(scores(rows), labels) < 0)
+    for moved in (
+        noisy(rows, ball, rng),
+        corner(rows, ball, rng),
+        searched(scores, rows, labels, ball, rng, n_queries=n_queries),
+    ):
+        right &= loss_of(scores(moved), labels) < 0
+    return right
+
+
 def robust_accuracy(
     scores: Scores,
     rows: Any,
@@ -179,15 +208,6 @@ def robust_accuracy(
     *,
     n_queries: int = 100,
 ) -> float:
-    """Share of rows that stay right under noise, corners and the random search, an upper bound.
-
-    A stronger attacker may do better: this is no proof of robustness.
-    """
-    right = loss_of(scores(rows), labels) < 0
-    for moved in (
-        noisy(rows, ball, rng),
-        corner(rows, ball, rng),
-        searched(scores, rows, labels, ball, rng, n_queries=n_queries),
-    ):
-        right &= loss_of(scores(moved), labels) < 0
+    """Share of rows for which `stays_right` holds, an upper bound; 0 without rows."""
+    right = stays_right(scores, rows, labels, ball, rng, n_queries=n_queries)
     return float(right.mean()) if len(labels) else 0.0

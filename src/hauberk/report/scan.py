@@ -73,7 +73,10 @@ def place_of(finding: Finding) -> str:
 
 def _unjudged_lines(console: Console, assessment: Assessment) -> list[str]:
     head = "NOT JUDGED "
-    text = f"{assessment.path} by {assessment.control}: {assessment.reason or 'no reason given'}"
+    # What the error says in full stands in the other formats.
+    reason = (assessment.reason or "no reason given").partition("; object: ")[0]
+    reason = reason.removeprefix(f"{assessment.path} could not be assessed: ")
+    text = f"{assessment.path} by {assessment.control}: {reason}"
     first, *rest = console.wrap(text, indent=len(head), first=head)
     return [console.ink(head, Ink.CAUTION) + first[len(head) :], *rest]
 
@@ -91,6 +94,9 @@ def _closing(console: Console, result: ScanResult) -> list[str]:
         f"{outcomes['not_applicable']} not applicable"
     )
     nothing = [] if result.assessments else ["Nothing was assessed: this says nothing of safety."]
+    count = result.summary.get("n_unjudged", 0)
+    if count:
+        nothing.append(f"{plural(count, 'path')} that no control looks at, links among them.")
     return [line for text in (f"{found}.", f"{judged}.", *nothing) for line in console.wrap(text)]
 
 
@@ -145,13 +151,13 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _assessment(assessment: Assessment) -> dict[str, Any]:
+    # Without its seconds: the same files give the same bytes, on any machine under any load.
     return {
         "control": assessment.control,
         "path": assessment.path,
         "outcome": assessment.outcome.value,
         "reason": assessment.reason,
         "threats": list(assessment.threats),
-        "seconds": round(assessment.seconds, 3),
         "digest": assessment.subject_digest,
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hauberk.core.attack import Score
+from typing import TYPE_CHECKING
+
 from hauberk.core.finding import Finding, Level, Outcome
 from hauberk.core.lifecycle import COMPONENTS, Component, Stage, components_of
 from hauberk.core.record import RunRecord, StepReport, StepState
@@ -10,6 +11,9 @@ from hauberk.report.console import Console, Ink
 from hauberk.report.scan import place_of
 from hauberk.report.verdict import STATE_WORDS, Tone, findings, headline, trust_state
 from hauberk.report.wording import STAGE_TITLES, duration, number, plural
+
+if TYPE_CHECKING:
+    from hauberk.core.attack import Score
 
 MAX_FINDINGS = 10
 

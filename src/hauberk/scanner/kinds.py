@@ -5,8 +5,6 @@ A file may be two things: an npz archive is a table and may hold pickles, so bot
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -14,8 +12,6 @@ from pathlib import Path
 from hauberk.errors import HauberkError
 from hauberk.formats.archives import Trouble, find_zip, list_zip, stream_kind
 from hauberk.formats.contents import Kind, Part, contents
-from hauberk.formats.numpy_files import read_npy_header
-from hauberk.formats.sevenzip import MAGIC as SEVENZIP_MAGIC
 from hauberk.formats.spans import Span, open_span
 
 _HEAD_BYTES = 1 << 16
@@ -58,6 +54,8 @@ def kind_of(path: Path) -> FileKind:
 
 def is_plain_array(path: Path) -> bool:
     """Whether an npy file holds numbers or strings and no records."""
+    from hauberk.formats.numpy_files import read_npy_header
+
     try:
         with open_span(path) as span:
             return isinstance(read_npy_header(span).descr, str)
@@ -78,7 +76,7 @@ def _kind_of_packed(span: Span, name: str) -> FileKind | None:
     kind = stream_kind(head)
     is_stream = kind in {"gzip", "bz2", "xz", "zstd", "lz4"}
     is_stream = is_stream or (kind == "zlib" and _MODEL_NAMES.search(name) is not None)
-    return FileKind.MODEL if is_stream or head.startswith(SEVENZIP_MAGIC) else None
+    return FileKind.MODEL if is_stream or head.startswith(b"7z\xbc\xaf\x27\x1c") else None
 
 
 def _kind_of_plain(span: Span, name: str) -> FileKind:
@@ -126,6 +124,8 @@ def _is_table(span: Span, name: str) -> bool:
 
 
 def _are_records(lines: list[str]) -> bool:
+    import json
+
     try:
         return all(isinstance(json.loads(line), dict) for line in lines if line.strip())
     except (ValueError, RecursionError):
@@ -134,6 +134,8 @@ def _are_records(lines: list[str]) -> bool:
 
 def _are_rows(lines: list[str], mark: str) -> bool:
     """Whether all lines have as many cells as the first, whose cells are names."""
+    import csv
+
     try:
         rows = [row for row in csv.reader(lines, delimiter=mark) if row]
     except csv.Error:

@@ -17,13 +17,8 @@ from typing import Any
 
 from hauberk.core.artifact import CodeTree, Comparison, ModelFile, ModelFolder, SourceFile
 from hauberk.errors import ArtifactError, UsageError
-from hauberk.formats import source
-from hauberk.formats.source import open_tree, repository, source_file
-from hauberk.scanner.data_folders import covered, data_folder, folder_subjects
-from hauberk.scanner.data_sources import beside, open_data
 from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
 from hauberk.scanner.options import ScanOptions
-from hauberk.scanner.stores import settings_at
 
 MAX_FILES = 1_000_000
 
@@ -70,6 +65,8 @@ def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
 
 def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
     from hauberk.formats.hub_folders import model_folders  # where there is a folder only
+    from hauberk.formats.source import open_tree, repository
+    from hauberk.scanner.data_folders import covered, data_folder, folder_subjects
 
     models = model_folders(root)
     is_row: Callable[[Path], bool] = lambda _: False  # noqa: E731 - a default
@@ -143,6 +140,8 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
 
 def _text(path: Path, name: str, kind: FileKind, *, is_named: bool) -> Iterator[Located]:
     """Text as code, which a folder gives as one tree, and as settings where it is such."""
+    from hauberk.scanner.stores import settings_at
+
     if kind is FileKind.TEXT or is_named:
         yield Located(path=name, kind=kind, open=lambda: _one_file(path))
     found = settings_at(path)
@@ -190,14 +189,17 @@ def _model_pair(path: Path, name: str, against: Path) -> Comparison[ModelFile]:
 
 def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:
     """The subject that a table is, alone or beside the one it is held against."""
+    from hauberk.scanner.data_sources import beside, open_data
+
     return beside(open_data(path, options, is_named=is_named), options)
 
 
 def _one_file(path: Path) -> CodeTree:
     """A single text file as a tree of code."""
+    from hauberk.formats import source
 
     def files() -> Iterator[SourceFile]:
-        yield source_file(Path(path.name), path.read_bytes())
+        yield source.source_file(Path(path.name), path.read_bytes())
 
     def unread() -> Iterator[tuple[Path, str]]:
         size = path.lstat().st_size

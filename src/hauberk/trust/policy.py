@@ -3,31 +3,45 @@
 The floor of a policy is pinned with the root of trust; a project's own policy counts where
 it demands more. `tighten` joins the two, `check_floor` holds a policy named in an attestation
 against the floor. Lower is: denying later (`fail_on`), a weaker `min_isolation`, fewer
-`required` controls, or a waiver that the floor does not grant.
+`required` controls, less of an `examination`, or a waiver that the floor does not grant.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from hauberk.core.artifact import Digest
 from hauberk.core.finding import Severity
-from hauberk.core.policy import Isolation, Policy, Waiver
+from hauberk.core.policy import Examination, Isolation, Policy, Waiver
 from hauberk.errors import ArtifactError, TrustError, UsageError
 from hauberk.trust.canonical import canonical_json
 from hauberk.trust.digest import digest_bytes
 from hauberk.trust.fields import Fields, misfit
 
-_KEYS = ("fail_on", "min_isolation", "required", "waivers")
+_KEYS = ("examination", "fail_on", "min_isolation", "required", "waivers")
+_EXAMINATION_KEYS = (
+    "attacks",
+    "max_age_days",
+    "min_queries",
+    "min_radius",
+    "min_rows",
+    "parts",
+)
 _WAIVER_KEYS = ("expires", "owner", "reason", "subject", "threat")
 
 
 def policy_document(policy: Policy) -> dict[str, Any]:
-    """The policy as JSON; its digest is left out because it follows from the rest."""
+    """The policy as JSON; its digest is left out because it follows from the rest.
+
+    What is demanded of examinations stands there only where it is not the default.
+    """
+    usual = policy.examination == Examination()
+    extra = {} if usual else {"examination": _examination_document(policy.examination)}
     waivers = sorted(policy.waivers, key=lambda one: (one.threat, one.subject, one.expires))
-    return {
+    return extra | {
         "fail_on": policy.fail_on.value,
         "min_isolation": policy.min_isolation.value,
         "required": None if policy.required is None else sorted(policy.required),
@@ -41,6 +55,17 @@ def policy_document(policy: Policy) -> dict[str, Any]:
             }
             for waiver in waivers
         ],
+    }
+
+
+def _examination_document(wanted: Examination) -> dict[str, Any]:
+    return {
+        "attacks": sorted(wanted.attacks),
+        "max_age_days": wanted.max_age_days,
+        "min_queries": wanted.min_queries,
+        "min_radius": wanted.min_radius,
+        "min_rows": wanted.min_rows,
+        "parts": sorted(wanted.parts),
     }
 
 
@@ -67,6 +92,11 @@ def read_policy(value: Any, where: str = "policy") -> Policy:
     default = Policy()
     return sealed(
         Policy(
+            examination=(
+                _examination(fields.object("examination"))
+                if "examination" in known
+                else default.examination
+            ),
             fail_on=fields.choice("fail_on", Severity) if "fail_on" in known else default.fail_on,
             min_isolation=(
                 fields.choice("min_isolation", Isolation)
@@ -81,6 +111,31 @@ def read_policy(value: Any, where: str = "policy") -> Policy:
                 for place, item in (fields.items("waivers") if "waivers" in known else ())
             ),
         )
+    )
+
+
+def _examination(fields: Fields) -> Examination:
+    """What is demanded of examinations; a key that is missing has its default."""
+    known, usual = fields.only(*_EXAMINATION_KEYS).values, Examination()
+    numbers = {
+        name: fields.get(name, (int, float), "a number") if name in known else default
+        for name, default in (
+            ("max_age_days", usual.max_age_days),
+            ("min_queries", usual.min_queries),
+            ("min_radius", usual.min_radius),
+            ("min_rows", usual.min_rows),
+        )
+    }
+    for name, value in numbers.items():
+        if not 0 <= value < math.inf:
+            raise misfit(f"{fields.where}.{name}", "a number, 0 or more", value)
+    return Examination(
+        parts=frozenset(fields.texts("parts")) if "parts" in known else usual.parts,
+        attacks=frozenset(fields.texts("attacks")) if "attacks" in known else usual.attacks,
+        min_rows=int(numbers["min_rows"]),
+        min_queries=int(numbers["min_queries"]),
+        min_radius=float(numbers["min_radius"]),
+        max_age_days=float(numbers["max_age_days"]),
     )
 
 
@@ -182,6 +237,7 @@ def check_floor(
         raise _lowered(
             subject, "min_isolation", floor.min_isolation.value, policy.min_isolation.value
         )
+    _check_examination(floor.examination, policy.examination, subject)
     missing = _missing(floor.required, policy.required, defaults)
     if missing:
         raise _lowered(subject, "required", missing, "a list without it")
@@ -189,6 +245,30 @@ def check_floor(
     if extra:
         found = f"a waiver of {extra[0].threat} for {extra[0].subject}"
         raise _lowered(subject, "waivers", "only waivers that the floor grants", found)
+
+
+def _check_examination(floor: Examination, given: Examination, subject: str) -> None:
+    pairs = (
+        ("parts", floor.parts <= given.parts, sorted(floor.parts), sorted(given.parts)),
+        ("attacks", floor.attacks <= given.attacks, sorted(floor.attacks), sorted(given.attacks)),
+        ("min_rows", floor.min_rows <= given.min_rows, floor.min_rows, given.min_rows),
+        (
+            "min_queries",
+            floor.min_queries <= given.min_queries,
+            floor.min_queries,
+            given.min_queries,
+        ),
+        ("min_radius", floor.min_radius <= given.min_radius, floor.min_radius, given.min_radius),
+        (
+            "max_age_days",
+            floor.max_age_days >= given.max_age_days,
+            floor.max_age_days,
+            given.max_age_days,
+        ),
+    )
+    for name, kept, expected, found in pairs:
+        if not kept:
+            raise _lowered(subject, f"examination.{name}", str(expected), str(found))
 
 
 def _missing(

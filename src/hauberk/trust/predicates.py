@@ -108,6 +108,10 @@ class ModelTest:
         metrics: Name to value.
         isolation: Level at which the model was run.
         evidence: How this came to be known.
+        intervals: Name of a metric to its one-sided 95 % bounds.
+        strength: Part of the examination to how hard it was: attacks, radius, rows, queries.
+            A part that cannot be gone through says why under ``not_applicable``.
+        at: Seconds since the epoch when it was examined; ``None`` where nobody says.
     """
 
     name: str
@@ -122,6 +126,9 @@ class ModelTest:
     warned: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    strength: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +282,7 @@ def _read_assessments(details: Fields) -> Digest | None:
 
 def model_test_statement(test: ModelTest) -> bytes:
     """An examination as in-toto Test Result v0.1, with our fields under ``hauberk_``."""
-    predicate = {
+    predicate: dict[str, Any] = {
         "configuration": resources(test.data),
         "failedTests": list(test.failed),
         "hauberk_metrics": test.metrics,
@@ -290,6 +297,12 @@ def model_test_statement(test: ModelTest) -> bytes:
         "result": test.result.value,
         "warnedTests": list(test.warned),
     }
+    if test.at is not None:
+        predicate["hauberk_examination"] = {
+            "at": time_text(test.at),
+            "intervals": {name: list(bounds) for name, bounds in test.intervals.items()},
+            "strength": {name: dict(part) for name, part in test.strength.items()},
+        }
     return statement({test.model: test.digest}, TEST_RESULT, predicate)
 
 
@@ -305,6 +318,7 @@ def read_model_test(said: Statement) -> ModelTest:
         raise misfit("statement.subject", "one model", len(said.subjects))
     [(model, digest)] = said.subjects.items()
     metrics = top.object("hauberk_metrics")
+    how = _read_examination(top)
     return ModelTest(
         name=inside.text("test"),
         model=model,
@@ -318,7 +332,36 @@ def read_model_test(said: Statement) -> ModelTest:
         warned=top.texts("warnedTests"),
         failed=top.texts("failedTests"),
         metrics={name: metrics.get(name, (int, float), "a number") for name in metrics.values},
+        intervals=how.intervals,
+        strength=how.strength,
+        at=how.at,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    strength: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    at: float | None = None
+
+
+def _read_examination(top: Fields) -> _How:
+    if "hauberk_examination" not in top.values:
+        return _How()
+    how = top.object("hauberk_examination").only("at", "intervals", "strength")
+    bounds, parts = how.object("intervals"), how.object("strength")
+    return _How(
+        intervals={name: _read_bounds(bounds, name) for name in bounds.values},
+        strength={name: parts.object(name).values for name in parts.values},
+        at=how.time("at"),
+    )
+
+
+def _read_bounds(fields: Fields, name: str) -> tuple[float, float]:
+    found = fields.get(name, list, "two numbers")
+    if len(found) != 2 or any(type(item) not in (int, float) for item in found):  # noqa: PLR2004 - low and high
+        raise misfit(f"{fields.where}.{name}", "two numbers", found)
+    return float(found[0]), float(found[1])
 
 
 # Summaries ---------------------------------------------------------------------------

@@ -21,9 +21,7 @@ from hauberk.formats.pickle_events import Embedded, Ended, Imported
 from hauberk.formats.pickle_judgement import Grade, Remark, judge
 from hauberk.formats.pickles import MAX_OPCODES, read_pickle
 from hauberk.formats.remarks import Nested
-from hauberk.formats.skops_files import skops_names
 from hauberk.formats.spans import Span, open_span
-from hauberk.formats.text_kinds import TextKind
 
 MAX_FINDINGS = 100
 """Findings told of one file; the first are enough to refuse it."""
@@ -308,6 +306,8 @@ def _judge(part: Part, reading: _Reading) -> None:
 
 def _threat(part: Part, remark: Remark) -> str:
     """What a remark about a format is evidence of."""
+    from hauberk.formats.text_kinds import TextKind
+
     if part.kind is not Kind.MODEL_TEXT or part.detail == TextKind.TEMPLATE:
         return _THREATS.get(part.kind, "EX-1")
     if part.detail == TextKind.KERAS:
@@ -326,6 +326,8 @@ def _is_template(remark: Remark) -> bool:
 
 
 def _skops(part: Part, reading: _Reading) -> None:
+    from hauberk.formats.skops_files import skops_names
+
     reading.judged += 1
     for name in skops_names(part.span):
         for remark in judge(Imported(name)):

@@ -21,7 +21,9 @@ from hauberk.core.policy import EvidenceMode
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.lifecycle import native, reporting
+from hauberk.lifecycle.evaluator import ask
 from hauberk.lifecycle.native import ByRow, Scored
+from hauberk.lifecycle.robustness import Robustness, robustness_of
 from hauberk.methods.metrics import Counts, count, roc_auc_of_classes
 from hauberk.trust.predicates import ModelTest, Result
 
@@ -33,6 +35,27 @@ _BOUND = re.compile(r"\s*(>=|<=)\s*(-?\d+(?:\.\d+)?)\s*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RobustnessTable:
+    """``[validation.robustness]``.
+
+    What is weaker here than the pinned policy demands keeps the model from production.
+
+    Attributes:
+        eps: Largest radius, in spreads of each feature; half of it is tried too.
+        robust_accuracy: Bound on the share of rows that stay right within it: ``">= 0.5"``.
+        rows: Rows of the sealed test set that are attacked, at most.
+        queries: Calls of the model that each of them is worth.
+        norm: ``linf``: every feature may move by as much.
+    """
+
+    eps: float = 0.1
+    robust_accuracy: str = ""
+    rows: int = 300
+    queries: int = 40
+    norm: str = "linf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TABLE:
     """``[validation]``.
 
@@ -41,10 +64,12 @@ class TABLE:
             ``roc_auc`` for classes, ``mean_absolute_error`` and ``r2`` for numbers.
         fairness: Measure to bound, for every sensitive column:
             ``equalized_odds_difference = "<= 0.15"``.
+        robustness: How the released model is attacked, and what it must withstand.
     """
 
     metrics: Mapping[str, str] = field(default_factory=dict)
     fairness: Mapping[str, str] = field(default_factory=dict)
+    robustness: RobustnessTable = field(default_factory=RobustnessTable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,16 +175,19 @@ def attest(
     *,
     name: str,
     digest: Digest | None = None,
+    robustness: Robustness | None = None,
 ) -> Attestation:
     """A signed test result for ``model`` on the sealed test set.
 
     Args:
         model: Path of the model as the chain knows it, or will when it is released.
         digest: The model's digest, where the path is not known yet.
+        robustness: What attacks on it gave, where it was attacked.
     """
     test = shop.plan.prepared["test"]
     table = shop.settings.table(Component.VALIDATION)
     bounds = [*table.metrics, *(key for key in measured.fairness if _bounded(key, table))]
+    attacked = robustness or Robustness()
     result = ModelTest(
         name=name,
         model=model,
@@ -171,9 +199,103 @@ def attest(
         evidence=EvidenceMode.ISOLATED,
         passed=tuple(name for name in bounds if name not in failed),
         failed=tuple(failed),
-        metrics={**measured.metrics, **measured.fairness},
+        metrics={**measured.metrics, **measured.fairness, **attacked.metrics},
+        intervals=accuracy_bounds(measured) | attacked.intervals,
+        strength=strength_of(measured, attacked),
+        at=round(shop.context.clock(), 3),
     )
     return shop.signing.attest_test(result, shop)
+
+
+def accuracy_bounds(measured: Measured) -> dict[str, tuple[float, float]]:
+    """Exact bounds of the accuracy, one-sided at 95 %."""
+    from hauberk.methods.statistics import clopper_pearson
+
+    if measured.counts is None:
+        return {}
+    hits = int(np.trace(measured.counts.confusion))
+    bounds = clopper_pearson(hits, measured.counts.n_rows)
+    return {"accuracy": (bounds.low, bounds.high)}
+
+
+def strength_of(measured: Measured, attacked: Robustness) -> dict[str, Mapping[str, Any]]:
+    """Part of the examination to how hard it was."""
+    parts: dict[str, Mapping[str, Any]] = {}
+    if attacked.strength is not None:
+        parts["robustness"] = attacked.strength
+    if measured.fairness and measured.counts is not None:
+        n_rows = measured.counts.n_rows
+        parts["fairness"] = {"rows": n_rows, "of": n_rows}
+    return parts
+
+
+def attack(shop: Workshop, model: str, features: tuple[str, ...]) -> Robustness:
+    """Attack an exported model on the sealed test set, as ``[validation.robustness]`` says.
+
+    Raises:
+        UsageError: The table asks for what cannot be done.
+        LimitError: The model hangs or eats memory.
+    """
+    table = shop.settings.table(Component.VALIDATION).robustness
+    _refuse_table(shop, table)
+    if shop.plan.label is None:
+        return Robustness(reason="no label", strength={"not_applicable": "the rows have no label"})
+    request = {
+        "label": shop.plan.label,
+        "features": list(features),
+        "eps": sorted({table.eps / 2, table.eps}),
+        "rows": table.rows,
+        "queries": table.queries,
+        "seed": shop.context.seed,
+    }
+    test = shop.view(shop.plan.prepared["test"])
+    answer = ask(shop.view(model), [test], request, level=shop.context.isolation)
+    return robustness_of(answer["robustness"])
+
+
+def _refuse_table(shop: Workshop, table: RobustnessTable) -> None:
+    wrong = {
+        "eps": not 0 <= table.eps < float("inf"),
+        "rows": table.rows < 1,
+        "queries": table.queries < 1,
+        "norm": table.norm != "linf",
+        "robust_accuracy": bool(table.robust_accuracy)
+        and not _BOUND.fullmatch(table.robust_accuracy),
+    }
+    for key, is_wrong in wrong.items():
+        if is_wrong:
+            raise UsageError(
+                "robustness cannot be examined so",
+                subject=shop.settings.source.place(("validation", "robustness", key)),
+                expected=_ROBUSTNESS_WORDS[key],
+                found=repr(getattr(table, key)),
+            )
+
+
+_ROBUSTNESS_WORDS = {
+    "eps": "a radius, 0 or more",
+    "rows": "at least 1",
+    "queries": "at least 1",
+    "norm": "linf",
+    "robust_accuracy": '">= 0.5"',
+}
+
+
+def broken_robustness(shop: Workshop, found: Robustness) -> dict[str, str]:
+    """The bound on robustness where it is not kept, with the sentence that says so."""
+    table = shop.settings.table(Component.VALIDATION).robustness
+    if not table.robust_accuracy:
+        return {}
+    if not found.points:
+        return {"robust_accuracy": f"robustness could not be examined: {found.reason}"}
+    point = found.points[-1]
+    keys = ("validation", "robustness", "robust_accuracy")
+    if _keeps(point.share, table.robust_accuracy, shop, keys):
+        return {}
+    return {
+        f"robust_accuracy@{point.radius:g}": f"robust accuracy within {point.radius:g} spreads is "
+        f"{point.share:.4f}, the bound is {table.robust_accuracy}"
+    }
 
 
 def _bounded(key: str, table: TABLE) -> bool:

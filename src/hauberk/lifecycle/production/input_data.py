@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PROFILE = "hauberk/profile.json"
 SCHEMA = "hauberk/schema.json"
+REFERENCE = "hauberk/reference.json"
+REFERENCE_ROWS = 5_000
 CHECKED_ROWS = 100_000
 
 
@@ -45,6 +47,9 @@ def work(shop: Workshop) -> StepReport:
         PROFILE: shop.store.blobs.put(iter([shop.shared.profile])),
         SCHEMA: shop.store.blobs.put(iter([shop.shared.schema])),
     }
+    shop.shared.reference = _reference(shop, schema)
+    if shop.shared.reference:
+        products[REFERENCE] = shop.store.blobs.put(iter([shop.shared.reference]))
     attestation = shop.hand_over(
         "input-data", ("learn-schema",), {train: shop.digests[train]}, products
     )
@@ -59,6 +64,29 @@ def work(shop: Workshop) -> StepReport:
         attestations=(attestation,),
         sections=(_section(schema, n_rows, misfits),),
     )
+
+
+def _reference(shop: Workshop, schema: InputSchema) -> bytes:
+    """What ordinary requests look like; empty where inputs are no numbers, or too few."""
+    from hauberk.formats import v2
+    from hauberk.formats.v2_schema import request_for
+    from hauberk.methods import stream_reference
+
+    parts: list[Any] = []
+    for batch in shop.table(shop.plan.prepared["train"]).read():
+        rows: Any = batch
+        rows = rows.slice(0, REFERENCE_ROWS - sum(map(len, parts))).to_pylist()
+        try:
+            found = v2.numeric_rows(request_for(schema, rows).inputs) if rows else None
+        except ArtifactError:
+            return b""
+        if found is None:
+            break
+        parts.append(found)
+    try:
+        return stream_reference.learn_from(parts).to_bytes()
+    except ArtifactError:
+        return b""
 
 
 def _misfits(shop: Workshop, schema: InputSchema) -> tuple[int, int]:

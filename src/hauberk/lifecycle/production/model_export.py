@@ -18,8 +18,15 @@ from hauberk.core.lifecycle import Component
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.errors import InternalError
 from hauberk.lifecycle import native, reporting
-from hauberk.lifecycle.experiment.validation import attest, broken_bounds, measure
+from hauberk.lifecycle.experiment.validation import (
+    attack,
+    attest,
+    broken_bounds,
+    broken_robustness,
+    measure,
+)
 from hauberk.lifecycle.native import Scored
+from hauberk.lifecycle.robustness import robustness_section
 
 if TYPE_CHECKING:
     from hauberk.lifecycle.workshop import Workshop
@@ -91,10 +98,23 @@ def work(shop: Workshop) -> StepReport:
     named = replace(again, classes=scored.classes)
     measured = measure(shop.table(shop.plan.prepared["test"]), named)
     bounds = shop.settings.table(Component.VALIDATION)
-    failed = broken_bounds(shop, bounds, measured)
-    tested = attest(shop, RELEASED, measured, failed, name="validation.exported", digest=digest)
+    attacked = attack(shop, PATH, features)
+    failed = broken_bounds(shop, bounds, measured) | broken_robustness(shop, attacked)
+    tested = attest(
+        shop,
+        RELEASED,
+        measured,
+        failed,
+        name="validation.exported",
+        digest=digest,
+        robustness=attacked,
+    )
     shop.tests.append(tested)
-    report = replace(report, attestations=(attestation, tested))
+    report = replace(
+        report,
+        attestations=(attestation, tested),
+        sections=(*report.sections, robustness_section(attacked)),
+    )
     if failed:
         return replace(report, state=StepState.REFUSED, reason="; ".join(failed.values()))
     exported = ModelFile(name=PATH, digest=digest, path=shop.view(PATH))

@@ -101,6 +101,7 @@ def _written(shop: Workshop, folder: Path) -> dict[str, Digest]:
         model=shop.view(MODEL).read_bytes(),
         schema=v2_schema.from_bytes(shop.shared.schema),
         profile=shop.shared.profile,
+        reference=shop.shared.reference,
     )
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     return {f"{FOLDER}/{name}": shop.store.publish_file(folder / name) for name in names}

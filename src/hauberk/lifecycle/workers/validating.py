@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hauberk.lifecycle.workers import native
+from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, triggered
+from hauberk.methods.network_reading import of_onnx, of_sklearn
 
 ONNX_MARKS = (b"\x08",)
 """The first field of an ONNX file is its version: field 1 as a number."""
@@ -27,40 +27,26 @@ def evaluate(payload: bytes) -> bytes:
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
-        float64, row-major, base64), ``curve`` (radius to share of rows that stay right),
-        ``movable`` (features that were moved) and ``cpu_s`` (processor seconds of the search).
+        float64, row-major, base64), ``robustness`` and ``triggers`` (see `attacked` and
+        `triggered`; ``null`` where not asked for).
     """
     request = json.loads(payload)
     path = Path(request["model"])
     frames = [native._frame(Path(name)) for name in request["tables"]]  # noqa: SLF001
     model = _opened(path, frames[0], request)
     scores = [model.scores(frame[model.features]) for frame in frames]
-    started = time.process_time()
-    curve, movable = _curve(model, frames[0], request) if request["eps"] else ([], [])
     return json.dumps(
         {
             "classes": model.classes,
             "features": model.features,
             "scores": [_packed(item) for item in scores],
-            "curve": curve,
-            "movable": movable,
-            "cpu_s": time.process_time() - started,
+            "robustness": attacked(model, frames[0], request) if request["eps"] else None,
+            "triggers": triggered(model, frames[0], request) if request.get("triggers") else None,
         }
     ).encode()
 
 
-class _Opened:
-    """A loaded model: its features, its classes and how it scores a frame of them."""
-
-    def __init__(
-        self, features: list[str], classes: list[str], scores: Callable[[Any], Any]
-    ) -> None:
-        self.features = features
-        self.classes = classes
-        self.scores = scores
-
-
-def _opened(path: Path, frame: Any, request: dict[str, Any]) -> _Opened:
+def _opened(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
     with path.open("rb") as file:
         is_onnx = path.suffix == ".onnx" or file.read(1) in ONNX_MARKS
     if is_onnx:
@@ -68,10 +54,15 @@ def _opened(path: Path, frame: Any, request: dict[str, Any]) -> _Opened:
     model = native._load(path)  # noqa: SLF001
     features = native._features(model, frame, request["label"])  # noqa: SLF001
     classes = native._classes(model)  # noqa: SLF001
-    return _Opened(features, classes, lambda rows: native._scores(model, rows))  # noqa: SLF001
+    return Opened(
+        features=features,
+        classes=classes,
+        scores=lambda rows: native._scores(model, rows),  # noqa: SLF001
+        network=lambda: of_sklearn(model),
+    )
 
 
-def _onnx(path: Path, frame: Any, request: dict[str, Any]) -> _Opened:
+def _onnx(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
     session = native._session(path.read_bytes())  # noqa: SLF001
     inputs = session.get_inputs()
     named = [node.name for node in inputs]
@@ -88,7 +79,12 @@ def _onnx(path: Path, frame: Any, request: dict[str, Any]) -> _Opened:
 
         return np.asarray(outputs(rows)[-1], dtype=np.float64)
 
-    return _Opened(features, _onnx_classes(outputs(frame[features]), frame, request), scores)
+    return Opened(
+        features=features,
+        classes=_onnx_classes(outputs(frame[features]), frame, request),
+        scores=scores,
+        network=lambda: of_onnx(path.read_bytes()),
+    )
 
 
 def _onnx_classes(outputs: list[Any], frame: Any, request: dict[str, Any]) -> list[str]:
@@ -102,23 +98,18 @@ def _onnx_classes(outputs: list[Any], frame: Any, request: dict[str, Any]) -> li
     if scores.ndim != _TWO or scores.shape[1] < _TWO:
         return []
     width = scores.shape[1]
-    known = sorted({_name(value) for value in frame[request["label"]]}, key=_natural)
+    known = sorted({class_name(value) for value in frame[request["label"]]}, key=_natural)
     if len(outputs) < _TWO:
         return known if len(known) == width else [str(place) for place in range(width)]
     places = scores.argmax(axis=1)
-    said = dict(zip(places.tolist(), map(_name, np.asarray(outputs[0]).reshape(-1)), strict=False))
+    said = dict(
+        zip(places.tolist(), map(class_name, np.asarray(outputs[0]).reshape(-1)), strict=False)
+    )
     left = [name for name in known if name not in said.values()]
     for place in range(width):
         if place not in said and len(left) == width - len(said):
             said[place] = left.pop(0)
     return [said.get(place, f"class {place}") for place in range(width)]
-
-
-def _name(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if whole else str(value)
 
 
 def _natural(name: str) -> tuple[int, float, str]:
@@ -134,77 +125,3 @@ def _packed(scores: Any) -> dict[str, Any]:
         "shape": list(scores.shape),
         "data": base64.b64encode(scores.astype("float64").tobytes()).decode(),
     }
-
-
-def _curve(
-    model: _Opened, frame: Any, request: dict[str, Any]
-) -> tuple[list[tuple[float, float]], list[str]]:
-    """Share of rows that stay right within each radius, from the smallest to the largest."""
-    import numpy as np
-
-    from hauberk.methods.perturb import robust_accuracy
-
-    label = request["label"]
-    place = {name: index for index, name in enumerate(model.classes)}
-    kept = frame[[_name(value) in place for value in frame[label]]].dropna(subset=model.features)
-    if not model.classes or len(kept) < _TWO:
-        return [], []
-    rng = np.random.default_rng(request["seed"])
-    rows = kept.iloc[np.sort(rng.permutation(len(kept))[: request["rows"]])]
-    movable = [name for name in model.features if _is_movable(rows[name])]
-    if not movable:
-        return [], []
-    moving = _Moving(model, rows[model.features], movable)
-    labels = np.array([place[_name(value)] for value in rows[label]])
-    curve = []
-    for eps in sorted(request["eps"]):
-        right = robust_accuracy(
-            moving.scores, moving.start, labels, moving.ball(eps), rng, n_queries=request["queries"]
-        )
-        curve.append((float(eps), right))
-    return curve, movable
-
-
-def _is_movable(column: Any) -> bool:
-    """Numbers of more than two values; a switch or a category has no neighbourhood."""
-    return bool(column.dtype.kind in "iuf") and column.nunique() > _TWO
-
-
-class _Moving:
-    """Rows whose movable features are changed while the others stay as they were.
-
-    Attributes:
-        start: ``(n_rows, 1 + n_movable)``: the row's number, which no ball moves, then its
-            movable features.
-    """
-
-    def __init__(self, model: _Opened, rows: Any, movable: list[str]) -> None:
-        import numpy as np
-
-        self._model = model
-        self._rows = rows.reset_index(drop=True)
-        self._movable = movable
-        self._whole = np.array([rows[name].dtype.kind in "iu" for name in movable])
-        numbers = self._rows[movable].to_numpy(np.float64)
-        self.start = np.column_stack([np.arange(len(numbers), dtype=np.float64), numbers])
-
-    def ball(self, eps: float) -> Any:
-        """How far rows may move: ``eps`` spreads of each feature, within what the data holds."""
-        from hauberk.methods.perturb import Ball
-
-        scale = self.start.std(axis=0)
-        scale[0] = 0.0
-        return Ball(eps=eps, scale=scale, low=self.start.min(axis=0), high=self.start.max(axis=0))
-
-    def scores(self, moved: Any) -> Any:
-        """Scores of moved rows; whole numbers stay whole, rounded towards where they were."""
-        import numpy as np
-
-        places = moved[:, 0].astype(np.int64)
-        before = self.start[places, 1:]
-        step = moved[:, 1:] - before
-        values = before + np.where(self._whole, np.trunc(step), step)
-        frame = self._rows.iloc[places].reset_index(drop=True)
-        for place, name in enumerate(self._movable):
-            frame[name] = values[:, place].astype(frame[name].dtype)
-        return self._model.scores(frame)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from hauberk.core.artifact import Digest, RegistryEntry
 from hauberk.core.lifecycle import Component
@@ -39,6 +40,19 @@ MODEL = "model.onnx"
 REQUIRED = ("acquisition", "preparation", "training")
 POLICY = sealed(Policy(min_isolation=Isolation.LANDLOCK))
 VERSION = "0.1.0"
+EXAMINED = 2.5
+"""When the models were examined; releases here are of 1970."""
+
+STRENGTH: Mapping[str, Any] = {
+    "attacks": ["corners", "noise", "search"],
+    "norm": "linf",
+    "of": 400,
+    "queries": 40,
+    "radius": 0.1,
+    "rows": 300,
+    "unit": "spread of each feature",
+}
+"""How hard the models were examined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +93,24 @@ class Project:
             tool_floor=VERSION,
         )
 
-    def publish(self, rng: Random, sequence: int, channel: str = "production") -> Published:
-        """A genuine release of a model made of random bytes."""
+    def publish(
+        self,
+        rng: Random,
+        sequence: int,
+        channel: str = "production",
+        *,
+        examined: Callable[[ModelTest], ModelTest] = lambda test: test,
+        signed: Callable[[bytes], bytes] | None = None,
+    ) -> Published:
+        """A genuine release of a model made of random bytes.
+
+        Args:
+            rng: Makes the bytes.
+            sequence: Number of the release.
+            channel: Where it goes.
+            examined: What somebody makes of the model's examination before it is signed.
+            signed: Who signs the examination; the lifecycle by default.
+        """
         files = {
             "data/raw.csv": rng.randbytes(64),
             "data/landed.csv": rng.randbytes(64),
@@ -89,9 +119,13 @@ class Project:
             MODEL: rng.randbytes(96),
         }
         digests = {name: digest_bytes(data) for name, data in files.items()}
-        steps, tests = self._statements(digests, sequence)
+        steps, test = self._statements(digests, sequence)
+        tests = [("validation", model_test_statement(examined(test)))]
         release = release_statement(self._release(digests, steps, tests, sequence, channel))
-        statements = tuple(self.sign(payload) for _, payload in (*steps, *tests))
+        statements = (
+            *(self.sign(payload) for _, payload in steps),
+            *((signed or self.sign)(payload) for _, payload in tests),
+        )
         held = (*files.values(), *statements)
         return Published(
             release=dsse.sign(release, PAYLOAD_TYPE, self.owners).to_bytes(),
@@ -111,7 +145,7 @@ class Project:
 
     def _statements(
         self, digests: Mapping[str, Digest], sequence: int
-    ) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+    ) -> tuple[list[tuple[str, bytes]], ModelTest]:
         plan = (
             ("acquisition", Component.ACQUISITION, ["data/raw.csv"], ["data/landed.csv"]),
             (
@@ -152,9 +186,12 @@ class Project:
             isolation=Isolation.FULL,
             evidence=EvidenceMode.ISOLATED,
             passed=("roc_auc >= 0.75",),
-            metrics={"roc_auc": 0.9},
+            metrics={"roc_auc": 0.9, "robust_accuracy@0.1": 0.7},
+            intervals={"robust_accuracy@0.1": (0.65, 0.75)},
+            strength={"robustness": dict(STRENGTH)},
+            at=EXAMINED,
         )
-        return steps, [("validation", model_test_statement(test))]
+        return steps, test
 
     def _release(
         self,
@@ -199,7 +236,12 @@ def entry(
         version=str(served.sequence),
         channel=channel,
         read=reader(served, others or {}),
-        trusted={"root": project.root(), "required": REQUIRED, "sequence": seen},
+        trusted={
+            "root": project.root(),
+            "required": REQUIRED,
+            "sequence": seen,
+            "now": EXAMINED + 1,
+        },
     )
 
 

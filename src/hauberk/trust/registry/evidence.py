@@ -8,18 +8,19 @@ does the whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hauberk.core.policy import EvidenceMode
+from hauberk.core.policy import EvidenceMode, Examination
 from hauberk.errors import TrustError
-from hauberk.trust.chain import VerifiedChain, verify_chain
-from hauberk.trust.fields import time_text
+from hauberk.trust.chain import VerifiedChain, open_signed, verify_chain
+from hauberk.trust.examinations import check_examination
+from hauberk.trust.keys import Role
 from hauberk.trust.places import BlobPlace
+from hauberk.trust.predicates import ModelTest, read_model_test
 from hauberk.trust.registry import names
 from hauberk.trust.registry.documents import Evidence, Manifest
 from hauberk.trust.registry.metadata import OURS
-from hauberk.trust.registry.registrar import DAY_S
 from hauberk.trust.registry.transfer import envelope
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from hauberk.trust.registry.view import View
     from hauberk.trust.root import Root
 
-MAX_AGE_DAYS = 90.0  # an evaluation says little of a world that has moved on for a season
 _OWN_EVIDENCE = (EvidenceMode.ISOLATED, EvidenceMode.HOOKED)
 
 
@@ -103,12 +103,28 @@ def check_in_force(view: View, chain: VerifiedChain, path: str) -> None:
 
 
 def check_for_production(
-    manifest: Manifest, chain: VerifiedChain, *, now: float, max_age_days: float = MAX_AGE_DAYS
-) -> None:
-    """What production asks of the evidence: our own, and fresh.
+    manifest: Manifest,
+    chain: VerifiedChain,
+    wanted: Examination,
+    *,
+    now: float,
+    further: Iterable[ModelTest] = (),
+) -> ModelTest:
+    """What production asks of the evidence: our own, and a fresh, hard enough examination.
+
+    Args:
+        manifest: The version.
+        chain: Its verified chain.
+        wanted: What the pinned policy demands of examinations.
+        now: Seconds since the epoch.
+        further: Later examinations of the same model, their signatures verified.
+
+    Returns:
+        The examination that it goes to production on.
 
     Raises:
-        TrustError: It was only watched or imported, or is too old.
+        TrustError: It was only watched or imported, or its examination is missing, stale, weak
+            or another model's.
     """
     path = names.version_path(manifest.model, manifest.version)
     if chain.evidence not in _OWN_EVIDENCE:
@@ -120,16 +136,25 @@ def check_for_production(
             found=chain.evidence.value,
             hint="run the lifecycle with hauberk run",
         )
-    age_days = (now - chain.release.created) / DAY_S
-    if age_days > max_age_days:
-        raise _refusal(
-            "the evaluation behind this version is too old",
-            path,
-            rule="a model is promoted on a fresh evaluation",
-            expected=f"at most {max_age_days:g} days old",
-            found=f"made {time_text(chain.release.created)}, {age_days:.0f} days ago",
-            hint="evaluate it again with hauberk run, publish and promote that",
-        )
+    return check_examination(
+        (*chain.tests, *further),
+        wanted,
+        subject=f"{path} (role {names.role_of(path)})",
+        model=chain.release.files[chain.release.model],
+        sets={name: digest for test in chain.tests for name, digest in test.data.items()},
+        now=now,
+    )
+
+
+def read_examination(data: bytes, root: Root) -> ModelTest:
+    """A further examination, signed with the project's lifecycle key.
+
+    Raises:
+        TrustError: Another key signed it.
+        ArtifactError: It is malformed, or speaks of something else.
+    """
+    said, _, _ = open_signed(data, root, Role.LIFECYCLE)
+    return read_model_test(said)
 
 
 def _refusal(

@@ -1,0 +1,165 @@
+"""Clients that ask for one neighbour of an input after another: see `IteratedQueries`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from hauberk.core.artifact import Exchange
+from hauberk.core.control import EVERYBODY, Action, Signal, Watch
+from hauberk.core.finding import Evidence, Severity
+from hauberk.core.threat import ThreatId
+
+if TYPE_CHECKING:
+    from hauberk.core.ports import ClientState
+    from hauberk.methods.query_streams import Sketch
+
+KEY = "iterated-queries"
+FORBIDDEN = 403
+MAX_ROWS = 32
+"""Rows of one request that are looked at, taken evenly from all of them."""
+
+MIN_FEATURES = 48
+"""Narrower rows are near to each other by chance, and people do try one field at a time."""
+
+_STEP = 0.5
+"""A query that tells less than this is no step of a search, whoever else searches nearby."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IteratedQueries(Watch):
+    """Streams of queries that search the neighbourhood of an input.
+
+    Whoever looks for a misclassified neighbour of an input, or climbs towards what a model
+    thinks typical of a class, must ask again and again close by. Of every client the last
+    queries are remembered as sketches, and each new one is weighed by what it tells beside
+    them (`methods.query_streams`): halving an interval, walking along a boundary or along a
+    few features counts; a film, a noisy camera and a retry do not. What queries of one region
+    tell is added up over all clients as well, so that a search spread over many accounts is
+    seen as early as one from a single account.
+
+    The answer is looked at before it is given, so that the first label of the boundary is
+    already withheld; exact repeats are free.
+
+    Limits:
+        Rows of fewer than 48 numbers are not judged. Who puts many ordinary queries between
+        two steps, or adds noise of a sensor's size to each, is seen later or not at all; the
+        range reports both. A client that shows one object under its own flickering label for
+        very long can be taken for a walk along the boundary. Of a request with many rows
+        only 32 are looked at.
+
+    Args:
+        limit: Suspicion at which a query is refused; one full step of a search adds 1. Lower
+            stops earlier and alarms on clients that photograph one thing many times; 4 was
+            chosen on tuning seeds of the range.
+
+    Example:
+        >>> from hauberk.trust.client_state import MemoryClientState
+        >>> state = MemoryClientState()
+        >>> def ask(number):
+        ...     row = np.linspace(0, 1, 64)[None].copy()
+        ...     row[0, number] += 0.3
+        ...     return Exchange(name="m", principal="p", at=0.0, request=b"", rows=row)
+        >>> signals = [IteratedQueries().observe(ask(number), state) for number in range(8)]
+        >>> [signal is not None for signal in signals]
+        [False, False, False, False, False, False, True, True]
+
+    References:
+        Chen, Carlini and Wagner (2020), Stateful detection of black-box adversarial attacks,
+        section 4. Li, Shan, Wenger, Zhang, Zheng and Zhao (2022), Blacklight: scalable
+        defense for neural networks against query-based black-box attacks, section 4.
+    """
+
+    title: ClassVar[str] = "Queries that search around one input"
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-5"), ThreatId("SV-3"))
+    subject: ClassVar[type] = Exchange
+    shadow: ClassVar[bool] = True
+    after_answer: ClassVar[bool] = True
+
+    limit: float = 4.0
+
+    def observe(self, exchange: Exchange, state: ClientState) -> Signal | None:
+        """Weigh the rows of one answered request."""
+        rows = exchange.rows
+        if rows is None or rows.shape[1] < MIN_FEATURES:
+            return None
+        new = self._sketches(exchange, rows)
+        own, _ = _taken(state, exchange.principal, KEY, new)
+        if own >= self.limit:
+            return self._signal(own, "of one client")
+        for sketch in new:
+            shared, told = _taken(state, EVERYBODY, f"{KEY}/{sketch.cell}", [sketch])
+            if shared >= self.limit and told >= _STEP:
+                return self._signal(shared, "of one region, from several clients")
+        return None
+
+    def _sketches(self, exchange: Exchange, rows: Any) -> list[Sketch]:
+        from hauberk.methods.query_streams import sketch
+
+        labels = _labels(exchange.outputs, len(rows))
+        return [sketch(rows[place], labels[place]) for place in _places(exchange, len(rows))]
+
+    def _signal(self, score: float, whose: str) -> Signal:
+        return Signal(
+            score=min(1.0, score / (2 * self.limit)),
+            action=Action.BLOCK,
+            reason=f"queries {whose} search around one input",
+            severity=Severity.HIGH,
+            public="refused: too many queries around the same input; wait and ask for others",
+            status=FORBIDDEN,
+            evidence=Evidence(
+                statistic="steps of a search among the last queries",
+                value=score,
+                threshold=self.limit,
+                facts={"whose": whose},
+            ),
+        )
+
+
+def _places(exchange: Exchange, n_rows: int) -> Any:
+    """Which rows are looked at: all, or evenly many from a start that the body decides."""
+    if n_rows <= MAX_ROWS:
+        return range(n_rows)
+    step = n_rows / MAX_ROWS
+    start = hashlib.blake2b(exchange.request, digest_size=2).digest()
+    first = int.from_bytes(start, "little") / 65_536 * step
+    return [int(first + number * step) for number in range(MAX_ROWS)]
+
+
+def _labels(outputs: tuple[Any, ...] | None, n_rows: int) -> list[int]:
+    """The class on top of each row; -1 where no output names one."""
+    for tensor in outputs or ():
+        if len(tensor.shape) == 2 and tensor.shape[0] == n_rows and tensor.datatype.is_float:  # noqa: PLR2004 - scores
+            values = np.asarray(tensor.values, np.float64).reshape(tensor.shape)
+            found: list[int] = values.argmax(axis=1).tolist()
+            return found
+    for tensor in outputs or ():
+        if tensor.shape in ((n_rows,), (n_rows, 1)) and not tensor.datatype.is_float:
+            return [value if isinstance(value, int) else hash_of(value) for value in tensor.values]
+    return [-1] * n_rows
+
+
+def hash_of(value: Any) -> int:
+    """A label that is no integer, as one."""
+    digest = hashlib.blake2b(str(value).encode(), digest_size=3).digest()
+    return int.from_bytes(digest, "little")
+
+
+def _taken(state: ClientState, principal: str, key: str, new: list[Sketch]) -> tuple[float, float]:
+    """Suspicion of a track after the queries, and the most that one of them told."""
+    from hauberk.methods.query_streams import Track
+
+    score = told = 0.0
+
+    def change(old: bytes | None) -> bytes:
+        nonlocal score, told
+        track = Track(old)
+        told = max((track.take(sketch) for sketch in new), default=0.0)
+        score = track.score
+        return track.to_bytes()
+
+    state.update(principal, key, change)
+    return score, told

@@ -1,0 +1,194 @@
+"""Clients whose inputs are made up to copy a model: see `SyntheticQueries`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from hauberk.core.artifact import Exchange
+from hauberk.core.control import EVERYBODY, Action, Signal, Watch
+from hauberk.core.finding import Evidence, Severity
+from hauberk.core.threat import ThreatId
+
+if TYPE_CHECKING:
+    from hauberk.core.control import Learnt
+    from hauberk.core.ports import ClientState
+    from hauberk.methods.stream_reference import Reference
+
+KEY = "synthetic-queries"
+FORBIDDEN = 403
+MAX_ROWS = 64
+"""Rows of one request that are looked at, taken evenly from all of them."""
+
+RECENT = 64
+"""Accounts remembered for a campaign."""
+
+_STATE = struct.Struct("<fI")
+_ACCOUNT = struct.Struct("<If")
+_REGISTERED = 4
+"""Of so many new inputs of an unsuspicious account one puts it among the recent ones."""
+
+_ALIKE = 0.25
+"""Distance from the previous input, relative to the usual size, that shows nothing new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticQueries(Watch):
+    """Streams of inputs that are not what the model was made for.
+
+    A copy of a model is trained on answers, and an attacker without the training data must
+    make inputs up: noise, pictures of other things, seeds that are moved along gradients.
+    Training left a reference of ordinary inputs (`methods.stream_reference`). For each client
+    a cumulative sum counts inputs from beyond the edge up and ordinary ones down, so that a
+    few odd inputs are forgotten and a stream of them is not; an input much like the one
+    before shows nothing new and is not counted, as in films.
+
+    Accounts that work together share the work; each shows less. So the recent accounts are
+    looked at together: where more of them are suspicious than chance has it, less is needed
+    of each.
+
+    The answers of a suspicious client are hardened first, and refused much later.
+
+    Limits:
+        Who owns inputs like those the model was made for asks as honest clients do; nothing
+        in the stream tells them apart. There budgets and less detailed answers help, and a
+        fingerprint that proves the copy later. A client whose inputs have changed in earnest
+        is suspicious, too: see the drift monitor. Without a reference nothing is judged.
+        Accounts are looked at together among the 64 that asked last.
+
+    Args:
+        odd: Oddness from which on an input counts as odd; 1 is the outermost hundredth of
+            training. Lower sees gentler changes and takes more honest clients for odd.
+        limit: Sum at which answers are hardened. About 12 odd inputs in a row reach 12.
+        ceiling: Sum at which the client is refused.
+        campaign: Sum that is enough where many of the recent accounts are suspicious.
+
+    References:
+        Page (1954), Continuous inspection schemes. Juuti, Szyller, Marchal and Asokan
+        (2019), PRADA, section 5; Kesarwani, Mukhoty, Arya and Mehta (2018), Model extraction
+        warning in MLaaS paradigm.
+    """
+
+    title: ClassVar[str] = "Streams of inputs made up to copy a model"
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-1"),)
+    subject: ClassVar[type] = Exchange
+    shadow: ClassVar[bool] = True
+
+    odd: float = 0.8
+    limit: float = 12.0
+    ceiling: float = 60.0
+    campaign: float = 4.0
+    reference: Reference | None = field(default=None, compare=False, repr=False)
+
+    def fitted(self, learnt: Learnt) -> Watch:
+        """With what is ordinary for the served model."""
+        from hauberk.methods.stream_reference import from_bytes
+
+        return replace(self, reference=from_bytes(learnt.reference)) if learnt.reference else self
+
+    def observe(self, exchange: Exchange, state: ClientState) -> Signal | None:
+        """Add the rows of one request to its sender's sum."""
+        rows, reference = exchange.rows, self.reference
+        if rows is None or reference is None or rows.shape[1] != reference.n_features:
+            return None
+        looked = rows[_places(exchange, len(rows))]
+        total, seen = self._total(exchange.principal, state, looked, reference.oddness(looked))
+        is_suspicious = total >= self.campaign
+        if not is_suspicious and seen % _REGISTERED:
+            return None
+        crowd = self._crowd(exchange.principal, total, state)
+        if total >= self.limit or (crowd and is_suspicious):
+            return self._signal(total, crowd=crowd)
+        return None
+
+    def _total(self, principal: str, state: ClientState, rows: Any, odd: Any) -> tuple[float, int]:
+        """The sender's sum after ``rows``, and how many inputs that showed something new."""
+        total, number = 0.0, 0
+
+        def change(old: bytes | None) -> bytes:
+            nonlocal total, number
+            last = None
+            if old is not None and len(old) == _STATE.size + 4 * _TRACE:
+                total, number = _STATE.unpack_from(old)
+                last = np.frombuffer(old, "<f4", offset=_STATE.size)
+            for row, far in zip(rows, odd, strict=True):
+                trace = _trace(row)
+                if last is None or _apart(trace, last) >= _ALIKE:
+                    step = UP if far > self.odd else DOWN
+                    total = min(max(0.0, total + step), 2 * self.ceiling)
+                    number += 1
+                last = trace
+            trace = b"" if last is None else last.tobytes()
+            return _STATE.pack(total, number & 0xFFFF_FFFF) + trace
+
+        state.update(principal, KEY, change)
+        return total, number
+
+    def _crowd(self, principal: str, total: float, state: ClientState) -> bool:
+        """Whether suspicious accounts are more among the recent ones than chance has it."""
+        name = int.from_bytes(hashlib.blake2b(principal.encode(), digest_size=4).digest(), "little")
+        suspicious = 0
+
+        def change(old: bytes | None) -> bytes:
+            nonlocal suspicious
+            held = [] if old is None else list(_ACCOUNT.iter_unpack(old))
+            kept = [entry for entry in held if entry[0] != name][-(RECENT - 1) :]
+            kept.append((name, total))
+            suspicious = sum(entry[1] >= self.campaign for entry in kept)
+            return b"".join(_ACCOUNT.pack(*entry) for entry in kept)
+
+        state.update(EVERYBODY, f"{KEY}/accounts", change)
+        return suspicious >= MANY_ACCOUNTS
+
+    def _signal(self, total: float, *, crowd: bool) -> Signal:
+        return Signal(
+            score=min(1.0, total / self.ceiling),
+            action=Action.BLOCK if total >= self.ceiling else Action.HARDEN,
+            reason="a stream of inputs that training did not know"
+            + (", from several accounts" if crowd else ""),
+            severity=Severity.MEDIUM,
+            public="refused: these are not inputs that the model is made for",
+            status=FORBIDDEN,
+            evidence=Evidence(
+                statistic="cumulative sum of odd inputs",
+                value=total,
+                threshold=self.campaign if crowd else self.limit,
+                facts={"crowd": str(crowd).lower()},
+            ),
+        )
+
+
+UP, DOWN = 1.1, -0.25
+"""Logarithms of the likelihood ratios: 30 % odd inputs against 10 %."""
+
+MANY_ACCOUNTS = 6
+_TRACE = 16
+
+
+def _trace(row: Any) -> Any:
+    """A few numbers by which one input is told from the next."""
+    width = -(-row.size // _TRACE)
+    padded = np.zeros(width * _TRACE, np.float32)
+    padded[: row.size] = row
+    means: Any = padded.reshape(_TRACE, width).mean(axis=1)
+    return means
+
+
+def _apart(first: Any, second: Any) -> float:
+    gap = first - second
+    size = max(float(first @ first), float(second @ second), 1e-12)
+    return math.sqrt(float(gap @ gap) / size)
+
+
+def _places(exchange: Exchange, n_rows: int) -> Any:
+    """Which rows are looked at: all, or evenly many from a start that the body decides."""
+    if n_rows <= MAX_ROWS:
+        return np.arange(n_rows)
+    start = hashlib.blake2b(exchange.request, digest_size=2).digest()
+    first = int.from_bytes(start, "little") / 65_536
+    return ((np.arange(MAX_ROWS) + first) * (n_rows / MAX_ROWS)).astype(int)

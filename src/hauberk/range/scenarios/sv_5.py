@@ -1,0 +1,129 @@
+"""SV-5: attackers who search for a misclassified neighbour through the guard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from hauberk.attacks.exchange.search_evasion import Prey, SearchEvasion
+from hauberk.controls.exchange.iterated_queries import IteratedQueries
+from hauberk.core.threat import ThreatId
+from hauberk.methods.oracles import Listening, Oracle
+from hauberk.range.scenario import Scenario, Trial
+from hauberk.range.worlds import pictures, viewers
+from hauberk.range.worlds.pictures import Prepared, Victim, gallery
+
+ATTACK = SearchEvasion()
+CONTROL = IteratedQueries()
+IN_TIME = 20
+"""Queries within which an attacker is to be stopped."""
+
+SURE = 0.99
+"""Inputs that the model is less sure of fall to the first noise; no search is needed."""
+
+N_PICTURES = 40
+BACKGROUND = 20
+OK = 200
+_SEARCHES = {
+    "clothes": (
+        replace(ATTACK, technique="hop-skip-jump", reach=0.3, budget=1500),
+        replace(ATTACK, technique="boundary", reach=0.35, budget=2000),
+        replace(ATTACK, technique="square", eps=0.1, budget=2000),
+        replace(ATTACK, technique="simba", budget=600),
+    ),
+    # Digits have a quarter of the pixels and more contrast: the same size is harder to reach.
+    "digits": (
+        replace(ATTACK, technique="hop-skip-jump", reach=0.3, budget=1500),
+        replace(ATTACK, technique="boundary", reach=0.5, budget=2000),
+        replace(ATTACK, technique="square", eps=0.2, budget=2000),
+        replace(ATTACK, technique="simba", budget=600),
+    ),
+}
+
+
+def searching(seed: int) -> SearchEvasion:
+    """Each technique in turn, on clothes and on digits."""
+    known = _SEARCHES[pictures.subject(seed)]
+    return known[seed // 2 % len(known)]
+
+
+def prey(model: Victim, oracle: Oracle, seed: int) -> Prey:
+    """A picture that the model is sure of and right about."""
+    scores = model.network.scores(model.foe.rows[:4000])
+    right = scores.argmax(axis=1) == model.foe.labels[:4000]
+    places = np.flatnonzero(right & (scores.max(axis=1) > SURE))
+    place = np.random.default_rng([seed, 5]).choice(places)
+    return Prey(
+        oracle=oracle,
+        image=model.foe.images[place],
+        label=int(model.foe.labels[place]),
+        others=model.foe.images,
+    )
+
+
+@cache
+def populated(name: str) -> dict[tuple[str, str], bytes]:
+    """Memory of a guard that honest clients have used."""
+    state = Prepared({})
+    watched = gallery(name, watches=(CONTROL,), state=state)
+    for number in range(BACKGROUND):
+        watched.in_turn(honest(watched.victim, number), f"b{number}")
+    return state.all()
+
+
+def honest(model: Victim, seed: int) -> list[Any]:
+    """What one honest client shows; all habits in turn."""
+    kinds = viewers.kinds()
+    rng = np.random.default_rng([seed, 6])
+    seen = viewers.stream(
+        kinds[seed // 2 % len(kinds)], model.honest.images, model.honest.labels, N_PICTURES, rng
+    )
+    return [picture.reshape(-1) for picture in seen]
+
+
+def _stopped(seed: int) -> Trial:
+    attack, name = searching(seed), pictures.subject(seed)
+    watched = gallery(name, watches=(CONTROL,), state=Prepared(populated(name)))
+    model = watched.victim
+    heard = replace(attack, budget=3 * IN_TIME).play(prey(model, watched, seed), Random(seed))
+    bare = Listening(scores=model.network.scores)
+    first = heard.facts["first_refusal"]
+    return Trial(
+        values={"stopped": 0 < first <= IN_TIME and not heard.succeeded},
+        potent=attack.play(prey(model, bare, seed), Random(seed)).succeeded,
+    )
+
+
+def _alarmed(seed: int) -> Trial:
+    """One client among those who were there before."""
+    name = pictures.subject(seed)
+    watched = gallery(name, watches=(CONTROL,), state=Prepared(populated(name)))
+    answers = watched.in_turn(honest(watched.victim, seed), f"c{seed}")
+    return Trial(values={"false_alarms": any(answer.status != OK for answer in answers)})
+
+
+SCENARIOS = (
+    Scenario(
+        threat=ThreatId("SV-5"),
+        attack=ATTACK,
+        control=CONTROL,
+        play=_stopped,
+        parts=(("stopped", "query attack, within 20 queries"),),
+        min_potency=0.8,
+        note="promoted from shadow; four searches in turn on clothes and digits, of pictures "
+        "that the model is sure of; whoever succeeds before is not stopped",
+    ),
+    Scenario(
+        threat=ThreatId("SV-5"),
+        attack="honest clients",
+        control=CONTROL,
+        play=_alarmed,
+        parts=(("false_alarms", ""),),
+        note="promoted from shadow; ten habits in turn, films, cameras and retries among them; "
+        "40 pictures each",
+    ),
+)
