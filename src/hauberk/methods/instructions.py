@@ -197,6 +197,13 @@ def _scored(raw: str) -> Instruction:
 
 _SPACED = re.compile(r"(?:(?<!\w)[^\W_](?:[ .*_-]|[ ]?[|][ ]?)){6,}[^\W_](?!\w)")
 _LETTERS = re.compile(_SPACED.pattern.replace("{6,}", "+"))
+_COMMON = re.compile(
+    r"\b(?:the|and|you|your|all|any|this|that|is|are|to|of|for|with|not|ignore|send|must)\b",
+    re.IGNORECASE,
+)
+MIN_COMMON: Final = 2
+"""Everyday words that a turned text must have before it counts as one."""
+
 _LEET = str.maketrans("0134578@$!", "oleastbasi")
 _LEET_WORD = re.compile(r"\b(?=\w*[a-zA-Z])(?=\w*[0134578@$!])[\w@$!]{4,}")
 
@@ -215,5 +222,5 @@ def _undone(text: str) -> Iterator[str]:
     if len(_LEET_WORD.findall(text)) > 1:
         yield text.translate(_LEET)
     if len(text) <= WINDOW:
-        yield codecs.encode(text, "rot13")
-        yield text[::-1]
+        turned = (codecs.encode(text, "rot13"), text[::-1])
+        yield from (view for view in turned if len(_COMMON.findall(view)) >= MIN_COMMON)
