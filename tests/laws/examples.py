@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from hauberk.core.artifact import (
+    ClientUpdate,
     CodeTree,
     Comparison,
     Dataset,
@@ -442,6 +443,19 @@ def replay_of_nonsense(_folder: Path) -> Replay:
     return Replay(name="", committed={"": Digest("x")}, repeated={"\x00": Digest("")}, segments=-1)
 
 
+def quiet_update(_folder: Path) -> ClientUpdate:
+    """Noise around a small mean, and the rows behind it."""
+    rng = np.random.default_rng(3)
+    parts = {"a.weight": rng.normal(0, 1, (20, 400)), "a.bias": rng.normal(0, 1, 20)}
+    return ClientUpdate(name="update", parts=parts, rows=rng.random((8, 400)))
+
+
+def update_of_nonsense(_folder: Path) -> ClientUpdate:
+    """Arrays that fit nothing."""
+    parts = {"": np.array([["x"]]), "b": np.array(float("nan")), "c": np.zeros((0, 3))}
+    return ClientUpdate(name="", parts=parts, rows=np.zeros((2, 0)))
+
+
 @cache
 def honest_registry(_folder: Path) -> RegistryEntry:
     """A channel that names the newest of two signed releases, in a store that holds others."""
@@ -626,6 +640,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     PipelineRun: (connected_run,),
     StepUse: (modest_use,),
     Replay: (honest_replay,),
+    ClientUpdate: (quiet_update,),
     RegistryEntry: (honest_registry, honest_registered),
     Exchange: (honest_exchange,),
     Window: (quiet_window,),
@@ -654,6 +669,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     PipelineRun: (run_without_steps, run_of_odd_names),
     StepUse: (use_of_nonsense,),
     Replay: (replay_of_nonsense,),
+    ClientUpdate: (update_of_nonsense,),
     RegistryEntry: (
         registry_of_noise,
         silent_registry,

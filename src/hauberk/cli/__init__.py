@@ -29,6 +29,7 @@ _ORDER: dict[str, str] = {
     "validate": "judge a model: scores, robustness, fairness, what it remembers",
     "step": "run one command of any orchestrator isolated, hashed and attested",
     "replay": "do a training again, in random segments or whole, and compare bit for bit",
+    "federated": "test, protect and merge updates of federated training",
     "env": "lock an environment file by file, and verify it before use",
     "advisories": "import known vulnerabilities for scans without a network",
     "ci": "write a workflow with least rights for GitHub or GitLab",

@@ -1,10 +1,14 @@
-"""Hold live rows against what training saw, as a job with an exit code.
+"""Watch served models: a live page, metrics and alerts; or one check with an exit code.
 
-`profile` makes the reference from training rows: counts and sketches, no rows. `check` holds
-a table of live rows against it, column by column, with a test that knows both sample sizes
-and is corrected for the number of columns.
+Without a deed it watches what its file names until it is told to end: logs of guards, tables
+dropped into folders, signed batches of replicas. `profile` makes the reference from training
+rows: counts and sketches, no rows. `check` holds a table of live rows against it, column by
+column, with a test that knows both sample sizes and is corrected for the number of columns.
+`once` does one round of watching and ends. `silence` says nothing of a cause for a time, in
+somebody's name. `export` writes the dashboard and the alert rules for Grafana and Prometheus.
 
-Exit codes of `check`: 0 nothing drifted, 1 something did, 2 usage, 3 too few rows to say.
+Exit codes of `check`: 0 nothing drifted, 1 something did, 2 usage, 3 too few rows to say; of
+`once`: 1 where alerts of level high or worse are shown.
 """
 
 from __future__ import annotations
@@ -23,16 +27,22 @@ if TYPE_CHECKING:
     from hauberk.report import ScanResult
     from hauberk.sketches.profile import Profile
 
-HELP = "hold live rows against what training saw"
-EXAMPLE = "hauberk monitor check --reference train.csv --label approve live.csv"
+HELP = "watch served models, or hold live rows against what training saw"
+EXAMPLE = "hauberk monitor --config monitor.toml --port 9464"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    deeds = parser.add_subparsers(dest="deed", metavar="DEED", required=True)
+    from hauberk.cli._monitor import configure_watching
+
+    deeds = parser.add_subparsers(dest="deed", metavar="DEED")
+    configure_watching(parser, deeds)
     profile = deeds.add_parser("profile", help="make a reference from training rows")
     profile.add_argument("data", type=Path, metavar="DATA", help="the rows of training")
     profile.add_argument("--output", type=Path, required=True, metavar="FILE")
+    profile.add_argument(
+        "--time", metavar="COL", default="", help="column of times: keeps what days look like"
+    )
     check = deeds.add_parser("check", help="hold live rows against a reference")
     check.add_argument("data", type=Path, metavar="DATA", help="live rows, in any table format")
     check.add_argument(
@@ -56,16 +66,46 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked; see the exit codes of the module."""
-    return _profile(args) if args.deed == "profile" else _check(args)
+    from hauberk.cli import _monitor
+
+    deeds = {
+        None: _monitor.watch,
+        "once": _monitor.once,
+        "silence": _monitor.silence,
+        "export": _monitor.export,
+        "profile": _profile,
+        "check": _check,
+    }
+    return deeds[args.deed](args)
 
 
 def _profile(args: argparse.Namespace) -> int:
     from hauberk.sketches.profile import profile_of
 
-    profile = profile_of(_table(args.data, args, needs_label=True))
+    table = _table(args.data, args, needs_label=True)
+    profile = profile_of(table)
     _write(args.output, profile.to_bytes())
     print(f"{args.output}: {profile.rows} rows, {len(profile.columns)} columns")
+    if args.time:
+        _write_days(args, table, profile)
     return 0
+
+
+def _write_days(args: argparse.Namespace, table: Dataset, profile: Profile) -> None:
+    from hauberk.methods.days import time_column
+    from hauberk.monitor.references import days_path, training_days
+
+    if time_column(table, args.time) is None:
+        raise UsageError(
+            "the column of times does not exist",
+            subject=str(args.data),
+            expected=", ".join(column.name for column in table.columns)[:200],
+            found=args.time,
+        )
+    days = training_days(table, profile, args.time)
+    path = days_path(args.output)
+    _write(path, days.to_bytes())
+    print(f"{path}: {len(days.days)} days")
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -318,6 +318,19 @@ class StoreSettings(Artifact):
     is_encrypted: bool | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientUpdate(Artifact):
+    """What a client of federated training is about to send, with the rows that it came from.
+
+    Attributes:
+        parts: Parameter name to an array of its gradient or change, in the model's order.
+        rows: The client's own rows ``(n_rows, ...)``; they never leave the client.
+    """
+
+    parts: Mapping[str, Any]
+    rows: Any
+
+
 # Composite subjects ------------------------------------------------------------------
 
 
@@ -430,6 +443,7 @@ Subject = (
     | Exchange
     | LogSegment
     | StoreSettings
+    | ClientUpdate
     | Splits
     | Synthesis
     | Evaluation

@@ -91,7 +91,8 @@ class Watch:
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._limits = plan["limits"]
-        self._processes = plan["limits"]["processes"] + plan["own_processes"]
+        self._own_processes = plan["own_processes"]
+        self._processes = plan["limits"]["processes"] + self._own_processes
         self._folders = plan["watched"]
         self._next_disk = 0.0
         self._disk_at_start: int | None = None
@@ -117,9 +118,13 @@ class Watch:
         return [[name, count] for name, count in sorted(counted.items())]
 
     def _note_programs(self) -> None:
-        for pid, name in processes.programs(os.getpid()):
+        # Parents come first: of bubblewrap's own, which may hide their file while they set up.
+        for pid, name in processes.programs(os.getpid())[self._own_processes :]:
+            if name == self._shell:
+                self._ran.pop(pid, None)
+                continue
             before, looks = self._ran.get(pid, ("", 0))
-            if name == self._shell or (not looks and len(self._ran) >= _MAX_PROCESSES):
+            if not looks and len(self._ran) >= _MAX_PROCESSES:
                 continue
             self._ran[pid] = (name, looks + 1 if name == before else 1)
 

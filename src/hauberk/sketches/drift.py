@@ -104,7 +104,7 @@ def _compare(
         n = (first.count, second.count)
         shape, shape_p, psi = _numbers(first, second)
         unseen, unseen_p = _outside(first, second)
-    missing, missing_p = _shares(mine.missing, theirs.missing, n)
+    missing, missing_p = shares_differ(mine.missing, theirs.missing, n)
     effects = {
         "shape": (shape, shape_p),
         "missing": (missing, missing_p),
@@ -138,7 +138,7 @@ def _numbers(first: Numbers, second: Numbers) -> tuple[float, float, float]:
     left, right = aligned(first, second)
     gap = float(np.max(np.abs(np.cumsum(left) / n - np.cumsum(right) / m)))
     p_value = min(1.0, 2 * math.exp(-2 * gap * gap * n * m / (n + m)))
-    return gap, p_value, _psi(*_deciles(left, right))
+    return gap, p_value, psi_of(*_deciles(left, right))
 
 
 def aligned(first: Numbers, second: Numbers) -> tuple[Int64s, Int64s]:
@@ -173,7 +173,7 @@ def _outside(first: Numbers, second: Numbers) -> tuple[float, float]:
     below = second.bins + 1 <= (first.lowest >> second.shift)
     above = second.bins > (first.highest >> second.shift)
     n_outside = int(second.counts[below | above].sum())
-    return _excess(n_outside, second.count, 2 / (first.count + 1))
+    return excess(n_outside, second.count, 2 / (first.count + 1))
 
 
 # Categories --------------------------------------------------------------------------
@@ -188,10 +188,10 @@ def _categories(first: Values, second: Values) -> tuple[float, float, float]:
     left = np.array([first.counts.get(key, 0) for key in keys], np.int64)
     right = np.array([second.counts.get(key, 0) for key in keys], np.int64)
     variation = float(np.abs(left / n - right / m).sum() / 2)
-    return variation, _g_test(left, right), _psi(left, right)
+    return variation, g_test(left, right), psi_of(left, right)
 
 
-def _g_test(left: Int64s, right: Int64s) -> float:
+def g_test(left: Int64s, right: Int64s) -> float:
     """Homogeneity of two rows of counts; rare categories are taken together."""
     n, m = int(left.sum()), int(right.sum())
     expected = (left + right) * min(n, m) / (n + m)
@@ -213,13 +213,13 @@ def _new_categories(first: Values, second: Values) -> tuple[float, float]:
         return 0.0, 1.0
     new = sum(count for key, count in second.counts.items() if key not in first.counts)
     once = sum(1 for count in first.counts.values() if count == 1)
-    return _excess(new, second.count, (once + 1) / (first.count + 1))
+    return excess(new, second.count, (once + 1) / (first.count + 1))
 
 
 # Chance ------------------------------------------------------------------------------
 
 
-def _excess(hits: int, n: int, expected: float) -> tuple[float, float]:
+def excess(hits: int, n: int, expected: float) -> tuple[float, float]:
     """Share of hits and a bound on the chance of so many (Chernoff on three times expected)."""
     share, rate = hits / n, min(3 * expected, 1.0)
     if share <= rate:
@@ -229,7 +229,7 @@ def _excess(hits: int, n: int, expected: float) -> tuple[float, float]:
     return share, math.exp(-n * (inner + outer))
 
 
-def _shares(first: int, second: int, n: tuple[int, int]) -> tuple[float, float]:
+def shares_differ(first: int, second: int, n: tuple[int, int]) -> tuple[float, float]:
     """Difference of two shares of missing cells and its p-value."""
     a, b = first + n[0], second + n[1]
     if not a or not b:
@@ -237,7 +237,7 @@ def _shares(first: int, second: int, n: tuple[int, int]) -> tuple[float, float]:
     present = np.array([n[0], n[1]], np.int64)
     missing = np.array([first, second], np.int64)
     table = np.stack([missing, present], axis=1)
-    return second / b - first / a, _g_test(table[0], table[1])
+    return second / b - first / a, g_test(table[0], table[1])
 
 
 def chi_square_tail(x: float, freedom: int) -> float:
@@ -253,7 +253,7 @@ def chi_square_tail(x: float, freedom: int) -> float:
     return math.erfc(z / math.sqrt(2)) / 2
 
 
-def _psi(left: Int64s, right: Int64s) -> float:
+def psi_of(left: Int64s, right: Int64s) -> float:
     """Population stability index with half a count added to each bin."""
     a: Floats = (left + 0.5) / (left.sum() + left.size / 2)
     b: Floats = (right + 0.5) / (right.sum() + right.size / 2)

@@ -30,6 +30,8 @@ _MIN_BUFFER = 4_096
 _DENSE = 1 << 18
 _POSITIVE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 _MAX_SHIFT = 63
+_LEAP = 8
+_FEW = 16
 
 Int64s = np.ndarray[Any, np.dtype[np.int64]]
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
@@ -117,7 +119,16 @@ class Numbers:
             np.concatenate([self.bins, bins]), np.concatenate([self.counts, counts])
         )
         while self.bins.size > MAX_BINS:
-            self._coarsen(self.shift + 1)
+            self._coarsen(self.shift + self._step())
+
+    def _step(self) -> int:
+        """Bits to coarsen by at once: several where the bins are too many even then.
+
+        Fewer bits leave more bins, so this ends at the same shift as single steps do.
+        """
+        coarse = self.bins >> _LEAP
+        n_coarse = 1 + int(np.count_nonzero(coarse[1:] != coarse[:-1]))
+        return _LEAP if n_coarse > MAX_BINS else 1
 
     def _coarsen(self, shift: int) -> None:
         if shift > self.shift:
@@ -271,6 +282,9 @@ def smallest(kept: Hashes, new: Hashes, size: int = MAX_HASHES) -> Hashes:
         new = new[new < kept[-1]]
     if not new.size:
         return kept
+    if new.size > _FEW * size:  # the smallest different ones are among the smallest few
+        few = np.unique(np.partition(new, _FEW * size)[: _FEW * size])
+        new = few if few.size >= size else new
     return np.unique(np.concatenate([kept, new]))[:size]
 
 

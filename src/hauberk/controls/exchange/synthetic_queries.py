@@ -42,7 +42,7 @@ class SyntheticQueries(Watch):
     """Streams of inputs that are not what the model was made for.
 
     A copy of a model is trained on answers, and an attacker without the training data must
-    make inputs up: noise, pictures of other things, seeds that are moved along gradients.
+    invent inputs: noise, pictures of other things, seeds that are moved along gradients.
     Training left a reference of ordinary inputs (`methods.stream_reference`). For each client
     a cumulative sum counts inputs from beyond the edge up and ordinary ones down, so that a
     few odd inputs are forgotten and a stream of them is not; an input much like the one

@@ -1,0 +1,1 @@
+"""What ships for others: a dashboard for Grafana and alert rules for Prometheus."""

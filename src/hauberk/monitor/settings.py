@@ -1,0 +1,215 @@
+"""What the monitor watches, as its file says it.
+
+```toml
+[monitor]
+state = "monitor-state"        # the monitor's own folder
+retention_days = 400
+
+[models.loans]
+reference = "profile.json"     # what `hauberk monitor profile` wrote
+predictions = "predictions"    # folder where tables are dropped
+time = "at"                    # columns of these tables that are no inputs
+prediction = "approve"
+confidence = "score"
+id = "id"
+label = "label"
+
+[logs.front]
+path = "guard-log"             # a guard's log of decisions
+witness = "/mnt/second/front.heads"
+
+[replicas]
+r1 = "r1.pem"                  # public keys of those who may push telemetry
+
+[notify]
+webhook = "https://hooks.example/x"
+alertmanager = "http://127.0.0.1:9093"
+```
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hauberk.errors import UsageError
+
+T = TypeVar("T")
+MAX_FILE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One model.
+
+    Attributes:
+        reference: Profile made in training.
+        predictions: Folder where tables are dropped; ``None`` where rows only come otherwise.
+        time: Column with the moment of a row; without it, that of its file counts.
+        label: Column with the truth, which may come later, in a table with ``id`` alone.
+        group: Column whose values are counted apart.
+        canary: Table of inputs with the answers expected, asked again every hour.
+        canary_url: Where the model answers, V2.
+        release: What is shown of where the model comes from: a record that a run wrote.
+    """
+
+    reference: Path
+    predictions: Path | None = None
+    time: str = ""
+    prediction: str = ""
+    confidence: str = ""
+    id: str = ""
+    label: str = ""
+    group: str = ""
+    canary: Path | None = None
+    canary_url: str = ""
+    release: Path | None = None
+
+    @property
+    def not_inputs(self) -> frozenset[str]:
+        """Columns that no drift is looked for in."""
+        names = (self.time, self.id, self.label, self.confidence, self.group)
+        return frozenset(name for name in names if name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedLog:
+    """One log of decisions.
+
+    Attributes:
+        model: Which model its decisions are about; without it, those that they name.
+        witness: File in a second place that heads are shipped to.
+        beat_s: Longest silence that is no alarm; 0 where the log promises nothing.
+    """
+
+    path: Path
+    model: str = ""
+    witness: Path | None = None
+    beat_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """Who is told of alerts.
+
+    Attributes:
+        webhook: Takes a CloudEvent for each alert.
+        alertmanager: Address of a Prometheus Alertmanager.
+        smtp: ``host:port`` of a mail server.
+        mail_to: Who gets mail.
+        mail_from: Who sends it.
+    """
+
+    webhook: str = ""
+    alertmanager: str = ""
+    smtp: str = ""
+    mail_to: str = ""
+    mail_from: str = "hauberk@localhost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that is watched."""
+
+    state: Path
+    retention_days: int = 400
+    models: Mapping[str, Watched] = field(default_factory=dict)
+    logs: Mapping[str, WatchedLog] = field(default_factory=dict)
+    replicas: Mapping[str, Path] = field(default_factory=dict)
+    notify: Notify = field(default_factory=Notify)
+
+
+def read_settings(path: Path) -> Settings:
+    """The monitor's file; paths in it are relative to its folder.
+
+    Raises:
+        UsageError: It cannot be read, or a table, a key or a value is wrong.
+    """
+    try:
+        data = path.read_bytes()
+        if len(data) > MAX_FILE_BYTES:
+            raise _wrong(path, "the file", f"at most {MAX_FILE_BYTES} bytes", f"{len(data)}")
+        value = tomllib.loads(data.decode())
+    except (OSError, ValueError) as error:
+        raise _wrong(path, "the file", "TOML", str(error)[:120]) from error
+    known = {"monitor", "models", "logs", "replicas", "notify"}
+    if set(value) - known:
+        raise _wrong(path, min(set(value) - known), ", ".join(sorted(known)), "another table")
+    reader = _Reader(path)
+    top = reader.table(value, "monitor")
+    return Settings(
+        state=reader.path_of("monitor.state", top.pop("state", "monitor-state")),
+        retention_days=reader.whole("monitor.retention_days", top.pop("retention_days", 400)),
+        models={
+            n: reader.made(Watched, f"models.{n}", v) for n, v in reader.items(value, "models")
+        },
+        logs={n: reader.made(WatchedLog, f"logs.{n}", v) for n, v in reader.items(value, "logs")},
+        replicas={
+            n: reader.path_of(f"replicas.{n}", v)
+            for n, v in reader.table(value, "replicas").items()
+        },
+        notify=reader.made(Notify, "notify", reader.table(value, "notify")),
+    )
+
+
+class _Reader:
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def table(self, value: Any, name: str) -> dict[str, Any]:
+        found = value.get(name, {})
+        if not isinstance(found, dict):
+            raise _wrong(self._file, name, "a table", type(found).__name__)
+        return dict(found)
+
+    def items(self, value: Any, name: str) -> list[tuple[str, dict[str, Any]]]:
+        tables = self.table(value, name)
+        return [(key, self.table(tables, key)) for key in tables]
+
+    def path_of(self, key: str, value: Any) -> Path:
+        if not isinstance(value, str) or not value:
+            raise _wrong(self._file, key, "a path", repr(value)[:60])
+        return self._file.parent / Path(value).expanduser()
+
+    def whole(self, key: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise _wrong(self._file, key, "a whole number from 1 on", repr(value)[:60])
+        return value
+
+    def made(self, kind: Callable[..., T], name: str, value: dict[str, Any]) -> T:
+        """A frozen data class of texts, numbers and paths."""
+        known = {item.name: str(item.type) for item in fields(kind)}  # type: ignore[arg-type]  # only data classes come here
+        values: dict[str, Any] = {}
+        for key, given in value.items():
+            if key not in known:
+                raise _wrong(self._file, f"{name}.{key}", ", ".join(known), "another key")
+            values[key] = self._value(f"{name}.{key}", known[key], given)
+        try:
+            return kind(**values)
+        except TypeError as error:
+            raise _wrong(self._file, name, "every key that is needed", str(error)[-80:]) from error
+
+    def _value(self, key: str, kind: str, given: Any) -> Any:
+        if kind.startswith("Path"):
+            return self.path_of(key, given)
+        if kind == "float":
+            if isinstance(given, bool) or not isinstance(given, (int, float)) or given < 0:
+                raise _wrong(self._file, key, "a number from 0 on", repr(given)[:60])
+            return float(given)
+        if not isinstance(given, str):
+            raise _wrong(self._file, key, "a text", repr(given)[:60])
+        return given
+
+
+def _wrong(path: Path, key: str, expected: str, found: str) -> UsageError:
+    return UsageError(
+        "the monitor's file is wrong",
+        subject=f"{path}: {key}",
+        rule="every table and key is known and of its kind",
+        expected=expected,
+        found=found,
+        hint="see docs/tutorials/monitoring.md",
+    )

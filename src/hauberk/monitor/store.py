@@ -1,0 +1,400 @@
+"""What the monitor remembers, in one sqlite file.
+
+Everything in it can be made again from its sources, so a damaged file is set aside and a new
+one filled; see `open_store`. Whatever a source gave and how far it was read stand in one
+transaction, so that a crash neither loses nor doubles. Old hours are removed by `retain`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from hauberk.core.finding import Severity
+from hauberk.errors import ArtifactError
+from hauberk.methods.alerting import Alert, Silence
+from hauberk.monitor.hours import HOUR_S, Hour, total
+from hauberk.trust.database import Database
+from hauberk.trust.telemetry import Ledger
+
+FILE: Final = "monitor.sqlite"
+
+_SCHEMA: Final = (
+    "CREATE TABLE models (name TEXT PRIMARY KEY, grid BLOB NOT NULL, facts TEXT NOT NULL)",
+    (
+        "CREATE TABLE hours (model TEXT NOT NULL, hour INTEGER NOT NULL, replica TEXT NOT NULL, "
+        "body BLOB NOT NULL, PRIMARY KEY (model, hour, replica)) WITHOUT ROWID"
+    ),
+    (
+        "CREATE TABLE sums (model TEXT NOT NULL, span INTEGER NOT NULL, hour INTEGER NOT NULL, "
+        "rows INTEGER NOT NULL, requests INTEGER NOT NULL, refused INTEGER NOT NULL, "
+        "latency REAL, confidence REAL, accuracy REAL, estimate REAL, "
+        "predicted TEXT NOT NULL, shapes BLOB NOT NULL, "
+        "PRIMARY KEY (model, span, hour)) WITHOUT ROWID"
+    ),
+    (
+        "CREATE TABLE dirty (model TEXT NOT NULL, hour INTEGER NOT NULL, "
+        "PRIMARY KEY (model, hour)) WITHOUT ROWID"
+    ),
+    "CREATE TABLE places (source TEXT PRIMARY KEY, position TEXT NOT NULL)",
+    (
+        "CREATE TABLE decisions (number INTEGER NOT NULL, log TEXT NOT NULL, at REAL NOT NULL, "
+        "model TEXT NOT NULL, principal TEXT NOT NULL, action TEXT NOT NULL, rule TEXT NOT NULL, "
+        "status INTEGER NOT NULL, rows INTEGER NOT NULL, shadow TEXT NOT NULL, "
+        "PRIMARY KEY (log, number)) WITHOUT ROWID"
+    ),
+    "CREATE INDEX decisions_by_time ON decisions (at)",
+    "CREATE INDEX decisions_by_principal ON decisions (principal, at)",
+    (
+        "CREATE TABLE alerts (id INTEGER PRIMARY KEY, at REAL NOT NULL, cause TEXT NOT NULL, "
+        "asset TEXT NOT NULL, severity TEXT NOT NULL, body TEXT NOT NULL)"
+    ),
+    "CREATE INDEX alerts_by_time ON alerts (at)",
+    "CREATE TABLE silences (id INTEGER PRIMARY KEY, body TEXT NOT NULL, until REAL NOT NULL)",
+    (
+        "CREATE TABLE ledgers (replica TEXT PRIMARY KEY, highest INTEGER NOT NULL, "
+        "missing TEXT NOT NULL, seen REAL NOT NULL)"
+    ),
+    (
+        "CREATE TABLE waiting (model TEXT NOT NULL, id BLOB NOT NULL, hour INTEGER NOT NULL, "
+        "predicted TEXT NOT NULL, PRIMARY KEY (model, id)) WITHOUT ROWID"
+    ),
+    "CREATE TABLE states (name TEXT PRIMARY KEY, body BLOB NOT NULL)",
+)
+
+MAX_FOUND = 200
+"""Decisions that one search shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """One hour or day of one model, small enough to draw a year of them.
+
+    Attributes:
+        shapes: Distance of each axis of the grid, float32.
+        latency: Bound in seconds that 95 % stayed below.
+    """
+
+    hour: int
+    rows: int
+    requests: int
+    refused: int
+    latency: float | None
+    confidence: float | None
+    accuracy: float | None
+    estimate: float | None
+    predicted: Mapping[str, int]
+    shapes: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A decision of a guard, without anything of the payload."""
+
+    number: int
+    log: str
+    at: float
+    model: str
+    principal: str
+    action: str
+    rule: str
+    status: int
+    rows: int
+    shadow: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An alert as it was shown."""
+
+    number: int
+    alert: Alert
+
+
+class Store:
+    """Reads and writes; every method is one transaction unless inside `changing`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def changing(self) -> Iterator[Change]:
+        """Everything inside is written, or nothing."""
+        with self._database.write() as connection:
+            yield Change(connection)
+
+    def models(self) -> dict[str, tuple[bytes, Mapping[str, Any]]]:
+        """Name to grid and facts."""
+        with self._database.read() as connection:
+            found = connection.execute("SELECT name, grid, facts FROM models ORDER BY name")
+            return {name: (grid, json.loads(facts)) for name, grid, facts in found}
+
+    def hour(self, model: str, first: int, last: int | None = None) -> dict[str, Hour]:
+        """Replica to its counts over the hours ``first`` to ``last``."""
+        end = first if last is None else last
+        query = "SELECT replica, body FROM hours WHERE model = ? AND hour BETWEEN ? AND ?"
+        with self._database.read() as connection:
+            found = connection.execute(query, (model, first, end)).fetchall()
+        parts: dict[str, list[Hour]] = {}
+        for replica, body in found:
+            parts.setdefault(replica, []).append(Hour.from_bytes(body))
+        return {replica: total(hours) for replica, hours in sorted(parts.items())}
+
+    def sums(self, model: str, first: int, last: int, *, span: int = 1) -> list[Sum]:
+        """Spans of so many hours (1 or 24) that begin from ``first`` to ``last``, in order."""
+        query = (
+            "SELECT hour, rows, requests, refused, latency, confidence, accuracy, estimate, "
+            "predicted, shapes FROM sums WHERE model = ? AND span = ? AND hour BETWEEN ? AND ? "
+            "ORDER BY hour"
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query, (model, span, first, last)).fetchall()
+        return [_sum(row) for row in found]
+
+    def newest(self, model: str) -> int | None:
+        """The last hour that has counts."""
+        query = "SELECT max(hour) FROM sums WHERE model = ? AND span = 1"
+        with self._database.read() as connection:
+            (hour,) = connection.execute(query, (model,)).fetchone()
+        return None if hour is None else int(hour)
+
+    def dirty(self) -> list[tuple[str, int]]:
+        """Hours whose sum is to be made again."""
+        with self._database.read() as connection:
+            return connection.execute("SELECT model, hour FROM dirty ORDER BY hour").fetchall()
+
+    def place(self, source: str) -> Any:
+        """How far a source was read; ``None`` where it is new."""
+        query = "SELECT position FROM places WHERE source = ?"
+        with self._database.read() as connection:
+            found = connection.execute(query, (source,)).fetchone()
+        return None if found is None else json.loads(found[0])
+
+    def state(self, name: str) -> bytes | None:
+        """What `Change.keep_state` kept."""
+        with self._database.read() as connection:
+            found = connection.execute("SELECT body FROM states WHERE name = ?", (name,)).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def alerts(self, *, since: float, asset: str | None = None, limit: int = 100) -> list[Shown]:
+        """Shown alerts, newest first."""
+        query = "SELECT id, body FROM alerts WHERE at >= ? AND asset = ifnull(?, asset) "
+        with self._database.read() as connection:
+            found = connection.execute(
+                query + "ORDER BY at DESC, id DESC LIMIT ?", (since, asset, limit)
+            ).fetchall()
+        return [Shown(number=number, alert=_alert(body)) for number, body in found]
+
+    def alerts_after(self, number: int) -> list[Shown]:
+        """Alerts shown after the one of that number, oldest first."""
+        query = "SELECT id, body FROM alerts WHERE id > ? ORDER BY id LIMIT 100"
+        with self._database.read() as connection:
+            found = connection.execute(query, (number,)).fetchall()
+        return [Shown(number=place, alert=_alert(body)) for place, body in found]
+
+    def silences(self, now: float) -> list[tuple[int, Silence]]:
+        """Those that have not ended."""
+        query = "SELECT id, body FROM silences WHERE until > ? ORDER BY until"
+        with self._database.read() as connection:
+            found = connection.execute(query, (now,)).fetchall()
+        return [(number, Silence(**json.loads(body))) for number, body in found]
+
+    def ledgers(self) -> dict[str, tuple[Ledger, float]]:
+        """Replica to its numbers and when it was last heard."""
+        with self._database.read() as connection:
+            found = connection.execute("SELECT replica, highest, missing, seen FROM ledgers")
+            return {
+                name: (Ledger(highest=high, missing=set(json.loads(missing))), seen)
+                for name, high, missing, seen in found
+            }
+
+    def decisions(
+        self,
+        *,
+        principal: str = "",
+        model: str = "",
+        action: str = "",
+        since: float = 0.0,
+        until: float = float("inf"),
+        limit: int = MAX_FOUND,
+    ) -> list[Decided]:
+        """Decisions that fit, newest first; empty arguments fit everything."""
+        wanted = (("principal", principal), ("model", model), ("action", action))
+        given = [(name, value) for name, value in wanted if value]
+        where = " AND ".join(["at BETWEEN ? AND ?", *(f"{name} = ?" for name, _ in given)])
+        query = (
+            "SELECT number, log, at, model, principal, action, rule, status, rows, shadow "  # noqa: S608 - names are constants
+            f"FROM decisions WHERE {where} ORDER BY at DESC LIMIT ?"
+        )
+        values = (since, until, *(value for _, value in given), limit)
+        with self._database.read() as connection:
+            found = connection.execute(query, values).fetchall()
+        names = [item.name for item in fields(Decided)]
+        return [Decided(**dict(zip(names, row, strict=True))) for row in found]
+
+
+class Change:
+    """Writes inside one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def put_model(self, name: str, grid: bytes, facts: Mapping[str, Any]) -> None:
+        """Watch a model."""
+        query = "INSERT OR REPLACE INTO models VALUES (?, ?, ?)"
+        self._connection.execute(query, (name, grid, json.dumps(dict(facts))))
+
+    def forget_model(self, name: str) -> None:
+        """Remove the hours of a model, whose bins have changed."""
+        for table in ("hours", "sums", "dirty", "waiting"):
+            self._connection.execute(f"DELETE FROM {table} WHERE model = ?", (name,))  # noqa: S608 - a constant
+
+    def add(self, model: str, hour: int, replica: str, counts: Hour) -> None:
+        """Add counts to an hour."""
+        key = (model, hour, replica)
+        query = "SELECT body FROM hours WHERE model = ? AND hour = ? AND replica = ?"
+        found = self._connection.execute(query, key).fetchone()
+        if found is not None:
+            known = Hour.from_bytes(found[0])
+            known.add(counts)
+            counts = known
+        query = "INSERT OR REPLACE INTO hours VALUES (?, ?, ?, ?)"
+        self._connection.execute(query, (*key, counts.to_bytes()))
+        self._connection.execute("INSERT OR IGNORE INTO dirty VALUES (?, ?)", (model, hour))
+
+    def put_sum(self, model: str, item: Sum, *, span: int = 1) -> None:
+        """A span in short; an hour is no longer dirty then."""
+        values = (
+            model,
+            span,
+            item.hour,
+            item.rows,
+            item.requests,
+            item.refused,
+            item.latency,
+            item.confidence,
+            item.accuracy,
+            item.estimate,
+            json.dumps(dict(item.predicted)),
+            np.asarray(item.shapes, np.float32).tobytes(),
+        )
+        marks = ", ".join("?" * len(values))
+        query = f"INSERT OR REPLACE INTO sums VALUES ({marks})"  # noqa: S608 - only marks
+        self._connection.execute(query, values)
+        if span == 1:
+            query = "DELETE FROM dirty WHERE model = ? AND hour = ?"
+            self._connection.execute(query, (model, item.hour))
+
+    def put_place(self, source: str, position: Any) -> None:
+        """How far a source was read."""
+        query = "INSERT OR REPLACE INTO places VALUES (?, ?)"
+        self._connection.execute(query, (source, json.dumps(position)))
+
+    def keep_state(self, name: str, body: bytes) -> None:
+        """Anything small that must survive a restart."""
+        self._connection.execute("INSERT OR REPLACE INTO states VALUES (?, ?)", (name, body))
+
+    def put_decisions(self, decisions: Iterable[Decided]) -> None:
+        """Decisions that can be searched; the same number twice counts once."""
+        rows = [tuple(asdict(item).values()) for item in decisions]
+        query = "INSERT OR IGNORE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._connection.executemany(query, rows)
+
+    def put_alert(self, alert: Alert) -> None:
+        """An alert that is shown."""
+        query = "INSERT INTO alerts (at, cause, asset, severity, body) VALUES (?, ?, ?, ?, ?)"
+        values = (alert.at, alert.cause, alert.asset, alert.severity.value, _text(alert))
+        self._connection.execute(query, values)
+
+    def put_silence(self, silence: Silence) -> None:
+        """Say nothing of a cause for a time."""
+        query = "INSERT INTO silences (body, until) VALUES (?, ?)"
+        self._connection.execute(query, (json.dumps(asdict(silence)), silence.until))
+
+    def end_silence(self, number: int) -> None:
+        """Speak again."""
+        self._connection.execute("DELETE FROM silences WHERE id = ?", (number,))
+
+    def put_ledger(self, replica: str, ledger: Ledger, seen: float) -> None:
+        """Which numbers came."""
+        values = (replica, ledger.highest, json.dumps(sorted(ledger.missing)), seen)
+        self._connection.execute("INSERT OR REPLACE INTO ledgers VALUES (?, ?, ?, ?)", values)
+
+    def wait_for_label(self, model: str, key: bytes, hour: int, predicted: str) -> None:
+        """A prediction whose label comes later."""
+        query = "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)"
+        self._connection.execute(query, (model, key, hour, predicted))
+
+    def answered(self, model: str, key: bytes) -> tuple[int, str] | None:
+        """The hour and the prediction that a label is for; it no longer waits."""
+        query = "DELETE FROM waiting WHERE model = ? AND id = ? RETURNING hour, predicted"
+        found = self._connection.execute(query, (model, key)).fetchone()
+        return None if found is None else (int(found[0]), str(found[1]))
+
+    def retain(self, *, hour: int) -> None:
+        """Remove what is older than ``hour``."""
+        for table in ("hours", "sums", "dirty", "waiting"):
+            self._connection.execute(f"DELETE FROM {table} WHERE hour < ?", (hour,))  # noqa: S608 - a constant
+        for table in ("decisions", "alerts"):
+            query = f"DELETE FROM {table} WHERE at < ?"  # noqa: S608 - a constant
+            self._connection.execute(query, (hour * HOUR_S,))
+        self._connection.execute("DELETE FROM silences WHERE until < ?", (hour * HOUR_S,))
+
+
+def open_store(folder: Path) -> tuple[Store, Path | None]:
+    """The store in ``folder``; with the name that a damaged one was set aside under.
+
+    Raises:
+        UnavailableError: It cannot be opened.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / FILE
+    try:
+        return _checked(path), None
+    except ArtifactError:
+        aside = path.with_name(f"{FILE}.damaged-{time.time_ns()}")
+        path.rename(aside)
+        for ending in ("-wal", "-shm", "-journal"):
+            path.with_name(FILE + ending).unlink(missing_ok=True)
+        return _checked(path), aside
+
+
+def _checked(path: Path) -> Store:
+    database = Database(path, schema=_SCHEMA, synchronous="FULL")
+    with database.read() as connection:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise ArtifactError("the monitor's store is damaged", subject=str(path), found=verdict)
+    return Store(database)
+
+
+def _sum(row: tuple[Any, ...]) -> Sum:
+    return Sum(
+        hour=row[0],
+        rows=row[1],
+        requests=row[2],
+        refused=row[3],
+        latency=row[4],
+        confidence=row[5],
+        accuracy=row[6],
+        estimate=row[7],
+        predicted=json.loads(row[8]),
+        shapes=np.frombuffer(row[9], np.float32),
+    )
+
+
+def _text(alert: Alert) -> str:
+    return json.dumps({**asdict(alert), "severity": alert.severity.value})
+
+
+def _alert(body: str) -> Alert:
+    value = json.loads(body)
+    return Alert(**{**value, "severity": Severity(value["severity"])})

@@ -1,0 +1,368 @@
+"""The monitor at work: reads its sources, sums hours, and says what is wrong.
+
+One `Monitor` writes to a folder at a time (a lock says whose it is); pages read beside it.
+`tick` does what is due and returns; everything it does can be done again after a crash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Final
+
+from hauberk.core.finding import Severity
+from hauberk.errors import HauberkError, UnavailableError
+from hauberk.methods import seasons
+from hauberk.methods.alerting import Alert, Board
+from hauberk.methods.decisions import alerts_of
+from hauberk.methods.sequential import Detectors
+from hauberk.monitor import hours
+from hauberk.monitor.hours import DAY_H, HOUR_S
+from hauberk.monitor.intake import Batches, Decisions, Folder
+from hauberk.monitor.judging import Slow, alerts, fall_alerts, hour_alerts, judge, sum_of, unusual
+from hauberk.monitor.store import Decided, Shown, Store, open_store
+from hauberk.monitor.viewers import alert_line, redacted_alert
+from hauberk.sketches.grid import Grid, grid_of
+from hauberk.trust.keys import PublicKey
+
+if TYPE_CHECKING:
+    from hauberk.monitor.settings import Settings, Watched
+    from hauberk.trust.telemetry import Batch
+
+ALERT_LINES: Final = "alerts.jsonl"
+MAX_LINES_BYTES: Final = 64 << 20
+QUIET_REPLICA_S: Final = 900.0
+"""A replica that was heard before and not for so long is silent."""
+LOG_CHECK_S: Final = 60.0
+RETAIN_S: Final = 3600.0
+_DAY_S: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A watched model with its bins and, where training had times, what a day looks like."""
+
+    name: str
+    watched: Watched
+    grid: Grid
+    baseline: seasons.Baseline | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Monitor:
+    """Running state.
+
+    Attributes:
+        clock: Seconds since the epoch.
+        troubles: What cannot be done at the moment, by what it is: a full disk, a log that
+            cannot be read. Shown on the page and in the metrics.
+    """
+
+    settings: Settings
+    store: Store
+    models: Mapping[str, Model]
+    logs: tuple[Decisions, ...]
+    keys: Mapping[str, PublicKey]
+    clock: Callable[[], float]
+    board: Board = field(default_factory=Board)
+    troubles: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    _lock: RLock = field(default_factory=RLock)
+    _due: dict[str, float] = field(default_factory=dict)
+
+    def tick(self) -> None:
+        """Do what is due."""
+        with self._lock:
+            for name, work in (
+                ("tables", self._read_folders),
+                ("logs", self._read_logs),
+                ("sums", self._sum),
+                ("replicas", self._look_for_replicas),
+                ("watch", self._watch_logs),
+                ("retention", self._retain),
+                ("alerts", self._show_waiting),
+            ):
+                self._try(name, work)
+        self._notify()
+
+    def _notify(self) -> None:
+        """Tell others, outside of the lock: they may be slow."""
+        from hauberk.monitor.notify import channels
+
+        for name, send in channels(self.settings.notify).items():
+            self._try(f"notify {name}", partial(self._send, name, send))
+
+    def _send(self, name: str, send: Callable[[Sequence[Shown]], None]) -> None:
+        """What a channel was not told yet, oldest first."""
+        place = f"told:{name}"
+        waiting = self.store.alerts_after(int(self.store.place(place) or 0))
+        if waiting:
+            send(waiting)
+            with self.store.changing() as change:
+                change.put_place(place, waiting[-1].number)
+
+    def push(self, data: bytes) -> Batch:
+        """Take in a signed batch.
+
+        Raises:
+            ArtifactError: It is no batch.
+            TrustError: It is refused; that is an alert.
+            UnavailableError: It cannot be written now; send it again.
+        """
+        grids = {name: model.grid for name, model in self.models.items()}
+        batches = Batches(keys=self.keys, grids=grids)
+        with self._lock:
+            try:
+                return batches.take(self.store, data, now=self.clock(), oldest=self.oldest())
+            except UnavailableError:
+                raise
+            except HauberkError as error:
+                rule = error.rule or error.message
+                self.refused[rule] = self.refused.get(rule, 0) + 1
+                with suppress(HauberkError):
+                    self.tell([_refused(error, rule, self.clock())])
+                raise
+
+    def oldest(self) -> float:
+        """Seconds since the epoch before which nothing is kept."""
+        return self.clock() - self.settings.retention_days * _DAY_S
+
+    def tell(self, found: Iterable[Alert]) -> None:
+        """Offer alerts to the board; keep those that it shows."""
+        now = self.clock()
+        silences = [silence for _, silence in self.store.silences(now)]
+        shown: list[Alert] = []
+        for alert in found:
+            if not any(silence.covers(alert) for silence in silences):
+                shown += self.board.offer(alert, now)
+        self._keep(shown)
+
+    def _keep(self, shown: list[Alert]) -> None:
+        shown = [redacted_alert(alert) for alert in shown]
+        if shown:
+            with self.store.changing() as change:
+                for alert in shown:
+                    change.put_alert(alert)
+            self._write_lines(shown)
+
+    def _write_lines(self, shown: list[Alert]) -> None:
+        """For those who collect files: one line each, the file cut at a bound."""
+        path = self.settings.state / ALERT_LINES
+        if path.exists() and path.stat().st_size > MAX_LINES_BYTES:
+            path.replace(path.with_name(f"{ALERT_LINES}.1"))
+        with path.open("a", encoding="ascii") as file:
+            file.writelines(f"{alert_line(alert)}\n" for alert in shown)
+
+    def _show_waiting(self) -> None:
+        self._keep(list(self.board.waiting(self.clock())))
+
+    def _try(self, name: str, work: Callable[[], None]) -> None:
+        """Whatever cannot be done now is tried again at the next tick, and is said."""
+        try:
+            work()
+            self.troubles.pop(name, None)
+        except (HauberkError, OSError) as error:
+            self.troubles[name] = str(error)[:300]
+            with suppress(HauberkError, OSError):
+                self.tell([_trouble(name, error, self.clock())])
+
+    def _is_due(self, name: str, every_s: float) -> bool:
+        now = self.clock()
+        if 0 <= self._due.get(name, 0.0) - now <= every_s:
+            return False
+        self._due[name] = now + every_s
+        return True
+
+    # Sources -------------------------------------------------------------------------
+
+    def _read_folders(self) -> None:
+        for model in self.models.values():
+            folder = Folder(model=model.name, watched=model.watched, grid=model.grid)
+            self.tell(folder.read(self.store, now=self.clock(), oldest=self.oldest()))
+
+    def _read_logs(self) -> None:
+        for log in self.logs:
+            self.tell(_of_decisions(log.read(self.store, oldest=self.oldest())))
+
+    # Sums ----------------------------------------------------------------------------
+
+    def _sum(self) -> None:
+        changed = self.store.dirty()
+        for model, hour in changed:
+            grid = self._grid(model)
+            found = judge(grid, self.store.hour(model, hour))
+            with self.store.changing() as change:
+                change.put_sum(model, sum_of(hour, found))
+            self.tell(hour_alerts(model, found.counts, at=self.clock()))
+        for model, day in sorted({(model, hour // DAY_H) for model, hour in changed}):
+            self._sum_day(model, day)
+
+    def _grid(self, model: str) -> Grid:
+        known = self.models.get(model)
+        return known.grid if known is not None else Grid(axes=())
+
+    def _sum_day(self, model: str, day: int) -> None:
+        first = day * DAY_H
+        found = judge(self._grid(model), self.store.hour(model, first, first + DAY_H - 1))
+        with self.store.changing() as change:
+            change.put_sum(model, sum_of(first, found), span=DAY_H)
+        known = self.models.get(model)
+        now = self.clock()
+        is_over = now >= (day + 1) * _DAY_S
+        odd = None
+        if known is not None and known.baseline is not None:
+            odd = unusual(known.grid, known.baseline, day, found.counts)
+        self.tell(alerts(model, found, at=now, unusual=odd))
+        if is_over:
+            self._slow(known, day, found.counts)
+            days = self.store.sums(model, first - 60 * DAY_H, first, span=DAY_H)
+            self.tell(fall_alerts(model, days, at=now))
+
+    def _slow(self, model: Model | None, day: int, counts: hours.Hour) -> None:
+        if model is None or model.baseline is None:
+            return
+        name = f"slow:{model.name}:{model.grid.digest[:16]}"
+        slow = Slow(
+            grid=model.grid,
+            baseline=model.baseline,
+            detectors=Detectors(n=len(seasons.names(model.grid))),
+        )
+        kept = self.store.state(name)
+        if kept is not None:
+            value = json.loads(kept)
+            slow.day, slow.detectors = value["day"], Detectors.from_json(value["detectors"])
+        found = list(slow.update(model.name, day, counts))
+        body = json.dumps({"day": slow.day, "detectors": slow.detectors.to_json()})
+        with self.store.changing() as change:
+            change.keep_state(name, body.encode())
+        self.tell(found)
+
+    # Watching ------------------------------------------------------------------------
+
+    def _look_for_replicas(self) -> None:
+        now = self.clock()
+        for name, (ledger, seen) in self.store.ledgers().items():
+            if now - seen > QUIET_REPLICA_S:
+                self.tell([_replica(name, "is silent", f"heard {now - seen:.0f} s ago", now)])
+            elif ledger.missing and self._is_due(f"missing:{name}", QUIET_REPLICA_S):
+                n = len(ledger.missing)
+                self.tell([_replica(name, "lost batches", f"{n} numbers are missing", now)])
+
+    def _watch_logs(self) -> None:
+        from hauberk.monitor.log_watch import watch
+
+        if self._is_due("log watch", LOG_CHECK_S):
+            for log in self.logs:
+                self.tell(watch(log, now=self.clock()))
+
+    def _retain(self) -> None:
+        if self._is_due("retention", RETAIN_S):
+            with self.store.changing() as change:
+                change.retain(hour=int(self.oldest() // HOUR_S))
+
+
+def open_monitor(settings: Settings, *, clock: Callable[[], float]) -> Monitor:
+    """Read references, keys and logs; open or mend the store.
+
+    Raises:
+        ArtifactError: A reference is no profile.
+        UnavailableError: Something cannot be read or written.
+        UsageError: A file that the settings name does not exist.
+    """
+    from hauberk.monitor.references import keys_of, logs_of
+
+    store, damaged = open_store(settings.state)
+    models = {name: _model(name, watched) for name, watched in settings.models.items()}
+    _register(store, models)
+    monitor = Monitor(
+        settings=settings,
+        store=store,
+        models=models,
+        logs=logs_of(settings.logs),
+        keys=keys_of(settings.replicas),
+        clock=clock,
+    )
+    if damaged is not None:
+        monitor.tell([_rebuilt(damaged, clock())])
+    return monitor
+
+
+def _model(name: str, watched: Watched) -> Model:
+    from hauberk.monitor.references import read_reference
+
+    reference = read_reference(watched.reference)
+    without = watched.not_inputs | {reference.profile.label or ""}
+    grid = grid_of(reference.profile, without=without)
+    baseline = None
+    if reference.days is not None:
+        baseline = reference.days.baseline(grid)
+    return Model(name=name, watched=watched, grid=grid, baseline=baseline)
+
+
+def _register(store: Store, models: Mapping[str, Model]) -> None:
+    known = store.models()
+    for name, model in models.items():
+        data = model.grid.to_bytes()
+        facts = {"reference": model.watched.reference.name}
+        if name in known and known[name][0] == data:
+            continue
+        with store.changing() as change:
+            if name in known:
+                change.forget_model(name)
+            change.put_model(name, data, facts)
+
+
+def _of_decisions(found: Iterable[Decided]) -> Iterator[Alert]:
+    """One alert for each refusal and each control in shadow; the board groups them."""
+    for item in found:
+        value = {**asdict(item), "shadow": [name for name in item.shadow.split(",") if name]}
+        yield from alerts_of(value, model=item.model, record=f"{item.log} {item.number}")
+
+
+def _refused(error: HauberkError, rule: str, now: float) -> Alert:
+    return Alert(
+        kind="telemetry refused",
+        cause=f"telemetry refused/{rule}",
+        title=f"telemetry was refused: {error.message}",
+        severity=Severity.HIGH,
+        at=now,
+        facts=dict(error.details()),
+    )
+
+
+def _trouble(name: str, error: Exception, now: float) -> Alert:
+    is_broken = isinstance(error, HauberkError) and not isinstance(error, UnavailableError)
+    return Alert(
+        kind="monitor",
+        cause=f"monitor/{name}/{type(error).__name__}",
+        title=f"{name} cannot be read: {error}"[:200],
+        severity=Severity.CRITICAL if is_broken else Severity.HIGH,
+        at=now,
+    )
+
+
+def _replica(name: str, what: str, found: str, now: float) -> Alert:
+    return Alert(
+        kind=f"replica {what}",
+        cause=f"replica {what}/{name}",
+        title=f"replica {name} {what}",
+        severity=Severity.HIGH,
+        at=now,
+        facts={"found": found},
+    )
+
+
+def _rebuilt(damaged: Path, now: float) -> Alert:
+    return Alert(
+        kind="monitor",
+        cause="monitor/store rebuilt",
+        title="the monitor's store was damaged; it is made again from its sources",
+        severity=Severity.HIGH,
+        at=now,
+        facts={"set aside as": damaged.name},
+    )
