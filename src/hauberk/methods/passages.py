@@ -115,7 +115,7 @@ def diverse(
     [4, 1]
     """
     taken: Counter[str] = Counter()
-    kept = []
+    kept: list[int] = []
     for row in hits:
         if len(kept) < k and taken[sources[row]] < per_source:
             taken[sources[row]] += 1
