@@ -21,11 +21,13 @@ import pyarrow as pa
 from hauberk.core.artifact import (
     ClientUpdate,
     CodeTree,
+    ColumnChange,
     Comparison,
     Dataset,
     Digest,
     Evaluation,
     Exchange,
+    History,
     LogSegment,
     ModelFile,
     ModelFolder,
@@ -38,6 +40,7 @@ from hauberk.core.artifact import (
     StepUse,
     StoreSettings,
     Synthesis,
+    Transformation,
     Window,
 )
 from hauberk.errors import ArtifactError
@@ -45,10 +48,12 @@ from hauberk.formats.tables import table_of
 from hauberk.methods import model_writing
 from hauberk.range.scenarios.ex_7 import entries
 from hauberk.range.scenarios.pk_2 import visits
+from hauberk.range.scenarios.pp_5 import scaled
 from hauberk.range.scenarios.va_4 import evaluation
 from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds import stores
 from hauberk.range.worlds.crowds import annotated
+from hauberk.range.worlds.drawn import releases
 from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.range.worlds.registry import Project, entry
 from hauberk.range.worlds.sites import crawl
@@ -176,6 +181,41 @@ def splits_by_patient(_folder: Path) -> Splits:
 def splits_of_odd_values(folder: Path) -> Splits:
     """Parts that do not fit each other."""
     return Splits(train=table_of_odd_values(folder), test=table_of_nothing(folder))
+
+
+def honest_step(_folder: Path) -> Transformation:
+    """A step that standardises three columns and says so."""
+    return scaled(tumours(7, 200))
+
+
+def step_of_odd_values(folder: Path) -> Transformation:
+    """A contract about columns that are not there, of texts, and of nothing but gaps."""
+    odd = table_of_odd_values(folder)
+    how = {"mean": 0.0, "scale": 0.0}
+    declared = tuple(
+        ColumnChange(column=name, deed="standardise", numbers=how) for name in ("x", "w", "gone")
+    )
+    return Transformation(old=odd, new=odd, declared=declared)
+
+
+def step_that_breaks_off(folder: Path) -> Transformation:
+    """A step whose output is cut short."""
+    return Transformation(old=mixed_table(folder), new=table_that_breaks_off(folder), declared=())
+
+
+def honest_history(_folder: Path) -> History:
+    """Releases that append honest rows."""
+    return releases(digits(7, 450), 2)
+
+
+def history_of_odd_values(folder: Path) -> History:
+    """Versions of other kinds, and ones that hold hardly anything."""
+    return History(versions=(table_of_odd_values(folder), table_of_one_row(folder)))
+
+
+def history_of_nothing(_folder: Path) -> History:
+    """No version at all."""
+    return History(versions=())
 
 
 def synthesis(folder: Path) -> Synthesis:
@@ -631,6 +671,8 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits, splits_by_patient),
     Synthesis: (synthesis,),
+    Transformation: (honest_step,),
+    History: (honest_history,),
     ModelFile: (linear_model, array_file, onnx_model),
     ModelFolder: (hub_folder,),
     (Comparison, ModelFile): (same_export,),
@@ -660,6 +702,8 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     (Comparison, Dataset): (comparison_of_strangers,),
     Splits: (splits_of_odd_values,),
     Synthesis: (synthesis_of_odd_values,),
+    Transformation: (step_of_odd_values, step_that_breaks_off),
+    History: (history_of_odd_values, history_of_nothing),
     Evaluation: (evaluation_of_nonsense,),
     ModelFolder: (folder_of_noise,),
     (Comparison, ModelFile): (export_of_noise,),

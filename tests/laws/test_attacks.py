@@ -16,12 +16,14 @@ from hauberk.core.artifact import (
     Comparison,
     Dataset,
     Evaluation,
+    History,
     LogSegment,
     ModelFile,
     RegistryEntry,
     Splits,
     StoreSettings,
     Synthesis,
+    Transformation,
 )
 from hauberk.core.attack import Attack, Attacked, Play, Transform
 from hauberk.engine import discover
@@ -47,6 +49,12 @@ def comparable(value: Any) -> Any:
             comparable(parts.synthetic),
             comparable(parts.train),
             comparable(parts.control),
+        ),
+        History: lambda history: [comparable(version) for version in history.versions],
+        Transformation: lambda step: (
+            comparable(step.old),
+            comparable(step.new),
+            step.declared,
         ),
         CodeTree: lambda tree: list(tree.files()),
         RegistryEntry: served,

@@ -11,6 +11,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hauberk.cli import _data_history
 from hauberk.errors import TrustError, UsageError
 
 if TYPE_CHECKING:
@@ -45,10 +46,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("name", nargs="?", metavar="NAME[@VERSION]")
     verify.add_argument("--from-dvc", action="store_true", help="verify all outputs of DVC")
     verify.add_argument("--copy", type=Path, metavar="PATH", help="checked-out file or folder")
+    history = deeds.add_parser("history", help=_data_history.HELP)
+    _data_history.configure(history)
     repair = deeds.add_parser("repair", help="finish a commit that was cut short")
     repair.add_argument("name", metavar="NAME")
     _configure_others(deeds)
-    for deed in (log, diff, verify):
+    for deed in (log, diff, verify, history):
         deed.add_argument("--format", choices=("text", "json"), default="text")
     for name, deed in deeds.choices.items():
         if name in _OTHERS:
@@ -88,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         "checkout": _checkout,
         "verify": _verify,
         "repair": _repair,
+        "history": _data_history.run,
     }
     return deeds[args.deed](args, _place(args))
 

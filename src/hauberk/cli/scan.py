@@ -74,6 +74,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--control", metavar="FILE", type=Path, help="real rows that a generator never saw"
     )
+    data.add_argument(
+        "--transforms",
+        metavar="FILE",
+        type=Path,
+        help="what a step says it made of --against, as JSON; done again and compared",
+    )
     data.add_argument("--group", metavar="COL", help="may stand on one side of a split only")
     data.add_argument("--time", metavar="COL", help="training rows come before the others")
     data.add_argument(
@@ -119,6 +125,7 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         against=args.against,
         reference=args.reference,
         control=args.control,
+        transforms=args.transforms,
         group=args.group,
         time=args.time,
         min_group=args.min_group,

@@ -368,6 +368,50 @@ class Synthesis:
     control: Dataset
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """One data set over its versions.
+
+    Attributes:
+        versions: Oldest first; the first is the one that is trusted.
+    """
+
+    versions: tuple[Dataset, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnChange:
+    """One thing that a step says it did to one column.
+
+    Attributes:
+        column: The column, under the name that it has before and after.
+        deed: ``standardise``, ``min_max``, ``robust``, ``fill``, ``multiply``, ``clip``,
+            ``log1p``, ``round``, ``smooth``, ``median``, ``map`` or ``drop``.
+        numbers: Parameters of the deed by name, such as ``mean`` and ``scale``.
+        words: Old value to new value, for ``map``.
+    """
+
+    column: str
+    deed: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transformation:
+    """What went into a step and what came out, with what the step says that it did.
+
+    Attributes:
+        declared: In the order in which they were done; columns without any stay as they are.
+        training: The rows that parameters may be fitted on, ``old`` where it is ``None``.
+    """
+
+    old: Dataset
+    new: Dataset
+    declared: tuple[ColumnChange, ...]
+    training: Dataset | None = None
+
+
 @runtime_checkable
 class Predictor(Protocol):
     """Something that scores rows: an ONNX session, a worker around a native model.
@@ -446,6 +490,8 @@ Subject = (
     | ClientUpdate
     | Splits
     | Synthesis
+    | Transformation
+    | History
     | Evaluation
     | Window
     | Chain

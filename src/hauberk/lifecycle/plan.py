@@ -47,6 +47,7 @@ class StepTable:
     Attributes:
         run: Command line, split as a shell would split words; no shell is started.
         environment: Variables for the step; secrets do not belong here.
+        transforms: The input or output that holds the step's transform contract, if any.
     """
 
     run: str
@@ -54,6 +55,7 @@ class StepTable:
     outputs: tuple[str, ...]
     limits: LimitsTable = field(default_factory=LimitsTable)
     environment: Mapping[str, str] = field(default_factory=dict)
+    transforms: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -209,6 +209,26 @@ def _formed(rows: Rows, trusted: Rows | None) -> Opinions:
     return Opinions(fine=fine, blunt=blunt, vetted=vetted)
 
 
+def held_against(rows: Rows, trusted: Rows) -> tuple[Any, Any]:
+    """What models of ``trusted`` believe of ``rows``, and of trusted rows that they did not see.
+
+    Args:
+        trusted: In the columns and classes of ``rows``; rows without a label are left out.
+
+    Returns:
+        Logarithms of class probabilities, ``(n_rows, n_classes)`` each.
+    """
+    known = np.flatnonzero(trusted.labels >= 0)
+    vouched = embed.picked(trusted, known)
+    everyone = embed.stacked(rows, vouched)
+    views = _views(everyone)
+    n, n_classes = rows.n_rows, max(len(rows.classes), 2)
+    rng = np.random.default_rng(embed.seed_of(views.blunt))
+    own = views.at(slice(n, None))
+    inside = _beliefs(own, vouched.labels, n_classes, rng)
+    return _elsewhere(own, vouched.labels, n_classes, views.at(slice(n)), rng), inside
+
+
 # Views -------------------------------------------------------------------------------
 
 

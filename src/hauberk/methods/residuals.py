@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hauberk.methods.embed import Codes, standardised
+from hauberk.methods.embed import Codes
 
 TAIL = 0.01
 """Share of a column's leftovers that makes up its tail."""
@@ -41,13 +41,22 @@ class Misfits:
     threshold: float
 
 
-def misfits(numbers: Any) -> Misfits:
-    """Judge every cell of ``(n_rows, n_columns)`` numbers; missing cells fit."""
-    known = np.isfinite(numbers)
-    plain = _robust(_eased(np.where(known, numbers, np.nan)))
-    leftover = _leftovers(np.clip(plain, -8, 8)) + (plain - np.clip(plain, -8, 8))
-    each = np.maximum(_in_tails(leftover), _in_tails(plain))
-    each = np.where(known, each, 0.0)
+def misfits(numbers: Any, like: Any = None) -> Misfits:
+    """Judge every cell of ``(n_rows, n_columns)`` numbers; missing cells fit.
+
+    Args:
+        like: Trusted rows of the same columns, whose spreads, relations and tails are the
+            measure; the rows themselves where it is ``None``.
+    """
+    n = len(numbers)
+    both = numbers if like is None else np.concatenate([numbers, like])
+    of = slice(None) if like is None else slice(n, None)
+    known = np.isfinite(both)
+    plain = _robust(_eased(np.where(known, both, np.nan), of), of)
+    cut = np.clip(plain, -8, 8)
+    leftover = _leftovers(cut, of) + (plain - cut)
+    each = np.maximum(_in_tails(leftover, of), _in_tails(plain, of))
+    each = np.where(known, each, 0.0)[:n]
     degrees = each.max(axis=1)
     chances = 1 / (1 + np.exp(-(degrees - _STANDS_OUT) / _SOFTNESS))
     return Misfits(
@@ -58,21 +67,22 @@ def misfits(numbers: Any) -> Misfits:
     )
 
 
-def _eased(numbers: Any) -> Any:
+def _eased(numbers: Any, of: slice) -> Any:
     """Columns of amounts (never negative, with a long upper tail) as logarithms."""
-    filled = np.where(_empty(numbers), 0.0, numbers)
-    low, middle, high = np.nanquantile(filled, [0.0, 0.5, 0.95], axis=0)
-    lower = np.nanquantile(filled, 0.05, axis=0)
+    filled = np.where(_empty(numbers), 0.0, numbers)[of]
+    filled = np.where(_empty(filled), 0.0, filled)
+    low, lower, middle, high = np.nanquantile(filled, [0.0, 0.05, 0.5, 0.95], axis=0)
     is_amount = (low >= 0) & (middle > 0) & (high - middle > 1.5 * (middle - lower))
     floor = np.maximum(0.01 * middle, _TINY)
     return np.where(is_amount, np.log(np.maximum(numbers, 0) + floor), numbers)
 
 
-def _robust(numbers: Any) -> Any:
+def _robust(numbers: Any, of: slice) -> Any:
     """Distance from the median in units of the middle's spread; missing cells are 0."""
-    middle = np.nan_to_num(np.nanmedian(np.where(_empty(numbers), 0.0, numbers), axis=0))
+    measured = numbers[of]
+    middle = np.nan_to_num(np.nanmedian(np.where(_empty(measured), 0.0, measured), axis=0))
     away = np.nan_to_num(numbers - middle)
-    spread = _NORMAL_MAD * np.median(np.abs(away), axis=0)
+    spread = _NORMAL_MAD * np.median(np.abs(away[of]), axis=0)
     # A column of which half the cells are equal has no spread to stand out from.
     return np.divide(away, spread, out=np.zeros_like(away), where=spread > 0)
 
@@ -81,19 +91,22 @@ def _empty(numbers: Any) -> Any:
     return np.isnan(numbers).all(axis=0)
 
 
-def _leftovers(x: Any) -> Any:
+def _leftovers(x: Any, of: slice) -> Any:
     """What the other columns do not explain, by the inverse of the covariance."""
-    centred = standardised(x)
-    covariance = centred.T @ centred / len(x)
+    measured = x[of]
+    spread = measured.std(axis=0)
+    away = x - measured.mean(axis=0)
+    centred = np.divide(away, spread, out=np.zeros_like(away), where=spread > _TINY)
+    covariance = centred[of].T @ centred[of] / len(measured)
     inverse = np.linalg.inv(covariance + _RIDGE * np.eye(len(covariance)))
     return centred @ inverse / np.diag(inverse)
 
 
-def _in_tails(x: Any) -> Any:
+def _in_tails(x: Any, of: slice) -> Any:
     """In units of a normal's spread that its own tail would suggest, whichever is larger."""
-    away = np.abs(x - np.median(x, axis=0))
-    middle = _NORMAL_MAD * np.median(away, axis=0)
+    away = np.abs(x - np.median(x[of], axis=0))
+    middle = _NORMAL_MAD * np.median(away[of], axis=0)
     # The tail without its far end, which may be what is looked for.
-    tail = np.quantile(away, 1 - 5 * TAIL, axis=0) / 1.96
+    tail = np.quantile(away[of], 1 - 5 * TAIL, axis=0) / 1.96
     scale = np.maximum(middle, tail)
     return np.divide(away, scale, out=np.zeros_like(away), where=scale > _TINY)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.artifact import Comparison, Dataset, Splits, Synthesis
+from hauberk.core.artifact import Comparison, Dataset, Splits, Synthesis, Transformation
+from hauberk.errors import UsageError
 from hauberk.scanner.data_folders import data_folder, open_folder
 from hauberk.scanner.options import ScanOptions
 
@@ -35,6 +36,8 @@ def beside(dataset: Dataset, options: ScanOptions) -> Any:
     """The subject that ``dataset`` makes up with the tables that the options name."""
     if options.reference is not None:
         dataset = replace(dataset, reference=open_data(options.reference, options, like=dataset))
+    if options.transforms is not None:
+        return _transformed(dataset, options)
     if options.train is not None:
         train = open_data(options.train, options, like=dataset)
         if options.control is not None:
@@ -44,6 +47,25 @@ def beside(dataset: Dataset, options: ScanOptions) -> Any:
     if options.against is not None:
         return Comparison(old=open_data(options.against, options, like=dataset), new=dataset)
     return dataset
+
+
+def _transformed(dataset: Dataset, options: ScanOptions) -> Transformation:
+    """``dataset`` as what a step made of the rows before, by its contract."""
+    from hauberk.formats.transforms import open_transforms
+
+    if options.transforms is None or options.against is None:
+        raise UsageError(
+            "a transform contract needs the rows that the step took",
+            subject="--transforms",
+            expected="--against FILE beside it",
+            found="none",
+        )
+    return Transformation(
+        old=open_data(options.against, options, like=dataset),
+        new=dataset,
+        declared=open_transforms(options.transforms),
+        training=None if options.train is None else open_data(options.train, options),
+    )
 
 
 def _table(path: Path, options: ScanOptions, *, is_named: bool) -> Dataset:

@@ -23,6 +23,7 @@ class ScanOptions:
         against: An older version that the scanned table is compared with.
         reference: Rows of the same kind that somebody vouches for.
         control: Real rows that a generator never saw, for a scanned table that was generated.
+        transforms: What a step says that it made of ``against``.
         group: Column whose values may stand on one side of a split only.
         time: Column by which all training rows come before the others.
         min_group: Rows that each combination of ``sensitive`` must have; 0 asks nothing.
@@ -39,6 +40,7 @@ class ScanOptions:
     against: Path | None = None
     reference: Path | None = None
     control: Path | None = None
+    transforms: Path | None = None
     group: str | None = None
     time: str | None = None
     min_group: int = 0

@@ -13,11 +13,13 @@ from hauberk.core.artifact import (
     CodeTree,
     Comparison,
     Dataset,
+    History,
     ModelFile,
     ModelFolder,
     Splits,
     StoreSettings,
     Synthesis,
+    Transformation,
 )
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Level, Outcome
@@ -40,6 +42,8 @@ _FOLDERS: tuple[tuple[type, str], ...] = (
     (Comparison, "dataset"),
     (Comparison, "model"),
     (Synthesis, "dataset"),
+    (Transformation, "dataset"),
+    (History, "dataset"),
     (CodeTree, "code"),
     (StoreSettings, "registry"),
 )
@@ -126,8 +130,11 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     optional.update(control.id for control in controls if control.optional)
     shadows = {control.id for control in controls if control.shadow}
     found = assess_all(controls, opened[0])
-    if isinstance(opened[0], Comparison):  # the new half is judged for itself too
+    if isinstance(opened[0], Comparison | Transformation):  # the new half is judged for itself too
         found += assess_all(controls, opened[0].new)
+    if isinstance(opened[0], Comparison) and isinstance(opened[0].new, Dataset):
+        history = History(versions=tuple(filter(None, (opened[0].old, opened[0].new))))
+        found += assess_all(_controls(history), history)
     progress.assessments += [_shadowed(item, shadows) for item in found]
     if not found:
         progress.unjudged.append(located.path)

@@ -29,6 +29,7 @@ class DistortedValues(Check[Dataset]):
     and the tail of the column's own leftovers. Outliers stand out by themselves, a changed
     unit or a value from another row only against its neighbours in the row. Columns with a
     long tail have a long tail of leftovers, so that it takes more to stand out in them.
+    Trusted rows (``reference``), where there are any, are what spreads are taken from.
 
     Limits:
         Pictures and texts are not looked at. In columns that the others do not explain only
@@ -55,7 +56,7 @@ class DistortedValues(Check[Dataset]):
     """
 
     title: ClassVar[str] = "Values do not fit their rows"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("PP-2"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("PP-5"), ThreatId("PP-2"))
     subject: ClassVar[Any] = Dataset
 
     min_rows: int = 3
@@ -65,12 +66,17 @@ class DistortedValues(Check[Dataset]):
 
         Raises:
             NotApplicable: There are no two columns of numbers, or too few rows.
+            UsageError: The trusted rows have other columns.
         """
         rows = embed.load(subject)
         width = rows.numbers.shape[1]
         if rows.images is not None or not 2 <= width <= _MAX_COLUMNS or rows.n_rows < _MIN_ROWS:  # noqa: PLR2004 - one says nothing of the other
             raise NotApplicable(f"{rows.n_rows} rows of {width} columns of numbers, or pictures")
-        found = misfits(rows.numbers)
+        trusted = None
+        if subject.reference is not None:
+            vouched = embed.aligned(embed.load(subject.reference), rows).numbers
+            trusted = vouched if len(vouched) >= _MIN_ROWS else None
+        found = misfits(rows.numbers, trusted)
         scores = found.chances.tolist()
         places = np.flatnonzero(found.chances > _LIKELY)
         is_much = places.size >= self.min_rows

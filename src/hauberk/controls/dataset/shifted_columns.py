@@ -52,7 +52,7 @@ class ShiftedColumns(Check[Comparison[Dataset]]):
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("PK-3"), ThreatId("VD-1"))
     subject: ClassVar[Any] = (Comparison, Dataset)
 
-    alpha: float = 0.005
+    alpha: float = 0.001
     min_effect: float = 0.02
 
     def check(self, subject: Comparison[Dataset]) -> Iterator[Finding]:

@@ -7,11 +7,12 @@ the user reads it, and only the independent evaluator does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hauberk.core.artifact import Digest, Splits
+from hauberk.core.artifact import Comparison, Digest, Splits
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.errors import UsageError
@@ -20,6 +21,8 @@ from hauberk.lifecycle.plan import LimitsTable
 from hauberk.lifecycle.steps import do, report_of
 
 if TYPE_CHECKING:
+    from hauberk.core.control import Control
+    from hauberk.core.finding import Assessment
     from hauberk.lifecycle.workshop import Workshop
 
 
@@ -66,8 +69,35 @@ def work(shop: Workshop) -> StepReport:
     """Split, seal, and look for rows that stand in two parts."""
     report = _own_split(shop) if shop.plan.preparation else _split(shop)
     splits = splits_of(shop)
-    assessments = shop.judge(splits, ["dataset"])
+    assessments = shop.judge(splits, ["dataset"]) + _balance(splits, shop)
     return reporting.with_gate(report, shop.decide(assessments))
+
+
+def _balance(splits: Splits, shop: Workshop) -> tuple[Assessment, ...]:
+    """All parts together, and the training part, against the table that they come from."""
+    own = shop.plan.preparation
+    inputs = own.table.inputs if own is not None else ()
+    source = shop.plan.split_from or (inputs[0] if len(inputs) == 1 else None)
+    if source is None or source not in shop.digests:
+        return ()
+    old = shop.table(source)
+    if old.label is None or splits.train.label is None:
+        return ()
+    parts = [part for part in (splits.train, splits.validation, splits.test) if part is not None]
+    whole = replace(
+        splits.train,
+        name="all parts",
+        digest=None,
+        path=None,
+        read=lambda: chain.from_iterable(part.read() for part in parts),
+    )
+    pairs = [Comparison(old=old, new=new) for new in (whole, splits.train)]
+    found = [shop.judge(pair, ["dataset"], only=_weighs_cells) for pair in pairs]
+    return tuple(chain.from_iterable(found))
+
+
+def _weighs_cells(control: Control) -> bool:
+    return control.id == "dataset/skewed-cells"
 
 
 def splits_of(shop: Workshop) -> Splits:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hauberk.core.artifact import Comparison, Dataset
+from hauberk.core.artifact import Comparison, Dataset, Transformation
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import StepReport, StepState
+from hauberk.errors import UsageError
 from hauberk.lifecycle import reporting
 from hauberk.lifecycle.plan import Step, StepTable
 from hauberk.lifecycle.steps import do, report_of
@@ -42,17 +43,41 @@ def work(shop: Workshop) -> StepReport:
 def _contract(step: Step, shop: Workshop) -> tuple[Assessment, ...]:
     """The label before against the label after, for each pair of tables that have it."""
     label = shop.plan.label
-    before = [_labelled(path, shop) for path in step.table.inputs]
-    after = [_labelled(path, shop) for path in step.table.outputs]
+    contract = step.table.transforms
+    before = [_labelled(path, shop) for path in step.table.inputs if path != contract]
+    after = [_labelled(path, shop) for path in step.table.outputs if path != contract]
     pairs = [(old, new) for old in before for new in after if old is not None and new is not None]
-    if label is None or len(pairs) != 1:
+    kept: tuple[Assessment, ...] = ()
+    if label is not None and len(pairs) == 1:
+        kept = shop.judge(Comparison(old=pairs[0][0], new=pairs[0][1]), ["dataset"])
+    return kept + _replay(step, pairs, shop)
+
+
+def _replay(
+    step: Step, pairs: list[tuple[Dataset, Dataset]], shop: Workshop
+) -> tuple[Assessment, ...]:
+    """What the step did against the contract that it declares, if it declares one."""
+    from hauberk.formats.transforms import open_transforms
+
+    path = step.table.transforms
+    if not path:
         return ()
+    if len(pairs) != 1 or path not in shop.digests:
+        raise UsageError(
+            "a transform contract is about one table that a step takes and one that it makes",
+            subject=shop.settings.source.place((*step.keys, "transforms")),
+            expected="one table among the inputs, one among the outputs, and the contract in one",
+            found=f"{len(pairs)} pairs of tables"
+            if path in shop.digests
+            else f"{path} is neither an input nor an output",
+        )
     old, new = pairs[0]
-    return shop.judge(Comparison(old=old, new=new), ["dataset"])
+    declared = open_transforms(shop.view(path))
+    return shop.judge(Transformation(old=old, new=new, declared=declared), ["dataset"])
 
 
 def _labelled(path: str, shop: Workshop) -> Dataset | None:
-    """The table at ``path`` if it is one and holds the label."""
+    """The table at ``path`` if it is one."""
     from hauberk.errors import ArtifactError, UsageError
 
     if path not in shop.digests:
