@@ -46,6 +46,7 @@ from hauberk.core.artifact import (
 from hauberk.errors import ArtifactError
 from hauberk.formats.tables import table_of
 from hauberk.methods import model_writing
+from hauberk.methods.embed import hashed_words
 from hauberk.range.scenarios.ex_7 import entries
 from hauberk.range.scenarios.pk_2 import visits
 from hauberk.range.scenarios.pp_5 import scaled
@@ -57,7 +58,7 @@ from hauberk.range.worlds.crowds import annotated
 from hauberk.range.worlds.drawn import releases
 from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.range.worlds.registry import Project, entry
-from hauberk.range.worlds.sites import crawl
+from hauberk.range.worlds.sites import crawl, sentence
 from hauberk.sketches.profile import profile_of
 
 Build = Callable[[Path], Any]
@@ -105,6 +106,14 @@ def people_with_labels(_folder: Path) -> Dataset:
 def crawled_pages(_folder: Path) -> Dataset:
     """Ordinary pages of some domains."""
     return crawl(7, 60)
+
+
+def library_of_passages(_folder: Path) -> Dataset:
+    """Texts with a vector for each, as retrieval keeps them."""
+    rng = Random(7)
+    texts = [" ".join(sentence(rng) for _ in range(3)) for _ in range(60)]
+    vectors = pa.array([row.tolist() for row in hashed_words(texts, width=32)])
+    return table_of("library", [pa.record_batch({"text": texts, "vector": vectors})])
 
 
 def table_without_label(folder: Path) -> Dataset:
@@ -674,6 +683,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
         table_without_label,
         people_with_labels,
         crawled_pages,
+        library_of_passages,
     ),
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits, splits_by_patient),

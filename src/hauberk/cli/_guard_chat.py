@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--chat", action="store_true", help="the model server is one of a language model"
     )
+    group.add_argument(
+        "--canaries",
+        type=Path,
+        metavar="FILE",
+        help="random texts, one a line, that were planted in what the model learnt from",
+    )
+    group.add_argument(
+        "--training-texts",
+        type=Path,
+        metavar="FILE",
+        help="texts, one a line, that the model learnt from and must not repeat at length",
+    )
 
 
 def run(args: argparse.Namespace, upstream: Upstream) -> int:
@@ -33,13 +46,14 @@ def run(args: argparse.Namespace, upstream: Upstream) -> int:
     from hauberk.guard.chat import ChatApp
     from hauberk.guard.chat_service import PATH, ChatService, ChatSurroundings, chat_watches
     from hauberk.guard.server import hosts_for, listen, serve
+    from hauberk.methods.recall import known_of
     from hauberk.trust.log import Log
 
     policy = _policy(args.policy)
     keyring = _door.keyring(args.keys)
     hosts = hosts_for(args.host, has_keys=bool(keyring), insecure=args.insecure)
     log = None if args.log is None else Log.open(args.log)
-    watches = chat_watches(policy)
+    watches = chat_watches(policy, known_of(_lines(args.canaries), _lines(args.training_texts)))
     world = ChatSurroundings(keyring=keyring, log=log, watches=watches)
     service = ChatService(upstream, policy, world)
     shadow = [watch.id for watch in watches if watch.shadow and watch.id not in policy.promote]
@@ -71,4 +85,19 @@ def _policy(file: Path | None) -> ChatPolicy:
     except OSError as error:
         raise UsageError(
             "the policy cannot be read", subject=str(file), found=error.strerror
+        ) from error
+
+
+def _lines(file: Path | None) -> Iterator[str]:
+    if file is None:
+        return
+    try:
+        with file.open(encoding="utf-8") as lines:
+            yield from (line for line in map(str.strip, lines) if line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "the texts cannot be read",
+            subject=str(file),
+            expected="one text a line, in UTF-8",
+            found=type(error).__name__,
         ) from error

@@ -50,6 +50,8 @@ class ChatPolicy:
         sql_tables: Tables that statements may read; empty for any.
         commands: Programs that a command line may begin with.
         tool_arguments: Tool to argument to the form that its text must have.
+        canonical: Whether texts are written in one way: without invisible characters, odd spaces
+            and letters that look like others.
         mask_inbound: Whether credentials in messages are taken out before the model sees them.
     """
 
@@ -77,6 +79,7 @@ class ChatPolicy:
     commands: frozenset[str] = frozenset()
     tool_arguments: Mapping[str, Mapping[str, Form]] = field(default_factory=dict)
     mask_inbound: bool = False
+    canonical: bool = True
 
     @property
     def json_limits(self) -> JsonLimits:

@@ -8,7 +8,8 @@ A request passes these stations, in this order; each can end it:
 4. Controls on the request; those in shadow are noted, not obeyed.
 5. A place is free, and the upstream answers in time, whole and well-formed.
 6. The answer, joined where it came as a stream, keeps its contracts; controls on the answer.
-7. What is shown is encoded or rebuilt for the place where it goes.
+7. Text is written in one way (no invisible characters, odd spaces or look-alike letters), and
+   encoded or rebuilt for the place where it goes.
 8. The decision is in the log: before the answer, or soon after it, as policy says.
 
 The upstream gets the request in canonical form, written from what was judged; the client gets
@@ -23,7 +24,7 @@ import json
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -42,7 +43,9 @@ from hauberk.guard.judging import Course, Noted, judges_of, refusal_of
 from hauberk.guard.metrics import Metrics
 from hauberk.guard.policy import Audit, OnAuditFailure
 from hauberk.guard.replies import Reply
+from hauberk.methods.covert import canonical
 from hauberk.methods.forms import Allowed, Form, shaped
+from hauberk.methods.recall import Known
 from hauberk.methods.secrets import mask_secrets
 from hauberk.trust.client_state import MemoryClientState
 from hauberk.trust.digest import digest_bytes
@@ -317,6 +320,9 @@ class ChatService:
     # 7 ---------------------------------------------------------------------------------
 
     def _shown(self, request: ChatRequest, answer: ChatAnswer, sink: str | None) -> Reply:
+        if self.policy.canonical:
+            rewritten = (replace(c, text=canonical(c.text)) for c in answer.choices)
+            answer = replace(answer, choices=tuple(rewritten))
         if sink:
             form = Form(sink)
             choices = tuple(
@@ -406,16 +412,23 @@ def _decision(
     )
 
 
-def chat_watches(policy: ChatPolicy, *more: Watch) -> tuple[Watch, ...]:
-    """The controls on exchanges with a language model, set up by policy: contracts first."""
-    return tuple(_watches(policy, more))
+def chat_watches(policy: ChatPolicy, known: Known | None = None) -> tuple[Watch, ...]:
+    """The controls on exchanges with a language model, set up by policy: contracts first.
 
-
-def _watches(policy: ChatPolicy, more: tuple[Watch, ...]) -> Iterator[Watch]:
+    Args:
+        known: Canaries and training texts that answers must not repeat.
+    """
     from hauberk.controls.exchange.broken_contracts import BrokenContracts
+    from hauberk.controls.exchange.hidden_channels import HiddenChannels
+    from hauberk.controls.exchange.injected_prompts import InjectedPrompts
+    from hauberk.controls.exchange.leaked_text import LeakedText
 
     allowed = Allowed(
         link_hosts=policy.link_hosts, sql_tables=policy.sql_tables, commands=policy.commands
     )
-    yield BrokenContracts(allowed=allowed, arguments=policy.tool_arguments)
-    yield from more
+    return (
+        BrokenContracts(allowed=allowed, arguments=policy.tool_arguments),
+        InjectedPrompts(),
+        LeakedText(known=known or Known()),
+        HiddenChannels(),
+    )

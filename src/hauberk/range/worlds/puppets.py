@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+Mind = Callable[[Mapping[str, Any]], str]
 CHAT = "/v1/chat/completions"
 GREETING = "I am glad to help with that."
 _OBEYED = re.compile(
@@ -45,14 +46,19 @@ class Puppet:
 
 
 @contextlib.contextmanager
-def puppet() -> Iterator[Puppet]:
-    """The model on a free port of loopback, for as long as the block lasts."""
+def puppet(mind: Mind | None = None) -> Iterator[Puppet]:
+    """The model on a free port of loopback, for as long as the block lasts.
+
+    Args:
+        mind: Says something to a request in place of doing what it tells.
+    """
     heard: list[dict[str, Any]] = []
 
     class Handler(_Handler):
         """Remembers what it is sent."""
 
         bodies = heard
+        speak = staticmethod(mind) if mind else None
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -69,6 +75,7 @@ def puppet() -> Iterator[Puppet]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     bodies: list[dict[str, Any]]
+    speak: Mind | None = None
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
@@ -78,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         request = json.loads(body)
         self.bodies.append(request)
-        told = _told(request)
+        told = {"say": self.speak(request)} if self.speak is not None else _told(request)
         if "fault" in told:
             with contextlib.suppress(OSError):
                 _FAULTS[told["fault"]](self)
