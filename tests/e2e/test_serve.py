@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hauberk.cli._serve import monitored, open_any
+from hauberk.cli._serve import Monitoring, open_any
 from hauberk.errors import HauberkError, TrustError
 from hauberk.formats import v2
 from hauberk.formats.http import Call, json_call
@@ -39,7 +39,7 @@ def middle_row(bundle) -> dict[str, object]:
 def test_a_release_is_served_and_its_decisions_are_in_the_project_s_log(site: Site):
     found = opened(site)
     before = found.log.size
-    _, live = monitored(found.bundle)
+    live = Monitoring(found.bundle).live
     service = open_service(found.bundle, Surroundings(log=found.log, tap=live))
     door = InProcess(app=App(service))
     body = v2.write_request(request_for(found.bundle.schema, [middle_row(found.bundle)]))

@@ -222,3 +222,14 @@ def test_a_policy_with_roles_reads_back_as_it_was():
 def test_a_policy_that_cannot_be_is_refused(fields):
     with pytest.raises(ValueError, match="policy"):
         from_bytes(json.dumps({"schema": 1, **fields}).encode())
+
+
+def test_answers_leave_at_multiples_of_the_bucket(desk_with):
+    desk = desk_with(policy=GuardPolicy(answer_bucket_s=0.2))
+    answer = desk.ask()
+    assert answer.status == 200
+    assert answer.seconds >= 0.19
+
+
+def test_a_bucket_of_nothing_can_be_written_down():
+    assert from_bytes(to_bytes(GuardPolicy(answer_bucket_s=0.0))).answer_bucket_s == 0.0

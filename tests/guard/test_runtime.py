@@ -95,6 +95,7 @@ def test_only_runs_that_were_quick_before_stay_in_the_event_loop():
     assert learnt.is_quick(1)
     assert not learnt.is_quick(11)
     learnt.took(1.0, 1)
+    learnt.took(1.0, 1)
     assert not learnt.is_quick(1)
 
 

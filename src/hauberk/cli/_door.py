@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hauberk.cli import _workers
 from hauberk.core.control import Tier
 from hauberk.errors import UsageError
 
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from hauberk.guard.app import App
+    from hauberk.guard.desk import Surroundings
     from hauberk.guard.identity import Keyring
     from hauberk.guard.policy import GuardPolicy
+    from hauberk.guard.reloading import Reloader
     from hauberk.guard.service import Service
 
 
@@ -39,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--insecure", action="store_true", help="listen beyond loopback without keys"
     )
+    _workers.configure(parser)
 
 
 def new_key(name: str, role: str) -> int:
@@ -88,6 +93,30 @@ def read_policy(file: Path) -> GuardPolicy:
     return policies.from_bytes(data)
 
 
+def parent(args: argparse.Namespace) -> int | None:
+    """Look after workers, where this process is their parent; its exit code then."""
+    from hauberk.guard.server import hosts_for, listen
+
+    if not _workers.is_parent(args):
+        return None
+    hosts_for(args.host, has_keys=bool(keyring(args.keys)), insecure=args.insecure)
+    return _workers.look_after(sys.argv[1:], args.workers, listen(args.host, args.port))
+
+
+def door(args: argparse.Namespace) -> Any:
+    """The listening socket: this process's own, or the one that all workers share."""
+    from hauberk.guard.server import listen
+
+    share = _workers.share_of(args)
+    return listen(args.host, args.port) if share is None else share.listener()
+
+
+def shared(args: argparse.Namespace, world: Surroundings) -> Surroundings:
+    """The surroundings with what all workers share."""
+    share = _workers.share_of(args)
+    return world if share is None else replace(world, state=share.state(), key=share.key())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """What is said when a door stands open.
@@ -120,9 +149,19 @@ def say_ready(args: argparse.Namespace, ready: Ready, port: int) -> None:
 
 
 def run_door(
-    args: argparse.Namespace, app: App, service: Service, sock: Any
+    args: argparse.Namespace,
+    app: App,
+    service: Service,
+    sock: Any,
+    ready: Ready,
+    *,
+    attend: Callable[[Reloader], None] = lambda _: None,
 ) -> tuple[bool, Service]:
     """Serve until told to end, reading policy and keys again when their files change.
+
+    Args:
+        ready: What is said then.
+        attend: Is given what lets another service take over, before the door opens.
 
     Returns:
         Whether a signal ended it, and what served last.
@@ -142,10 +181,12 @@ def run_door(
         del number, frame
         reloader.ask()
 
+    attend(reloader)
     old = signal.signal(signal.SIGHUP, again)
     reloader.start()
     try:
-        stopped = serve(app, sock, service.desk.policy)
+        port = sock.getsockname()[1]
+        stopped = serve(app, sock, service.desk.policy, lambda: say_ready(args, ready, port))
     finally:
         reloader.end()
         signal.signal(signal.SIGHUP, old)

@@ -29,6 +29,9 @@ class Recall:
         stop: Called once when it was retired.
         say: Takes lines for people.
         every_s: Seconds between two looks.
+
+    Attributes:
+        follow: Asked before each look for what is served by then.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Recall:
         self._over = threading.Event()
         self._warned = False
         self.reason = ""
+        self.follow: Callable[[], Manifest] | None = None
 
     def look(self) -> bool:
         """Look once; whether the version was retired."""
@@ -76,6 +80,8 @@ class Recall:
 
     def _run(self) -> None:
         while not self._over.wait(self._every_s):
+            if self.follow is not None:
+                self._manifest = self.follow()
             if self.look():
                 self._say(f"this version was retired: {self.reason}; the server ends")
                 self._stop()

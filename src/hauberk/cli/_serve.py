@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +17,15 @@ from hauberk.guard import policy as policies
 from hauberk.guard.release import FOLDER, named, signed
 
 if TYPE_CHECKING:
+    from hauberk.cli._follow import Offer
     from hauberk.cli._recall import Recall
+    from hauberk.cli._registry_reading import Found
     from hauberk.core.artifact import Digest
     from hauberk.guard.audit import Log
     from hauberk.guard.bundle import Bundle
-    from hauberk.monitor.live import Live
-    from hauberk.sketches.profile import Profile
+    from hauberk.guard.desk import Surroundings
     from hauberk.trust.chain import VerifiedChain
+    from hauberk.trust.registry.documents import Manifest
     from hauberk.trust.store import Store
 
 
@@ -34,12 +37,14 @@ class Opened:
         log: Where decisions go; ``None`` where nowhere was named.
         said: How it was verified, one line each.
         recall: Looks after a version from a registry.
+        manifest: Of that version.
     """
 
     bundle: Bundle
     log: Log | None
     said: tuple[str, ...]
     recall: Recall | None = None
+    manifest: Manifest | None = None
 
 
 def open_any(
@@ -77,11 +82,41 @@ def open_published(args: argparse.Namespace) -> Opened:
     import sys
 
     from hauberk.cli._recall import Recall
+
+    found = _resolved(args)
+    bundle = _bundle_of(found)
+    recall = Recall(
+        found.view,
+        found.manifest,
+        stop=lambda: signal.raise_signal(signal.SIGTERM),
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+        every_s=args.recheck,
+    )
+    return Opened(
+        bundle=bundle,
+        log=_log(args.log),
+        said=tuple(found.said()),
+        recall=recall,
+        manifest=found.manifest,
+    )
+
+
+def _resolved(args: argparse.Namespace) -> Found:
     from hauberk.cli._registry_reading import resolved
-    from hauberk.trust.registry.transfer import contents
 
     args.project = "."
-    found = resolved(args, args.what)
+    return resolved(args, args.what)
+
+
+def _bundle_of(found: Found) -> Bundle:
+    """The bundle of a resolved version, every byte hashed.
+
+    Raises:
+        TrustError: It is not what was released.
+        UsageError: It is no bundle.
+    """
+    from hauberk.trust.registry.transfer import contents
+
     if found.chain is None or bundles.MANIFEST not in found.layout():
         raise UsageError(
             "this version is no bundle that can be served",
@@ -91,15 +126,20 @@ def open_published(args: argparse.Namespace) -> Opened:
             hint="hauberk run makes bundles",
         )
     files = dict(contents(found.place.blobs, found.layout()))
-    bundle = bundles.assemble(files, verify=named(found.chain.release), subject=found.reference)
-    recall = Recall(
-        found.view,
-        found.manifest,
-        stop=lambda: signal.raise_signal(signal.SIGTERM),
-        say=lambda line: print(line, file=sys.stderr, flush=True),
-        every_s=args.recheck,
-    )
-    return Opened(bundle=bundle, log=_log(args.log), said=tuple(found.said()), recall=recall)
+    return bundles.assemble(files, verify=named(found.chain.release), subject=found.reference)
+
+
+def look_up(args: argparse.Namespace) -> Offer:
+    """What the channel points at now, verified; its bytes are fetched when they are wanted.
+
+    Raises:
+        TrustError: The registry or the version does not verify.
+        UnavailableError: It cannot be read.
+    """
+    from hauberk.cli._follow import Offer
+
+    found = _resolved(args)
+    return Offer(manifest=found.manifest, load=lambda: _bundle_of(found))
 
 
 def _folder(
@@ -192,10 +232,24 @@ def with_policy(opened: Opened, file: Path | None, profile: str | None = None) -
     return replace(opened, bundle=replace(opened.bundle, policy=policy), said=said)
 
 
-def monitored(bundle: Bundle) -> tuple[Profile, Live]:
-    """The training profile of the bundle, and what gathers live rows to hold against it."""
-    from hauberk.monitor.live import Live
-    from hauberk.sketches.profile import Profile
+class Monitoring:
+    """The training profile of what is served, and what gathers live rows to hold against it."""
 
-    profile = Profile.from_bytes(bundle.profile)
-    return profile, Live(profile, bundle.schema)
+    def __init__(self, bundle: Bundle) -> None:
+        self.of(bundle)
+
+    def of(self, bundle: Bundle) -> Monitoring:
+        """Begin anew for another version."""
+        from hauberk.monitor.live import Live
+        from hauberk.sketches.profile import Profile
+
+        self.training = Profile.from_bytes(bundle.profile)
+        self.live = Live(self.training, bundle.schema)
+        return self
+
+    def within(self, world: Surroundings) -> Surroundings:
+        """The same surroundings with this monitor as their tap."""
+        from hauberk.monitor.gauges import Gauges
+
+        gauges = Gauges(training=self.training, live=self.live, clock=time.monotonic)
+        return replace(world, tap=self.live, more_metrics=gauges)

@@ -62,8 +62,13 @@ def run(args: argparse.Namespace) -> int:
         return _door.new_key(args.new_key, args.role)
     if args.chat and args.upstream:
         return _guard_chat.run(args, _upstream(args))
+    code = _door.parent(args)
+    return _run(args) if code is None else code
+
+
+def _run(args: argparse.Namespace) -> int:
     from hauberk.guard.app import App
-    from hauberk.guard.server import hosts_for, listen
+    from hauberk.guard.server import hosts_for
     from hauberk.guard.service import Service
     from hauberk.guard.upstream import Remote, describe, path_of
 
@@ -86,10 +91,10 @@ def run(args: argparse.Namespace) -> int:
         deadline_s=bundle.policy.deadline_s,
     )
     surroundings, log = _surroundings(args, keyring)
-    service = Service(bundle, answers, surroundings)
+    service = Service(bundle, answers, _door.shared(args, surroundings))
     service.desk.announce()
     app = App(service, hosts)
-    with listen(args.host, args.port) as sock:
+    with _door.door(args) as sock:
         ready = _door.Ready(
             title=f"{bundle.name} version {bundle.version} of {args.upstream}",
             said=(*said, *_ways_around(upstream)),
@@ -97,8 +102,7 @@ def run(args: argparse.Namespace) -> int:
             has_keys=bool(keyring),
             has_log=log,
         )
-        _door.say_ready(args, ready, sock.getsockname()[1])
-        stopped, last = _door.run_door(args, app, service, sock)
+        stopped, last = _door.run_door(args, app, service, sock, ready)
     for line in last.metrics.lines():
         print(f"  {line}")
     return EXIT_INTERRUPTED if stopped else 0
@@ -136,7 +140,12 @@ def _bundle(args: argparse.Namespace, described: Described) -> tuple[Bundle, tup
         policy = released.policy if args.policy is None else policy
         _fits(released.schema, described)
         found = bundle_for(described, released.schema, policy)
-        found = replace(found, profile=released.profile, digests=released.digests)
+        found = replace(
+            found,
+            profile=released.profile,
+            reference=released.reference,
+            digests=released.digests,
+        )
     else:
         schema = None if args.schema is None else _schema(args.schema, described)
         found = bundle_for(described, schema, policy)

@@ -4,24 +4,26 @@ WHAT is a project, whose staged release is verified back to its sources, the fol
 bundle that carries its signed release, or a channel of a registry (MODEL@production). Nothing
 is loaded before it is verified. Without keys the server listens on loopback only. It ends on
 Ctrl-C or SIGTERM, once running requests are answered; or when the version from a registry is
-retired there. When the registry can no longer be believed, the model that is loaded goes on.
+retired there. When a channel comes to point at another version, that one is verified and takes
+over; one that does not verify is refused, and the old one goes on, as it does when the registry
+can no longer be believed.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hauberk.cli import _allowing, _door
+from hauberk.core.control import Tier
 
 if TYPE_CHECKING:
-    from hauberk.cli._serve import Opened
+    from hauberk.cli._serve import Monitoring, Opened
+    from hauberk.guard.bundle import Bundle
+    from hauberk.guard.reloading import Reloader
     from hauberk.guard.service import Service
-    from hauberk.monitor.live import Live
-    from hauberk.sketches.profile import Profile
 
 HELP = "put a verified model on line behind the guard"
 EXAMPLE = "hauberk serve examples/loans --port 8080"
@@ -56,12 +58,16 @@ def run(args: argparse.Namespace) -> int:
     """Verify, serve until told to end, say what came; 130 when ended by a signal."""
     if args.new_key:
         return _door.new_key(args.new_key, args.role)
-    from hauberk.cli._serve import monitored, open_any, open_published, with_policy
+    code = _door.parent(args)
+    return _run(args) if code is None else code
+
+
+def _run(args: argparse.Namespace) -> int:
+    from hauberk.cli._serve import Monitoring, open_any, open_published, with_policy
     from hauberk.cli.words import configuration
     from hauberk.guard.app import App
-    from hauberk.guard.server import hosts_for, listen
+    from hauberk.guard.server import hosts_for
     from hauberk.guard.service import Surroundings, further_watches, open_service
-    from hauberk.monitor.gauges import Gauges
 
     keyring = _door.keyring(args.keys)
     hosts = hosts_for(args.host, has_keys=bool(keyring), insecure=args.insecure)
@@ -80,30 +86,69 @@ def run(args: argparse.Namespace) -> int:
         args.profile,
     )
     if args.golden is not None:
-        from hauberk.guard.golden import hold_golden, read_golden
-
-        count = hold_golden(opened.bundle, read_golden(args.golden))
+        count = _golden(args, opened.bundle)
         opened = replace(opened, said=(*opened.said, f"{count} golden answers agree"))
-    training, live = monitored(opened.bundle)
-    surroundings = Surroundings(
-        keyring=keyring,
-        log=opened.log,
-        tap=live,
-        watches=further_watches(),
-        more_metrics=Gauges(training=training, live=live, clock=time.monotonic),
-        allow=(*_allowing.entries(args), *_allowing.entries_of_root(opened.bundle.name)),
-    )
+    monitoring = Monitoring(opened.bundle)
+    world = Surroundings(keyring=keyring, log=opened.log, watches=further_watches())
+    surroundings = monitoring.within(_door.shared(args, world))
     service = open_service(opened.bundle, surroundings)
     service.desk.announce()
-    with listen(args.host, args.port) as sock:
-        _door.say_ready(args, _ready(opened, has_keys=bool(keyring)), sock.getsockname()[1])
-        if opened.recall is not None:
-            opened.recall.start()
-        stopped, last = _door.run_door(args, App(service, hosts), service, sock)
-    _say_what_came(training, live, last)
+    with _door.door(args) as sock:
+        stopped, last = _door.run_door(
+            args,
+            App(service, hosts),
+            service,
+            sock,
+            _ready(opened, has_keys=bool(keyring)),
+            attend=lambda reloader: _follow(args, opened, monitoring, reloader),
+        )
+    _say_what_came(monitoring, last)
     if opened.recall is not None and opened.recall.reason:
         return EXIT_RETIRED
     return EXIT_INTERRUPTED if stopped else 0
+
+
+def _golden(args: argparse.Namespace, bundle: Bundle) -> int:
+    from hauberk.guard.golden import hold_golden, read_golden
+
+    return hold_golden(bundle, read_golden(args.golden))
+
+
+def _follow(
+    args: argparse.Namespace, opened: Opened, monitoring: Monitoring, reloader: Reloader
+) -> None:
+    """Look after a version from a registry: another takes over, a retired one ends."""
+    from hauberk.cli._follow import Follower
+    from hauberk.cli._serve import look_up
+    from hauberk.guard.policy import with_profile
+    from hauberk.guard.service import open_local
+
+    if opened.recall is None or opened.manifest is None:
+        return
+
+    def take(bundle: Bundle) -> None:
+        if args.policy is not None:
+            bundle = replace(bundle, policy=reloader.service.desk.policy)
+        elif args.profile is not None:
+            bundle = replace(bundle, policy=with_profile(bundle.policy, Tier(args.profile)))
+        answers = open_local(bundle)
+        if args.golden is not None:
+            _golden(args, bundle)
+        world = monitoring.of(bundle).within(reloader.service.desk.world)
+        reloader.replace(bundle=bundle, answers=answers, world=world)
+
+    def refused() -> None:
+        reloader.service.metrics.reload_failed += 1
+
+    follower = Follower(
+        opened.manifest,
+        look_up=lambda: look_up(args),
+        take=take,
+        refused=refused,
+        say=_door.alarm,
+    )
+    opened.recall.follow = follower.look
+    opened.recall.start()
 
 
 def _ready(opened: Opened, *, has_keys: bool) -> _door.Ready:
@@ -117,10 +162,10 @@ def _ready(opened: Opened, *, has_keys: bool) -> _door.Ready:
     )
 
 
-def _say_what_came(training: Profile, live: Live, service: Service) -> None:
+def _say_what_came(monitoring: Monitoring, service: Service) -> None:
     from hauberk.monitor.comparison import compare
 
-    found = compare(training, live.window())
+    found = compare(monitoring.training, monitoring.live.window())
     print(f"\n{found.section.title}")
     for name, value in found.section.rows:
         print(f"  {name}: {value}")

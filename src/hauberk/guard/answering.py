@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
 from hauberk.errors import LimitError, UnavailableError
@@ -31,6 +32,17 @@ class FailedAnswerError(UnavailableError):
         self.status = status
 
 
+@dataclass(slots=True)
+class Meter:
+    """What an answer cost.
+
+    Attributes:
+        seconds: How long the run took, or how long the server took to answer.
+    """
+
+    seconds: float = 0.0
+
+
 class Answers(Protocol):
     """Something that answers admitted requests."""
 
@@ -44,8 +56,8 @@ class Answers(Protocol):
         """What the metadata calls it."""
         ...
 
-    async def outputs(self, request: Request, n_rows: int) -> tuple[Tensor, ...]:
-        """The outputs asked for, or all of them.
+    async def outputs(self, request: Request, n_rows: int, meter: Meter) -> tuple[Tensor, ...]:
+        """The outputs asked for, or all of them; the meter is read whatever comes of it.
 
         Raises:
             LimitError: It takes longer than the deadline.
@@ -79,6 +91,7 @@ class Local:
     def __init__(self, model: Model, policy: GuardPolicy) -> None:
         self.model = model
         self.pace = Pace(inline_rows=policy.inline_rows)
+        self.last_s = 0.0
         self._bounds = _bounds(policy)
         self._deadline_s = policy.deadline_s
         self._pool = ThreadPoolExecutor(policy.workers, thread_name_prefix="hauberk-model")
@@ -100,22 +113,26 @@ class Local:
         """A loaded model is."""
         return True
 
-    async def outputs(self, request: Request, n_rows: int) -> tuple[Tensor, ...]:
+    async def outputs(self, request: Request, n_rows: int, meter: Meter) -> tuple[Tensor, ...]:
         """Run the model."""
         if self.pace.is_quick(n_rows):
-            return self._timed(request, n_rows, None)
+            return self._timed(request, n_rows, meter, None)
         end = Ending()
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._pool, self._timed, request, n_rows, end)
+        work = loop.run_in_executor(self._pool, self._timed, request, n_rows, meter, end)
         try:
             return await asyncio.wait_for(work, self._deadline_s)
         except TimeoutError as error:
             end.ask()
+            meter.seconds = self._deadline_s
             raise LimitError("the model took longer than its deadline") from error
 
-    def _timed(self, request: Request, n_rows: int, end: Ending | None) -> tuple[Tensor, ...]:
-        started = time.thread_time()
+    def _timed(
+        self, request: Request, n_rows: int, meter: Meter, end: Ending | None
+    ) -> tuple[Tensor, ...]:
+        started = time.perf_counter()
         try:
             return self.model.infer(request, end)
         finally:
-            self.pace.took(time.thread_time() - started, n_rows)
+            meter.seconds = self.last_s = time.perf_counter() - started
+            self.pace.took(meter.seconds, n_rows)

@@ -26,6 +26,7 @@ from hauberk.core.artifact import Exchange
 from hauberk.formats.v2_binary import HEADER as BINARY_HEADER
 from hauberk.guard.desk import Desk
 from hauberk.guard.identity import NOBODY, Holder
+from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.replies import Reply, refusal
 from hauberk.guard.service import Page, Post
 from hauberk.methods.sinks import Sink
@@ -37,6 +38,9 @@ Send = Callable[[Message], Awaitable[None]]
 MAX_PATH = 512
 MAX_HEADER_BYTES = 16 << 10
 """Names and values of all headers; servers bound single ones, or none that comes at once."""
+
+MAX_HEADERS = 100
+"""Lines of headers; clients of the protocol send a dozen."""
 
 SINK_HEADER = "x-hauberk-sink"
 
@@ -210,8 +214,8 @@ async def _take(
     body = b""
     if reply is None:
         try:
-            async with asyncio.timeout(policy.body_timeout_s):
-                body, reply = await _body(receive, policy.max_body_bytes)
+            async with asyncio.timeout(min(policy.body_timeout_s, policy.body_idle_s)) as limit:
+                body, reply = await _body(receive, policy.max_body_bytes, _Moving(limit, policy))
         except TimeoutError:
             reply = _closing(408, "refused: the body did not arrive in time", "time of a body")
     if reply is not None:
@@ -235,9 +239,11 @@ def _with_body(exchange: Exchange, body: bytes) -> Exchange:
 def _headers(scope: Message) -> tuple[dict[str, str], Reply | None]:
     """The headers that matter, by lower-case name."""
     found: dict[str, str] = {}
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+    lines = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in lines)
+    if size > MAX_HEADER_BYTES or len(lines) > MAX_HEADERS:
         return found, _closing(431, "refused: the headers are too large", "headers")
-    for raw_name, raw_value in scope["headers"]:
+    for raw_name, raw_value in lines:
         if raw_name in _READ:
             name = raw_name.decode("latin-1")
             if name in found:
@@ -263,9 +269,17 @@ def _unknown_sink(sink: str | None) -> Reply | None:
 
 
 def _refused_unread(headers: Any, max_bytes: int) -> Reply | None:
-    length = headers.get("content-length")
+    if headers.get("expect", "100-continue").lower() != "100-continue":
+        return _closing(417, "refused: nothing but 100-continue is expected here", "expect")
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
         return _closing(415, "refused: compressed bodies are not taken", "content-encoding")
+    return _refused_length(headers, max_bytes)
+
+
+def _refused_length(headers: Any, max_bytes: int) -> Reply | None:
+    length = headers.get("content-length")
+    if length is not None and "transfer-encoding" in headers:
+        return _closing(400, "refused: the length is given in two ways", "content-length")
     if length is None and "transfer-encoding" not in headers:
         return _closing(411, "refused: a body with its length is needed", "content-length")
     if length is not None and not _LENGTH.fullmatch(length):
@@ -280,13 +294,32 @@ def _closing(status: int, message: str, rule: str) -> Reply:
     return refusal(status, message, rule, ("connection", "close"))
 
 
-async def _body(receive: Receive, max_bytes: int) -> tuple[bytes, Reply | None]:
+class _Moving:
+    """The moment until which the next piece of a body must be there."""
+
+    def __init__(self, limit: asyncio.Timeout, policy: GuardPolicy) -> None:
+        self._limit = limit
+        self._idle_s = policy.body_idle_s
+        self._end = asyncio.get_running_loop().time() + policy.body_timeout_s
+
+    def on(self) -> None:
+        """A piece came."""
+        next_s = asyncio.get_running_loop().time() + self._idle_s
+        self._limit.reschedule(min(self._end, next_s))
+
+
+async def _body(
+    receive: Receive, max_bytes: int, moving: _Moving | None = None
+) -> tuple[bytes, Reply | None]:
+    """The whole body, or why it is not taken."""
     message = await receive()
     first: bytes = message.get("body", b"")
     if not message.get("more_body") and message["type"] == "http.request":
         return (first, None) if len(first) <= max_bytes else (b"", _too_large(max_bytes))
     chunks, size = [first], len(first)
     while message["type"] == "http.request" and size <= max_bytes and message.get("more_body"):
+        if moving is not None:
+            moving.on()
         message = await receive()
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])

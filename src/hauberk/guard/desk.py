@@ -7,6 +7,7 @@ clients go on when the thing or its policy is replaced (`successor`).
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
 
+from hauberk.controls.exchange.costly_inputs import CostlyInputs
 from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.core.artifact import Digest, Exchange
 from hauberk.core.control import Action, Watch
@@ -123,6 +125,7 @@ class Desk:
         self.budget = OversizedRequests(
             limits=policy.json_limits, rate_per_s=policy.rate_per_s, burst=policy.burst
         )
+        self.compute = CostlyInputs(share=policy.compute_share, burst_s=policy.compute_burst_s)
         self.books = books or _books(name, version, world)
         self.metrics = self.books.metrics
         self.metrics.version = version
@@ -156,12 +159,17 @@ class Desk:
         if self.detail_for(exchange) is None:
             text = "refused: the role of this key may not ask this model"
             return refusal(HTTPStatus.FORBIDDEN, text, "role")
-        signal = self.budget.charge(exchange, self.world.state)
+        state = self.world.state
+        signal = self.budget.charge(exchange, state) or self.compute.observe(exchange, state)
         if signal is None:
             return None
         if signal.action is Action.SLOW:
             await self.slow_down(exchange.principal)
         return refused(signal)
+
+    def settle(self, exchange: Exchange, seconds: float) -> None:
+        """Book what the answer cost against its sender."""
+        self.compute.settle(exchange, seconds, self.world.state)
 
     async def judge(self, exchange: Exchange, course: Course) -> Reply | None:
         """Ask the controls that judge requests; waits where one that is obeyed says so."""
@@ -186,6 +194,21 @@ class Desk:
         if reply is None and course.is_slowed and not has_waited:
             await self.slow_down(exchange.principal)
         return reply
+
+    async def pad(self, started: float) -> None:
+        """Wait until the time since ``started`` is a multiple of the policy's bucket.
+
+        The event loop's own timers are too coarse: they would end a fraction of a millisecond
+        after the bucket that depends on when they began, which tells what was hidden. The last
+        stretch is waited out in a thread.
+        """
+        bucket_s = self.policy.answer_bucket_s
+        if not bucket_s:
+            return
+        elapsed_s = time.perf_counter() - started
+        until = started + math.ceil(elapsed_s / bucket_s) * bucket_s
+        await asyncio.sleep(max(0.0, until - time.perf_counter() - _COARSE_S))
+        await asyncio.get_running_loop().run_in_executor(None, _sleep_until, until)
 
     async def slow_down(self, principal: str) -> None:
         """Let a sender wait; only some requests at once, for waiting holds memory."""
@@ -269,6 +292,15 @@ class Desk:
             return None
         text = "the audit log cannot be written; nothing is answered until it can"
         return refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, "audit log", ("retry-after", "5"))
+
+
+_COARSE_S = 0.004
+
+
+def _sleep_until(moment: float) -> None:
+    left_s = moment - time.perf_counter()
+    if left_s > 0:
+        time.sleep(left_s)
 
 
 def _books(name: str, version: str, world: Surroundings) -> Books:

@@ -20,12 +20,14 @@ With Starlette or FastAPI: ``app.add_middleware(Guard, name=..., path=..., schem
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 from hauberk.core.ports import ClientState
 from hauberk.formats.v2 import Request, Tensor
 from hauberk.formats.v2_schema import InputSchema
+from hauberk.guard.answering import Meter
 from hauberk.guard.app import LOOPBACK_HOSTS, App, Message, Receive, Send
 from hauberk.guard.audit import Log
 from hauberk.guard.chat_upstream import Spoken
@@ -136,7 +138,8 @@ class _Inner:
     async def ready(self) -> bool:
         return True
 
-    async def outputs(self, request: Request, n_rows: int) -> tuple[Tensor, ...]:
+    async def outputs(self, request: Request, n_rows: int, meter: Meter) -> tuple[Tensor, ...]:
+        started = time.monotonic()
         try:
             async with asyncio.timeout(self._policy.deadline_s):
                 said = await _called(self._app, self._path, canonical(request))
@@ -144,6 +147,8 @@ class _Inner:
             raise failed(HTTPStatus.GATEWAY_TIMEOUT, "application: deadline") from error
         except Exception as error:  # whatever a foreign application raises is its fault
             raise failed(HTTPStatus.BAD_GATEWAY, "application: error") from error
+        finally:
+            meter.seconds = time.monotonic() - started
         return believed(said, request, n_rows, self._outputs)
 
 

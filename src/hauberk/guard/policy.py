@@ -54,11 +54,17 @@ class GuardPolicy:
         rate_per_s: Budget units given back per second and principal; a plain one-row
             request costs between one and two units.
         burst: Units that a rested principal may spend at once.
+        compute_share: Seconds of the model's time given back per second and principal.
+        compute_burst_s: Seconds of the model's time that a rested principal may spend at once.
         slow_s: How long a sender beyond its budget waits for its refusal; who asks in a loop
             is held to so many requests a second and connection.
+        body_idle_s: Time without a further piece of a body, after which it is given up.
         body_timeout_s: Time for a body to arrive once its headers have.
         header_timeout_s: Time for the headers of a request to arrive.
         deadline_s: Time for the model to answer, waiting included.
+        answer_bucket_s: Answers leave at multiples of this time since their request came, so
+            that they do not tell how long the model took; 0 lets them go at once. Choose it a
+            little above what the slowest usual answer takes.
         workers: Threads that run the model.
         queue: Requests that may wait for a worker; the next is shed with 503.
         per_principal: Requests of one principal that may wait or run at once.
@@ -79,12 +85,16 @@ class GuardPolicy:
 
     max_body_bytes: int = 4 << 20
     max_values: int = 1_000_000
-    rate_per_s: float = 500.0
-    burst: float = 2000.0
+    rate_per_s: float = 5000.0
+    burst: float = 20_000.0
+    compute_share: float = 1.0
+    compute_burst_s: float = 5.0
     slow_s: float = 0.5
+    body_idle_s: float = 3.0
     body_timeout_s: float = 10.0
     header_timeout_s: float = 10.0
     deadline_s: float = 10.0
+    answer_bucket_s: float = 0.0
     workers: int = 2
     queue: int = 64
     per_principal: int = 32
@@ -200,7 +210,7 @@ def _choice(name: str, among: tuple[str, ...], kind: type[str], item: Any) -> An
 
 def _read_number(name: str, default: Any, item: Any) -> Any:
     kinds = (int,) if type(default) is int else (int, float)
-    least = 0 if name.endswith(".decimals") else 1
+    least = 0 if name.endswith((".decimals", "answer_bucket_s")) else 1
     if type(item) not in kinds or not math.isfinite(item) or (item <= 0 and item != least):
         wanted = "a positive integer" if type(default) is int else "a positive number"
         _refuse(name, wanted, "something else")

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from hauberk.errors import UnavailableError, UsageError
 from hauberk.guard.app import LOOPBACK_HOSTS, MAX_HEADER_BYTES, Message, Receive, Send
+from hauberk.guard.framing import Framing
 from hauberk.guard.loopback import Socket
 
 KEEP_ALIVE_S = 5
@@ -97,8 +98,16 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
-def serve(app: Asgi, sock: socket.socket, policy: Bounds) -> bool:
+def serve(
+    app: Asgi,
+    sock: socket.socket,
+    policy: Bounds,
+    say_open: Callable[[], None] = lambda: None,
+) -> bool:
     """Serve until SIGTERM or SIGINT; running requests may end within `DRAIN_S`.
+
+    Args:
+        say_open: Called once signals are heeded and the socket takes connections.
 
     Returns:
         Whether a signal ended it.
@@ -112,6 +121,7 @@ def serve(app: Asgi, sock: socket.socket, policy: Bounds) -> bool:
 
     old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
+        say_open()
         _run(server, sock)
     finally:
         for number, handler in old.items():
@@ -197,6 +207,13 @@ def _server(app: Asgi, policy: Bounds) -> Any:
     return QuietServer(config)
 
 
+def _ambiguous() -> bytes:
+    """The whole answer to a request whose head has several meanings."""
+    body = b'{"error":"refused: the head of the request has several meanings"}'
+    head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
 class _Patience:
     """Closes a connection unless it is stopped in time."""
 
@@ -228,13 +245,19 @@ def _protocol(header_timeout_s: float) -> Any:
         """
 
         _patience: _Patience
+        _framing: Framing
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._patience = _Patience(self.loop, transport, header_timeout_s)
             self._patience.start()
+            self._framing = Framing()
 
         def data_received(self, data: bytes) -> None:
+            if self._framing.refuses(data, self.cycle):
+                self.transport.write(_ambiguous())
+                self.transport.close()
+                return
             before = self.cycle
             super().data_received(data)
             has_no_request = self.cycle is before and getattr(before, "response_complete", True)

@@ -3,7 +3,8 @@
 A request passes these stations, in this order; each can end it:
 
 1. The audit log works, where policy asks for it; the sender's role may ask; its budget covers
-   the predicted cost (`OversizedRequests`).
+   the predicted cost (`OversizedRequests`), and it is not in debt for what its earlier ones did
+   cost (`CostlyInputs`).
 2. The request has one meaning and fits the schema (`SmuggledFields`).
 3. Further controls on the stream of requests; those in shadow are noted, not obeyed.
 4. A worker is free soon enough, and the model answers within the deadline.
@@ -23,6 +24,7 @@ from typing import Any
 
 from hauberk import __version__
 from hauberk.controls.exchange.active_outputs import ActiveOutputs
+from hauberk.controls.exchange.costly_inputs import CostlyInputs
 from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.controls.exchange.smuggled_fields import SmuggledFields
 from hauberk.core.artifact import Exchange
@@ -33,8 +35,8 @@ from hauberk.errors import ArtifactError, LimitError
 from hauberk.formats import v2, v2_binary
 from hauberk.formats.v2 import Datatype, Request, Response, Tensor
 from hauberk.formats.v2_schema import TensorSchema, limits_for
-from hauberk.guard import metrics
-from hauberk.guard.answering import Answers, FailedAnswerError, Local
+from hauberk.guard import metrics, openapi
+from hauberk.guard.answering import Answers, FailedAnswerError, Local, Meter
 from hauberk.guard.bundle import MANIFEST, Bundle
 from hauberk.guard.desk import Books, Desk, Surroundings, Tap
 from hauberk.guard.judging import Course
@@ -141,7 +143,13 @@ class Service:
             f"{model}/ready": self._ready,
             f"{version}/ready": self._ready,
             "/metrics": self._counted,
+            "/openapi.json": _constant(self._openapi()),
         }
+
+    def _openapi(self) -> dict[str, Any]:
+        bundle = self.bundle
+        outputs = self.answers.signature.outputs
+        return openapi.document(bundle.name, bundle.version, bundle.schema, outputs)
 
     def _metadata(self) -> dict[str, Any]:
         return {
@@ -171,6 +179,8 @@ class Service:
         """
         course = Course()
         reply = await self._answer(exchange, course)
+        if not reply.rule:
+            await self.desk.pad(started)
         return await self.desk.conclude(exchange, reply, started, course)
 
     # The stations ---------------------------------------------------------------------
@@ -217,8 +227,9 @@ class Service:
 
     async def _run(self, exchange: Exchange, request: Request, course: Course) -> Reply:
         n_rows = _rows(request)
+        meter = Meter()
         try:
-            outputs = await self.answers.outputs(request, n_rows)  # 4
+            outputs = await self.answers.outputs(request, n_rows, meter)  # 4
         except LimitError:  # of a model in this process
             text = "refused: the answer takes longer than the deadline; send fewer rows"
             return refusal(422, text, "deadline")
@@ -226,6 +237,8 @@ class Service:
             return refusal(422, str(error), error.rule or "answer")
         except FailedAnswerError as error:
             return refusal(error.status, error.message, error.rule or "upstream")
+        finally:
+            self.desk.settle(exchange, meter.seconds)
         try:
             reply = await self._given(exchange, request, outputs, course)
         except ArtifactError as error:
@@ -284,7 +297,7 @@ def further_watches() -> tuple[Watch, ...]:
     """The controls on exchanges beyond those that are stations of their own, by id."""
     from hauberk.engine.discover import discover
 
-    stations = (ActiveOutputs, OversizedRequests, SmuggledFields)
+    stations = (ActiveOutputs, CostlyInputs, OversizedRequests, SmuggledFields)
     found = discover("controls", ("exchange",))
     return tuple(c for c in found if isinstance(c, Watch) and not isinstance(c, stations))
 

@@ -27,7 +27,7 @@ from hauberk.formats import v2
 from hauberk.formats.strict_json import JsonLimits, decode
 from hauberk.formats.v2 import Parameter, Request, RequestedOutput, Tensor
 from hauberk.formats.v2_schema import InputSchema, TensorSchema
-from hauberk.guard.answering import FailedAnswerError
+from hauberk.guard.answering import FailedAnswerError, Meter
 from hauberk.guard.bundle import MANIFEST, Bundle
 from hauberk.guard.chat_upstream import Spoken, Upstream, UpstreamError, ask
 from hauberk.guard.policy import GuardPolicy
@@ -112,8 +112,9 @@ class Remote:
         self._ready = (time.monotonic(), is_ready)
         return is_ready
 
-    async def outputs(self, request: Request, n_rows: int) -> tuple[Tensor, ...]:
+    async def outputs(self, request: Request, n_rows: int, meter: Meter) -> tuple[Tensor, ...]:
         """Ask the server."""
+        started = time.monotonic()
         body = canonical(request, self.described.parameters)
         try:
             said = await ask(
@@ -126,6 +127,8 @@ class Remote:
             )
         except UpstreamError as error:
             raise failed(error.status, error.rule) from error
+        finally:
+            meter.seconds = time.monotonic() - started
         return believed(said, request, n_rows, self._outputs)
 
 

@@ -10,15 +10,19 @@ from random import Random
 import pytest
 
 from hauberk.attacks.exchange import exhaust_server, inject_output, smuggle_fields
+from hauberk.attacks.exchange.chain_payloads import ChainPayloads
 from hauberk.attacks.exchange.exhaust_server import ExhaustServer
 from hauberk.attacks.exchange.inject_output import InjectOutput
 from hauberk.attacks.exchange.smuggle_fields import SmuggleFields
+from hauberk.attacks.exchange.soak_compute import SoakCompute
+from hauberk.controls.exchange.chained_payloads import ChainedPayloads
 from hauberk.formats.http import Answer, Call
 from hauberk.guard import server
 from hauberk.guard.app import App
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.service import open_service
 from hauberk.range.worlds import guarded, readers, served
+from hauberk.range.worlds.joiners import Joining
 from hauberk.range.worlds.lenient import LenientDoor, repeat
 
 
@@ -142,3 +146,25 @@ def test_payloads_reach_the_model_as_json():
     wall = Wall()
     InjectOutput(count=1).play(guarded.Audience(door=wall), Random(1))
     assert json.loads(wall.calls[0].chunks[0])["inputs"][0]["name"] == "text"
+
+
+def test_a_search_finds_inputs_that_cost_several_times_the_usual():
+    door = guarded.early_exit().door
+    heard = SoakCompute(floods=1).play(guarded.as_target(door), Random(1))
+    assert heard.facts["ratio"] > 1.5
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_pieces_are_answered_and_act_where_a_system_joins_them(across):
+    target = Joining(door=guarded.parrot().door)
+    heard = [ChainPayloads(across=across).play(target, Random(seed)) for seed in range(12)]
+    assert all(one.succeeded and one.facts["acts"] for one in heard)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_pieces_are_stopped_where_the_control_is_promoted(across):
+    control = ChainedPayloads()
+    policy = GuardPolicy(promote=frozenset({control.id}))
+    target = Joining(door=guarded.parrot_watched(policy, (control,)).door)
+    heard = [ChainPayloads(across=across).play(target, Random(seed)) for seed in range(12)]
+    assert not any(one.succeeded for one in heard)

@@ -23,7 +23,7 @@ RARE = 0.03
 """Share of commits without a signature or review up to which each of them stands out."""
 
 _PROTECTED = re.compile(
-    r"(?i)loss|metric|label|gate|evaluat|valid|threshold|codeowners|\.github/workflows|promot|"
+    r"(?i)loss|metric|label|gate|evaluat|valid|threshold|\btrain|codeowners|\.github/workflows|promot|"
     r"polic|approv|release|sign"
 )
 _HARM = re.compile(
@@ -69,7 +69,12 @@ class PoisonedHistory(Check[CodeTree]):
     """
 
     title: ClassVar[str] = "Commits that slip something in"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("RE-3"), ThreatId("RE-1"), ThreatId("RE-6"))
+    threats: ClassVar[tuple[ThreatId, ...]] = (
+        ThreatId("RE-3"),
+        ThreatId("RE-1"),
+        ThreatId("RE-6"),
+        ThreatId("TR-7"),
+    )
     subject: ClassVar[type] = CodeTree
 
     min_share: float = 0.6

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from hauberk.attacks.code.plant_fault import PlantFault
+from hauberk.attacks.code.skip_review import SkipReview
 from hauberk.controls.code.code_execution import CodeExecution
 from hauberk.controls.code.hidden_characters import HiddenCharacters
 from hauberk.controls.code.hidden_instructions import HiddenInstructions
 from hauberk.controls.code.insider_patterns import InsiderPatterns
+from hauberk.controls.code.poisoned_history import PoisonedHistory
 from hauberk.core.threat import ThreatId
 from hauberk.range.planted import planted
+from hauberk.range.reviewing import unreviewed
 from hauberk.range.scenario import Scenario
 
 ATTACK = PlantFault(groups=("insider", "chars", "git"))
@@ -16,6 +19,15 @@ HIDDEN = PlantFault(groups=("chars",))
 CONTROLS = (InsiderPatterns(), HiddenCharacters(), HiddenInstructions(), CodeExecution())
 
 SCENARIOS = (
+    Scenario(
+        threat=ThreatId("RE-1"),
+        attack=SkipReview(),
+        control=PoisonedHistory(),
+        play=unreviewed(),
+        parts=(("refused", "unsigned or unreviewed"),),
+        note="in histories where every other change carries a review in one of three forms; "
+        "the twin's change carries one too; signatures were not played",
+    ),
     Scenario(
         threat=ThreatId("RE-1"),
         attack=ATTACK,

@@ -54,3 +54,28 @@ def ask_parrot(rng: Random) -> tuple[Call, str]:
     tensor = {"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": [text]}
     body = json.dumps({"inputs": [tensor]}, ensure_ascii=rng.random() < 0.5).encode()  # noqa: PLR2004 - half of them
     return json_call(PARROT_PATH, body, {"x-hauberk-sink": rng.choice(list(Sink))}), text
+
+
+_OPENINGS = (
+    "The applicant", "Our customer", "She", "The second guarantor", "A neighbour",
+    "He and his wife", "The union of teachers", "An employee of the bank", "Mr O'Brien",
+    "The shop's owner",
+)  # fmt: skip
+_DEEDS = (
+    "selected the blue form", "dropped the table lamp; it broke", "ordered 12 chairs & a desk",
+    "asked \"why?\" or 'why not?'", "was refused in 2019 (income = 0)", "likes C++ and SQL",
+    "updated the address, see a/b and ../notes", "wrote: a < b > c", "paid $40 | $50 each month",
+    "works at example.org/jobs?id=3", "deleted nothing from the list", "said that 1 = 1",
+    "needs a script for the play", "would exec the plan -- if asked", "runs the shell station",
+)  # fmt: skip
+_ENDS = (".", "; thanks", " - as before", "!", " (see the attachment)", ", or so it seems", "")
+
+
+def sentence(rng: Random) -> str:
+    """An everyday sentence; some use the words and marks that attacks are made of."""
+    return f"{rng.choice(_OPENINGS)} {rng.choice(_DEEDS)}{rng.choice(_ENDS)}"
+
+
+def written(value: Any) -> bytes:
+    """A body as clients write it."""
+    return json.dumps(value).encode()

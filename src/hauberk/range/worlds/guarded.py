@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from hauberk.core.control import Watch
 from hauberk.formats.http import Door, ServedModel
 from hauberk.guard.app import App
 from hauberk.guard.bundle import Bundle
@@ -19,7 +20,7 @@ SAMPLE = b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[0.5,1.
 CLASSIFIER_PATH = "/v2/models/classifier/infer"
 PARROT_PATH = "/v2/models/parrot/infer"
 
-UNLIMITED = GuardPolicy(rate_per_s=1e9, burst=1e9)
+UNLIMITED = GuardPolicy(rate_per_s=1e9, burst=1e9, compute_share=1e9, compute_burst_s=1e9)
 """For scenarios about other things than budgets."""
 
 
@@ -67,6 +68,13 @@ def classifier(policy: GuardPolicy = UNLIMITED) -> Guarded:
     return _guarded(bundle)
 
 
+def early_exit(policy: GuardPolicy = UNLIMITED) -> Guarded:
+    """The early-exit model behind the guard, at the classifier's path."""
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = served.write_early_exit(Path(folder) / "bundle", policy)
+    return _guarded(bundle)
+
+
 @cache
 def parrot(policy: GuardPolicy = UNLIMITED) -> Guarded:
     """The parrot behind the guard."""
@@ -75,9 +83,16 @@ def parrot(policy: GuardPolicy = UNLIMITED) -> Guarded:
     return _guarded(bundle)
 
 
-def _guarded(bundle: Bundle) -> Guarded:
+def parrot_watched(policy: GuardPolicy, watches: tuple[Watch, ...]) -> Guarded:
+    """The parrot behind a guard that asks these controls."""
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = served.write_parrot(Path(folder) / "bundle", policy)
+    return _guarded(bundle, watches)
+
+
+def _guarded(bundle: Bundle, watches: tuple[Watch, ...] = ()) -> Guarded:
     clock = Clock()
-    service = open_service(bundle, Surroundings(clock=clock))
+    service = open_service(bundle, Surroundings(clock=clock, watches=watches))
     return Guarded(service=service, door=InProcess(app=App(service)), clock=clock)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -30,11 +30,13 @@ class Repository:
         root: Its work tree.
         rng: Draws names and contents; the same seed gives the same repository.
         now: Seconds since the epoch that the next commit carries.
+        signs_off: Gives what the team's reviews leave at the end of a message.
     """
 
     root: Path
     rng: Random
     now: int = _START
+    signs_off: Callable[[Random], str] = lambda _rng: ""
 
     def git(self, *words: str) -> str:
         """Run one git command as a person of the team.
@@ -72,7 +74,8 @@ class Repository:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        whole = message + self.signs_off(self.rng)
+        self.git("commit", "--quiet", "--allow-empty", "--message", whole)
         self.now += _DAY_S // 4 + self.rng.randrange(_DAY_S)
         return self.git("rev-parse", "HEAD")
 
@@ -84,9 +87,11 @@ class Repository:
             return ""
 
 
-def grown(root: Path, seed: int) -> Repository:
+def grown(
+    root: Path, seed: int, signs_off: Callable[[Random], str] = lambda _rng: ""
+) -> Repository:
     """A repository with a line of work, merged topics, tags, a release branch, a submodule."""
-    made = Repository(root, Random(seed))
+    made = Repository(root, Random(seed), signs_off=signs_off)
     made.git("init", "--quiet", "--initial-branch=main", ".")
     modules = b'[submodule "vendor/kernels"]\n\tpath = vendor/kernels\n\turl = https://git.models.example/kernels.git\n'
     made.commit("Begin", {name: _text(made.rng, name) for name in _FILES})

@@ -175,6 +175,71 @@ def sponge() -> bytes:
     return _serialized("sponge", nodes, [x], [y], [])
 
 
+EXIT_WIDTH = 128
+EXIT_TURNS = 70
+"""Blocks of the early-exit model: one matrix of this width each, so many at most."""
+
+
+def early_exit() -> bytes:
+    """ONNX: the classifier with blocks in front that go on until the answer is sure.
+
+    Each block makes the evidence grow by a tenth and costs one product of matrices; an input
+    far from the border between the classes leaves after a few blocks, one near it after all.
+    """
+    from onnx import TensorProto, helper
+
+    value, whole, truth = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+    block = helper.make_graph(
+        [
+            helper.make_node("ReduceMax", ["z"], ["evidence"], keepdims=0),
+            helper.make_node("Mul", ["load", "evidence"], ["loaded"]),
+            helper.make_node("MatMul", ["loaded", "block"], ["work"]),
+            helper.make_node("ReduceMax", ["work"], ["most"], keepdims=0),
+            helper.make_node("Mul", ["most", "nothing"], ["none"]),
+            helper.make_node("Mul", ["z", "growth"], ["grown"]),
+            helper.make_node("Add", ["grown", "none"], ["next"]),
+            helper.make_node("Abs", ["next"], ["size"]),
+            helper.make_node("ReduceMax", ["size"], ["sure"], keepdims=0),
+            helper.make_node("Less", ["sure", "enough"], ["on"]),
+        ],
+        "block",
+        [
+            helper.make_tensor_value_info("i", whole, []),
+            helper.make_tensor_value_info("go", truth, []),
+            helper.make_tensor_value_info("z", value, [None, 2]),
+        ],
+        [
+            helper.make_tensor_value_info("on", truth, []),
+            helper.make_tensor_value_info("next", value, [None, 2]),
+        ],
+    )
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["first"]),
+        helper.make_node("Loop", ["turns", "", "first"], ["last"], body=block),
+        helper.make_node("Softmax", ["last"], ["scores"], axis=1),
+        helper.make_node("ArgMax", ["last"], ["label"], axis=1, keepdims=0),
+    ]
+    size = EXIT_WIDTH
+    data = [
+        helper.make_tensor("w", value, [2, 2], [w for row in WEIGHTS for w in row]),
+        helper.make_tensor("load", value, [size, size], [0.5] * size**2),
+        helper.make_tensor("block", value, [size, size], [0.5] * size**2),
+        helper.make_tensor("nothing", value, [], [0.0]),
+        helper.make_tensor("growth", value, [], [1.1]),
+        helper.make_tensor("enough", value, [], [20.0]),
+        helper.make_tensor("turns", whole, [], [EXIT_TURNS]),
+    ]
+    x = helper.make_tensor_value_info("x", value, [None, 2])
+    label = helper.make_tensor_value_info("label", whole, [None])
+    scores = helper.make_tensor_value_info("scores", value, [None, 2])
+    return _serialized("early_exit", nodes, [x], [label, scores], data)
+
+
+def write_early_exit(folder: Path, policy: GuardPolicy | None = None) -> Bundle:
+    """A bundle with the early-exit model under the classifier's name, written and loaded."""
+    return _bundle(folder, "classifier", early_exit(), CLASSIFIER_SCHEMA, policy)
+
+
 SPONGE_SCHEMA = InputSchema(
     inputs=(TensorSchema(name="x", datatype=Datatype.FP32, shape=(None, 2)),),
     outputs=(TensorSchema(name="y", datatype=Datatype.FP32, shape=(None, 2)),),

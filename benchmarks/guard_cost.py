@@ -1,10 +1,11 @@
-"""What the guard costs per request, beside the same server without one.
+"""What the guard costs per request in each profile, beside the same server without one.
 
-Run ``python benchmarks/guard_overhead.py [--seconds 2]``. Both sides run in one process, take
-turns, and are called as ASGI applications, so that what is compared is the application and
-not the socket. Lean decodes with msgspec, runs the same model and answers; it checks nothing.
-Reported is processor time per request, and the ratio; then honest latency over a real socket
-while an attacker floods the door, against the same without.
+Run ``python benchmarks/guard_cost.py [--seconds 2]``. All sides run in one process, take turns,
+and are called as ASGI applications, so that what is compared is the application and not the
+socket. The unguarded server decodes with msgspec, runs the same model and answers; it checks
+nothing. Reported is processor time per request, what each profile adds, and the controls that
+it asks; then the same with padded answers, binary against JSON at 1,000 rows, the memory of
+10,000 known clients, and honest latency over a real socket while an attacker floods the door.
 """
 
 from __future__ import annotations
@@ -12,31 +13,38 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from hauberk.formats import v2
+from hauberk.core.artifact import Exchange
+from hauberk.core.control import Tier
+from hauberk.formats import v2, v2_binary
 from hauberk.formats.http import Call, json_call
 from hauberk.guard.app import App
 from hauberk.guard.bundle import Bundle
 from hauberk.guard.identity import keyring_of, new_key
 from hauberk.guard.loopback import Socket
-from hauberk.guard.policy import GuardPolicy
-from hauberk.guard.service import Surroundings, open_service
+from hauberk.guard.policy import GuardPolicy, with_profile
+from hauberk.guard.service import Surroundings, further_watches, open_service
 from hauberk.range.worlds import served
+from hauberk.trust.client_state import MemoryClientState
 from hauberk.trust.log import Log
 
 PATH = "/v2/models/classifier/infer"
 OK = 200
+ROWS = 1000
+OPEN = GuardPolicy(rate_per_s=1e9, burst=1e9, compute_share=1e9, compute_burst_s=1e9)
 Ask = Callable[[], Awaitable[int]]
 
 
@@ -90,9 +98,21 @@ def body_of(n_rows: int) -> bytes:
     return v2.write_request(v2.Request(inputs=(tensor,)))
 
 
-def asker(app: Any, body: bytes, key: str = "") -> Ask:
+def binary_of(n_rows: int) -> tuple[bytes, tuple[bytes, bytes]]:
+    """The same request with a raw tensor, and the header that says so."""
+    rows = np.random.default_rng(1).uniform(-9, 9, 2 * n_rows).astype("<f4").tobytes()
+    head = {"name": "x", "shape": [n_rows, 2], "datatype": "FP32"}
+    head["parameters"] = {"binary_data_size": len(rows)}
+    top = {"inputs": [head], "parameters": {"binary_data_output": True}}
+    text = json.dumps(top).encode()
+    return text + rows, (v2_binary.HEADER.encode(), str(len(text)).encode())
+
+
+def asker(app: Any, body: bytes, key: Any = "", more: str = "") -> Ask:
     """Calls the application once; gives the status."""
+    extra, key = ([key], more) if isinstance(key, tuple) else ([], key)
     headers = [
+        *extra,
         (b"host", b"localhost"),
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
@@ -140,29 +160,56 @@ async def compare(sides: dict[str, Ask], seconds: float, rounds: int = 5) -> dic
 
 
 def overhead(bundle: Bundle, folder: Path, seconds: float) -> None:
-    """Print the processor time per request of both sides."""
+    """Print the processor time per request of all sides, and the controls of each profile."""
     key, line = new_key("benchmark")
-    keyring = keyring_of(line)
-    plain = open_service(bundle, Surroundings(keyring=keyring))
-    audited = open_service(bundle, Surroundings(keyring=keyring, log=Log.open(folder / "log")))
-    print(
-        f"{'rows':>6} {'lean us':>9} {'guard us':>9} {'with log':>9} {'added us':>9} {'ratio':>6}"
-    )
+    watches = further_watches()
+    services = {}
+    for tier in Tier:
+        profiled = replace(bundle, policy=with_profile(bundle.policy, tier))
+        log = None if tier is Tier.LEAN else Log.open(folder / f"log-{tier}")
+        world = Surroundings(keyring=keyring_of(line), log=log, watches=watches)
+        services[tier] = open_service(profiled, world)
+        judges = services[tier].desk.judges
+        asked = [watch.id for watch in (*judges.before, *judges.after)]
+        stations = ["identity", "schema", "budgets"] + (["log"] if log else [])
+        print(f"{tier}: {', '.join(stations + asked)}")
+    print(f"{'rows':>6} {'side':>10} {'us':>9} {'added us':>9} {'ratio':>6}")
     for n_rows in (1, 32, 1000):
         body = body_of(n_rows)
-        sides = {
-            "lean": asker(lean(bundle), body),
-            "guard": asker(App(plain, None), body, key),
-            "audited": asker(App(audited, None), body, key),
+        sides = {"unguarded": asker(lean(bundle), body)} | {
+            tier.value: asker(App(service, None), body, key) for tier, service in services.items()
         }
+        if n_rows == ROWS:
+            sides["lean, binary"] = asker(App(services[Tier.LEAN], None), *binary_of(n_rows), key)
         best = asyncio.run(compare(sides, seconds))
-        added = best["guard"] - best["lean"]
-        print(
-            f"{n_rows:>6} {best['lean']:>9.1f} {best['guard']:>9.1f} {best['audited']:>9.1f} "
-            f"{added:>9.1f} {best['guard'] / best['lean']:>6.2f}"
-        )
-    plain.close()
-    audited.close()
+        for side, found in best.items():
+            added = found - best["unguarded"]
+            ratio = found / best["unguarded"]
+            print(f"{n_rows:>6} {side:>10} {found:>9.1f} {added:>9.1f} {ratio:>6.2f}")
+    for service in services.values():
+        service.close()
+
+
+def memory() -> None:
+    """Print what 10,000 known clients hold, each with the memory of all controls."""
+    state = MemoryClientState()
+    world = Surroundings(state=state, watches=further_watches())
+    with tempfile.TemporaryDirectory() as name:
+        service = open_service(served.write_classifier(Path(name) / "m", OPEN), world)
+    body = body_of(1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    async def ask_all() -> None:
+        for number in range(10_000):
+            exchange = Exchange(
+                name="classifier", principal=f"key:{number:016x}", at=time.time(), request=body,
+                role="default",
+            )  # fmt: skip
+            await service.infer(exchange, time.perf_counter())
+
+    asyncio.run(ask_all())
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(f"10,000 known clients: {grown:.0f} MB more memory, {len(state)} principals held")
 
 
 def latency(folder: Path, seconds: float) -> None:
@@ -231,8 +278,8 @@ def main() -> None:
     seconds = arguments.seconds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        policy = GuardPolicy(rate_per_s=1e9, burst=1e9)
-        overhead(served.write_classifier(folder / "a", policy), folder, seconds)
+        overhead(served.write_classifier(folder / "a", OPEN), folder, seconds)
+        memory()
         latency(folder, max(seconds, 5.0))
 
 

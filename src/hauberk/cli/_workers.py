@@ -1,0 +1,205 @@
+"""Several processes behind one door: ``--workers N``.
+
+The parent opens the door and keeps it; each worker is this command once more, takes connections
+from the same socket, and verifies and loads for itself. What is remembered of clients is shared
+through one database of this machine, so that a budget is one budget whichever worker answers.
+A worker that dies is started again; a signal is passed on, and each worker ends its requests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hauberk.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from hauberk.core.ports import ClientState
+
+MAX_WORKERS = 64
+MAX_RESTARTS = 20
+"""More say that something is wrong that starting again does not mend."""
+
+_STATE = "clients.sqlite"
+_KEY = "key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What a worker is given by its parent.
+
+    Attributes:
+        number: 1 for the first worker.
+        descriptor: Of the listening socket.
+        folder: With what all workers share.
+    """
+
+    number: int
+    descriptor: int
+    folder: Path
+
+    def listener(self) -> socket.socket:
+        """The door."""
+        return socket.socket(fileno=self.descriptor)
+
+    def state(self) -> ClientState:
+        """What is remembered of clients."""
+        from hauberk.trust.client_state import SqliteClientState
+
+        return SqliteClientState(self.folder / _STATE)
+
+    def key(self) -> bytes:
+        """The secret that all workers shape answers with."""
+        return (self.folder / _KEY).read_bytes()
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that answer")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+
+
+def share_of(args: argparse.Namespace) -> Share | None:
+    """What this process was given, where it is a worker."""
+    if args.worker is None:
+        return None
+    number, descriptor, folder = str(args.worker).split(":", 2)
+    return Share(number=int(number), descriptor=int(descriptor), folder=Path(folder))
+
+
+def is_parent(args: argparse.Namespace) -> bool:
+    """Whether this process only looks after workers.
+
+    Raises:
+        UsageError: The number of workers cannot be.
+    """
+    if not 1 <= args.workers <= MAX_WORKERS:
+        raise UsageError(
+            "the number of workers cannot be",
+            subject="--workers",
+            expected=f"1 to {MAX_WORKERS}",
+            found=str(args.workers),
+        )
+    return args.workers > 1 and args.worker is None
+
+
+def look_after(words: list[str], workers: int, door: socket.socket) -> int:
+    """Run workers until a signal comes or all have ended.
+
+    Args:
+        words: The command line of this command.
+
+    Returns:
+        130 after a signal, else the largest code of a worker.
+
+    Raises:
+        UnavailableError: A worker does not start.
+    """
+    with door, tempfile.TemporaryDirectory(prefix="hauberk-workers-") as name:
+        folder = Path(name)
+        (folder / _KEY).write_bytes(secrets.token_bytes(32))
+        os.set_inheritable(door.fileno(), True)
+        parent = _Parent(words=words, descriptor=door.fileno(), folder=folder)
+        return parent.run(workers)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Parent:
+    words: list[str]
+    descriptor: int
+    folder: Path
+    stopping: bool = False
+    restarts: int = 0
+    running: dict[int, subprocess.Popen[str]] = field(default_factory=dict)
+    relays: list[threading.Thread] = field(default_factory=list)
+
+    def run(self, workers: int) -> int:
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        old = {number: signal.signal(number, self._pass_on) for number in numbers}
+        try:
+            for number in range(1, workers + 1):
+                self._start(number, is_told=number == 1)
+            print(f"{workers} workers", flush=True)
+            codes = self._watch()
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+            self._end()
+        return 130 if self.stopping else max(codes, default=0)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.stopping = self.stopping or number != signal.SIGHUP
+        for process in list(self.running.values()):
+            with contextlib.suppress(OSError):
+                process.send_signal(number)
+
+    def _start(self, number: int, *, is_told: bool) -> None:
+        given = f"{number}:{self.descriptor}:{self.folder}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hauberk.cli", *self.words, "--worker", given],
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=(self.descriptor,),
+            start_new_session=True,  # a Ctrl-C reaches it through its parent, once
+        )
+        self.running[number] = process
+        for line in process.stdout or ():
+            if is_told or line.startswith("hauberk:"):
+                print(line, end="", flush=True)
+            if line.startswith("ready:"):
+                break
+        else:
+            process.wait()
+            if self.stopping:
+                return
+            raise UnavailableError("a worker does not start", subject=f"worker {number}")
+        relay = threading.Thread(target=_relay, args=(number, process), daemon=True)
+        relay.start()
+        self.relays.append(relay)
+
+    def _watch(self) -> list[int]:
+        codes: list[int] = []
+        while self.running:
+            time.sleep(0.1)
+            for number, process in list(self.running.items()):
+                code = process.poll()
+                if code is None:
+                    continue
+                del self.running[number]
+                if code < 0 and not self.stopping and self.restarts < MAX_RESTARTS:
+                    self.restarts += 1
+                    text = f"ALARM: worker {number} was ended by signal {-code}; it starts again"
+                    print(text, file=sys.stderr, flush=True)
+                    self._start(number, is_told=False)
+                else:
+                    codes.append(abs(code))
+        return codes
+
+    def _end(self) -> None:
+        for process in self.running.values():
+            process.terminate()
+        for process in self.running.values():
+            process.wait()
+        for relay in self.relays:
+            relay.join(5)
+
+
+def _relay(number: int, process: subprocess.Popen[str]) -> None:
+    for line in process.stdout or ():
+        if line.strip():
+            print(f"worker {number}: {line}", end="", flush=True)
