@@ -13,7 +13,8 @@ of the model, and costs its users nothing.
    a model that is no copy agrees by chance; the highest rate counts, and one standard error
    more.
 4. The suspect is asked the fingerprint. The binomial tail of its agreements under that rate is
-   the p-value.
+   the p-value. It takes the inputs for independent; models that learnt alike agree on many at
+   once, so that it is too small for some that are no copies. It is a reason to look closer.
 
 References:
     Cao, Jia and Gong (2021), IPGuard; Lukas, Zhang and Kerschbaum (2021), Deep neural network

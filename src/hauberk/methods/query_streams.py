@@ -65,6 +65,9 @@ NOISE = 0.1
 """Distance that the noise of a sensor explains."""
 
 _MIN_ACTIVE = 8
+_LEAST_WIDTH = 4
+"""Single values are equal by chance where there are few levels; four at once are not."""
+
 _LAG = 4
 _ONWARD = 0.35
 _ON_A_LINE = 0.985
@@ -153,11 +156,11 @@ def _weights(width: int) -> Any:
 def _segments(row: Any, norm: float) -> Any:
     """One byte per segment of the row on a coarse grid, above its smallest value."""
     size = norm / math.sqrt(row.size)  # about the spread of one value; like rows have the same grid
-    grid = np.rint(row * 2.0 ** (6 - math.frexp(size)[1]))
-    width = -(-row.size // SEGMENTS)
+    grid = np.rint(row * 2.0 ** (8 - math.frexp(size)[1]))
+    grid -= grid.min()
+    width = max(_LEAST_WIDTH, -(-row.size // SEGMENTS))
     shown = np.zeros(width * SEGMENTS)
     shown[: row.size] = grid
-    shown[: row.size] -= grid.min()
     sums = shown.reshape(SEGMENTS, width) @ _weights(width)
     return (sums % _PRIME + (sums > 0)).astype(np.uint8)
 

@@ -132,6 +132,9 @@ def _places(exchange: Exchange, n_rows: int) -> Any:
 def _labels(outputs: tuple[Any, ...] | None, n_rows: int) -> list[int]:
     """The class on top of each row; -1 where no output names one."""
     for tensor in outputs or ():
+        if tensor.datatype.is_float and n_rows == 1 == tensor.shape[0]:
+            single = list(tensor.values)
+            return [single.index(max(single))]
         if len(tensor.shape) == 2 and tensor.shape[0] == n_rows and tensor.datatype.is_float:  # noqa: PLR2004 - scores
             values = np.asarray(tensor.values, np.float64).reshape(tensor.shape)
             found: list[int] = values.argmax(axis=1).tolist()

@@ -57,7 +57,7 @@ class SyntheticQueries(Watch):
     Limits:
         Who owns inputs like those the model was made for asks as honest clients do; nothing
         in the stream tells them apart. There budgets and less detailed answers help, and a
-        fingerprint that proves the copy later. A client whose inputs have changed in earnest
+        fingerprint that may tell the copy later. A client whose inputs have changed in earnest
         is suspicious, too: see the drift monitor. Without a reference nothing is judged.
         Accounts are looked at together among the 64 that asked last.
 
@@ -96,7 +96,7 @@ class SyntheticQueries(Watch):
         rows, reference = exchange.rows, self.reference
         if rows is None or reference is None or rows.shape[1] != reference.n_features:
             return None
-        looked = rows[_places(exchange, len(rows))]
+        looked = rows if len(rows) <= MAX_ROWS else rows[_places(exchange, len(rows))]
         total, seen = self._total(exchange.principal, state, looked, reference.oddness(looked))
         is_suspicious = total >= self.campaign
         if not is_suspicious and seen % _REGISTERED:
@@ -132,15 +132,18 @@ class SyntheticQueries(Watch):
     def _crowd(self, principal: str, total: float, state: ClientState) -> bool:
         """Whether suspicious accounts are more among the recent ones than chance has it."""
         name = int.from_bytes(hashlib.blake2b(principal.encode(), digest_size=4).digest(), "little")
-        suspicious = 0
+        suspicious, size = 0, _ACCOUNT.size
 
         def change(old: bytes | None) -> bytes:
             nonlocal suspicious
-            held = [] if old is None else list(_ACCOUNT.iter_unpack(old))
-            kept = [entry for entry in held if entry[0] != name][-(RECENT - 1) :]
-            kept.append((name, total))
-            suspicious = sum(entry[1] >= self.campaign for entry in kept)
-            return b"".join(_ACCOUNT.pack(*entry) for entry in kept)
+            kept = b"" if old is None else old
+            for place, (known, _) in enumerate(_ACCOUNT.iter_unpack(kept)):
+                if known == name:
+                    kept = kept[: place * size] + kept[(place + 1) * size :]
+                    break
+            kept = kept[-(RECENT - 1) * size :] + _ACCOUNT.pack(name, total)
+            suspicious = sum(one >= self.campaign for _, one in _ACCOUNT.iter_unpack(kept))
+            return kept
 
         state.update(EVERYBODY, f"{KEY}/accounts", change)
         return suspicious >= MANY_ACCOUNTS
@@ -186,9 +189,7 @@ def _apart(first: Any, second: Any) -> float:
 
 
 def _places(exchange: Exchange, n_rows: int) -> Any:
-    """Which rows are looked at: all, or evenly many from a start that the body decides."""
-    if n_rows <= MAX_ROWS:
-        return np.arange(n_rows)
+    """Evenly many rows from a start that the body decides."""
     start = hashlib.blake2b(exchange.request, digest_size=2).digest()
     first = int.from_bytes(start, "little") / 65_536
     return ((np.arange(MAX_ROWS) + first) * (n_rows / MAX_ROWS)).astype(int)

@@ -26,7 +26,7 @@ from hauberk.range.worlds.intrusions import (
 CONTROL = SteeredSources()
 PASS = 0.1
 _WORLD = (
-    "20 senders that differ, 1,000 rows a window, 6 columns, all drifting together a little; a "
+    "20 senders that differ, 500 rows a window, 6 columns, all drifting together a little; a "
     "detector fitted anew in each window to what it let pass"
 )
 

@@ -11,15 +11,15 @@ import numpy as np
 
 from hauberk.attacks.exchange.steal_model import StealModel, Thief
 from hauberk.controls.exchange.synthetic_queries import SyntheticQueries
+from hauberk.core.control import Watch
 from hauberk.core.threat import ThreatId
-from hauberk.guard.policy import GuardPolicy
-from hauberk.guard.shaping import Detail, Level
 from hauberk.methods.oracles import REFUSED, Heard, Listening, Oracle
+from hauberk.methods.small_networks import Recipe
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.worlds import pictures, viewers
-from hauberk.range.worlds.pictures import Prepared, Victim, gallery
+from hauberk.range.worlds.pictures import LabelsOnly, Prepared, Victim, Watched
 
-ATTACK = StealModel()
+ATTACK = StealModel(recipe=Recipe(hidden=64, epochs=25, batch=32))
 CONTROL = SyntheticQueries()
 WITHIN = 500
 SYNTHETIC = ("random", "jacobian", "active", "knockoff")
@@ -65,10 +65,19 @@ def thief(model: Victim, oracle: Oracle) -> Thief:
 def populated(name: str) -> dict[tuple[str, str], bytes]:
     """Memory of a guard that honest clients have used."""
     state = Prepared({})
-    watched = gallery(name, watches=(CONTROL,), state=state)
+    watched = _watched(name, state)
     for number in range(BACKGROUND):
-        watched.in_turn(honest(watched.victim, number), f"b{number}")
+        watched.bothers(honest(watched.victim, number), f"b{number}")
     return state.all()
+
+
+@cache
+def _fitted(name: str) -> Watch:
+    return CONTROL.fitted(pictures.bundle_of(name))
+
+
+def _watched(name: str, state: Prepared) -> Watched:
+    return Watched(victim=pictures.victim(name), control=_fitted(name), state=state)
 
 
 def honest(model: Victim, seed: int) -> list[Any]:
@@ -85,14 +94,13 @@ def honest(model: Victim, seed: int) -> list[Any]:
 class _UntilFound:
     """The guard, until it has found enough of the accounts; what follows decides nothing."""
 
-    watched: pictures.Gallery
+    watched: Watched
     n_accounts: int
 
     @property
     def is_found(self) -> bool:
         """Whether enough of the accounts are suspects."""
-        suspects = self.watched.service.metrics.shadows.principals.get((CONTROL.id, True), set())
-        return sum(who.startswith("a") for who in suspects) >= MOST * self.n_accounts
+        return len(self.watched.told) >= MOST * self.n_accounts
 
     def ask(self, row: Any, account: int = 0) -> Heard:
         """One row."""
@@ -102,8 +110,8 @@ class _UntilFound:
 def _detected(seed: int) -> Trial:
     attack, name = stealing(seed), pictures.subject(seed)
     state = Prepared(populated(name))
-    watched = gallery(name, watches=(CONTROL,), state=state)
-    model, guarded = watched.victim, _UntilFound(watched, attack.accounts)
+    guarded = _UntilFound(_watched(name, state), attack.accounts)
+    model = guarded.watched.victim
     attack.play(thief(model, guarded), Random(seed))
     bare = attack.play(thief(model, Listening(scores=model.network.scores)), Random(seed))
     return Trial(
@@ -115,9 +123,8 @@ def _detected(seed: int) -> Trial:
 
 def _is_alarmed(seed: int, state: Prepared) -> bool:
     """Whether one honest client is taken for a thief, among those that were there before."""
-    watched = gallery(pictures.subject(seed), watches=(CONTROL,), state=Prepared(state.all()))
-    watched.in_turn(honest(watched.victim, seed), f"c{seed}")
-    return watched.noted(CONTROL.id) > 0
+    watched = _watched(pictures.subject(seed), Prepared(state.all()))
+    return watched.bothers(honest(watched.victim, seed), f"c{seed}")
 
 
 def _alarmed(seed: int) -> Trial:
@@ -125,21 +132,12 @@ def _alarmed(seed: int) -> Trial:
     return Trial(values={"false_alarms": _is_alarmed(seed, state)})
 
 
-_DETAILS = GuardPolicy(
-    rate_per_s=1e9,
-    burst=1e9,
-    roles={"client": Detail(detail=Level.LABEL)},
-    hardened=Detail(detail=Level.LABEL),
-)
-
-
 def _cut(seed: int) -> Trial:
-    """Agreement of a copy from honest inputs, with all scores and under the output policy."""
-    name = pictures.subject(seed)
+    """Agreement of a copy from honest inputs, with all scores and with labels only."""
     attack = replace(ATTACK, technique="in-distribution", budget=150)
-    model = pictures.victim(name)
+    model = pictures.victim(pictures.subject(seed))
     bare = attack.play(thief(model, Listening(scores=model.network.scores)), Random(seed))
-    shaped = attack.play(thief(model, gallery(name, policy=_DETAILS)), Random(seed))
+    shaped = attack.play(thief(model, LabelsOnly(victim=model)), Random(seed))
     return Trial(
         values={"agreement_cut": bare.facts["agreement"] - shaped.facts["agreement"]},
         potent=bare.facts["agreement"] >= COPIES,
@@ -155,7 +153,7 @@ SCENARIOS = (
         parts=(("detected", "synthetic queries, within 500"),),
         note="promoted from shadow; noise, seeds moved along gradients, and pictures of other "
         "things, chosen at random and by doubt, on clothes and digits; every fourth thief is "
-        "twenty accounts, of which half must be found",
+        "twenty accounts, of which half must be found; asked as the guard asks, without HTTP",
     ),
     Scenario(
         threat=ThreatId("SV-1"),
@@ -164,7 +162,7 @@ SCENARIOS = (
         play=_alarmed,
         parts=(("false_alarms", ""),),
         note="promoted from shadow; ten habits in turn, films, cameras and retries among them; "
-        "40 pictures each; a hardened answer counts as an alarm",
+        "40 pictures each, given to the control as the guard does; a hardened answer is an alarm",
     ),
     Scenario(
         threat=ThreatId("SV-1"),

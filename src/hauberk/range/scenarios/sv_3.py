@@ -8,19 +8,16 @@ from random import Random
 from hauberk.attacks.exchange.invert_class import InvertClass, Portrait
 from hauberk.controls.exchange.iterated_queries import IteratedQueries
 from hauberk.core.threat import ThreatId
-from hauberk.guard.shaping import Detail, Level
 from hauberk.methods.oracles import Listening, Oracle
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.scenarios.sv_5 import honest, populated
 from hauberk.range.worlds import pictures
-from hauberk.range.worlds.pictures import Prepared, Victim, gallery
+from hauberk.range.worlds.pictures import LabelsOnly, Prepared, Victim, Watched
 
 ATTACK = InvertClass()
 CONTROL = IteratedQueries()
 WITHIN = 400
-OK = 200
-LABELS = replace(pictures.UNLIMITED, roles={"client": Detail(detail=Level.LABEL)})
-_INVERTED = {"clothes": (0, 2, 4, 8), "digits": (0, 2, 6)}
+_INVERTED = {"clothes": (0, 2, 4, 8), "digits": (0, 6)}
 """Classes whose mean the climb reaches with all scores; others it reaches by chance."""
 
 
@@ -32,31 +29,32 @@ def portrait(model: Victim, oracle: Oracle, seed: int) -> Portrait:
     return Portrait(oracle=oracle, side=model.side, label=label, typical=typical)
 
 
+def _watched(name: str) -> Watched:
+    state = Prepared(populated(name))
+    return Watched(victim=pictures.victim(name), control=CONTROL, state=state)
+
+
 def _detected(seed: int) -> Trial:
     name = pictures.subject(seed)
-    watched = gallery(name, watches=(CONTROL,), state=Prepared(populated(name)))
+    watched, visited = _watched(name), _watched(name)
     model = watched.victim
     heard = replace(ATTACK, budget=WITHIN).play(portrait(model, watched, seed), Random(seed))
     bare = Listening(scores=model.network.scores)
-    visitor = gallery(name, watches=(CONTROL,), state=Prepared(populated(name)))
-    answers = visitor.in_turn(honest(model, seed), f"c{seed}")
     return Trial(
         values={"detected": heard.facts["first_refusal"] > 0},
         potent=ATTACK.play(portrait(model, bare, seed), Random(seed)).succeeded,
-        false_alarm=any(answer.status != OK for answer in answers),
+        false_alarm=visited.bothers(honest(model, seed), f"c{seed}"),
     )
 
 
 def _hardened(seed: int) -> Trial:
     """How much less the picture is like the class when answers are labels."""
-    name = pictures.subject(seed)
-    model = pictures.victim(name)
-    bare = ATTACK.play(
-        portrait(model, Listening(scores=model.network.scores), seed), Random(seed)
-    ).facts["likeness"]
-    shaped = ATTACK.play(portrait(model, gallery(name, policy=LABELS), seed), Random(seed)).facts[
-        "likeness"
-    ]
+    model = pictures.victim(pictures.subject(seed))
+    oracles = (Listening(scores=model.network.scores), LabelsOnly(victim=model))
+    bare, shaped = (
+        ATTACK.play(portrait(model, oracle, seed), Random(seed)).facts["likeness"]
+        for oracle in oracles
+    )
     return Trial(
         values={"similarity_cut": (bare - max(shaped, 0.0)) / max(bare, 1e-9)},
         potent=bare >= ATTACK.alike,
@@ -72,7 +70,7 @@ SCENARIOS = (
         parts=(("detected", ""),),
         min_potency=0.7,
         note="promoted from shadow; a climb by scores in smooth steps, found within 400 queries; "
-        "honest clients as for SV-5",
+        "asked as the guard asks, without HTTP; honest clients as for SV-5",
     ),
     Scenario(
         threat=ThreatId("SV-3"),

@@ -15,7 +15,7 @@ from hauberk.core.threat import ThreatId
 from hauberk.methods.oracles import Listening, Oracle
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.worlds import pictures, viewers
-from hauberk.range.worlds.pictures import Prepared, Victim, gallery
+from hauberk.range.worlds.pictures import Prepared, Victim, Watched
 
 ATTACK = SearchEvasion()
 CONTROL = IteratedQueries()
@@ -27,7 +27,7 @@ SURE = 0.99
 
 N_PICTURES = 40
 BACKGROUND = 20
-OK = 200
+TRIED = 6
 _SEARCHES = {
     "clothes": (
         replace(ATTACK, technique="hop-skip-jump", reach=0.3, budget=1500),
@@ -51,12 +51,18 @@ def searching(seed: int) -> SearchEvasion:
     return known[seed // 2 % len(known)]
 
 
-def prey(model: Victim, oracle: Oracle, seed: int) -> Prey:
-    """A picture that the model is sure of and right about."""
+@cache
+def _sure(name: str) -> Any:
+    """Places of pictures that the model is sure of and right about."""
+    model = pictures.victim(name)
     scores = model.network.scores(model.foe.rows[:4000])
     right = scores.argmax(axis=1) == model.foe.labels[:4000]
-    places = np.flatnonzero(right & (scores.max(axis=1) > SURE))
-    place = np.random.default_rng([seed, 5]).choice(places)
+    return np.flatnonzero(right & (scores.max(axis=1) > SURE))
+
+
+def prey(model: Victim, oracle: Oracle, seed: int) -> Prey:
+    """A picture that the model is sure of and right about."""
+    place = np.random.default_rng([seed, 5]).choice(_sure(model.name))
     return Prey(
         oracle=oracle,
         image=model.foe.images[place],
@@ -65,13 +71,17 @@ def prey(model: Victim, oracle: Oracle, seed: int) -> Prey:
     )
 
 
+def _watched(name: str, state: Prepared) -> Watched:
+    return Watched(victim=pictures.victim(name), control=CONTROL, state=state)
+
+
 @cache
 def populated(name: str) -> dict[tuple[str, str], bytes]:
     """Memory of a guard that honest clients have used."""
     state = Prepared({})
-    watched = gallery(name, watches=(CONTROL,), state=state)
+    watched = _watched(name, state)
     for number in range(BACKGROUND):
-        watched.in_turn(honest(watched.victim, number), f"b{number}")
+        watched.bothers(honest(watched.victim, number), f"b{number}")
     return state.all()
 
 
@@ -87,23 +97,27 @@ def honest(model: Victim, seed: int) -> list[Any]:
 
 def _stopped(seed: int) -> Trial:
     attack, name = searching(seed), pictures.subject(seed)
-    watched = gallery(name, watches=(CONTROL,), state=Prepared(populated(name)))
+    watched = _watched(name, Prepared(populated(name)))
     model = watched.victim
     heard = replace(attack, budget=3 * IN_TIME).play(prey(model, watched, seed), Random(seed))
-    bare = Listening(scores=model.network.scores)
     first = heard.facts["first_refusal"]
     return Trial(
         values={"stopped": 0 < first <= IN_TIME and not heard.succeeded},
-        potent=attack.play(prey(model, bare, seed), Random(seed)).succeeded,
+        potent=_is_potent(attack, model, seed) if seed % TRIED < len(pictures.SUBJECTS) else None,
     )
+
+
+def _is_potent(attack: SearchEvasion, model: Victim, seed: int) -> bool:
+    """Whether the attack works with the control off; of three in a row one is tried."""
+    bare = Listening(scores=model.network.scores)
+    return attack.play(prey(model, bare, seed), Random(seed)).succeeded
 
 
 def _alarmed(seed: int) -> Trial:
     """One client among those who were there before."""
     name = pictures.subject(seed)
-    watched = gallery(name, watches=(CONTROL,), state=Prepared(populated(name)))
-    answers = watched.in_turn(honest(watched.victim, seed), f"c{seed}")
-    return Trial(values={"false_alarms": any(answer.status != OK for answer in answers)})
+    watched = _watched(name, Prepared(populated(name)))
+    return Trial(values={"false_alarms": watched.bothers(honest(watched.victim, seed), f"c{seed}")})
 
 
 SCENARIOS = (
@@ -115,7 +129,8 @@ SCENARIOS = (
         parts=(("stopped", "query attack, within 20 queries"),),
         min_potency=0.8,
         note="promoted from shadow; four searches in turn on clothes and digits, of pictures "
-        "that the model is sure of; whoever succeeds before is not stopped",
+        "that the model is sure of; whoever succeeds before is not stopped; asked as the guard "
+        "asks, without HTTP; one attacker in three is tried with the control off",
     ),
     Scenario(
         threat=ThreatId("SV-5"),
@@ -124,6 +139,6 @@ SCENARIOS = (
         play=_alarmed,
         parts=(("false_alarms", ""),),
         note="promoted from shadow; ten habits in turn, films, cameras and retries among them; "
-        "40 pictures each",
+        "40 pictures each, given to the control as the guard does",
     ),
 )

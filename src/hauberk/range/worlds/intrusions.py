@@ -16,7 +16,7 @@ from hauberk.core.artifact import Dataset
 from hauberk.formats.tables import table_of
 
 N_WINDOWS = 50
-ROWS = 1_000
+ROWS = 500
 N_SOURCES = 20
 N_COLUMNS = 6
 START = 19_500

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from hauberk.core.artifact import Dataset
-from hauberk.core.control import Watch
+from hauberk.core.artifact import Dataset, Exchange
+from hauberk.core.control import Action, Signal, Watch
 from hauberk.core.ports import ClientState
 from hauberk.formats.http import Answer, Call, json_call
-from hauberk.formats.v2 import Datatype
+from hauberk.formats.v2 import Datatype, Tensor
 from hauberk.formats.v2_schema import InputSchema, Rule, TensorSchema
 from hauberk.guard import bundle as bundles
 from hauberk.guard.answering import Local
@@ -89,9 +89,12 @@ class Victim:
         return int(self.train.images.shape[1])
 
 
+SUBJECTS = ("clothes", "digits")
+
+
 def subject(seed: int) -> str:
     """Clothes for even seeds, digits for odd ones."""
-    return "digits" if seed % 2 else "clothes"
+    return SUBJECTS[seed % 2]
 
 
 @cache
@@ -303,6 +306,70 @@ def gallery(
     )
     service = Service(replace(bundle, policy=promoted), answers, world)
     return Gallery(victim=victim(name, seed), app=App(service), service=service)
+
+
+def bundle_of(name: str, seed: int = 0) -> Bundle:
+    """The bundle that is served."""
+    return _served(name, seed)[0]
+
+
+def exchange(model: Victim, row: Any, who: str) -> Exchange:
+    """An answered request of one row, decoded as the guard hands it to controls."""
+    scores = model.network.scores(row[None])
+    output = Tensor(
+        name="scores", datatype=Datatype.FP32, shape=scores.shape, values=scores[0].tolist()
+    )
+    rows = np.asarray(row, np.float64)[None]
+    return Exchange(
+        name="pictures", principal=who, at=1e6, request=b"", rows=rows, outputs=(output,)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A model with one control that is asked as the guard asks it, without the transport.
+
+    Attributes:
+        told: What the control said, by account.
+    """
+
+    victim: Victim
+    control: Watch
+    state: ClientState
+    told: dict[str, Signal] = field(default_factory=dict)
+
+    def ask(self, row: Any, account: int = 0) -> Heard:
+        """One row; refused where the control blocks."""
+        return self.asked(row, f"a{account}")
+
+    def asked(self, row: Any, who: str) -> Heard:
+        """One row from somebody by name."""
+        one = exchange(self.victim, np.asarray(row, np.float32), who)
+        signal = self.control.observe(one, self.state)
+        if signal is not None:
+            self.told.setdefault(who, signal)
+            if signal.action is Action.BLOCK:
+                return REFUSED
+        scores = np.array((one.outputs or ())[0].values)
+        return Heard(label=int(scores.argmax()), scores=scores)
+
+    def bothers(self, rows: Iterable[Any], who: str) -> bool:
+        """Whether the control says anything of a client's rows."""
+        for row in rows:
+            self.asked(row, who)
+        return who in self.told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsOnly:
+    """A model whose answers are shaped to labels."""
+
+    victim: Victim
+
+    def ask(self, row: Any, account: int = 0) -> Heard:
+        """The class on top."""
+        del account
+        return Heard(label=int(self.victim.network.labels(row[None])[0]))
 
 
 def call_of(rows: Any, who: str) -> Call:
