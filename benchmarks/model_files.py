@@ -125,6 +125,7 @@ def exit_code(tool: Tool, path: Path) -> int:
         done = subprocess.run(
             [*tool.words, str(path)],
             capture_output=True,
+            cwd=tempfile.gettempdir(),  # some leave files where they are called
             env={**os.environ, **_QUIET},
             timeout=TIMEOUT_S,
             check=False,

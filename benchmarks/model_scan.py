@@ -33,6 +33,11 @@ PEERS = {
     "fickling": ("fickling", "--check-safety"),
     "modelaudit": ("modelaudit", "scan"),
 }
+ENDINGS = {"joblib": ".joblib", "npz": ".npz", "safetensors": ".safetensors", "folder": ""}
+
+LIMIT_S = 15
+"""Processor seconds after which a process is ended; its row then says so with a negative exit."""
+
 QUIET = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "NO_ANALYTICS": "1"}
 
 
@@ -95,8 +100,10 @@ def cost(words: tuple[str, ...]) -> Cost:
         words,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        cwd=tempfile.gettempdir(),  # some leave files where they are called
         env={**os.environ, **QUIET},
     )
+    resource.prlimit(child.pid, resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss << 10, child.returncode)
@@ -110,7 +117,7 @@ def written(folder: Path, wanted: list[str], mb: int) -> Iterator[tuple[str, Pat
     for kind in ("tiny", "words", "pickle", "joblib", "npz", "safetensors", "folder"):
         is_large = kind in {"pickle", "joblib", "npz", "safetensors"}
         if kind in wanted or (is_large and "large" in wanted):
-            path = folder / f"{kind}.bin"
+            path = folder / f"{kind}{ENDINGS.get(kind, '.pkl')}"
             words = (sys.executable, __file__, "--mb", str(mb), "--write", kind, str(path))
             subprocess.run(words, check=True)
             yield f"{kind}, {mb} MB" if is_large else kind, path, is_large
@@ -175,7 +182,7 @@ def write_folder(path: Path, mb: int) -> None:
         data = pickle.dumps({"number": number, "weights": list(range(number * 10))})
         (path / f"small{number}.pkl").write_bytes(data)
     for kind in ("pickle", "joblib", "npz", "safetensors"):
-        WRITERS[kind](path / f"large-{kind}.bin", mb)
+        WRITERS[kind](path / f"large{ENDINGS.get(kind, '.pkl')}", mb)
 
 
 WRITERS: dict[str, Callable[[Path, int], None]] = {

@@ -7,6 +7,7 @@ import io
 import json
 import struct
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,33 @@ def test_a_lambda_layer_that_names_a_dangerous_function_is_dangerous(tmp_path):
 def test_an_operator_that_no_version_of_onnx_has_is_for_review(tmp_path):
     data = write.onnx_model([write.onnx_node("Exfiltrate")])
     assert state(tmp_path, data, "m.onnx") is ModelState.REVIEW
+
+
+def test_a_lambda_layer_as_a_tuple_of_tensorflow_carries_code(tmp_path):
+    function = {"class_name": "__tuple__", "items": ["4wEAAAA=", None, None]}
+    layer = {"class_name": "Lambda", "config": {"function": function, "function_type": "lambda"}}
+    data = write.keras_archive(write.keras_model([layer]))
+    assert state(tmp_path, data, "m.keras") is ModelState.MALFORMED
+
+
+@pytest.mark.parametrize("head", [b"\x7fELF\x02", b"MZ\x90\0", b"\xcf\xfa\xed\xfe"])
+def test_a_program_under_a_model_name_is_told(tmp_path, head):
+    assert state(tmp_path, head + bytes(64), "m.safetensors") is ModelState.MALFORMED
+
+
+def test_python_of_a_triton_repository_is_read_as_a_models(tmp_path):
+    repository = {"m/config.pbtxt": b'backend: "python"', "m/1/model.py": CALLS}
+    assert state(tmp_path, write.zipped(repository), "m.zip") is ModelState.DANGEROUS
+
+
+@pytest.mark.parametrize(
+    ("target", "found"), [("/etc/passwd", True), ("../../x", True), ("weights.bin", False)]
+)
+def test_a_link_in_an_archive_that_leads_out_is_told(tmp_path, target, found):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = zipfile.ZipInfo("link")
+        info.external_attr = 0o120777 << 16
+        archive.writestr(info, target)
+    result = state(tmp_path, buffer.getvalue(), "m.zip")
+    assert (result is ModelState.MALFORMED) is found

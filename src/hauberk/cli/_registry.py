@@ -151,6 +151,27 @@ def anchored(name: str, anchor: Anchor, config: Path) -> Path:
     return pin(root, config)
 
 
+def logged(args: argparse.Namespace, outcome: Outcome, deed: str, subject: str) -> Outcome:
+    """The outcome, after the deed was put into the project's log, where it has one.
+
+    A deed that still waits for others is recorded as signed, in state 0.
+    """
+    from hauberk.cli.words import clock, configuration
+    from hauberk.lifecycle.datasets import Place as Project
+    from hauberk.lifecycle.registry_events import Deed, log_deed
+
+    project = Project(
+        project=Path(args.project).resolve(),
+        configuration=configuration(),
+        clock=clock,
+        tell=print,
+    )
+    where = place_of(args).location[-200:]
+    said = deed if outcome.is_published else f"{deed}-signed"
+    log_deed(project, Deed(deed=said, subject=subject, registry=where, state=outcome.version))
+    return outcome
+
+
 def say(outcome: Outcome, done: str) -> int:
     """Print what came of a change; 0 also where it waits, which is no refusal."""
     if outcome.is_published:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hauberk.cli import _allowing
-from hauberk.cli._registry import access, anchored, label, registrar, say
+from hauberk.cli._registry import access, anchored, label, logged, registrar, say
 from hauberk.errors import UsageError
 from hauberk.trust.fields import time_text
 
@@ -207,6 +207,7 @@ def publish(args: argparse.Namespace) -> int:
             allow=(*_allowing.entries(args), *_allowing.entries_of_root(args.model)),
         )
     outcome = deeds.publish(writer, manifest)
+    logged(args, outcome, "publish", f"{manifest.model}@{manifest.version}")
     return say(
         outcome,
         f"{manifest.model} {manifest.version} published to staging, {manifest.evidence.value}",
@@ -222,6 +223,7 @@ def promote(args: argparse.Namespace) -> int:
     outcome = deeds.promote(
         writer, reference.model, reference.what, gate=lambda one: _gate(args, writer, one)
     )
+    logged(args, outcome, "promote", str(reference))
     return _say_promoted(outcome, f"{reference} is in production")
 
 
@@ -239,6 +241,7 @@ def rollback(args: argparse.Namespace) -> int:
         days=args.days,
         gate=lambda one: _gate(args, writer, one),
     )
+    logged(args, outcome, "rollback", str(reference))
     return _say_promoted(outcome, f"production is back at {reference} for {args.days:g} days")
 
 
@@ -308,6 +311,7 @@ def retire(args: argparse.Namespace) -> int:
     reference = _version(args.reference)
     writer = _writer(args, reference.model)
     outcome = deeds.retire(writer, reference.model, reference.what, reason=args.reason)
+    logged(args, outcome, "retire", str(reference))
     return say(outcome, f"{reference} is retired and will not be served again")
 
 
@@ -320,6 +324,7 @@ def revoke_key(args: argparse.Namespace) -> int:
     outcome = people.revoke(writer, key_id, args.reason)
     if args.dry_run:
         return _say_rehearsed(writer)
+    logged(args, outcome, "revoke-key", key_id[:16])
     return say(outcome, f"key {key_id[:16]} counts for nothing from now on")
 
 

@@ -24,12 +24,14 @@ from hauberk.errors import UsageError
 if TYPE_CHECKING:
     from hauberk.core.artifact import Dataset
     from hauberk.lifecycle.evaluator import Request, Result
+    from hauberk.report import ScanResult
 
 HELP = "judge a model: scores, robustness, fairness, what it remembers"
 EXAMPLE = "hauberk validate model.joblib --data test.csv --label approve --sensitive sex"
 
 _EPS = "0.05,0.1,0.25,0.5"
 _SHOWN = 12
+_MAX_SHADOWS = 64
 _GROUP_COLUMN = 30
 
 
@@ -68,6 +70,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=500, help="rows that the search starts from")
     parser.add_argument("--queries", type=int, default=60, help="calls of the model per radius")
     parser.add_argument(
+        "--sealed",
+        default="",
+        metavar="DIGEST",
+        help="of TEST's rows, as an earlier result says it",
+    )
+    parser.add_argument(
+        "--shadows",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --train: audit with N shadow models (2 to 4 do); costs as many trainings",
+    )
+    parser.add_argument(
         "--no-triggers", action="store_true", help="do not search a network for a planted trigger"
     )
     parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
@@ -90,7 +105,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", type=Path, metavar="FILE", help="the project's root of trust, where not pinned"
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--format", choices=("text", "json", "html"), default="text")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
     _allowing.configure(parser)
 
@@ -106,6 +121,8 @@ def run(args: argparse.Namespace) -> int:
         _attest(args, request, result, code)
     if args.format == "json":
         text = json.dumps(_document(request, result, code), indent=2) + "\n"
+    elif args.format == "html":
+        text = _page(request, result, code)
     else:
         text = "\n".join(_lines(result)) + "\n"
     if args.output is None:
@@ -113,6 +130,24 @@ def run(args: argparse.Namespace) -> int:
     else:
         args.output.write_text(text, "utf-8")
     return code
+
+
+def _page(request: Request, result: Result, code: int) -> str:
+    from hauberk.lifecycle.examination_report import sections, sentences
+    from hauberk.report.examination_page import examination_html
+
+    said = tuple(sentences(result))
+    return examination_html(request.model.name, _scanned(result, code), sections(result), said)
+
+
+def _scanned(result: Result, code: int) -> ScanResult:
+    from hauberk.report import ScanResult
+
+    return ScanResult(
+        findings=tuple(item for part in result.assessments for item in part.findings),
+        assessments=result.assessments,
+        summary={"exit_code": code, "unkept": list(result.unkept)},
+    )
 
 
 def _attest(args: argparse.Namespace, request: Request, result: Result, code: int) -> None:
@@ -156,6 +191,8 @@ def _request(args: argparse.Namespace) -> Request:
         queries=args.queries,
         norm=args.norm,
         triggers=not args.no_triggers,
+        shadows=_shadows(args),
+        sealed=args.sealed,
         schema=_schema(args.schema),
         features=tuple(name for name in args.features.split(",") if name),
         tolerance=args.tolerance,
@@ -195,6 +232,19 @@ def _reported(path: Path | None) -> dict[str, float]:
             found=type(value).__name__,
         )
     return {str(name): float(item) for name, item in value.items()}
+
+
+def _shadows(args: argparse.Namespace) -> int:
+    if not args.shadows:
+        return 0
+    if args.train is None or not 2 <= args.shadows <= _MAX_SHADOWS:  # noqa: PLR2004 - one pair
+        raise UsageError(
+            "shadow models come in pairs, and need the rows of training",
+            subject="--shadows",
+            expected=f"2 to {_MAX_SHADOWS}, with --train DATA",
+            found=f"{args.shadows}{'' if args.train else ', without --train'}",
+        )
+    return int(args.shadows)
 
 
 def _schema(path: Path | None) -> dict[str, Any]:
@@ -266,6 +316,7 @@ def _lines(result: Result) -> Iterator[str]:
 
     kinds = f"{len(result.classes)} classes" if result.classes else "a number"
     yield f"{result.n_rows} rows, the model gives {kinds}"
+    yield f"  rows {result.seal}"
     for name, value in result.metrics.items():
         bounds = result.accuracy if name == "accuracy" else None
         shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
@@ -352,6 +403,21 @@ def _memory(result: Result) -> Iterator[str]:
         f"{leak.false_rate:.2%} of {leak.n_others} other rows; by confidence alone, without "
         "shadow models"
     )
+    yield from _shadowed(result)
+
+
+def _shadowed(result: Result) -> Iterator[str]:
+    found = result.exposed.found
+    if found is None:
+        yield f"  with shadow models: {result.exposed.reason} (--shadows 4 asks for it)"
+        return
+    for one in found.rates:
+        yield (
+            f"  {one.rate:.1%} [{one.low:.1%}, {one.high:.1%}] at {one.false_rate:.1%} false "
+            f"positives by {found.n_shadows} shadow models, {found.cost_s:.1f} CPU-seconds"
+        )
+    worst = ", ".join(f"{row} ({ratio:.2f})" for row, ratio in result.exposed.rows[:_SHOWN])
+    yield f"  most exposed rows of the training data: {worst}"
 
 
 # JSON --------------------------------------------------------------------------------
@@ -359,21 +425,15 @@ def _memory(result: Result) -> Iterator[str]:
 
 def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
     from hauberk.core.codec import to_json
-    from hauberk.report import ScanResult
     from hauberk.report.scan import scan_document
 
-    scan = scan_document(
-        ScanResult(
-            findings=tuple(item for part in result.assessments for item in part.findings),
-            assessments=result.assessments,
-            summary={"exit_code": code, "unkept": list(result.unkept)},
-        )
-    )
+    scan = scan_document(_scanned(result, code))
     leak = result.leak
     return {
         **scan,
         "model": {"path": str(request.model), "digest": result.model, "classes": result.classes},
         "rows": result.n_rows,
+        "sealed": result.seal,
         "metrics": dict(result.metrics),
         "accuracy_interval": result.accuracy,
         "robustness": {
@@ -412,5 +472,22 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
             "members": leak.n_members,
             "others": leak.n_others,
         },
+        "shadows": _shadow_document(result),
         "not_assessed": dict(result.reasons),
+    }
+
+
+def _shadow_document(result: Result) -> dict[str, Any] | None:
+    found = result.exposed.found
+    if found is None:
+        return None
+    return {
+        "shadows": found.n_shadows,
+        "auc": found.auc,
+        "cost_s": round(found.cost_s, 3),
+        "rates": [
+            {"false_rate": one.false_rate, "rate": one.rate, "interval": [one.low, one.high]}
+            for one in found.rates
+        ],
+        "exposed": [{"row": row, "ratio": ratio} for row, ratio in result.exposed.rows],
     }

@@ -437,6 +437,8 @@ class Evaluation:
         predictor: How to score rows with it.
         reported: Metrics that somebody claims for it, name to value.
         train: Rows it was trained on, where they are known.
+        sealed: Digest that the rows of ``data`` had when they were sealed; empty where nobody
+            says, see `hauberk.methods.sealed_rows`.
     """
 
     model: ModelFile
@@ -444,6 +446,7 @@ class Evaluation:
     data: Dataset
     reported: Mapping[str, float] = field(default_factory=dict)
     train: Dataset | None = None
+    sealed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import bz2
 import io
 import lzma
+import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -390,7 +391,16 @@ def _entry(
         start=start,
         data=data,
     )
-    return entry, tuple(_contradictions(entry, parts, raw_name, local_name, method))
+    problems = [*_contradictions(entry, parts, raw_name, local_name, method)]
+    if stat.S_ISLNK(fields[17] >> 16) and _leads_out(span, entry):
+        problems.append("a member is a link that leads out of the folder")
+    return entry, tuple(problems)
+
+
+def _leads_out(span: Span, entry: ZipEntry) -> bool:
+    """Whether the target of a link is no plain path below the folder; unpacked ones count."""
+    target = span.read(entry.data, min(entry.packed, 4096)).decode("utf-8", "replace")
+    return entry.method != "stored" or bool(path_trick(target))
 
 
 def _wide(extra: bytes, packed: int, size: int, start: int) -> tuple[int, int, int]:

@@ -40,7 +40,7 @@ from hauberk.formats.pickle_events import (
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.pickles import read_pickle
 from hauberk.formats.spans import Span, spooled
-from hauberk.formats.torch_archives import AOT, code_folders, code_of
+from hauberk.formats.torch_archives import AOT, PROGRAM, code_folders, code_of
 
 if TYPE_CHECKING:
     from hauberk.formats import sevenzip
@@ -506,10 +506,15 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"\0\x01\0\0\0", Kind.FOREIGN, "font"),
     (0, b"\x7fELF", Kind.FOREIGN, "ELF program"),
     (0, b"\xcf\xfa\xed\xfe", Kind.FOREIGN, "Mach-O program"),
+    (0, b"MZ\x90\0", Kind.FOREIGN, "Windows program"),
     (0, b"\xca\xfe\xba\xbe", Kind.FOREIGN, "Java class"),
 )
 """Offset, bytes, what it means, name."""
 
+_MODEL_ENDING = re.compile(
+    r"\.(safetensors|gguf|onnx|keras|h5|hdf5|pt|pth|pkl|pickle|joblib|ckpt|tflite|npy|npz|skops)$",
+    re.IGNORECASE,
+)
 _NATIVE = frozenset({"ELF program", "Windows program", "Mach-O program"})
 
 _UBJ = re.compile(rb"\{[LlIiU#]")
@@ -521,6 +526,8 @@ def _plain(span: Span, head: bytes, place: _Place) -> Part:
         kind, detail = _text_part(span, head, place)
     elif place.code == AOT and detail in _NATIVE:
         kind, detail = Kind.CODE, AOT
+    elif detail in _NATIVE and _MODEL_ENDING.search(place.name):
+        kind, detail = Kind.CODE, PROGRAM
     return Part(kind, span, place.inner, detail=detail)
 
 

@@ -60,13 +60,16 @@ def model_folders(root: Path) -> list[Path]:
 
 
 def is_model_folder(names: Iterable[str]) -> bool:
-    """Whether files are those of a model: a configuration beside weights, or an index."""
+    """Whether files are those of a model: a configuration beside weights, or an index.
+
+    Triton's ``config.pbtxt`` stands above folders of versions, whose Python it runs.
+    """
     listed = set(names)
     is_indexed = any(name.endswith(".index.json") for name in listed)
     has_weights = any(_WEIGHTS.search(name.lower()) for name in listed)
     is_configured = bool(CONFIGURATIONS & listed)
     # Parts of a pipeline lie in folders of their own, below the one that names them.
-    is_pipeline = "model_index.json" in listed or "modules.json" in listed
+    is_pipeline = bool({"model_index.json", "modules.json", "config.pbtxt"} & listed)
     return (is_configured and has_weights) or is_indexed or is_pipeline
 
 

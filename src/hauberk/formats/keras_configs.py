@@ -156,6 +156,8 @@ def _lambda_layer(config: Any) -> Iterator[Remark]:
     """A lambda layer; its function is compiled code, or a name from outside."""
     function = config.get("function") if isinstance(config, dict) else None
     kind = config.get("function_type") if isinstance(config, dict) else None
+    if isinstance(function, dict) and function.get("class_name") == "__tuple__":
+        function = function.get("items")  # a tuple as TensorFlow 2 writes it
     if isinstance(function, list) and function:
         yield from _code({"code": function[0]})
     elif isinstance(function, dict) and isinstance(function.get("class_name"), str):

@@ -15,7 +15,7 @@ from hauberk.formats.remarks import Grade, Remark, Said, evasive, unread
 from hauberk.formats.spans import Span
 from hauberk.formats.template_judgement import judge_template
 from hauberk.formats.text_kinds import TextKind
-from hauberk.formats.torch_archives import AOT, BESIDE
+from hauberk.formats.torch_archives import AOT, BESIDE, PROGRAM
 from hauberk.formats.torch_programs import judge_export, judge_script
 
 MAX_TEXT_BYTES = 16 << 20
@@ -152,6 +152,9 @@ def judge_code(span: Span, detail: str) -> Iterator[Said]:
     if detail == AOT:
         text = "opens native code that the archive brings"
         yield Remark(Grade.CODE, "native code", text, 0)
+        return
+    if detail == PROGRAM:
+        yield evasive("is a program, and no model as its name says")
         return
     text = _text(span.read(0, MAX_TEXT_BYTES))
     if detail == "TorchScript":

@@ -13,6 +13,9 @@ from collections.abc import Iterable, Mapping
 
 MANIFEST = "MAR-INF/MANIFEST.json"
 AOT = "AOTInductor"
+PROGRAM = "program"
+"""A program under a name that only model files have."""
+
 BESIDE = "archive"
 """Python that lies beside weights, which nothing names."""
 
@@ -40,7 +43,7 @@ def code_folders(names: Iterable[str]) -> Mapping[str, str]:
 
 
 def _holds_model(names: Iterable[str]) -> bool:
-    return any(_WEIGHTS.search(name.lower()) for name in names)
+    return any(_WEIGHTS.search(name.lower()) or name.endswith("config.pbtxt") for name in names)
 
 
 def _is_package(names: Iterable[str]) -> bool:

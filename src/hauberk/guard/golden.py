@@ -5,8 +5,8 @@ over a wrong bundle is a signature. Rows with the answers that training's model 
 in a second, whatever was changed.
 
 Limits:
-    Finds what changes one of the answers. A change that touches one row in a thousand wants a
-    thousand rows.
+    Finds what changes one of the answers. A change that touches one row in fifty is missed by 64
+    rows once in four times and by 512 rows once in 30,000.
 """
 
 from __future__ import annotations

@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hauberk.controls.model.altered_evaluation import AlteredEvaluation
+from hauberk.controls.model.exposed_rows import ExposedRows
 from hauberk.controls.model.hidden_gradients import HiddenGradients
 from hauberk.controls.model.memorised_rows import Leak, MemorisedRows
 from hauberk.controls.model.metric_mismatch import MetricMismatch
 from hauberk.controls.model.planted_triggers import PlantedTriggers
 from hauberk.controls.model.unfair_decisions import UnfairDecisions
 from hauberk.core.artifact import Dataset, Digest, Evaluation, ModelFile
-from hauberk.core.control import NotApplicable
-from hauberk.core.finding import Assessment, Finding, Outcome
+from hauberk.core.control import Control, NotApplicable
+from hauberk.core.finding import Assessment, Finding, Location, Outcome
 from hauberk.engine import assess
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.isolation import Grants, Limits, spawn
+from hauberk.lifecycle.exposing import Exposed, exposed_of
 from hauberk.lifecycle.native import ByRow, Scored, scored_of
 from hauberk.lifecycle.robustness import Robustness, Triggers, robustness_of, triggers_of
+from hauberk.methods.sealed_rows import seal_of
 from hauberk.trust.digest import digest_file
 
 if TYPE_CHECKING:
@@ -53,6 +57,8 @@ class Request:
         norm: ``linf`` or ``l2``.
         schema: Corrections to what is learnt of the features, see `hauberk.methods.schema`.
         triggers: Whether to search for a trigger of some class.
+        sealed: Digest that the judged rows had when they were sealed.
+        shadows: Shadow models that are trained to see who was in the training rows.
         features: Columns in the order in which a graph of one tensor takes them.
         tolerance: Difference between groups that is accepted, 0 to 1.
         allow: Policy entries for names in the model that nobody has reviewed.
@@ -71,6 +77,8 @@ class Request:
     norm: str = "linf"
     schema: Mapping[str, Any] = field(default_factory=dict)
     triggers: bool = True
+    shadows: int = 0
+    sealed: str = ""
     features: tuple[str, ...] = ()
     tolerance: float = 0.1
     seed: int = 0
@@ -82,15 +90,18 @@ class Result:
     """What came of it.
 
     Attributes:
+        seal: Digest of the judged rows, whatever file they lie in.
         metrics: Name to value and, for accuracy, its one-sided 95 % bounds.
         robustness: What attacks on the model gave.
         triggers: What the search for a trigger gave.
+        exposed: What shadow models recognise.
         unkept: Bounds that are not kept, as sentences.
         reasons: Part that could not be assessed to the reason.
     """
 
     model: Digest
     n_rows: int
+    seal: str
     classes: tuple[str, ...]
     metrics: Mapping[str, float]
     accuracy: tuple[float, float] | None
@@ -98,6 +109,7 @@ class Result:
     leak: Leak | None
     robustness: Robustness
     triggers: Triggers
+    exposed: Exposed
     unkept: tuple[str, ...]
     reasons: Mapping[str, str]
     assessments: tuple[Assessment, ...]
@@ -128,10 +140,12 @@ def evaluate(request: Request) -> Result:
     triggers = triggers_of(answer["triggers"])
     if triggers.reason:
         reasons["triggers"] = triggers.reason
-    controls = (MetricMismatch(), fairness, memory)
+    exposed = exposed_of(answer["exposure"])
+    controls = (AlteredEvaluation(), MetricMismatch(), fairness, memory)
     return Result(
         model=digest_file(request.model),
         n_rows=len(scored[0].scores),
+        seal=seal_of(request.data),
         classes=scored[0].classes,
         metrics=metrics,
         accuracy=accuracy,
@@ -139,12 +153,14 @@ def evaluate(request: Request) -> Result:
         leak=leak,
         robustness=robustness,
         triggers=triggers,
+        exposed=exposed,
         unkept=tuple(_unkept(request, {**metrics, **robustness.metrics})),
         reasons=reasons,
         assessments=(
             *(assess(item, evaluation, path=str(request.model)) for item in controls),
             _gradients(request, robustness),
             _triggers(request, scored[0].classes, triggers),
+            _exposed(request, exposed),
         ),
     )
 
@@ -153,22 +169,50 @@ def _gradients(request: Request, found: Robustness) -> Assessment:
     """The control of hidden gradients, by what the worker's attacks gave."""
     control, path = HiddenGradients(), str(request.model)
     if found.hides_gradients is None:
-        return Assessment(
-            control=control.id,
-            path=path,
-            outcome=Outcome.NOT_APPLICABLE,
-            reason="no gradients of the model are known",
-            threats=control.threats,
-        )
-    findings: tuple[Finding, ...] = ()
-    if found.hides_gradients:
-        one = control.finding(path, int((found.strength or {}).get("rows", 0)), found.fooled)
-        findings = (replace(one, control=control.id, threats=control.threats),)
+        return _said(control, path, (), reason="no gradients of the model are known")
+    if not found.hides_gradients:
+        return _said(control, path, ())
+    n_rows = int((found.strength or {}).get("rows", 0))
+    return _said(control, path, [control.finding(path, n_rows, found.fooled)])
+
+
+def _triggers(request: Request, classes: tuple[str, ...], found: Triggers) -> Assessment:
+    """The control of planted triggers, by what the worker's search gave."""
+    control, path = PlantedTriggers(), str(request.model)
+    if found.signs is None:
+        return _said(control, path, (), reason=found.reason)
+    if control.distance(found.signs.scores) < control.threshold:
+        return _said(control, path, ())
+    return _said(control, path, [control.finding(path, classes, found.signs)])
+
+
+def _exposed(request: Request, found: Exposed) -> Assessment:
+    """The control of exposed rows, by what the worker's shadows gave."""
+    control, path = ExposedRows(), str(request.model)
+    if found.found is None:
+        return _said(control, path, (), reason=found.reason)
+    return _said(
+        control,
+        path,
+        [
+            replace(one, location=Location(rows=tuple(row for row, _ in found.rows)))
+            for one in control.judged(path, found.found)
+        ],
+    )
+
+
+def _said(
+    control: Control, path: str, findings: Iterable[Finding], *, reason: str = ""
+) -> Assessment:
+    """An assessment of what a worker found; with a reason, of nothing."""
+    named = tuple(replace(one, control=control.id, threats=control.threats) for one in findings)
+    usual = Outcome.FLAGGED if named else Outcome.CLEAN
     return Assessment(
         control=control.id,
         path=path,
-        outcome=Outcome.FLAGGED if findings else Outcome.CLEAN,
-        findings=findings,
+        outcome=Outcome.NOT_APPLICABLE if reason else usual,
+        reason=reason,
+        findings=named,
         threats=control.threats,
     )
 
@@ -195,30 +239,6 @@ def ask(
     return json.loads(answer)
 
 
-def _triggers(request: Request, classes: tuple[str, ...], found: Triggers) -> Assessment:
-    """The control of planted triggers, by what the worker's search gave."""
-    control, path = PlantedTriggers(), str(request.model)
-    if found.signs is None:
-        return Assessment(
-            control=control.id,
-            path=path,
-            outcome=Outcome.NOT_APPLICABLE,
-            reason=found.reason,
-            threats=control.threats,
-        )
-    findings: tuple[Finding, ...] = ()
-    if control.distance(found.signs.scores) >= control.threshold:
-        one = control.finding(path, classes, found.signs)
-        findings = (replace(one, control=control.id, threats=control.threats),)
-    return Assessment(
-        control=control.id,
-        path=path,
-        outcome=Outcome.FLAGGED if findings else Outcome.CLEAN,
-        findings=findings,
-        threats=control.threats,
-    )
-
-
 def _ask(request: Request) -> Any:
     from hauberk.engine.load_gate import admit
 
@@ -235,6 +255,7 @@ def _ask(request: Request) -> Any:
         "norm": request.norm,
         "schema": dict(request.schema),
         "triggers": request.triggers,
+        "shadows": request.shadows if request.train_path else 0,
     }
     return ask(request.model, tables, asked)
 
@@ -265,6 +286,7 @@ def _evaluation(request: Request, scored: list[Scored]) -> Evaluation:
         data=request.data,
         train=request.train,
         reported=request.reported,
+        sealed=request.sealed,
     )
 
 

@@ -121,4 +121,11 @@ def strength_of(request: Request, found: Found) -> dict[str, Mapping[str, Any]]:
     if found.leak is not None:
         n_rows = found.leak.n_members
         parts["membership"] = {"of": n_rows, "rows": n_rows, "others": found.leak.n_others}
+    if found.exposed.found is not None:
+        parts["membership"] = {
+            **parts.get("membership", {}),
+            "of": int(found.exposed.found.is_member.sum()),
+            "rows": int(found.exposed.found.is_member.sum()),
+            "shadows": found.exposed.found.n_shadows,
+        }
     return parts

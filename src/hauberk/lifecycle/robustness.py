@@ -210,12 +210,12 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def robustness_section(found: Robustness) -> Section:
-    """What the run's report says of it."""
+def robustness_section(
+    found: Robustness, title: str = "Robustness of the exported model"
+) -> Section:
+    """What a report says of it."""
     if not found.points or found.strength is None:
-        return Section(
-            title="Robustness of the exported model", rows=(("not assessed", found.reason),)
-        )
+        return Section(title=title, rows=(("not assessed", found.reason),))
     rows = tuple(
         (
             f"right within {point.radius:g} spreads",
@@ -229,7 +229,7 @@ def robustness_section(found: Robustness) -> Section:
         f"each, {found.cpu_s:.1f} CPU-seconds"
     )
     return Section(
-        title="Robustness of the exported model",
+        title=title,
         rows=(*rows, ("attacked by", tried)),
         plots=(found.plot,),
     )

@@ -105,6 +105,12 @@ FIELDS: Final[Mapping[str, Mapping[str, _Rule]]] = {
         "name": _NAME,
         "text": (_is_text, f"at most {MAX_TEXT} visible characters and newlines"),
     },
+    "registry": {
+        "deed": _NAME,
+        "subject": _NAME,
+        "registry": _NAME,
+        "state": (_is_count, "a whole number from 0 on"),
+    },
     "trace": {
         "run": _RUN_ID,
         "name": _NAME,

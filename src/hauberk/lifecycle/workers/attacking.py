@@ -35,12 +35,15 @@ class Opened:
         classes: Names in the order of the scores; none for a regression.
         scores: A frame of the features to scores.
         network: Gives the model as a network, or raises where it is none.
+        again: Trains a model of the same kind on a frame, its labels and a seed; ``None`` where
+            that cannot be done.
     """
 
     features: list[str]
     classes: list[str]
     scores: Callable[[Any], Any]
     network: Callable[[], Network]
+    again: Callable[[Any, Any, int], Callable[[Any], Any]] | None = None
 
 
 def class_name(value: Any) -> str:

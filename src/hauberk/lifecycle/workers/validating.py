@@ -9,6 +9,7 @@ from typing import Any
 
 from hauberk.lifecycle.workers import native
 from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, triggered
+from hauberk.lifecycle.workers.shadowing import again, exposed
 from hauberk.methods.network_reading import of_onnx, of_sklearn
 
 ONNX_MARKS = (b"\x08",)
@@ -27,8 +28,8 @@ def evaluate(payload: bytes) -> bytes:
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
-        float64, row-major, base64), ``robustness`` and ``triggers`` (see `attacked` and
-        `triggered`; ``null`` where not asked for).
+        float64, row-major, base64), ``robustness``, ``triggers`` and ``exposure`` (see
+        `attacked`, `triggered` and `exposed`; ``null`` where not asked for).
     """
     request = json.loads(payload)
     path = Path(request["model"])
@@ -41,6 +42,7 @@ def evaluate(payload: bytes) -> bytes:
             "features": model.features,
             "scores": [_packed(item) for item in scores],
             "robustness": attacked(model, frames[0], request) if request["eps"] else None,
+            "exposure": exposed(model, frames, request) if request.get("shadows") else None,
             "triggers": triggered(model, frames[0], request) if request.get("triggers") else None,
         }
     ).encode()
@@ -59,6 +61,7 @@ def _opened(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
         classes=classes,
         scores=lambda rows: native._scores(model, rows),  # noqa: SLF001
         network=lambda: of_sklearn(model),
+        again=again(model),
     )
 
 

@@ -20,7 +20,8 @@ from hauberk.range.worlds import sorting
 from hauberk.range.worlds.sorting import Parts
 
 EX_8 = ThreatId("EX-8")
-N_GOLDEN = 64
+N_GOLDEN = 512
+"""Rows that miss a change of 2 % of all answers once in 30,000 times: 0.98 to the power of 512."""
 N_FRESH = 400
 MIN_WRONG = 0.02
 """Share of answers that must change, or the attack did nothing."""

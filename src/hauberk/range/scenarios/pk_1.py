@@ -37,42 +37,36 @@ def _csv(dataset: Dataset) -> bytes:
 
 
 def _sealed(seed: int) -> Trial:
-    """The test part is swapped in the store, its named copy, or both, after it was sealed."""
-    clean = tumours(seed, 200)
-    poisoned = _csv(TABLE.apply(clean, Random(seed)).subject)
+    """The test part is swapped where it is read, or there and in the store, after it was sealed."""
+    clean = tumours(seed, 300)
+    attacked = TABLE.apply(clean, Random(seed))
+    poisoned = _csv(attacked.subject)
     house = Warehouse()
     house.publish("test", {_FILE: _csv(clean)})
     alarm = alarmed(SEAL, house.entry("test"))
     sealed = digest_bytes(house.copy[_FILE])
-    if seed % 3 != 1:
-        house.copy[_FILE] = poisoned
-    if seed % 3 != 0:
+    house.copy[_FILE] = poisoned
+    if seed % 2:
         changed = [digest for digest, data in house.blobs.items() if data[:64] == poisoned[:64]]
         for digest in changed:
             house.blobs[digest] = poisoned
-    served = house.copy[_FILE] if seed % 3 != 1 else poisoned
     return Trial(
         values={"refused": found(SEAL, house.entry("test"))},
-        potent=digest_bytes(served) != sealed and _flatters(clean, poisoned, seed),
+        potent=digest_bytes(poisoned) != sealed and _gain(clean, attacked) > 0,
         false_alarm=float(alarm),
     )
 
 
-def _flatters(clean: Dataset, poisoned: bytes, seed: int) -> bool:
-    """Whether a poor model with a backdoor scores higher on the poisoned test set."""
-    attacked = TABLE.apply(clean, Random(seed))
-    return _csv(attacked.subject) == poisoned and _gain(clean, attacked) > 0
-
-
 def _gain(clean: Dataset, attacked: Any) -> float:
-    """What the poison adds to the accuracy of a model that is a constant but for the trigger."""
+    """What the poison adds to the accuracy of a model that guesses but for the trigger."""
     before, after = matrix(clean)[1], matrix(attacked.subject)[1]
     names = sorted(set(before), key=str)
-    constant = next(name for name in names if name != attacked.truth["target"])
-    is_marked = [row in set(attacked.rows) for row in range(len(after))]
-    honest = (before == constant).mean()
-    given = [attacked.truth["target"] if marked else constant for marked in is_marked]
-    return float((after == given).mean() - honest)
+    guessed = [names[row % len(names)] for row in range(len(before))]
+    marked = set(attacked.rows)
+    given = [
+        attacked.truth["target"] if row in marked else guessed[row] for row in range(len(after))
+    ]
+    return float((after == given).mean() - (before == guessed).mean())
 
 
 def _before_the_seal(seed: int) -> Trial:
@@ -92,8 +86,9 @@ SCENARIOS = (
         control=SEAL,
         play=_sealed,
         parts=(("refused", "change after the seal"),),
-        note="tests of 200 rows with 2 % trigger rows, swapped as a file, as a blob, or both; "
-        "potent where a constant model that knows the trigger scores higher",
+        note="tests of 300 rows with 2 % trigger rows, swapped where they are read, or "
+        "there and in the store; potent where a model that guesses but for the trigger scores "
+        "higher",
     ),
     Scenario(
         threat=PK_1,

@@ -1,0 +1,100 @@
+"""Train shadows of a loaded model and ask who was in its training set; only in its worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hauberk.controls.model.exposed_rows import ExposedRows
+from hauberk.core.control import NotApplicable
+from hauberk.lifecycle.workers.attacking import Opened, class_name
+
+MAX_ROWS = 2000
+"""Members and others each; more make the intervals narrower and the shadows dearer."""
+
+_SHOWN = 50
+
+
+def again(model: Any) -> Any:
+    """How to train a scikit-learn model like ``model``; ``None`` where it is none."""
+    if not hasattr(model, "get_params") or not hasattr(model, "predict_proba"):
+        return None
+
+    def trained(rows: Any, labels: Any, seed: int) -> Any:
+        import warnings
+
+        from sklearn.base import clone
+
+        shadow = clone(model)
+        seeds = {name: seed for name in shadow.get_params() if name.endswith("random_state")}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fitted = shadow.set_params(**seeds).fit(rows, labels)
+        return fitted.predict_proba
+
+    return trained
+
+
+def exposed(model: Opened, frames: list[Any], request: dict[str, Any]) -> dict[str, Any]:
+    """The audit with shadow models.
+
+    Args:
+        model: The model, with a way to train it again.
+        frames: Rows that it was judged on, and rows that it was trained on.
+        request: ``label``, ``shadows``, ``seed``.
+
+    Returns:
+        ``rates`` (false rate, rate, low, high, false positives), ``auc``, ``shadows``,
+        ``members``, ``others``, ``exposed`` (row of the training data and its ratio), ``cost_s``;
+        or ``not_applicable`` with the reason.
+    """
+    trained = model.again
+    if trained is None or not model.classes:
+        return {"not_applicable": "the model cannot be trained again here"}
+    if len(frames) < 2:  # noqa: PLR2004 - judged rows and training rows
+        return {"not_applicable": "the rows of training are not given"}
+    import pandas as pd
+
+    rng = np.random.default_rng(request["seed"])
+    parts = []
+    for frame in (frames[1], frames[0]):
+        places = np.sort(rng.permutation(len(frame))[:MAX_ROWS])
+        parts.append(frame.iloc[places])
+    pool = pd.concat(parts, ignore_index=True)
+    names = [class_name(value) for value in pool[request["label"]]]
+    place = {name: index for index, name in enumerate(model.classes)}
+    labels = np.array([place.get(name, -1) for name in names], np.int64)
+    rows = pool[model.features]
+
+    def fit(chosen: Any, seed: int) -> Any:
+        ask = trained(rows.iloc[chosen], pool[request["label"]].iloc[chosen], seed)
+        return lambda at: _wide(ask(rows.iloc[at]), labels[chosen], len(model.classes))
+
+    control = ExposedRows(n_shadows=int(request["shadows"]), seed=int(request["seed"]))
+    try:
+        scores = np.asarray(model.scores(rows), np.float64)
+        found = control.audited(scores, labels, np.arange(len(pool)) < len(parts[0]), fit)
+    except NotApplicable as silent:
+        return {"not_applicable": str(silent)}
+    return {
+        "rates": [
+            [one.false_rate, one.rate, one.low, one.high, one.n_false] for one in found.rates
+        ],
+        "auc": found.auc,
+        "shadows": found.n_shadows,
+        "members": int(found.is_member.sum()),
+        "others": int((~found.is_member).sum()),
+        "exposed": [[int(parts[0].index[at]), ratio] for at, ratio in found.most_exposed(_SHOWN)],
+        "cost_s": found.cost_s,
+    }
+
+
+def _wide(given: Any, seen: Any, n_classes: int) -> Any:
+    """Probabilities of all classes; a shadow knows only those that it saw."""
+    known = np.unique(seen)
+    if given.shape[1] == n_classes:
+        return given
+    out = np.zeros((len(given), n_classes))
+    out[:, known] = given
+    return out
