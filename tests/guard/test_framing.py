@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 
 import pytest
@@ -93,3 +94,17 @@ def test_a_body_is_no_head():
 
 def test_the_head_alone_decides():
     assert not is_ambiguous(_head(_LENGTH), b"\n\n ;")
+
+
+def test_a_client_that_sends_all_before_it_reads_sees_the_refusal_of_a_large_body(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", guarded.CLASSIFIER_PATH, b" " * (6 << 20), headers)
+    answer = connection.getresponse()
+    assert (answer.status, b"size in bytes" in answer.read()) == (413, True)
+    connection.close()
+
+
+def test_a_length_that_never_comes_is_refused_at_once(port):
+    head = _head("Content-Length: 1000000000000")
+    assert _status(port, head) == 413

@@ -71,6 +71,12 @@ _READ = frozenset(
         SINK_HEADER.encode(),
     }
 )
+_CLOSE = ("connection", "close")
+_DRAINED = 16
+"""Times the largest body: so much of a refused one is read and forgotten."""
+
+_DRAIN_S = 3.0
+_DRAIN_IDLE_S = 0.5
 _LENGTH = re.compile("[0-9]{1,18}")
 _OPEN = frozenset({"/v2/health/live", "/v2/health/ready"})
 
@@ -143,7 +149,13 @@ class App:
             await self._live(receive, send)
         elif scope["type"] == "http":
             started = time.perf_counter()
-            await _send(send, await self._reply(scope, receive, started))
+            reply = await self._reply(scope, receive, started)
+            if _CLOSE not in reply.headers:
+                await _send(send, reply)
+                return
+            await _send(send, reply, is_last=False)
+            await _drain(receive, _DRAINED * self.served.desk.policy.max_body_bytes)
+            await send({"type": "http.response.body", "body": b""})
         else:
             await send({"type": "websocket.close", "code": 1008})
 
@@ -291,7 +303,7 @@ def _refused_length(headers: Any, max_bytes: int) -> Reply | None:
 
 
 def _closing(status: int, message: str, rule: str) -> Reply:
-    return refusal(status, message, rule, ("connection", "close"))
+    return refusal(status, message, rule, _CLOSE)
 
 
 class _Moving:
@@ -332,7 +344,25 @@ def _too_large(max_bytes: int) -> Reply:
     return _closing(413, f"refused: size in bytes; expected: at most {max_bytes}", "size in bytes")
 
 
-async def _send(send: Send, reply: Reply) -> None:
+async def _drain(receive: Receive, max_bytes: int) -> None:
+    """Read what the client still sends, within bounds, and forget it.
+
+    A connection that is closed over unread bytes is reset, and a client that sends first and
+    reads later would never see the refusal.
+    """
+    left = max_bytes
+    try:
+        async with asyncio.timeout(_DRAIN_S):
+            while left > 0:
+                message = await asyncio.wait_for(receive(), _DRAIN_IDLE_S)
+                left -= len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+    except TimeoutError:
+        return
+
+
+async def _send(send: Send, reply: Reply, *, is_last: bool = True) -> None:
     head = [
         (b"content-type", reply.content_type.encode("latin-1")),
         (b"content-length", str(len(reply.body)).encode("ascii")),
@@ -340,4 +370,4 @@ async def _send(send: Send, reply: Reply) -> None:
         *((name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers),
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": head})
-    await send({"type": "http.response.body", "body": reply.body})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": not is_last})

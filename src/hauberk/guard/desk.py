@@ -7,7 +7,6 @@ clients go on when the thing or its policy is replaced (`successor`).
 from __future__ import annotations
 
 import asyncio
-import math
 import secrets
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from typing import Protocol
 
 from hauberk.controls.exchange.costly_inputs import CostlyInputs
 from hauberk.controls.exchange.oversized_requests import OversizedRequests
+from hauberk.controls.exchange.telling_times import TellingTimes
 from hauberk.core.artifact import Digest, Exchange
 from hauberk.core.control import Action, Watch
 from hauberk.core.policy import Waiver
@@ -126,6 +126,7 @@ class Desk:
             limits=policy.json_limits, rate_per_s=policy.rate_per_s, burst=policy.burst
         )
         self.compute = CostlyInputs(share=policy.compute_share, burst_s=policy.compute_burst_s)
+        self.times = TellingTimes(bucket_s=policy.answer_bucket_s)
         self.books = books or _books(name, version, world)
         self.metrics = self.books.metrics
         self.metrics.version = version
@@ -202,11 +203,10 @@ class Desk:
         after the bucket that depends on when they began, which tells what was hidden. The last
         stretch is waited out in a thread.
         """
-        bucket_s = self.policy.answer_bucket_s
-        if not bucket_s:
+        if not self.times.bucket_s:
             return
-        elapsed_s = time.perf_counter() - started
-        until = started + math.ceil(elapsed_s / bucket_s) * bucket_s
+        now = time.perf_counter()
+        until = now + self.times.wait_s(now - started)
         await asyncio.sleep(max(0.0, until - time.perf_counter() - _COARSE_S))
         await asyncio.get_running_loop().run_in_executor(None, _sleep_until, until)
 

@@ -27,6 +27,7 @@ from hauberk.controls.exchange.active_outputs import ActiveOutputs
 from hauberk.controls.exchange.costly_inputs import CostlyInputs
 from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.controls.exchange.smuggled_fields import SmuggledFields
+from hauberk.controls.exchange.telling_times import TellingTimes
 from hauberk.core.artifact import Exchange
 from hauberk.core.control import Watch
 from hauberk.core.policy import Waiver
@@ -297,7 +298,7 @@ def further_watches() -> tuple[Watch, ...]:
     """The controls on exchanges beyond those that are stations of their own, by id."""
     from hauberk.engine.discover import discover
 
-    stations = (ActiveOutputs, CostlyInputs, OversizedRequests, SmuggledFields)
+    stations = (ActiveOutputs, CostlyInputs, OversizedRequests, SmuggledFields, TellingTimes)
     found = discover("controls", ("exchange",))
     return tuple(c for c in found if isinstance(c, Watch) and not isinstance(c, stations))
 

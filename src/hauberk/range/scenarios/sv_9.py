@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 
 from hauberk.attacks.exchange.time_answers import TimeAnswers
+from hauberk.controls.exchange.telling_times import TellingTimes
 from hauberk.core.attack import Transcript
 from hauberk.core.threat import ThreatId
 from hauberk.guard.policy import GuardPolicy
@@ -15,6 +16,7 @@ from hauberk.range.worlds.paced import paced
 
 ATTACK = TimeAnswers()
 BUCKET_S = 0.25
+CONTROL = TellingTimes(bucket_s=BUCKET_S)
 CHANCE = 0.5
 
 _OPEN = GuardPolicy(rate_per_s=1e9, burst=1e9, compute_share=1e9, compute_burst_s=1e9)
@@ -41,7 +43,7 @@ SCENARIOS = (
     Scenario(
         threat=ThreatId("SV-9"),
         attack=ATTACK,
-        control="the guard's buckets of time",
+        control=CONTROL,
         play=_trial,
         parts=(
             ("accuracy_above_chance", "padded answers"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from random import Random
+from statistics import median
 
 from hauberk.attacks.exchange.soak_compute import SoakCompute
 from hauberk.controls.exchange.costly_inputs import CostlyInputs
@@ -59,8 +60,11 @@ def _attacked(world: Guarded, seed: int) -> tuple[float, float, float, bool]:
     began = world.clock.now
     spent: list[float] = []
     door = _Paced(world=world, spent=spent)
-    heard = ATTACK.play(guarded.as_target(door), Random(seed))
-    return sum(spent), max(spent, default=0.0), world.clock.now - began, heard.succeeded
+    ATTACK.play(guarded.as_target(door), Random(seed))
+    usual = median(spent[: ATTACK.population * 2] or [0.0])
+    found = median(spent[-ATTACK.floods :] or [0.0])
+    worked = found >= ATTACK.times * usual
+    return sum(spent), max(spent, default=0.0), world.clock.now - began, worked
 
 
 def _sponge(seed: int) -> Trial:
@@ -93,8 +97,8 @@ SCENARIOS = (
         parts=(("within_budget", ""),),
         note="genetic search for dear inputs of a model with up to 70 blocks that stops early; "
         "the model's time against share times elapsed time, burst and the one run "
-        "that incurs the debt; potent where the dearest input costs three times the usual one "
-        "and the attacker takes twice that budget with the control off",
+        "that incurs the debt; potent where the dearest input takes the model three times the "
+        "usual time and the attacker takes twice that budget with the control off",
         timed=True,
     ),
     Scenario(
