@@ -58,6 +58,13 @@ _READER_WORDS = (
     "ais llms gpts chatbots assistants agents copilots bots automations summarisers summarizers "
     "language reviewer model reading if automated"
 )
+_READER_MORE = (
+    "ai llm gpt chatbot assistant agent copilot bot automation summariser summarizer "
+    "ais llms gpts chatbots assistants agents copilots bots automations summarisers summarizers "
+    "model models this you reader readers reviewer reviewers system systems"
+)
+"""What stands in a name of a reader beside its first word, or is all of it."""
+
 _RULES_WORDS = (
     "instruction prompt rule policy guideline directive guardrail message check restriction "
     "constraint command order instructions prompts rules policies guidelines directives "
@@ -95,7 +102,11 @@ _STRONG: Final = (
     hinted(
         rf"(?:^|\n|\.|!)\W*(?:important|note|attention|notice|hint|dear|hey|hello|to)\W{{1,3}}"
         rf"(?:\w+\W){{0,4}}{_READER}\b",
-        words=(_READER_WORDS, "important note attention notice hint dear hey hello to"),
+        words=(
+            _READER_WORDS,
+            _READER_MORE,
+            "important note attention notice hint dear hey hello to",
+        ),
     ),
     hinted(
         r"\b(?:ignoriere|vergiss|missachte)\b[^.\n]{0,40}\b(?:anweisung|regel|vorgabe)",
@@ -118,11 +129,17 @@ _STRONG: Final = (
     hinted(
         rf"\bwhen (?:an?|the|any) (?:\w+ )?{_READER}\b[^.\n]{{0,60}}\b(?:must|"
         rf"should|shall|will|has to)\b",
-        words=("when", _READER_WORDS, "must should shall will has"),
+        words=("when", _READER_WORDS, _READER_MORE, "must should shall will has"),
     ),
 )
 _WEAK: Final = (
-    hinted(rf"\b{_READER}\b", words=(_READER_WORDS,)),
+    hinted(
+        rf"\b{_READER}\b",
+        words=(
+            _READER_WORDS,
+            _READER_MORE,
+        ),
+    ),
     hinted(
         r"\b(?:you|your) (?:must|should|are (?:required|authori[sz]ed|allowed|"
         r"instructed)|task|goal|"

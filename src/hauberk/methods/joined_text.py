@@ -61,15 +61,15 @@ _SQL = (
         r"['\"`);] ?; ?(?:drop|delete|insert|update|alter|truncate|create|exec(?:ute)?|grant|"
         r"shutdown|declare|attach|select|copy)\b",
         ";",
-        "drop delete insert update alter truncate create exec grant shutdown declare attach "
-        "select copy",
+        words="drop delete insert update alter truncate create exec execute grant shutdown "
+        "declare attach select copy",
     ),
     _form(
         r"; ?(?:drop|truncate|alter) (?:table|database|schema|view|index)\b",
         ";",
-        "drop truncate alter",
+        words="drop truncate alter",
     ),
-    _form(r"; ?(?:delete from|insert into|update \w+ set)\b", ";", "delete insert update"),
+    _form(r"; ?(?:delete from|insert into|update \w+ set)\b", ";", words="delete insert update"),
     _form(
         r"['\"`)] ?(?:or|and|;|\|\|)?.{0,40}\b(?:sleep|benchmark|pg_sleep|randomblob|load_file|"
         r"xp_cmdshell) ?\(",
@@ -121,7 +121,7 @@ _TEMPLATE = (
 _FILES = (
     _form(
         r"(?:\.\.[/\\]){2,}|[/\\]\.\.[/\\]\.\.[/\\]|/etc/(?:passwd|shadow|hosts)\b|/proc/self/",
-        "../ ..\\ /etc/ /proc/self/",
+        "../.. ..\\.. /etc/ /proc/self/",
     ),
     _form(r"\bfile:///|c:\\windows\\", "file:/// c:\\windows\\"),
 )
