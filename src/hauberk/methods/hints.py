@@ -54,7 +54,7 @@ class Hinted:
     """A pattern, and what a text must have before it can match.
 
     Attributes:
-        pattern: Without regard to case.
+        pattern: Without regard to case, or in lower case for `is_in`.
         words: Of each group, one must stand in the text as a whole word.
         signs: Of each group, one must stand in the text, in lower case.
     """
@@ -83,13 +83,15 @@ class Hinted:
         """The first match, as the pattern finds it."""
         return self.pattern.search(looked.text) if self.may_match(looked) else None
 
+    def is_in(self, looked: Looked) -> bool:
+        """Whether the pattern, where it is one in lower case, matches whatever the case."""
+        return self.may_match(looked) and self.pattern.search(looked.lower) is not None
 
-def hinted(
-    form: str, *, words: Iterable[str] = (), signs: Iterable[str] = (), flags: int = 0
-) -> Hinted:
+
+def hinted(form: str, *, words: Iterable[str] = (), signs: Iterable[str] = ()) -> Hinted:
     """A pattern whose needs are written as groups of words with blanks between them."""
     return Hinted(
-        pattern=re.compile(form, re.IGNORECASE | flags),
+        pattern=re.compile(form, re.IGNORECASE),
         words=tuple(frozenset(group.split()) for group in words),
         signs=tuple(tuple(group.split()) for group in signs),
     )

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from hauberk.methods.encoding import normalised, unwrapped, wraps
@@ -42,8 +43,9 @@ _COMMANDS = (
 
 
 def _form(pattern: str, *signs: str, words: str = "") -> Hinted:
-    """A form of an attack with the groups of signs, and the words, that it needs."""
-    return hinted(pattern, words=(words,) if words else (), signs=signs, flags=re.DOTALL)
+    """A form of an attack, in lower case, with the groups of signs, and the words, it needs."""
+    form = hinted(pattern, words=(words,) if words else (), signs=signs)
+    return replace(form, pattern=re.compile(pattern, re.DOTALL))
 
 
 _SQL = (
@@ -95,8 +97,8 @@ _PAGE = (
 )
 _SHELL = (
     _form(
-        r"(?:[;|&`]|\$\(|\|\||&&) ?(?:/(?:usr/)?s?bin/)?(?:rm|cat|curl|wget|nc|ncat|bash|sh|zsh|"
-        r"id|whoami|uname|python\d?|perl|ruby|php|chmod|chown|touch|mkfifo|nslookup|ping|kill|"
+        r"[;|&`$](?:(?<=\$)\(|(?<!\$)) ?(?:/(?:usr/)?s?bin/)?(?:rm|cat|curl|wget|nc|ncat|bash|sh|"
+        r"zsh|id|whoami|uname|python\d?|perl|ruby|php|chmod|chown|touch|mkfifo|nslookup|ping|kill|"
         r"env|base64|eval|exec|sudo|ssh|scp|echo|printf|ls)\b"
         r"(?: [-/\w$|>\"'{.~]|[`);|&<>]|$)",
         _SHELL_SIGNS,
@@ -188,7 +190,7 @@ def _judge(words: set[str]) -> Callable[[str, bool], str] | None:
         view = Looked(" ".join(text[:MAX_JOINED].split()))
         for kind, forms in kinds:
             for form in forms:
-                if form.search(view):
+                if form.is_in(view):
                     return kind
         return "a model that reads it" if prose and left.speaks(view.text, view) else ""
 
@@ -212,7 +214,7 @@ def _layers(text: str) -> Iterator[str]:
 def _acting(text: str, *, prose: bool) -> str:
     looks = _looks(text)
     for kind, forms in _KINDS:
-        if any(form.search(looked) for form in forms for looked in looks):
+        if any(form.is_in(looked) for form in forms for looked in looks):
             return kind
     return "a model that reads it" if prose and speaks(text) else ""
 
