@@ -14,7 +14,7 @@ import html
 import re
 import unicodedata
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 MAX_CHARACTERS = 1_000_000
@@ -48,6 +48,7 @@ _INVISIBLE = {
     0xFEFF,
 }
 _TAG_OFFSET = 0xE0000
+_UNSEEN = re.compile("[" + re.escape("".join(map(chr, sorted(_INVISIBLE)))) + "]")
 
 # Letters of other scripts that common fonts draw like Latin ones (a part of the confusables
 # data of Unicode technical standard 39).
@@ -78,11 +79,13 @@ def normalised(text: str) -> str:
     >>> normalised("ig\u200bnore  \u0430ll")
     'ignore all'
     """
-    shown = "".join(sign for sign in text[:MAX_CHARACTERS] if ord(sign) not in _INVISIBLE)
+    text = text[:MAX_CHARACTERS]
+    if text.isascii():  # no sign of ASCII is unseen, composed or a look-alike
+        return " ".join(text.split())
+    shown = _UNSEEN.sub("", text)
     folded = unicodedata.normalize("NFKC", shown).translate(_LOOKALIKES)
     plain = unicodedata.normalize("NFKC", folded)
-    visible = "".join(sign for sign in plain if ord(sign) not in _INVISIBLE)
-    return " ".join(visible.split())
+    return " ".join(_UNSEEN.sub("", plain).split())
 
 
 def hidden_signs(text: str) -> int:
@@ -119,12 +122,24 @@ def unwrapped(text: str) -> Iterator[Layer]:
             waiting.append(Layer(path=(*layer.path, name), text=inner))
 
 
+def wraps(words: Iterable[str]) -> bool:
+    """Whether anything may be encoded in a text of these words, that hold no blanks.
+
+    Where it says no, `unwrapped` gives any text of these words alone.
+    """
+    text = " ".join(words)
+    return next(_inside(text), None) is not None
+
+
 def _inside(text: str) -> Iterator[tuple[str, str]]:
     for name, decoded in (("url", urllib.parse.unquote(text)), ("html", html.unescape(text))):
         if decoded != text:
             yield name, decoded
+    long = " ".join(word for word in text.split() if len(word) >= MIN_ENCODED)
+    if not long:  # what is encoded holds no blank, so the other words need not be read
+        return
     for name, pattern, decode in _ENCODED:
-        for match in pattern.finditer(text):
+        for match in pattern.finditer(long):
             inner = _text(decode, match.group())
             if inner is not None:
                 yield name, inner

@@ -12,9 +12,9 @@ import math
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
-from itertools import pairwise
+from itertools import chain
 from typing import Any, Final
 
 WIDTH: Final = 4096
@@ -28,10 +28,23 @@ MAX_WINDOWS: Final = 400
 _WORD = re.compile(r"https?://|[\w.+-]+@[\w-]+\.\w+|[^\W\d_]+(?:'[a-z]+)?|\d+|[<>\[\]|#:=-]{2,}")
 
 
+_MAX_KEPT = 24
+"""Letters of a word up to which what was read in it is kept for the next text."""
+
+_KEPT = 1 << 14
+"""Words, and pairs of words, that are kept; the oldest are forgotten."""
+
+
 def _words(text: str) -> list[str]:
     """Words in lower case; addresses and numbers stand for their kind."""
+    pieces = text.split()  # no word holds a blank
+    is_kept = max(map(len, pieces), default=0) <= _MAX_KEPT
+    return list(chain.from_iterable(map(_kept_words_in if is_kept else _words_in, pieces)))
+
+
+def _words_in(piece: str) -> list[str]:
     found = []
-    for match in _WORD.finditer(text.lower()):
+    for match in _WORD.finditer(piece.lower()):
         word = match[0]
         if word.startswith("http") and "://" in word:
             word = "URL"
@@ -43,15 +56,39 @@ def _words(text: str) -> list[str]:
     return found
 
 
+_kept_words_in = lru_cache(_KEPT)(_words_in)
+
+
 def places(text: str) -> list[int]:
     """Places of the features of ``text``, each once."""
-    return _places(_words(text))
+    return sorted(set().union(*_features(_words(text))))
 
 
-def _places(words: Sequence[str]) -> list[int]:
-    pairs = (f"{a} {b}" for a, b in pairwise(words))
-    skips = (f"{a} _ {b}" for a, b in zip(words, words[2:], strict=False))
-    return sorted({zlib.crc32(item.encode()) % WIDTH for item in (*words, *pairs, *skips)})
+def _features(words: Sequence[str]) -> tuple[list[int], list[int], list[int]]:
+    """Places of the words, of the pairs that begin with each, and of those that skip one."""
+    is_kept = max(map(len, words), default=0) <= _MAX_KEPT
+    single, pair, skip = _KEPT_PLACES if is_kept else _PLACES
+    return (
+        list(map(single, words)),
+        list(map(pair, words, words[1:])),
+        list(map(skip, words, words[2:])),
+    )
+
+
+def _single(word: str) -> int:
+    return zlib.crc32(word.encode()) % WIDTH
+
+
+def _pair(first: str, second: str) -> int:
+    return _single(f"{first} {second}")
+
+
+def _skip(first: str, second: str) -> int:
+    return _single(f"{first} _ {second}")
+
+
+_PLACES: Final = (_single, _pair, _skip)
+_KEPT_PLACES: Final = tuple(lru_cache(_KEPT)(place) for place in _PLACES)
 
 
 def score(text: str, weights: Mapping[str, Any] | None = None) -> float:
@@ -60,12 +97,23 @@ def score(text: str, weights: Mapping[str, Any] | None = None) -> float:
     words = _words(text)
     step = WINDOW // 2
     starts = range(0, max(1, len(words) - step), step)[:MAX_WINDOWS]
-    return max(_scored(_places(words[start : start + WINDOW]), value) for start in starts)
+    single, pairs, skips = _features(words)
+    return max(
+        _scored(
+            {
+                *single[start : start + WINDOW],
+                *pairs[start : start + WINDOW - 1],
+                *skips[start : start + WINDOW - 2],
+            },
+            value,
+        )
+        for start in starts
+    )
 
 
-def _scored(found: Sequence[int], value: Mapping[str, Any]) -> float:
+def _scored(found: set[int], value: Mapping[str, Any]) -> float:
     weights: Sequence[int] = value["weights"]
-    total = sum(weights[place] for place in found) / float(value["scale"])
+    total = sum(map(weights.__getitem__, found)) / float(value["scale"])
     margin = total / max(1.0, len(found)) ** 0.5 + float(value["bias"])
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, margin))))
 

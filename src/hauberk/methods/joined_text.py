@@ -15,11 +15,13 @@ References:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
-from hauberk.methods.encoding import normalised, unwrapped
-from hauberk.methods.instructions import THRESHOLD, instruction_in
+from hauberk.methods.encoding import normalised, unwrapped, wraps
+from hauberk.methods.hints import Hinted, Looked, hinted
+from hauberk.methods.instructions import reading, speaks
 
 MAX_PIECES: Final = 64
 MAX_JOINED: Final = 4 << 10
@@ -29,60 +31,108 @@ _MARKS = re.compile(r"['\"`<>;|&${}\[\]:=\\]|[^\x00-\u024f]|[A-Za-z0-9+/]{12}")
 _COMMENT = re.compile(r"/\*.{0,200}?\*/", re.DOTALL)
 _BLANKS = re.compile(r"\s+")
 
+_QUOTES = "' \" ` )"
+_SHELL_SIGNS = "; | & ` $("
+
+
+_COMMANDS = (
+    "rm cat curl wget nc ncat bash sh zsh id whoami uname python perl ruby php chmod chown touch "
+    "mkfifo nslookup ping kill env base64 eval exec sudo ssh scp echo printf ls "
+    + " ".join(f"python{digit}" for digit in range(10))
+)
+
+
+def _form(pattern: str, *signs: str, words: str = "") -> Hinted:
+    """A form of an attack, in lower case, with the groups of signs, and the words, it needs."""
+    form = hinted(pattern, words=(words,) if words else (), signs=signs)
+    return replace(form, pattern=re.compile(pattern, re.DOTALL))
+
+
 _SQL = (
-    r"\bunion(?: all| distinct)? ?\(? ?select\b.{0,200}\b(?:from|null|\d)",
-    (
+    _form(
+        r"\bunion(?: all| distinct)? ?\(? ?select\b.{0,200}\b(?:from|null|\d)", "union", "select"
+    ),
+    _form(
         r"['\"`)] ?(?:or|and|\|\||&&) ?(?:not )?\(? ?(?:(['\"]?)[\w.]*\1?) ?"
-        r"(?:=|<|>|<>|!=|like\b|is\b|in ?\(|between\b)"
+        r"(?:=|<|>|<>|!=|like\b|is\b|in ?\(|between\b)",
+        _QUOTES,
+        "or and || &&",
+        "= < > like is in between",
     ),
-    (
+    _form(
         r"['\"`);] ?; ?(?:drop|delete|insert|update|alter|truncate|create|exec(?:ute)?|grant|"
-        r"shutdown|declare|attach|select|copy)\b"
+        r"shutdown|declare|attach|select|copy)\b",
+        ";",
+        words="drop delete insert update alter truncate create exec execute grant shutdown "
+        "declare attach select copy",
     ),
-    r"; ?(?:drop|truncate|alter) (?:table|database|schema|view|index)\b",
-    r"; ?(?:delete from|insert into|update \w+ set)\b",
-    (
+    _form(
+        r"; ?(?:drop|truncate|alter) (?:table|database|schema|view|index)\b",
+        ";",
+        words="drop truncate alter",
+    ),
+    _form(r"; ?(?:delete from|insert into|update \w+ set)\b", ";", words="delete insert update"),
+    _form(
         r"['\"`)] ?(?:or|and|;|\|\|)?.{0,40}\b(?:sleep|benchmark|pg_sleep|randomblob|load_file|"
-        r"xp_cmdshell) ?\("
+        r"xp_cmdshell) ?\(",
+        _QUOTES,
+        "sleep benchmark randomblob load_file xp_cmdshell",
     ),
-    r"\bwaitfor delay ?['\"]|\binformation_schema\.|\bsqlite_master\b|\bxp_cmdshell\b",
-    r"\binto (?:out|dump)file ?['\"]",
-    r"['\"`] ?(?:--|#)(?: |$|-)|['\"`)] ?order by \d+ ?(?:--|#)",
+    _form(
+        r"\bwaitfor delay ?['\"]|\binformation_schema\.|\bsqlite_master\b|\bxp_cmdshell\b",
+        "waitfor information_schema. sqlite_master xp_cmdshell",
+    ),
+    _form(r"\binto (?:out|dump)file ?['\"]", "outfile dumpfile"),
+    _form(r"['\"`] ?(?:--|#)(?: |$|-)|['\"`)] ?order by \d+ ?(?:--|#)", _QUOTES, "-- # order"),
 )
 _PAGE = (
-    r"< ?script\b|</ ?script ?>",
-    r"< ?(?:iframe|object|embed|svg|math|base|meta|link|form)\b[^>]{0,200}(?:=|>)",
-    r"< ?\w+[^>]{0,200}[\s/\"']on\w{3,20} ?=",
-    r"\b(?:javascript|vbscript) ?:|\bdata ?: ?text/html",
+    _form(r"< ?script\b|</ ?script ?>", "<", "script"),
+    _form(
+        r"< ?(?:iframe|object|embed|svg|math|base|meta|link|form)\b[^>]{0,200}(?:=|>)",
+        "<",
+        "iframe object embed svg math base meta link form",
+    ),
+    _form(r"< ?\w+[^>]{0,200}[\s/\"']on\w{3,20} ?=", "<", "on", "="),
+    _form(r"\b(?:javascript|vbscript) ?:|\bdata ?: ?text/html", "script text/html", ":"),
 )
 _SHELL = (
-    (
-        r"(?:[;|&`]|\$\(|\|\||&&) ?(?:/(?:usr/)?s?bin/)?(?:rm|cat|curl|wget|nc|ncat|bash|sh|zsh|"
-        r"id|whoami|uname|python\d?|perl|ruby|php|chmod|chown|touch|mkfifo|nslookup|ping|kill|"
+    _form(
+        r"[;|&`$](?:(?<=\$)\(|(?<!\$)) ?(?:/(?:usr/)?s?bin/)?(?:rm|cat|curl|wget|nc|ncat|bash|sh|"
+        r"zsh|id|whoami|uname|python\d?|perl|ruby|php|chmod|chown|touch|mkfifo|nslookup|ping|kill|"
         r"env|base64|eval|exec|sudo|ssh|scp|echo|printf|ls)\b"
-        r"(?: [-/\w$|>\"'{.~]|[`);|&<>]|$)"
+        r"(?: [-/\w$|>\"'{.~]|[`);|&<>]|$)",
+        _SHELL_SIGNS,
+        words=_COMMANDS,
     ),
-    r"\$\{ifs\}|/dev/tcp/|> ?/etc/",
+    _form(r"\$\{ifs\}|/dev/tcp/|> ?/etc/", "${ifs} /dev/tcp/ /etc/"),
 )
 _TEMPLATE = (
-    r"\{\{.{0,80}(?:__\w+__|config\b|\d ?\* ?\d|self\.|request\.|cycler|lipsum).{0,200}\}\}",
-    r"\$\{ ?(?:jndi|env|sys|lower|upper|script|t\() ?[:.(]|#\{.{0,40}runtime|\$\{\d+ ?\* ?\d+\}",
-    r"\{%.{0,40}(?:import|include|for|set)\b",
-    r"__(?:class|globals|subclasses|import|builtins)__",
+    _form(
+        r"\{\{.{0,80}(?:__\w+__|config\b|\d ?\* ?\d|self\.|request\.|cycler|lipsum).{0,200}\}\}",
+        "{{",
+        "}}",
+    ),
+    _form(
+        r"\$\{ ?(?:jndi|env|sys|lower|upper|script|t\() ?[:.(]|#\{.{0,40}runtime|"
+        r"\$\{\d+ ?\* ?\d+\}",
+        "${ #{",
+    ),
+    _form(r"\{%.{0,40}(?:import|include|for|set)\b", "{%"),
+    _form(r"__(?:class|globals|subclasses|import|builtins)__", "__"),
 )
 _FILES = (
-    r"(?:\.\.[/\\]){2,}|[/\\]\.\.[/\\]\.\.[/\\]|/etc/(?:passwd|shadow|hosts)\b|/proc/self/",
-    r"\bfile:///|c:\\windows\\",
+    _form(
+        r"(?:\.\.[/\\]){2,}|[/\\]\.\.[/\\]\.\.[/\\]|/etc/(?:passwd|shadow|hosts)\b|/proc/self/",
+        "../.. ..\\.. /etc/ /proc/self/",
+    ),
+    _form(r"\bfile:///|c:\\windows\\", "file:/// c:\\windows\\"),
 )
-_KINDS: Final = tuple(
-    (kind, tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in forms))
-    for kind, forms in (
-        ("a database", _SQL),
-        ("a page", _PAGE),
-        ("a shell", _SHELL),
-        ("a template", _TEMPLATE),
-        ("files", _FILES),
-    )
+_KINDS: Final = (
+    ("a database", _SQL),
+    ("a page", _PAGE),
+    ("a shell", _SHELL),
+    ("a template", _TEMPLATE),
+    ("files", _FILES),
 )
 
 
@@ -97,6 +147,54 @@ def payload_in(text: str, *, prose: bool = True) -> str:
         if found:
             return found
     return ""
+
+
+def payload_among(views: Sequence[tuple[str, bool]]) -> tuple[int, str]:
+    """Which of some texts is the first with a payload, and what it would act on.
+
+    The same as `payload_in` of one text after the other, and much sooner where the texts are
+    put together from the same words: every word is looked at once, and of all forms of attacks
+    those are left that these words could be. Only with them every text is read.
+
+    Args:
+        views: Texts, and whether each is read as instructions, too.
+
+    Returns:
+        Place and name; the number of texts, and nothing, where none has a payload.
+    """
+    words = {word for text, _ in views for word in text[:MAX_JOINED].split()}
+    judge = _judge(words)
+    for place, (text, prose) in enumerate(views):
+        found = judge(text, prose) if judge else payload_in(text, prose=prose)
+        if found:
+            return place, found
+    return len(views), ""
+
+
+def _judge(words: set[str]) -> Callable[[str, bool], str] | None:
+    """`payload_in` for texts of these words; none where something may be hidden in them."""
+    text = " ".join(words)
+    if not (text.isascii() and text.isprintable()) or "/*" in text or wraps(words):
+        return None
+    looked = Looked(text)
+    kinds = [
+        (kind, live)
+        for kind, forms in _KINDS
+        if (live := [form for form in forms if form.may_match(looked)])
+    ]
+    left = reading(looked)
+
+    def judge(text: str, prose: bool) -> str:  # noqa: FBT001 - as the views are
+        if not (kinds or prose):
+            return ""
+        view = Looked(" ".join(text[:MAX_JOINED].split()))
+        for kind, forms in kinds:
+            for form in forms:
+                if form.is_in(view):
+                    return kind
+        return "a model that reads it" if prose and left.speaks(view.text, view) else ""
+
+    return judge
 
 
 def may_act(text: str) -> bool:
@@ -114,13 +212,19 @@ def _layers(text: str) -> Iterator[str]:
 
 
 def _acting(text: str, *, prose: bool) -> str:
-    flat = _BLANKS.sub(" ", _COMMENT.sub(" ", text))
-    tight = _BLANKS.sub(" ", _COMMENT.sub("", text))
+    looks = _looks(text)
     for kind, forms in _KINDS:
-        if any(form.search(flat) or (tight != flat and form.search(tight)) for form in forms):
+        if any(form.is_in(looked) for form in forms for looked in looks):
             return kind
-    is_instruction = prose and instruction_in(text).score >= THRESHOLD
-    return "a model that reads it" if is_instruction else ""
+    return "a model that reads it" if prose and speaks(text) else ""
+
+
+def _looks(text: str) -> tuple[Looked, ...]:
+    """The text on one line, with comments as blanks; and without them, where it has any."""
+    flat = Looked(_BLANKS.sub(" ", _COMMENT.sub(" ", text) if "/*" in text else text))
+    if "/*" not in text:
+        return (flat,)
+    return flat, Looked(_BLANKS.sub(" ", _COMMENT.sub("", text)))
 
 
 def joins(pieces: Sequence[str]) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """What a monitor asks for: only with two signals that do not come from the same hands.
 
 A signal has an origin: what replicas report of inputs (``telemetry``), what labels say
-(``labels``), what the guard's own log says (``log``), what a canary set says (``canary``). An
-action needs as many origins that agree as policy demands, so that whoever holds one of them
-moves nothing. Among replicas the median counts.
+(``labels``), what the guard's own log says (``log``). An action needs as many origins that
+agree as policy demands, so that whoever holds one of them moves nothing. Among replicas the
+median counts.
 """
 
 from __future__ import annotations

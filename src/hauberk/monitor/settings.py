@@ -51,8 +51,6 @@ class Watched:
         time: Column with the moment of a row; without it, that of its file counts.
         label: Column with the truth, which may come later, in a table with ``id`` alone.
         group: Column whose values are counted apart.
-        canary: Table of inputs with the answers expected, asked again every hour.
-        canary_url: Where the model answers, V2.
         release: What is shown of where the model comes from: a record that a run wrote.
     """
 
@@ -64,8 +62,6 @@ class Watched:
     id: str = ""
     label: str = ""
     group: str = ""
-    canary: Path | None = None
-    canary_url: str = ""
     release: Path | None = None
 
     @property

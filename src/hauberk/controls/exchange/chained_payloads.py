@@ -13,7 +13,7 @@ from hauberk.core.control import Action, Signal, Watch
 from hauberk.core.finding import Evidence, Severity
 from hauberk.core.ports import ClientState
 from hauberk.core.threat import ThreatId
-from hauberk.methods.joined_text import joins, may_act, payload_in
+from hauberk.methods.joined_text import joins, may_act, payload_among
 
 FORBIDDEN = 403
 
@@ -79,12 +79,15 @@ class ChainedPayloads(Watch):
         before = self._before(exchange, state)
         now = [(where[:64], text[:_MAX_TEXT]) for where, text in exchange.texts]
         left = _MAX_LOOK
+        views, scopes = [], []
         for view, scope, prose in self._views(now, before):
             left -= len(view)
-            found = payload_in(view, prose=prose) if left >= 0 else ""
-            if found or left < 0:
-                return _signal(found, scope) if found else None
-        return None
+            if left < 0:
+                break
+            views.append((view, prose))
+            scopes.append(scope)
+        place, found = payload_among(views)
+        return _signal(found, scopes[place]) if found else None
 
     def _views(
         self, now: Sequence[tuple[str, str]], before: Sequence[tuple[str, str]]
