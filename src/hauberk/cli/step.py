@@ -2,10 +2,12 @@
 
 The command sees copies of its inputs in a fresh folder and no network; only declared outputs come
 back. An input that an earlier step made must still be the same bytes. Secrets are handed over as
-files (their paths in NAME_FILE) and masked in what is printed. The statement lies unsigned in
-.hauberk/steps: sign it in a job of its own, because whoever owns this job owns its keys.
+files (their paths in NAME_FILE), masked in what is printed, in base64, hex and other usual forms
+too, and an output that holds one is refused. The statement lies unsigned in .hauberk/steps: sign
+it in a job of its own, because whoever owns this job owns its keys.
 
-Exit codes: the command's own, 1 where a changed input is refused, 2 usage, 3 no isolation.
+Exit codes: the command's own, 1 where a changed input or an output with a secret is refused,
+2 usage, 3 no isolation.
 """
 
 from __future__ import annotations

@@ -3,8 +3,12 @@
 The step sees copies of its declared inputs in a fresh folder, and only what it leaves at the
 declared outputs comes back. What it took is held against what earlier statements say was made,
 so a file that was swapped in between is refused before the command starts. Secrets come as
-files and are masked in everything that is written. The statement is unsigned: whoever owns the
+files. The statement is unsigned: whoever owns the
 job owns its keys, so signing belongs to a separate job (``hauberk sign``).
+
+A secret is known in all the forms in which programs write it (`methods.secret_forms`): what the
+step prints and the words of its command are masked, and an output that holds one is refused
+before any output is kept.
 """
 
 from __future__ import annotations
@@ -16,18 +20,20 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from hauberk import __version__
 from hauberk.core.artifact import Digest
 from hauberk.core.lifecycle import Component
 from hauberk.core.policy import EvidenceMode, Isolation, Policy
-from hauberk.errors import TrustError, UnavailableError, UsageError
+from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
 from hauberk.isolation import Grants, Limits, collect_output, interpreter_grants, run
 from hauberk.isolation.interpreters import system_grants
 from hauberk.lifecycle.replay import Recipe, machine
+from hauberk.methods.secret_forms import Handed
 from hauberk.methods.secrets import mask_secrets
 from hauberk.trust.digest import digest_file
 from hauberk.trust.predicates import Circumstances, Step, read_step, step_statement
@@ -75,12 +81,14 @@ def wrap(asked: Wrapped) -> Ended:
 
     Raises:
         TrustError: An input is not the one that an earlier step made.
-        ArtifactError: A declared output is missing or is no plain file.
+        ArtifactError: A declared output is missing, is no plain file, or holds a secret.
         UnavailableError: The level is not to be had here.
     """
     if not asked.outputs:
         raise UsageError("a step hands on at least one output", subject=asked.name)
+    handed = Handed(tuple(asked.secrets.items()))
     materials = {name: digest_file(_inside(asked.root, name)) for name in _files(asked)}
+    _refuse_telling_names(handed, (asked.name, *materials, *asked.outputs, *asked.network))
     check_handover(asked.root / FOLDER, materials)
     with tempfile.TemporaryDirectory(prefix="hauberk-step-") as scratch:
         folder = Path(scratch).resolve() / "work"
@@ -94,11 +102,15 @@ def wrap(asked: Wrapped) -> Ended:
             level=asked.level,
         )
         shutil.rmtree(folder / _SECRETS, ignore_errors=True)
-        texts = [masked(part, asked.secrets.values()) for part in (done.stdout, done.stderr)]
+        texts = [
+            masked(part, handed, is_cut=len(part) >= asked.limits.output_bytes)
+            for part in (done.stdout, done.stderr)
+        ]
         if done.exit_code:
             return Ended(exit_code=done.exit_code, stdout=texts[0], stderr=texts[1], statement=None)
-        products = {name: _collect(asked, folder, name) for name in asked.outputs}
-    statement = _statement(asked, materials, products, started, done.level)
+        products = _collect_all(asked, folder, handed)
+    told = replace(asked, command=tuple(handed.mask(word) for word in asked.command))
+    statement = _statement(told, materials, products, started, done.level)
     path = asked.root / FOLDER / f"{asked.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(statement)
@@ -171,26 +183,82 @@ def _grants(asked: Wrapped, folder: Path) -> Grants:
     return Grants(read=(folder, *read), write=(folder,), env=env, network=asked.network)
 
 
-def masked(data: bytes, secrets: Iterable[str]) -> str:
-    """Text without the secrets that were handed out, and without what looks like one."""
-    text = data.decode("utf-8", "replace")
-    for value in secrets:
-        for line in sorted({value, *value.splitlines()}, key=len, reverse=True):
-            if len(line) > 3:  # noqa: PLR2004 - shorter ones would hide every word
-                text = text.replace(line, "[secret removed]")
-    return mask_secrets(text)
+def masked(data: bytes, handed: Handed, *, is_cut: bool = False) -> str:
+    """Text without the secrets that were handed out, and without what looks like one.
+
+    Args:
+        is_cut: Whether its beginning was dropped; what may be the rest of a secret goes too.
+    """
+    kept = data[handed.longest :] if is_cut else data
+    return mask_secrets(handed.mask(kept.decode("utf-8", "replace")))
 
 
-def _collect(asked: Wrapped, folder: Path, name: str) -> Digest:
+def _refuse_telling_names(handed: Handed, names: tuple[str, ...]) -> None:
+    for name in names:
+        if label := handed.first_in(name):
+            raise UsageError(
+                "a name of the step, of an input, an output or a host holds a secret",
+                subject=_called(label),
+                rule="names are written into the statement",
+                hint="use another name; the step reads the secret from its file",
+            )
+
+
+def _called(label: str) -> str:
+    """How a message calls a secret that was found: by its name and form alone."""
+    name, _, form = label.rpartition(", ")
+    return f"secret {name} ({form})"
+
+
+def _collect_all(asked: Wrapped, folder: Path, handed: Handed) -> dict[str, Digest]:
+    """Take over all outputs, or none."""
+    copies: dict[str, Path] = {}
+    try:
+        for name in asked.outputs:
+            copies[name] = _copy(asked, folder, name, handed)
+        products = {name: digest_file(path) for name, path in copies.items()}
+        for name, path in copies.items():
+            path.replace(asked.root / name)
+    finally:
+        for path in copies.values():
+            path.unlink(missing_ok=True)
+    return products
+
+
+def _copy(asked: Wrapped, folder: Path, name: str, handed: Handed) -> Path:
     target = asked.root / name
     target.parent.mkdir(parents=True, exist_ok=True)
     with collect_output(folder, PurePosixPath(name), max_bytes=MAX_OUTPUT_BYTES) as output:
         descriptor, kept = tempfile.mkstemp(dir=target.parent, prefix=".hauberk-")
-        with os.fdopen(descriptor, "wb") as file:
-            shutil.copyfileobj(output.file, file, 1 << 20)
-    digest = digest_file(Path(kept))
-    Path(kept).replace(target)
-    return digest
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for piece in _without_secrets(output.file, handed, name):
+                    file.write(piece)
+        except BaseException:
+            Path(kept).unlink(missing_ok=True)
+            raise
+    return Path(kept)
+
+
+def _without_secrets(file: BinaryIO, handed: Handed, name: str) -> Iterator[bytes]:
+    """The pieces of an output; each was looked through before it is given.
+
+    Raises:
+        ArtifactError: It holds a secret that the step was handed.
+    """
+    search, piece = handed.search(), b"first"
+    while piece:
+        piece = file.read(1 << 20)
+        if label := search.feed(piece) if piece else search.end():
+            raise ArtifactError(
+                "an output holds a secret that the step was handed",
+                subject=name,
+                rule="what a step hands on holds none of its secrets, in no encoding",
+                found=_called(label),
+                hint="nothing was kept; find out what writes it, and rotate the secret if an "
+                "earlier run may have published it",
+            )
+        yield piece
 
 
 def _statement(

@@ -7,9 +7,11 @@ from random import Random
 import pytest
 
 from hauberk.attacks.pipeline.hijack_step import HijackStep
+from hauberk.attacks.pipeline.leak_secret import WAYS, LeakSecret
 from hauberk.attacks.pipeline.tamper_training import KINDS, TamperTraining
 from hauberk.errors import UsageError
 from hauberk.isolation import Limits
+from hauberk.range.worlds.secret_steps import SecretHost
 from hauberk.range.worlds.steps import StepHost
 from hauberk.range.worlds.trainings import training_host
 
@@ -38,3 +40,20 @@ def test_a_bent_training_gives_another_model(kind):
 def test_an_unknown_deed_is_a_usage_error(attack):
     with training_host(3) as host, pytest.raises(UsageError):
         attack.play(StepHost() if isinstance(attack, HijackStep) else host, Random(1))
+
+
+SECRET = "kQ7/w+Zr2&vX=9s-Lm4TbY8"
+
+
+@pytest.mark.parametrize("place", ["texts", "output"])
+def test_every_way_gives_the_secret_where_nothing_is_masked_and_none_where_it_is(place):
+    attack = LeakSecret(place=place)
+    bare = attack.play(SecretHost(secret=SECRET, is_guarded=False), Random(1))
+    assert set(WAYS) <= set(bare.facts["ways"])
+    assert not attack.play(SecretHost(secret=SECRET), Random(1)).succeeded
+
+
+@pytest.mark.parametrize("attack", [LeakSecret(ways=("knit",)), LeakSecret(place="knit")])
+def test_an_unknown_way_or_place_of_leaking_is_a_usage_error(attack):
+    with pytest.raises(UsageError):
+        attack.play(SecretHost(secret=SECRET), Random(1))
