@@ -75,7 +75,7 @@ class SyntheticQueries(Watch):
     """
 
     title: ClassVar[str] = "Streams of inputs made up to copy a model"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-1"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-1"), ThreatId("SV-2"))
     subject: ClassVar[type] = Exchange
     shadow: ClassVar[bool] = True
 
