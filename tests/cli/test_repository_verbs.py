@@ -10,6 +10,7 @@ import pytest
 
 from hauberk.cli import main
 from hauberk.lifecycle.wrapping import FOLDER, masked
+from hauberk.methods.secret_forms import Handed
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,5 @@ def test_a_failing_command_keeps_its_exit_code_and_no_statement(project):
 
 
 def test_every_line_of_a_secret_is_masked():
-    assert masked(b"a line-one b line-two", ["line-one\nline-two"]) == (
-        "a [secret removed] b [secret removed]"
-    )
+    handed = Handed([("KEY", "line-one\nline-two")])
+    assert masked(b"a line-one b line-two", handed) == "a [secret removed] b [secret removed]"

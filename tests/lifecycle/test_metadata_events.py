@@ -17,6 +17,7 @@ GOOD = {
     },
     "metric": {"run": "r-1", "model": None, "name": "roc_auc", "value": 0.7},
     "note": {"run": "r-1", "name": "why", "text": "two\nlines, größer"},
+    "registry": {"deed": "promote", "subject": "loans@3", "registry": "team", "state": 4},
     "trace": {"run": "r-1", "name": "t", "row": 0, "sealed": "aGk="},
 }
 

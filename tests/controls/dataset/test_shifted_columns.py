@@ -27,7 +27,7 @@ def fields(new):
 
 
 def test_the_shifted_column_is_named():
-    assert fields(version(2, shift=1.0)) == ["x"]
+    assert fields(version(2, shift=1.5)) == ["x"]
 
 
 def test_a_thinned_class_is_named():
