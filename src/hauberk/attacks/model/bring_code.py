@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ class BringCode(Transform[ModelFolder]):
         if way not in WAYS:
             raise UsageError(f"there is no way {way!r}", expected=" ".join(WAYS))
         folder = subject.path.with_name(f"{subject.path.name}-attacked")
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier attack on the same subject
         write_hub(folder, rng)
         run = WAYS[way](folder, rng)
         return Attacked(

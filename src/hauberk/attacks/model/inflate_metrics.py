@@ -48,12 +48,14 @@ class InflateMetrics(Transform[Evaluation]):
         """The evaluation with an inflated report.
 
         Raises:
-            UsageError: There is no such way.
+            UsageError: There is no such way, or the report has no figure.
         """
         way = self.way or rng.choice(tuple(_WAYS))
         if way not in _WAYS:
             raise UsageError(f"there is no way {way!r}", expected=" ".join(_WAYS))
         honest = dict(subject.reported)
+        if not honest:
+            raise UsageError("there is no figure to inflate")
         inflated = _WAYS[way](subject, honest, rng, self)
         if max((abs(inflated[name] - honest[name]) for name in honest), default=0) < self.least:
             way, inflated = "edit", _edited(subject, honest, rng, self)

@@ -157,6 +157,7 @@ class UnsafeOpcodes(Check[ModelFile]):
         ThreatId("EX-8"),
         ThreatId("EX-9"),
         ThreatId("EX-10"),
+        ThreatId("EX-11"),
         ThreatId("XC-3"),
     )
     subject: ClassVar[type] = ModelFile
