@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hauberk.errors import UnavailableError
+
 _SLICE = 512
 """Bytes of a zstd stream taken at once; each may unpack to 32 KiB."""
 
@@ -19,10 +21,22 @@ _WINDOW = 1 << 16
 
 
 class ZstdDecoder:
-    """A zstd frame, fed in small slices so that a bomb is seen before it is unpacked."""
+    """A zstd frame, fed in small slices so that a bomb is seen before it is unpacked.
+
+    Raises:
+        UnavailableError: The package zstandard is not installed.
+    """
 
     def __init__(self) -> None:
-        import zstandard
+        try:
+            import zstandard
+        except ImportError as error:
+            raise UnavailableError(
+                "what zstd packed needs the package zstandard: hauberk[zstd]",
+                expected="the package zstandard",
+                found="none",
+                hint="pip install 'hauberk[zstd]'",
+            ) from error
 
         self._error = zstandard.ZstdError
         decoder = zstandard.ZstdDecompressor(max_window_size=128 << 20)
