@@ -471,7 +471,7 @@ def modest_use(_folder: Path) -> StepUse:
         cpu_s=1.02,
         children={"/usr/bin/uname": 1},
         denials=(),
-        own=("/work/step",),
+        own=("/srv/step",),
         earlier=(1.0, 1.01, 0.99, 1.0, 1.03),
     )
 

@@ -19,9 +19,9 @@ def test_programs_of_the_system_are_ordinary_where_nobody_said_which_are_allowed
     assert findings(children={"/usr/bin/uname": 1, "/opt/venv/bin/python3.11": 4}) == []
 
 
-@pytest.mark.parametrize("program", ["/work/step/miner", "/tmp/x/kworker", "hidden:kworker"])
+@pytest.mark.parametrize("program", ["/srv/step/miner", "/tmp/x/kworker", "hidden:kworker"])
 def test_programs_that_a_step_brought_or_hid_are_found(program):
-    (finding,) = findings(children={program: 1}, own=("/work/step",))
+    (finding,) = findings(children={program: 1}, own=("/srv/step",))
     assert finding.level is Level.DEFECT
     assert program in finding.message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -41,8 +42,8 @@ class _Paced:
             self.spent.append(self.world.service.answers.last_s)  # type: ignore[attr-defined]  # a model in this process
         return answer
 
-    def together(self, calls: object) -> tuple[Answer, ...]:
-        raise NotImplementedError
+    def together(self, calls: Iterable[Call]) -> tuple[Answer, ...]:
+        return tuple(self.call(call) for call in calls)
 
 
 @cache
