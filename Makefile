@@ -19,7 +19,7 @@ demo: setup ## a small project from real data, its lifecycle, attacks on it, one
 	@.venv/bin/hauberk try
 
 test: setup ## run the tests; T=tests/core runs a part
-	@$(PY) -m pytest -m "$(MARKS)" $(T)
+	@bash scripts/run_tests -m "$(MARKS)" $(T)
 
 lint: setup ## formatting, rules, types and layers
 	@$(PY) -m ruff format --check .
