@@ -47,6 +47,8 @@ class TABLE:
         label: Column to predict.
         sensitive: Columns that name a protected group.
         licence: Licence of the data, recorded in the lock.
+        croissant: Path of the publisher's Croissant metadata in the project; the source must
+            have the digest that stands there.
     """
 
     uri: str
@@ -58,6 +60,7 @@ class TABLE:
     source: str | None = None
     annotator: str | None = None
     licence: str | None = None
+    croissant: str | None = None
 
 
 def work(shop: Workshop) -> StepReport:
@@ -99,9 +102,35 @@ def _checked(shop: Workshop, name: str, landed: Landed) -> tuple[Assessment, ...
     return shop.judge(entry, ["registry"], only=lambda control: control.id == ALTERED_FETCH)
 
 
+def _declared(shop: Workshop, keys: tuple[str, str], table: TABLE) -> Digest | None:
+    """The digest that the lifecycle file or the publisher's description has for a source."""
+    own = Digest(f"sha256:{table.sha256}") if table.sha256 else None
+    if table.croissant is None:
+        return own
+    from hauberk.lifecycle.croissant import digest_for, read_description
+    from hauberk.lifecycle.plan import inside
+
+    path = shop.settings.root / inside(table.croissant, shop.settings, (*keys, "croissant"))
+    described = digest_for(read_description(path), table.uri, table.croissant)
+    if own is not None and own != f"sha256:{described}":
+        raise TrustError(
+            "the lifecycle file and the Croissant metadata of a source disagree",
+            subject=shop.settings.source.place((*keys, "sha256")),
+            rule="what two parties say of the same bytes is the same",
+            expected=f"sha256:{described} ({table.croissant})",
+            found=own,
+            hint="ask the publisher which of them is right",
+        )
+    return Digest(f"sha256:{described}")
+
+
+def _whose(table: TABLE) -> str:
+    return table.croissant or "lifecycle file"
+
+
 def _land(shop: Workshop, name: str, path: str, table: TABLE) -> Landed:
     keys = ("acquisition", name)
-    declared = Digest(f"sha256:{table.sha256}") if table.sha256 else None
+    declared = _declared(shop, keys, table)
     pinned = shop.pins.get(name) if table.mode is Mode.PIN else None
     expected = declared or (pinned.digest if pinned else None)
     landed = land(table.uri, shop, keys, expected=expected)
@@ -110,7 +139,7 @@ def _land(shop: Workshop, name: str, path: str, table: TABLE) -> Landed:
             f"the source {name!r} is not what was pinned",
             subject=f"{path} ({table.uri})",
             rule="bytes under a pinned name never change",
-            expected=f"{expected} ({'lifecycle file' if declared else 'hauberk.lock'})",
+            expected=f"{expected} ({_whose(table) if declared else 'hauberk.lock'})",
             found=landed.digest,
             hint="find out who changed it; if that is right, remove the pin and run again",
         )
