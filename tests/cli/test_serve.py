@@ -139,3 +139,18 @@ def test_a_changed_bundle_is_refused(folder, capfd):
     (folder / "model.onnx").write_bytes(b"another model")
     assert main(["serve", str(folder), "--unsigned"]) == 1
     assert "not the one that was bundled" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--tls-key", "k"],
+        ["--client-ca", "c"],
+        ["--clients", "c"],
+        ["--tls-cert", "missing.pem"],
+        ["--tokens", "missing.json"],
+    ],
+)
+def test_half_a_configuration_of_the_door_is_refused(folder, words, capsys):
+    assert main(["serve", str(folder), "--unsigned", *words]) in (2, 3)
+    assert "hauberk:" in capsys.readouterr().err
