@@ -63,6 +63,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--log", type=Path, metavar="FOLDER", help="log of decisions")
     parser.add_argument(
+        "--state", metavar="URL", help="Redis or Valkey server that several hosts remember in"
+    )
+    parser.add_argument(
+        "--state-key", type=Path, metavar="FILE", help="secret of those hosts, 32 random bytes"
+    )
+    parser.add_argument(
+        "--state-password", type=Path, metavar="FILE", help="what the server wants to hear"
+    )
+    parser.add_argument("--state-ca", metavar="FILE", help="certificates believed of it")
+    parser.add_argument(
         "--insecure", action="store_true", help="listen beyond loopback without keys"
     )
     _workers.configure(parser)
@@ -186,7 +196,40 @@ def door(args: argparse.Namespace) -> Any:
 def shared(args: argparse.Namespace, world: Surroundings) -> Surroundings:
     """The surroundings with what all workers share."""
     share = _workers.share_of(args)
+    if args.state is not None:
+        return _over_hosts(args, world)
     return world if share is None else replace(world, state=share.state(), key=share.key())
+
+
+def _over_hosts(args: argparse.Namespace, world: Surroundings) -> Surroundings:
+    """The surroundings with what all hosts share.
+
+    Raises:
+        TrustError: The server holds what no host has written.
+        UnavailableError: The server is not there.
+        UsageError: There is no secret, or no such server.
+    """
+    import hashlib
+
+    from hauberk.guard.bundle import read_once
+    from hauberk.guard.shelter import Sheltered
+    from hauberk.trust.shared_state import RedisClientState, Server
+
+    if args.state_key is None:
+        raise UsageError(
+            "--state needs --state-key",
+            subject="--state",
+            expected="--state-key FILE, the same on every host",
+            found="none",
+            hint="head -c 32 /dev/urandom > FILE",
+        )
+    secret = read_once(args.state_key, 4096)
+    password = "" if args.state_password is None else _text(args.state_password, "the password")
+    server = Server(url=args.state, password=password.strip(), ca=args.state_ca)
+    shared = RedisClientState(server.connect(), secret)
+    shared.ping()
+    key = hashlib.blake2b(secret, digest_size=32, person=b"answers").digest()
+    return replace(world, state=Sheltered(shared=shared, say=alarm), key=key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
