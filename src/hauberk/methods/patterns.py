@@ -57,7 +57,9 @@ _SAMPLE = 1_200
 _N_SAMPLE_VOTERS = 25
 _SLACK = 0.05
 _UNLIKE = 0.85
-"""How likely the rows of a trigger have its label, at most, in units of how usual it is."""
+_UNLIKE_WORDS = 0.75
+"""How likely the rows of a trigger have its label, at most, in units of how usual it is; of
+texts whose one word was left out little may be left that says anything."""
 
 _FLOOR = 1e-300
 
@@ -235,6 +237,12 @@ class Witnesses:
         places, _ = neighbours(self._x[rows], self._x[pool], _N_VOTERS)
         return self._verdict(rows, pool[places], _N_VOTERS)
 
+    def usual(self, pattern: Pattern) -> float:
+        """How usual the label of a pattern is among all other rows."""
+        own = int((self.labels[pattern.rows] == pattern.label).sum())
+        total = int((self.labels == pattern.label).sum())
+        return (total - own) / (self.labels.size - pattern.rows.size)
+
     def support(self, rows: Codes) -> float:
         """Mean share of the nearest rows outside ``rows`` that have each one's own label."""
         carries = np.zeros(len(self._x) + 1, bool)
@@ -351,10 +359,7 @@ def suspected(  # noqa: PLR0917 - what is said of it, in the order of the docstr
     p_value = float(binomial_tail(int(wrong.sum()), wrong.size, chance))
     if support is not None and pattern.label >= 0:
         own = int((labels[pattern.rows] == pattern.label).sum())
-        usual = (int((labels == pattern.label).sum()) - own) / (labels.size - wrong.size)
         p_value = 2 * min(p_value, float(binomial_tail(own, wrong.size, max(support, _SLACK))))
-        if support > _UNLIKE * usual:  # nobody knows anything of these rows
-            p_value = 1.0
     corrected = min(1.0, max(p_value, _FLOOR) * n_looked)
     return Suspect(
         pattern=pattern,
@@ -363,6 +368,10 @@ def suspected(  # noqa: PLR0917 - what is said of it, in the order of the docstr
         p_value=corrected,
         n_looked=n_looked,
     )
+
+
+def _unlike(pattern: Pattern) -> float:
+    return _UNLIKE if pattern.columns else _UNLIKE_WORDS
 
 
 def suspects(patterns: Iterator[Pattern], search: Search, witnesses: Witnesses) -> list[Suspect]:
@@ -376,8 +385,9 @@ def suspects(patterns: Iterator[Pattern], search: Search, witnesses: Witnesses) 
             witnesses.labels,
             witnesses.base(pattern.rows),
             search.n_looked,
-            witnesses.support(pattern.rows),
+            support,
         )
-        for pattern in largest
+        for pattern, support in ((one, witnesses.support(one.rows)) for one in largest)
+        if pattern.label < 0 or support <= _unlike(pattern) * witnesses.usual(pattern)
     ]
     return sorted(results, key=lambda suspect: (suspect.p_value, -suspect.pattern.rows.size))

@@ -51,8 +51,10 @@ class BackdoorTriggers(Check[Dataset]):
     In pictures all windows (one pixel to 3x3, at their place and anywhere, at 8, 4 and 3
     bits) are looked through for those whose rows are contradicted more often than rows of
     their classes are, after correction for every window that was seen. In tables and texts
-    values, pairs of values and words are, and trees that were grown without their rows must
-    agree. Triggers without an equal part (blended, warped) show as a class in which fine
+    values, pairs of values and words are, and trees that were grown without their rows, and
+    without their columns, must agree. Where rows next to those of a pattern (one value of a
+    pair alone, the next smaller or larger values) bear its label as surprisingly, the columns
+    decide the label and nobody planted it. Triggers without an equal part (blended, warped) show as a class in which fine
     detail decides many labels that a blunt look at the rows denies, while in other classes
     it does not. With trusted rows (``reference``) these are what denies. A row's score is
     the chance that it was planted.
