@@ -378,16 +378,21 @@ def suspects(patterns: Iterator[Pattern], search: Search, witnesses: Witnesses) 
     """The patterns by how much the other rows contradict them, most suspicious first."""
     by_rows = {pattern.rows.tobytes(): pattern for pattern in patterns}  # one for equal rows
     largest = sorted(by_rows.values(), key=lambda pattern: -pattern.rows.size)[:MAX_CHECKED]
-    results = [
-        suspected(
-            pattern,
-            witnesses.believe(pattern.rows),
-            witnesses.labels,
-            witnesses.base(pattern.rows),
-            search.n_looked,
-            support,
-        )
-        for pattern, support in ((one, witnesses.support(one.rows)) for one in largest)
-        if pattern.label < 0 or support <= _unlike(pattern) * witnesses.usual(pattern)
-    ]
+    results = [_first_look(pattern, search, witnesses) for pattern in largest]
     return sorted(results, key=lambda suspect: (suspect.p_value, -suspect.pattern.rows.size))
+
+
+def _first_look(pattern: Pattern, search: Search, witnesses: Witnesses) -> Suspect:
+    """The pattern as its nearest rows see it; no suspect where they know nothing of its rows."""
+    rows = pattern.rows
+    support = witnesses.support(rows)
+    found = suspected(
+        pattern,
+        witnesses.believe(rows),
+        witnesses.labels,
+        witnesses.base(rows),
+        search.n_looked,
+        support,
+    )
+    is_like = pattern.label >= 0 and support > _unlike(pattern) * witnesses.usual(pattern)
+    return replace(found, p_value=1.0) if is_like else found

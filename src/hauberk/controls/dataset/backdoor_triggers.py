@@ -54,10 +54,12 @@ class BackdoorTriggers(Check[Dataset]):
     values, pairs of values and words are, and trees that were grown without their rows, and
     without their columns, must agree. Where rows next to those of a pattern (one value of a
     pair alone, the next smaller or larger values) bear its label as surprisingly, the columns
-    decide the label and nobody planted it. Triggers without an equal part (blended, warped) show as a class in which fine
-    detail decides many labels that a blunt look at the rows denies, while in other classes
-    it does not. With trusted rows (``reference``) these are what denies. A row's score is
-    the chance that it was planted.
+    decide the label and nobody planted it.
+
+    Triggers without an equal part (blended, warped) show as a class in which fine detail
+    decides many labels that a blunt look at the rows denies, while in other classes it does
+    not. With trusted rows (``reference``) these are what denies. A row's score is the chance
+    that it was planted.
 
     Limits:
         Labels must have been changed: of clean-label attacks this control sees nothing (see
