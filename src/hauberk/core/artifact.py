@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Generic, NewType, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, NewType, Protocol, TypeVar, runtime_checkable
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 Digest = NewType("Digest", str)
 """``sha256:`` followed by 64 lower-case hexadecimal digits."""
@@ -43,6 +46,17 @@ class Batch(Protocol):
 
     def column(self, i: Any) -> Any:
         """The column at a position or with a name, as an Arrow array."""
+        ...
+
+
+class Hashes(Protocol):
+    """Takes the digest of bytes while somebody reads them."""
+
+    sha256: str
+    """Hexadecimal; empty before all bytes were read."""
+
+    def over(self, span: Any) -> AbstractContextManager[Any]:
+        """The same span; its digest is known when the context is left."""
         ...
 
 
@@ -115,9 +129,14 @@ class Dataset(Artifact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFile(Artifact):
-    """A model as bytes on disk: one file or one folder. Nothing of it is executed here."""
+    """A model as bytes on disk: one file or one folder. Nothing of it is executed here.
+
+    Attributes:
+        hashing: Takes the digest of a single file while a control reads it.
+    """
 
     path: Path
+    hashing: Hashes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -32,6 +33,7 @@ from hauberk.scanner.locating import Located, locate
 from hauberk.scanner.options import ScanOptions
 
 if TYPE_CHECKING:
+    from hauberk.scanner.crew import Crew
     from hauberk.scanner.narrowing import Narrowing
 
 _FOLDERS: tuple[tuple[type, str], ...] = (
@@ -90,8 +92,20 @@ def scan(
         UsageError: There is nothing at a path, or a named column does not exist.
     """
     chosen = options or ScanOptions()
-    located = (item for path in paths for item in locate(path, chosen))
-    return judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+    with _crew(chosen) as crew:
+        located = (item for path in paths for item in locate(path, chosen, crew))
+        return judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+
+
+def _crew(options: ScanOptions) -> AbstractContextManager[Crew | None]:
+    if not options.jobs:
+        return nullcontext()
+    from functools import partial
+
+    from hauberk.scanner.crew import Crew
+    from hauberk.scanner.looking import look
+
+    return Crew(options.jobs, partial(look, digest=options.digest))
 
 
 def judge(
@@ -118,6 +132,9 @@ def judge(
 
 
 def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
+    if located.assessments is not None:
+        progress.assessments += located.assessments
+        return
     if located.open is None:
         progress.unjudged.append(located.path)
         return
@@ -126,18 +143,29 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     if assessment.outcome is not Outcome.CLEAN:
         progress.assessments.append(assessment)
         return
-    controls = _controls(opened[0])
-    optional.update(control.id for control in controls if control.optional)
-    shadows = {control.id for control in controls if control.shadow}
-    found = assess_all(controls, opened[0])
-    if isinstance(opened[0], Comparison | Transformation):  # the new half is judged for itself too
-        found += assess_all(controls, opened[0].new)
-    if isinstance(opened[0], Comparison) and isinstance(opened[0].new, Dataset):
-        history = History(versions=tuple(filter(None, (opened[0].old, opened[0].new))))
-        found += assess_all(_controls(history), history)
-    progress.assessments += [_shadowed(item, shadows) for item in found]
+    found = assessments_of(opened[0], optional)
+    progress.assessments += found
     if not found:
         progress.unjudged.append(located.path)
+
+
+def assessments_of(subject: Any, optional: set[str] | None = None) -> list[Assessment]:
+    """What every control that fits says of ``subject``; reviews where it starts in shadow.
+
+    Args:
+        optional: Takes the ids of controls that a default installation may lack.
+    """
+    controls = _controls(subject)
+    if optional is not None:
+        optional.update(control.id for control in controls if control.optional)
+    shadows = {control.id for control in controls if control.shadow}
+    found = assess_all(controls, subject)
+    if isinstance(subject, Comparison | Transformation):  # the new half is judged for itself too
+        found += assess_all(controls, subject.new)
+    if isinstance(subject, Comparison) and isinstance(subject.new, Dataset):
+        history = History(versions=tuple(filter(None, (subject.old, subject.new))))
+        found += assess_all(_controls(history), history)
+    return [_shadowed(item, shadows) for item in found]
 
 
 def _open(located: Located, opened: list[Any]) -> Iterator[Finding]:
