@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hauberk.core.finding import (
     Outcome,
     Severity,
 )
+from hauberk.core.threat import ThreatId
 from hauberk.scanner.kinds import FileKind, kind_of
 
 _WITH_MODEL = frozenset(
@@ -73,8 +75,14 @@ def unpacked(value: Mapping[str, Any]) -> Assessment:
         findings=tuple(map(_unpacked, value["findings"])),
         seconds=value["seconds"],
         subject_digest=None if digest is None else Digest(digest),
-        threats=tuple(value["threats"]),
+        threats=_shared(tuple(value["threats"])),
     )
+
+
+@cache
+def _shared(threats: tuple[ThreatId, ...]) -> tuple[ThreatId, ...]:
+    """One object for the same threats of a million files."""
+    return threats
 
 
 def _values(noun: Any) -> dict[str, Any]:
