@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NewType, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, NewType, Protocol, TypeVar, runtime_checkable
 
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-Digest = NewType("Digest", str)
-"""``sha256:`` followed by 64 lower-case hexadecimal digits."""
+from hauberk.core.identity import Digest as Digest  # noqa: PLC0414 - told on
+from hauberk.core.model_file import Artifact as Artifact  # noqa: PLC0414 - told on
+from hauberk.core.model_file import ModelFile as ModelFile  # noqa: PLC0414 - told on
 
 RowId = NewType("RowId", str)
 """Digest of the canonical row plus its occurrence, ``<32 hex digits>.<n>``; fixed at landing."""
@@ -49,17 +47,6 @@ class Batch(Protocol):
         ...
 
 
-class Hashes(Protocol):
-    """Takes the digest of bytes while somebody reads them."""
-
-    sha256: str
-    """Hexadecimal; empty before all bytes were read."""
-
-    def over(self, span: Any) -> AbstractContextManager[Any]:
-        """The same span; its digest is known when the context is left."""
-        ...
-
-
 class ColumnKind(StrEnum):
     """What a column holds, as far as controls care."""
 
@@ -82,19 +69,6 @@ class Column:
     name: str
     kind: ColumnKind
     shape: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """Anything with a name that can be digested.
-
-    Attributes:
-        name: What people call it: a path inside the project, a model name.
-        digest: Identity of the bytes, where they have been read already.
-    """
-
-    name: str
-    digest: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
@@ -125,18 +99,6 @@ class Dataset(Artifact):
     path: Path | None = None
     reference: Dataset | None = None
     files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFile(Artifact):
-    """A model as bytes on disk: one file or one folder. Nothing of it is executed here.
-
-    Attributes:
-        hashing: Takes the digest of a single file while a control reads it.
-    """
-
-    path: Path
-    hashing: Hashes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

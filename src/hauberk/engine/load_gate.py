@@ -14,8 +14,8 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from hauberk.core.artifact import ModelFile
 from hauberk.core.finding import Assessment, Finding, Level, Outcome, Severity
+from hauberk.core.model_file import ModelFile
 from hauberk.core.policy import Waiver
 from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableError
 from hauberk.formats.hashing import Hashing

@@ -8,7 +8,6 @@ so that large parts are skipped by their offsets and never loaded.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,6 +118,8 @@ def spooled(chunks: Iterable[bytes]) -> Iterator[Span]:
 
     Short streams stay in memory, long ones go to a nameless temporary file.
     """
+    import tempfile  # with the modules that it brings, for what is unpacked only
+
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
         size = 0
         for chunk in chunks:

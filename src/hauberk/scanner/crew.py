@@ -17,9 +17,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 from hauberk.errors import UnavailableError
 
@@ -41,8 +40,7 @@ _MAX_AHEAD = 4096
 Answer = Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class _Question:
+class _Question(NamedTuple):
     number: int
     path: str
     size: int
@@ -52,14 +50,16 @@ class _Question:
         return json.dumps(self.path).encode() + b"\n"
 
 
-@dataclass(slots=True)
 class _Worker:
-    pid: int
-    ask: int
-    answers: int
-    waiting: deque[_Question] = field(default_factory=deque)
-    buffer: bytearray = field(default_factory=bytearray)
-    since: float = 0.0
+    __slots__ = ("answers", "ask", "buffer", "pid", "since", "waiting")
+
+    def __init__(self, pid: int, ask: int, answers: int) -> None:
+        self.pid = pid
+        self.ask = ask
+        self.answers = answers
+        self.waiting: deque[_Question] = deque()
+        self.buffer = bytearray()
+        self.since = 0.0
 
     def takes(self, question: _Question) -> bool:
         """Whether one more question may wait here; a large file waits for an idle worker."""

@@ -15,12 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hauberk.core.artifact import CodeTree, Comparison, ModelFile, ModelFolder, SourceFile
+from hauberk.core.model_file import ModelFile
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
 from hauberk.scanner.options import ScanOptions
 
 if TYPE_CHECKING:
+    from hauberk.core.artifact import CodeTree, Comparison, SourceFile
     from hauberk.core.finding import Assessment
     from hauberk.scanner.crew import Crew
 
@@ -103,6 +104,8 @@ def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Loc
 
 
 def _model_folder(path: Path) -> Located:
+    from hauberk.core.artifact import ModelFolder
+
     name = str(path)
     return Located(path=name, kind="model folder", open=lambda: ModelFolder(name=name, path=path))
 
@@ -229,6 +232,8 @@ def _is_model(kind: FileKind) -> bool:
 
 
 def _model_pair(path: Path, name: str, against: Path) -> Comparison[ModelFile]:
+    from hauberk.core.artifact import Comparison
+
     old = ModelFile(name=str(against), path=against)
     return Comparison(old=old, new=ModelFile(name=name, path=path))
 
@@ -242,6 +247,7 @@ def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:
 
 def _one_file(path: Path) -> CodeTree:
     """A single text file as a tree of code."""
+    from hauberk.core.artifact import CodeTree
     from hauberk.formats import source
 
     def files() -> Iterator[SourceFile]:

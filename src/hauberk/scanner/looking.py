@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.artifact import Digest, ModelFile
 from hauberk.core.finding import (
     Assessment,
     Evidence,
@@ -22,7 +21,8 @@ from hauberk.core.finding import (
     Outcome,
     Severity,
 )
-from hauberk.core.threat import ThreatId
+from hauberk.core.identity import Digest, ThreatId
+from hauberk.core.model_file import ModelFile
 from hauberk.scanner.kinds import FileKind, kind_of
 
 _WITH_MODEL = frozenset(

@@ -10,22 +10,10 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hauberk.core.artifact import (
-    CodeTree,
-    Comparison,
-    Dataset,
-    History,
-    ModelFile,
-    ModelFolder,
-    Splits,
-    StoreSettings,
-    Synthesis,
-    Transformation,
-)
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Level, Outcome
+from hauberk.core.identity import ThreatId
 from hauberk.core.policy import Policy
-from hauberk.core.threat import ThreatId
 from hauberk.engine import assess_all, decide, discover
 from hauberk.engine.assess import judged
 from hauberk.report import ScanResult
@@ -36,20 +24,19 @@ if TYPE_CHECKING:
     from hauberk.scanner.crew import Crew
     from hauberk.scanner.narrowing import Narrowing
 
-_FOLDERS: tuple[tuple[type, str], ...] = (
-    (ModelFile, "model"),
-    (ModelFolder, "model"),
-    (Dataset, "dataset"),
-    (Splits, "dataset"),
-    (Comparison, "dataset"),
-    (Comparison, "model"),
-    (Synthesis, "dataset"),
-    (Transformation, "dataset"),
-    (History, "dataset"),
-    (CodeTree, "code"),
-    (StoreSettings, "registry"),
-)
-"""Type of a subject to the folder of its controls; only those that are met are imported."""
+_FOLDERS = {
+    "ModelFile": ("model",),
+    "ModelFolder": ("model",),
+    "Dataset": ("dataset",),
+    "Splits": ("dataset",),
+    "Comparison": ("dataset", "model"),
+    "Synthesis": ("dataset",),
+    "Transformation": ("dataset",),
+    "History": ("dataset",),
+    "CodeTree": ("code",),
+    "StoreSettings": ("registry",),
+}
+"""Type of a subject, by name, to the folders of its controls; only those met are imported."""
 
 MAX_LISTED = 50
 """Names of unjudged files in the summary."""
@@ -160,12 +147,20 @@ def assessments_of(subject: Any, optional: set[str] | None = None) -> list[Asses
         optional.update(control.id for control in controls if control.optional)
     shadows = {control.id for control in controls if control.shadow}
     found = assess_all(controls, subject)
-    if isinstance(subject, Comparison | Transformation):  # the new half is judged for itself too
-        found += assess_all(controls, subject.new)
+    if _names(subject) & {"Comparison", "Transformation"}:
+        found += _of_new_half(subject, controls)
+    return [_shadowed(item, shadows) for item in found]
+
+
+def _of_new_half(subject: Any, controls: Sequence[Control]) -> tuple[Assessment, ...]:
+    """What is said of the new half for itself, and of a history of two versions."""
+    from hauberk.core.artifact import Comparison, Dataset, History
+
+    found = assess_all(controls, subject.new)
     if isinstance(subject, Comparison) and isinstance(subject.new, Dataset):
         history = History(versions=tuple(filter(None, (subject.old, subject.new))))
         found += assess_all(_controls(history), history)
-    return [_shadowed(item, shadows) for item in found]
+    return found
 
 
 def _open(located: Located, opened: list[Any]) -> Iterator[Finding]:
@@ -175,8 +170,14 @@ def _open(located: Located, opened: list[Any]) -> Iterator[Finding]:
 
 
 def _controls(subject: Any) -> tuple[Control, ...]:
-    folders = {folder for kind, folder in _FOLDERS if isinstance(subject, kind)}
-    return discover("controls", subjects=folders)
+    """The controls that may fit; of those of a model file, nothing else is imported."""
+    names = _names(subject)
+    folders = {folder for name in names for folder in _FOLDERS.get(name, ())}
+    return discover("controls", folders, names if "ModelFile" in names else None)
+
+
+def _names(subject: Any) -> frozenset[str]:
+    return frozenset(kind.__name__ for kind in type(subject).__mro__)
 
 
 def _shadowed(assessment: Assessment, shadows: set[str]) -> Assessment:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from hauberk.core.artifact import Hashes, ModelFile
 from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
-from hauberk.core.threat import ThreatId
+from hauberk.core.identity import ThreatId
+from hauberk.core.model_file import Hashes, ModelFile
 from hauberk.errors import ArtifactError, LimitError, UnavailableError
 from hauberk.formats.archives import Ledger, Trouble, TroubleKind
 from hauberk.formats.contents import PLAIN, TAIL, Kind, Part, contents
