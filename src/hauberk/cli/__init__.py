@@ -122,8 +122,10 @@ def _guarded(verb: str, words: list[str]) -> int:
 def _call(verb: str, words: list[str]) -> int:
     import argparse
 
+    from hauberk.cli._arguments import Parser, add_common, manner
+
     module = module_of(verb)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"hauberk {verb}",
         description=(module.__doc__ or module.HELP).strip(),
         epilog=f"example:\n  {module.EXAMPLE}",
@@ -131,7 +133,10 @@ def _call(verb: str, words: list[str]) -> int:
         allow_abbrev=False,
     )
     module.configure(parser)
-    return int(module.run(parser.parse_args(words)))
+    add_common(parser)
+    args = parser.parse_args(words)
+    with manner(args):
+        return int(module.run(args))
 
 
 def module_of(verb: str) -> ModuleType:
