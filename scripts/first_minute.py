@@ -29,12 +29,13 @@ FAULTS = {
     "a control character": re.compile(r"[\x00-\x08\x0b-\x1f\x7f]"),
     "an unfilled word": re.compile(r"\{[a-z_]+\}|\bNone\b|\bnan\b"),
 }
+ROOT = "hauberk-try/configuration/roots/tumours.json"
 STEPS: tuple[tuple[tuple[str, ...], int], ...] = (
     (("--version",), 0),
     (("--help",), 0),
     (("try",), 0),
-    (("verify", "hauberk-try/tumours"), 0),
-    (("explain", "hauberk-try/tumours"), 0),
+    (("verify", "hauberk-try/tumours", "--root", ROOT), 0),
+    (("explain", "hauberk-try/tumours", "--root", ROOT), 0),
     (("report", "hauberk-try/tumours", "--format", "text"), 0),
     (("scan", "hauberk-try/tumours/data"), 0),
     (("run", "nowhere"), 2),
