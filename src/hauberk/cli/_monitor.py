@@ -77,7 +77,7 @@ def once(args: argparse.Namespace) -> int:
     with _held(settings):
         monitor = opened(settings)
         monitor.tick()
-        found = monitor.store.alerts(since=time.time() - 24 * HOUR_S, limit=200)
+        found = monitor.store.causes(since=time.time() - 24 * HOUR_S, limit=200)
         for name, trouble in monitor.troubles.items():
             print(f"TROUBLE   {name}: {trouble}")
     for item in found:

@@ -113,10 +113,15 @@ class Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """An alert as it was shown."""
+    """An alert as it was shown.
+
+    Attributes:
+        at: When it was shown; what it is about may have happened long before.
+    """
 
     number: int
     alert: Alert
+    at: float = 0.0
 
 
 class Store:
@@ -185,20 +190,27 @@ class Store:
         return None if found is None else bytes(found[0])
 
     def alerts(self, *, since: float, asset: str | None = None, limit: int = 100) -> list[Shown]:
-        """Shown alerts, newest first."""
-        query = "SELECT id, body FROM alerts WHERE at >= ? AND asset = ifnull(?, asset) "
+        """Alerts shown since then, newest first."""
+        query = "SELECT id, body, at FROM alerts WHERE at >= ? AND asset = coalesce(?, asset) "
         with self._database.read() as connection:
             found = connection.execute(
                 query + "ORDER BY at DESC, id DESC LIMIT ?", (since, asset, limit)
             ).fetchall()
-        return [Shown(number=number, alert=_alert(body)) for number, body in found]
+        return [Shown(number=number, alert=_alert(body), at=at) for number, body, at in found]
+
+    def causes(self, *, since: float, asset: str | None = None, limit: int = 100) -> list[Shown]:
+        """The same, of every cause only what was said last."""
+        newest: dict[str, Shown] = {}
+        for item in self.alerts(since=since, asset=asset, limit=20 * limit):
+            newest.setdefault(item.alert.cause, item)
+        return list(newest.values())[:limit]
 
     def alerts_after(self, number: int) -> list[Shown]:
         """Alerts shown after the one of that number, oldest first."""
-        query = "SELECT id, body FROM alerts WHERE id > ? ORDER BY id LIMIT 100"
+        query = "SELECT id, body, at FROM alerts WHERE id > ? ORDER BY id LIMIT 100"
         with self._database.read() as connection:
             found = connection.execute(query, (number,)).fetchall()
-        return [Shown(number=place, alert=_alert(body)) for place, body in found]
+        return [Shown(number=place, alert=_alert(body), at=at) for place, body, at in found]
 
     def silences(self, now: float) -> list[tuple[int, Silence]]:
         """Those that have not ended."""
@@ -308,10 +320,10 @@ class Change:
         query = "INSERT OR IGNORE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._connection.executemany(query, rows)
 
-    def put_alert(self, alert: Alert) -> None:
-        """An alert that is shown."""
+    def put_alert(self, alert: Alert, at: float) -> None:
+        """An alert that is shown at that moment."""
         query = "INSERT INTO alerts (at, cause, asset, severity, body) VALUES (?, ?, ?, ?, ?)"
-        values = (alert.at, alert.cause, alert.asset, alert.severity.value, _text(alert))
+        values = (at, alert.cause, alert.asset, alert.severity.value, _text(alert))
         self._connection.execute(query, values)
 
     def put_silence(self, silence: Silence) -> None:

@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from hauberk.monitor.settings import Settings, Watched
     from hauberk.trust.telemetry import Batch
 
+BOARD: Final = "board"
 ALERT_LINES: Final = "alerts.jsonl"
 MAX_LINES_BYTES: Final = 64 << 20
 QUIET_REPLICA_S: Final = 900.0
 """A replica that was heard before and not for so long is silent."""
 LOG_CHECK_S: Final = 60.0
+SUMS_AT_ONCE: Final = 200
+"""Hours whose sums are written by one transaction."""
 RETAIN_S: Final = 3600.0
 _DAY_S: Final = 86_400
 
@@ -134,7 +137,9 @@ class Monitor:
 
     def tell(self, found: Iterable[Alert]) -> None:
         """Offer alerts to the board; keep those that it shows."""
-        now = self.clock()
+        now, found = self.clock(), list(found)
+        if not found:
+            return
         silences = [silence for _, silence in self.store.silences(now)]
         shown: list[Alert] = []
         for alert in found:
@@ -145,9 +150,11 @@ class Monitor:
     def _keep(self, shown: list[Alert]) -> None:
         shown = [redacted_alert(alert) for alert in shown]
         if shown:
+            now = self.clock()
             with self.store.changing() as change:
                 for alert in shown:
-                    change.put_alert(alert)
+                    change.put_alert(alert, now)
+                change.keep_state(BOARD, json.dumps(self.board.to_json()).encode())
             self._write_lines(shown)
 
     def _write_lines(self, shown: list[Alert]) -> None:
@@ -193,14 +200,21 @@ class Monitor:
 
     def _sum(self) -> None:
         changed = self.store.dirty()
-        for model, hour in changed:
-            grid = self._grid(model)
-            found = judge(grid, self.store.hour(model, hour))
-            with self.store.changing() as change:
-                change.put_sum(model, sum_of(hour, found))
-            self.tell(hour_alerts(model, found.counts, at=self.clock()))
+        for start in range(0, len(changed), SUMS_AT_ONCE):
+            self._sum_hours(changed[start : start + SUMS_AT_ONCE])
         for model, day in sorted({(model, hour // DAY_H) for model, hour in changed}):
             self._sum_day(model, day)
+
+    def _sum_hours(self, changed: Sequence[tuple[str, int]]) -> None:
+        found = [
+            (model, hour, judge(self._grid(model), self.store.hour(model, hour)))
+            for model, hour in changed
+        ]
+        for model, _, judged in found:
+            self.tell(hour_alerts(model, judged.counts, at=self.clock()))
+        with self.store.changing() as change:
+            for model, hour, judged in found:
+                change.put_sum(model, sum_of(hour, judged))
 
     def _grid(self, model: str) -> Grid:
         known = self.models.get(model)
@@ -286,6 +300,7 @@ def open_monitor(settings: Settings, *, clock: Callable[[], float]) -> Monitor:
         logs=logs_of(settings.logs),
         keys=keys_of(settings.replicas),
         clock=clock,
+        board=Board.from_json(json.loads(store.state(BOARD) or b"{}")),
     )
     if damaged is not None:
         monitor.tell([_rebuilt(damaged, clock())])

@@ -140,7 +140,7 @@ class App:
     def _overview(self) -> str:
         monitor, now = self._monitor, self._monitor.clock()
         store = monitor.store
-        found = store.alerts(since=now - _DAY_S, limit=50)
+        found = store.causes(since=now - _DAY_S, limit=50)
         models = []
         for name, (grid, _) in store.models().items():
             own = [item.alert for item in found if item.alert.asset == name]
@@ -218,8 +218,8 @@ class App:
         newest = store.newest(name)
         last = int(now // HOUR_S) if newest is None else newest
         n_hours, unit = SPANS_ALL[span]
-        alerts = store.alerts(since=now - 7 * _DAY_S, asset=name, limit=30)
-        recent = [item.alert for item in alerts if item.alert.at > now - _DAY_S]
+        alerts = store.causes(since=now - 7 * _DAY_S, asset=name, limit=30)
+        recent = [item.alert for item in alerts if item.at > now - _DAY_S]
         sums = store.sums(name, last - n_hours + 1, last, span=unit)
         return model_page(
             View(
