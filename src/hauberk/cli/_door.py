@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hauberk.cli import _workers
+from hauberk.cli import _telemetry, _workers
 from hauberk.core.control import Tier
 from hauberk.errors import UsageError
 
@@ -43,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--insecure", action="store_true", help="listen beyond loopback without keys"
     )
+    _telemetry.configure(parser)
     _workers.configure(parser)
 
 

@@ -36,6 +36,8 @@ def configure_watching(parser: argparse.ArgumentParser, deeds: Any) -> None:
     silence.add_argument("--reason", required=True)
     silence.add_argument("--hours", type=float, default=24.0, help="until it ends (default 24)")
     silence.add_argument("--config", type=Path, default=Path("monitor.toml"), metavar="FILE")
+    key = deeds.add_parser("key", help="make a key that requests or telemetry are signed with")
+    key.add_argument("file", type=Path, metavar="FILE", help="the private key; .pub goes beside")
     export = deeds.add_parser("export", help="dashboard and rules for Grafana and Prometheus")
     export.add_argument("folder", type=Path, metavar="FOLDER")
 
@@ -112,6 +114,20 @@ def silence(args: argparse.Namespace) -> int:
         )
     end = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(until))
     print(f"silent about {args.cause} until {end}, by {args.owner}")
+    return 0
+
+
+def key(args: argparse.Namespace) -> int:
+    """Make a key pair; an existing one is never replaced."""
+    from hauberk.trust.keys import generate, write_private
+    from hauberk.trust.private_files import write
+
+    pair = generate()
+    write_private(pair, args.file)
+    public = args.file.with_name(f"{args.file.stem}.pub{args.file.suffix}")
+    write(public, pair.public.pem.encode(), 0o644)
+    print(f"{args.file}: private, stays here")
+    print(f"{public}: public, for those who verify")
     return 0
 
 

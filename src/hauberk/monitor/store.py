@@ -21,7 +21,7 @@ import numpy as np
 from hauberk.core.finding import Severity
 from hauberk.errors import ArtifactError
 from hauberk.methods.alerting import Alert, Silence
-from hauberk.monitor.hours import HOUR_S, Hour, total
+from hauberk.monitor.hours import DAY_H, HOUR_S, OTHER, Hour, total
 from hauberk.trust.database import Database
 from hauberk.trust.telemetry import Ledger
 
@@ -65,11 +65,21 @@ _SCHEMA: Final = (
     ),
     (
         "CREATE TABLE waiting (model TEXT NOT NULL, id BLOB NOT NULL, hour INTEGER NOT NULL, "
-        "predicted TEXT NOT NULL, PRIMARY KEY (model, id)) WITHOUT ROWID"
+        "said TEXT NOT NULL, is_label INTEGER NOT NULL, "
+        "PRIMARY KEY (model, id, is_label)) WITHOUT ROWID"
+    ),
+    (
+        "CREATE TABLE sources (model TEXT NOT NULL, day INTEGER NOT NULL, source TEXT NOT NULL, "
+        "rows INTEGER NOT NULL, body BLOB NOT NULL, "
+        "PRIMARY KEY (model, day, source)) WITHOUT ROWID"
     ),
     "CREATE TABLE states (name TEXT PRIMARY KEY, body BLOB NOT NULL)",
 )
 
+MAX_SOURCES = 200
+"""Sources of one model and day that are followed; the rest is one."""
+SOURCE_DAYS = 90
+"""Days that counts of single sources are kept for."""
 MAX_FOUND = 200
 """Decisions that one search shows."""
 
@@ -163,6 +173,13 @@ class Store:
         with self._database.read() as connection:
             found = connection.execute(query, (model, span, first, last)).fetchall()
         return [_sum(row) for row in found]
+
+    def sources(self, model: str, first: int, last: int) -> list[tuple[int, str, Hour]]:
+        """Day, source and its counts over the days ``first`` to ``last``."""
+        query = "SELECT day, source, body FROM sources WHERE model = ? AND day BETWEEN ? AND ?"
+        with self._database.read() as connection:
+            found = connection.execute(query, (model, first, last)).fetchall()
+        return [(day, source, Hour.from_bytes(body)) for day, source, body in found]
 
     def newest(self, model: str) -> int | None:
         """The last hour that has counts."""
@@ -266,7 +283,7 @@ class Change:
 
     def forget_model(self, name: str) -> None:
         """Remove the hours of a model, whose bins have changed."""
-        for table in ("hours", "sums", "dirty", "waiting"):
+        for table in ("hours", "sums", "dirty", "waiting", "sources"):
             self._connection.execute(f"DELETE FROM {table} WHERE model = ?", (name,))  # noqa: S608 - a constant
 
     def add(self, model: str, hour: int, replica: str, counts: Hour) -> None:
@@ -281,6 +298,23 @@ class Change:
         query = "INSERT OR REPLACE INTO hours VALUES (?, ?, ?, ?)"
         self._connection.execute(query, (*key, counts.to_bytes()))
         self._connection.execute("INSERT OR IGNORE INTO dirty VALUES (?, ?)", (model, hour))
+
+    def add_source(self, model: str, day: int, source: str, counts: Hour) -> None:
+        """Add counts to a source's day; sources beyond `MAX_SOURCES` are one."""
+        query = "SELECT body FROM sources WHERE model = ? AND day = ? AND source = ?"
+        found = self._connection.execute(query, (model, day, source)).fetchone()
+        if found is None and source != OTHER:
+            query = "SELECT count(*) FROM sources WHERE model = ? AND day = ?"
+            (n,) = self._connection.execute(query, (model, day)).fetchone()
+            if n >= MAX_SOURCES:
+                self.add_source(model, day, OTHER, counts)
+                return
+        if found is not None:
+            known = Hour.from_bytes(found[0])
+            known.add(counts)
+            counts = known
+        query = "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?)"
+        self._connection.execute(query, (model, day, source, counts.rows, counts.to_bytes()))
 
     def put_sum(self, model: str, item: Sum, *, span: int = 1) -> None:
         """A span in short; an hour is no longer dirty then."""
@@ -340,21 +374,25 @@ class Change:
         values = (replica, ledger.highest, json.dumps(sorted(ledger.missing)), seen)
         self._connection.execute("INSERT OR REPLACE INTO ledgers VALUES (?, ?, ?, ?)", values)
 
-    def wait_for_label(self, model: str, key: bytes, hour: int, predicted: str) -> None:
-        """A prediction whose label comes later."""
-        query = "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)"
-        self._connection.execute(query, (model, key, hour, predicted))
+    def wait(self, model: str, key: bytes, hour: int, said: str, *, is_label: bool) -> None:
+        """A prediction whose label comes later, or a label that came before its prediction."""
+        query = "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?)"
+        self._connection.execute(query, (model, key, hour, said, is_label))
 
-    def answered(self, model: str, key: bytes) -> tuple[int, str] | None:
-        """The hour and the prediction that a label is for; it no longer waits."""
-        query = "DELETE FROM waiting WHERE model = ? AND id = ? RETURNING hour, predicted"
-        found = self._connection.execute(query, (model, key)).fetchone()
+    def met(self, model: str, key: bytes, *, is_label: bool) -> tuple[int, str] | None:
+        """What waited, a label or a prediction, with its hour; it no longer waits."""
+        query = (
+            "DELETE FROM waiting WHERE model = ? AND id = ? AND is_label = ? RETURNING hour, said"
+        )
+        found = self._connection.execute(query, (model, key, is_label)).fetchone()
         return None if found is None else (int(found[0]), str(found[1]))
 
-    def retain(self, *, hour: int) -> None:
-        """Remove what is older than ``hour``."""
+    def retain(self, *, hour: int, hour_now: int) -> None:
+        """Remove what is older than ``hour``, and single sources after `SOURCE_DAYS`."""
         for table in ("hours", "sums", "dirty", "waiting"):
             self._connection.execute(f"DELETE FROM {table} WHERE hour < ?", (hour,))  # noqa: S608 - a constant
+        day = max(hour // DAY_H, hour_now // DAY_H - SOURCE_DAYS)
+        self._connection.execute("DELETE FROM sources WHERE day < ?", (day,))
         for table in ("decisions", "alerts"):
             query = f"DELETE FROM {table} WHERE at < ?"  # noqa: S608 - a constant
             self._connection.execute(query, (hour * HOUR_S,))

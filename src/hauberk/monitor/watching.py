@@ -48,12 +48,17 @@ _DAY_S: Final = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A watched model with its bins and, where training had times, what a day looks like."""
+    """A watched model with its bins and, where training had times, what a day looks like.
+
+    Attributes:
+        rows: Rows of training.
+    """
 
     name: str
     watched: Watched
     grid: Grid
     baseline: seasons.Baseline | None = None
+    rows: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +90,7 @@ class Monitor:
                 ("tables", self._read_folders),
                 ("logs", self._read_logs),
                 ("sums", self._sum),
+                ("actions", self._act),
                 ("replicas", self._look_for_replicas),
                 ("watch", self._watch_logs),
                 ("retention", self._retain),
@@ -256,6 +262,13 @@ class Monitor:
             change.keep_state(name, body.encode())
         self.tell(found)
 
+    def _act(self) -> None:
+        """Say which sources move, and ask for what two origins agree on, once for each day."""
+        from hauberk.monitor.acting import act
+
+        for model in self.models.values():
+            self.tell(act(self.store, model, self.settings.actions.get(model.name), self.clock()))
+
     # Watching ------------------------------------------------------------------------
 
     def _look_for_replicas(self) -> None:
@@ -277,7 +290,9 @@ class Monitor:
     def _retain(self) -> None:
         if self._is_due("retention", RETAIN_S):
             with self.store.changing() as change:
-                change.retain(hour=int(self.oldest() // HOUR_S))
+                change.retain(
+                    hour=int(self.oldest() // HOUR_S), hour_now=int(self.clock() // HOUR_S)
+                )
 
 
 def open_monitor(settings: Settings, *, clock: Callable[[], float]) -> Monitor:
@@ -316,7 +331,13 @@ def _model(name: str, watched: Watched) -> Model:
     baseline = None
     if reference.days is not None:
         baseline = reference.days.baseline(grid)
-    return Model(name=name, watched=watched, grid=grid, baseline=baseline)
+    return Model(
+        name=name,
+        watched=watched,
+        grid=grid,
+        baseline=baseline,
+        rows=reference.profile.rows,
+    )
 
 
 def _register(store: Store, models: Mapping[str, Model]) -> None:
