@@ -106,7 +106,8 @@ def silence(args: argparse.Namespace) -> int:
             expected="--owner NAME --hours up to 2160",
             found=f"{args.hours} hours by {args.owner!r}",
         )
-    store, _ = open_store(read_settings(args.config).state)
+    settings = read_settings(args.config)
+    store, _ = open_store(settings.state, address=settings.store, schema=settings.schema)
     until = time.time() + args.hours * HOUR_S
     with store.changing() as change:
         change.put_silence(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hauberk.core.finding import Severity
-from hauberk.errors import ArtifactError, HauberkError, TrustError
+from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableError
 from hauberk.methods.alerting import Alert
 from hauberk.methods.days import seconds
 from hauberk.methods.decisions import MAX_TEXT, decision_of, shadow_of, text_of
@@ -25,7 +25,7 @@ from hauberk.monitor.hours import HOUR_S, Hour
 from hauberk.monitor.store import Change, Decided, Store
 from hauberk.sketches.grid import Grid
 from hauberk.trust.keys import PublicKey
-from hauberk.trust.telemetry import Batch, Ledger, open_batch
+from hauberk.trust.telemetry import Batch, open_batch
 
 if TYPE_CHECKING:
     from hauberk.core.artifact import Dataset
@@ -92,6 +92,8 @@ class Folder:
             only_labels=source.startswith(LABELS) if self.watched.labels else None,
         )
         with store.changing() as change:
+            if change.place(source) == mark:
+                return  # another monitor was quicker
             at = min(path.stat().st_mtime, now)
             rows.take(change, open_table(path), at=at, now=now, oldest=oldest)
             change.put_place(source, mark)
@@ -340,6 +342,8 @@ class Decisions:
             hour = found.setdefault((model, int(item.at // HOUR_S)), Hour())
             _count_decision(hour, item, value)
         with store.changing() as change:
+            if int(change.place(f"log:{self.name}") or 0) != start:
+                raise UnavailableError("another monitor reads this log", subject=self.name)
             for (model, at), hour in found.items():
                 change.add(model, at, f"{LOG}:{self.name}", hour)
             change.put_decisions(decided)
@@ -412,11 +416,11 @@ class Batches:
                 found=f"{batch.model[:MAX_TEXT]} {batch.reference[:12]}",
                 hint="give the replica and the monitor the same reference",
             )
-        ledger, _ = store.ledgers().get(batch.replica, (Ledger(), 0.0))
-        ledger.check(batch, now=now, oldest=oldest)
         hour = Hour.from_json(dict(batch.body), grid)
-        ledger.take(batch.sequence)
         with store.changing() as change:
+            ledger = change.ledger(batch.replica)
+            ledger.check(batch, now=now, oldest=oldest)
+            ledger.take(batch.sequence)
             change.add(batch.model, int(batch.end // HOUR_S), batch.replica, hour)
             change.put_ledger(batch.replica, ledger, now)
         return batch

@@ -4,6 +4,7 @@
 [monitor]
 state = "monitor-state"        # the monitor's own folder
 retention_days = 400
+store = "postgresql://user@host/monitor"   # in place of a file there
 
 [models.loans]
 reference = "profile.json"     # what `hauberk monitor profile` wrote
@@ -149,10 +150,18 @@ class Notify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that is watched."""
+    """Everything that is watched.
+
+    Attributes:
+        store: Address of a PostgreSQL that holds what is remembered; a file in ``state`` where
+            it is empty.
+        schema: Where its tables lie there.
+    """
 
     state: Path
     retention_days: int = 400
+    store: str = ""
+    schema: str = "hauberk_monitor"
     models: Mapping[str, Watched] = field(default_factory=dict)
     logs: Mapping[str, WatchedLog] = field(default_factory=dict)
     replicas: Mapping[str, Path] = field(default_factory=dict)
@@ -181,6 +190,8 @@ def read_settings(path: Path) -> Settings:
     return Settings(
         state=reader.path_of("monitor.state", top.pop("state", "monitor-state")),
         retention_days=reader.whole("monitor.retention_days", top.pop("retention_days", 400)),
+        store=reader.text("monitor.store", top.pop("store", "")),
+        schema=reader.text("monitor.schema", top.pop("schema", "hauberk_monitor")),
         models={
             n: reader.made(Watched, f"models.{n}", v) for n, v in reader.items(value, "models")
         },
@@ -212,6 +223,11 @@ class _Reader:
         if not isinstance(value, str) or not value:
             raise _wrong(self._file, key, "a path", repr(value)[:60])
         return self._file.parent / Path(value).expanduser()
+
+    def text(self, key: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise _wrong(self._file, key, "a text", repr(value)[:60])
+        return value
 
     def whole(self, key: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:

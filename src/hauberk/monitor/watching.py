@@ -7,6 +7,7 @@ One `Monitor` writes to a folder at a time (a lock says whose it is); pages read
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -42,6 +43,8 @@ QUIET_REPLICA_S: Final = 900.0
 LOG_CHECK_S: Final = 60.0
 SUMS_AT_ONCE: Final = 200
 """Hours whose sums are written by one transaction."""
+LEASE_S: Final = 60.0
+"""After a monitor was silent for so long, another one over the same store takes its place."""
 RETAIN_S: Final = 3600.0
 _DAY_S: Final = 86_400
 
@@ -67,6 +70,7 @@ class Monitor:
 
     Attributes:
         clock: Seconds since the epoch.
+        name: Which of several monitors over one store this is.
         troubles: What cannot be done at the moment, by what it is: a full disk, a log that
             cannot be read. Shown on the page and in the metrics.
     """
@@ -80,12 +84,15 @@ class Monitor:
     board: Board = field(default_factory=Board)
     troubles: dict[str, str] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
+    name: str = "monitor"
     _lock: RLock = field(default_factory=RLock)
     _due: dict[str, float] = field(default_factory=dict)
 
     def tick(self) -> None:
         """Do what is due."""
         with self._lock:
+            if not self._leads():
+                return
             for name, work in (
                 ("tables", self._read_folders),
                 ("logs", self._read_logs),
@@ -98,6 +105,19 @@ class Monitor:
             ):
                 self._try(name, work)
         self._notify()
+
+    def _leads(self) -> bool:
+        """Whether this is the one of several monitors over one store that reads the sources."""
+        if not self.settings.store:
+            return True  # whoever holds the folder's lock
+        try:
+            with self.store.changing() as change:
+                leads = change.lead(self.name, now=self.clock(), for_s=LEASE_S)
+            self.troubles.pop("store", None)
+        except (HauberkError, OSError) as error:
+            self.troubles["store"] = str(error)[:300]
+            return False
+        return leads
 
     def _notify(self) -> None:
         """Tell others, outside of the lock: they may be slow."""
@@ -305,7 +325,7 @@ def open_monitor(settings: Settings, *, clock: Callable[[], float]) -> Monitor:
     """
     from hauberk.monitor.references import keys_of, logs_of
 
-    store, damaged = open_store(settings.state)
+    store, damaged = open_store(settings.state, address=settings.store, schema=settings.schema)
     models = {name: _model(name, watched) for name, watched in settings.models.items()}
     _register(store, models)
     monitor = Monitor(
@@ -315,6 +335,7 @@ def open_monitor(settings: Settings, *, clock: Callable[[], float]) -> Monitor:
         logs=logs_of(settings.logs),
         keys=keys_of(settings.replicas),
         clock=clock,
+        name=f"{platform.node()}:{settings.state.absolute()}",
         board=Board.from_json(json.loads(store.state(BOARD) or b"{}")),
     )
     if damaged is not None:
