@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from hauberk.guard.app import App
+    from hauberk.guard.audit import Log
     from hauberk.guard.desk import Surroundings
     from hauberk.guard.identity import Keyring, Ways
     from hauberk.guard.policy import GuardPolicy
@@ -72,6 +73,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--state-password", type=Path, metavar="FILE", help="what the server wants to hear"
     )
     parser.add_argument("--state-ca", metavar="FILE", help="certificates believed of it")
+    parser.add_argument(
+        "--erasable",
+        type=Path,
+        metavar="FOLDER",
+        help="seal what the log says of a sender, under a key in FOLDER that can be erased",
+    )
     parser.add_argument(
         "--insecure", action="store_true", help="listen beyond loopback without keys"
     )
@@ -195,11 +202,21 @@ def door(args: argparse.Namespace) -> Any:
 
 
 def shared(args: argparse.Namespace, world: Surroundings) -> Surroundings:
-    """The surroundings with what all workers share."""
+    """The surroundings with what all workers share, and the log as it was asked for."""
+    world = replace(world, log=sealing(args, world.log))
     share = _workers.share_of(args)
     if args.state is not None:
         return _over_hosts(args, world)
     return world if share is None else replace(world, state=share.state(), key=share.key())
+
+
+def sealing(args: argparse.Namespace, log: Log | None) -> Log | None:
+    """The log, with what is about a sender sealed on its way in where that was asked for."""
+    if args.erasable is None or log is None:
+        return log
+    from hauberk.trust.erasure import SealingLog, Vault
+
+    return SealingLog(log, Vault(args.erasable))
 
 
 def _over_hosts(args: argparse.Namespace, world: Surroundings) -> Surroundings:

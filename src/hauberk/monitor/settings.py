@@ -23,6 +23,9 @@ requests = "requests"          # folder that signed requests are put into
 key = "monitor.pem"            # the monitor's own private key
 allow = "retrain"              # and rollback, scale
 
+[otlp.loans]
+token = "otlp.token"           # what senders to /v1/logs and /v1/metrics show
+
 [logs.front]
 path = "guard-log"             # a guard's log of decisions
 witness = "/mnt/second/front.heads"
@@ -114,6 +117,17 @@ class Acting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A door for OTLP about one model.
+
+    Attributes:
+        token: File with what senders show as their bearer token.
+    """
+
+    token: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedLog:
     """One log of decisions.
 
@@ -167,6 +181,7 @@ class Settings:
     replicas: Mapping[str, Path] = field(default_factory=dict)
     notify: Notify = field(default_factory=Notify)
     actions: Mapping[str, Acting] = field(default_factory=dict)
+    otlp: Mapping[str, Door] = field(default_factory=dict)
 
 
 def read_settings(path: Path) -> Settings:
@@ -182,7 +197,7 @@ def read_settings(path: Path) -> Settings:
         value = tomllib.loads(data.decode())
     except (OSError, ValueError) as error:
         raise _wrong(path, "the file", "TOML", str(error)[:120]) from error
-    known = {"monitor", "models", "logs", "replicas", "notify", "actions"}
+    known = {"monitor", "models", "logs", "replicas", "notify", "actions", "otlp"}
     if set(value) - known:
         raise _wrong(path, min(set(value) - known), ", ".join(sorted(known)), "another table")
     reader = _Reader(path)
@@ -201,6 +216,7 @@ def read_settings(path: Path) -> Settings:
             for n, v in reader.table(value, "replicas").items()
         },
         notify=reader.made(Notify, "notify", reader.table(value, "notify")),
+        otlp={n: reader.made(Door, f"otlp.{n}", v) for n, v in reader.items(value, "otlp")},
         actions={n: reader.acting(n, v) for n, v in reader.items(value, "actions")},
     )
 

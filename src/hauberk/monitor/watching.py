@@ -17,7 +17,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final
 
 from hauberk.core.finding import Severity
-from hauberk.errors import HauberkError, UnavailableError
+from hauberk.errors import HauberkError, TrustError, UnavailableError
 from hauberk.methods import seasons
 from hauberk.methods.alerting import Alert, Board
 from hauberk.methods.decisions import alerts_of
@@ -32,6 +32,7 @@ from hauberk.sketches.grid import Grid, grid_of
 from hauberk.trust.keys import PublicKey
 
 if TYPE_CHECKING:
+    from hauberk.monitor.otlp import Taken
     from hauberk.monitor.settings import Settings, Watched
     from hauberk.trust.telemetry import Batch
 
@@ -156,6 +157,29 @@ class Monitor:
                 with suppress(HauberkError):
                     self.tell([_refused(error, rule, self.clock())])
                 raise
+
+    def take_otlp(self, model: str, path: str, data: bytes, authorization: str) -> Taken:
+        """Take in rows or durations that a sender with a token pushed.
+
+        Raises:
+            ArtifactError: It is no OTLP.
+            TrustError: There is no such door, or the token is another one; that is an alert.
+            UnavailableError: It cannot be written now; send it again.
+        """
+        from hauberk.monitor.otlp import Intake
+
+        door = self.settings.otlp.get(model)
+        if door is None or model not in self.models:
+            raise TrustError("there is no door for OTLP about this model", rule="[otlp.NAME]")
+        intake = Intake(door=door, model=self.models[model])
+        try:
+            intake.admit(authorization)
+        except TrustError as error:
+            with self._lock, suppress(HauberkError):
+                self.tell([_refused(error, error.rule or "", self.clock())])
+            raise
+        with self._lock:
+            return intake.take(self.store, path, data, now=self.clock(), oldest=self.oldest())
 
     def oldest(self) -> float:
         """Seconds since the epoch before which nothing is kept."""
