@@ -35,7 +35,7 @@ from hauberk.isolation.interpreters import system_grants
 from hauberk.lifecycle.replay import Recipe, machine
 from hauberk.methods.secret_forms import Handed
 from hauberk.methods.secrets import mask_secrets
-from hauberk.trust.digest import digest_file
+from hauberk.trust.digest import digest_file, parse_digest
 from hauberk.trust.predicates import Circumstances, Step, read_step, step_statement
 from hauberk.trust.statement import parse
 
@@ -52,6 +52,7 @@ class Wrapped:
         root: The project's folder; inputs and outputs are relative to it.
         secrets: Name to value; given to the step as files named by ``NAME_FILE``.
         level: Exactly this level of isolation.
+        image: The container image that the command runs in, as the orchestrator tells it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Wrapped:
     secrets: Mapping[str, str] = field(default_factory=dict)
     level: Isolation = Isolation.FULL
     limits: Limits = field(default_factory=Limits)
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +88,13 @@ def wrap(asked: Wrapped) -> Ended:
     """
     if not asked.outputs:
         raise UsageError("a step hands on at least one output", subject=asked.name)
+    if asked.image:
+        parse_digest(asked.image.rpartition("@")[2])
     handed = Handed(tuple(asked.secrets.items()))
     materials = {name: digest_file(_inside(asked.root, name)) for name in _files(asked)}
-    _refuse_telling_names(handed, (asked.name, *materials, *asked.outputs, *asked.network))
+    _refuse_telling_names(
+        handed, (asked.name, *materials, *asked.outputs, *asked.network, asked.image)
+    )
     check_handover(asked.root / FOLDER, materials)
     with tempfile.TemporaryDirectory(prefix="hauberk-step-") as scratch:
         folder = Path(scratch).resolve() / "work"
@@ -287,7 +293,8 @@ def _statement(
             circumstances=known,
             started=started,
             finished=time.time(),
-            parameters={
+            parameters=({"image": asked.image} if asked.image else {})
+            | {
                 "machine": machine(),
                 "network": list(asked.network),
                 "outputs": list(asked.outputs),
