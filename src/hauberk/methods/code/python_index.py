@@ -58,6 +58,7 @@ class Index:
     imports: dict[str, str] = field(default_factory=dict)
     attributes: dict[str, list[ast.expr]] = field(default_factory=dict)
     functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = field(default_factory=list)
+    classes: set[str] = field(default_factory=set)
     _dotted: dict[ast.AST, str] = field(default_factory=dict)
 
     # Names ---------------------------------------------------------------------------
@@ -88,11 +89,14 @@ class Index:
         return ""
 
     def _held(self, node: ast.Attribute, depth: int) -> str:
-        """What ``self.name`` stands for where the class or its methods bind it to a module."""
-        if not isinstance(node.value, ast.Name) or node.value.id not in {"self", "cls"}:
+        """What ``self.name`` or ``Class.name`` stands for where a class binds it to a module."""
+        if not isinstance(node.value, ast.Name) or not (
+            node.value.id in {"self", "cls"} or node.value.id in self.classes
+        ):
             return ""
         for value in self.attributes.get(node.attr, ()):
-            if isinstance(value, (ast.Name, ast.Attribute)) and value is not node:
+            is_name = isinstance(value, (ast.Name, ast.Attribute)) or self._gives_module(value)
+            if is_name and value is not node:
                 found = self.dotted(value, depth + 1)
                 if (
                     found in self.imports.values()
@@ -129,7 +133,7 @@ class Index:
         if not isinstance(value, ast.Call):
             return False
         name = last_name(value.func)
-        return name in {"getattr", "__import__", "import_module", "partial"}
+        return name in {"getattr", "__import__", "import_module", "partial", "staticmethod"}
 
     def _of_call(self, node: ast.Call, depth: int) -> str:
         """Names that calls give: ``getattr``, imports at run time, ``partial``; ``X()`` else."""
@@ -140,7 +144,7 @@ class Index:
         if name in _IMPORTERS and node.args:
             module = self.constant(node.args[0])
             return module if isinstance(module, str) else ""
-        if name in {"functools.partial", "partial"} and node.args:
+        if name in {"functools.partial", "partial", "staticmethod"} and node.args:
             return self.dotted(node.args[0], depth + 1)
         return f"{name}()" if name else ""
 
@@ -342,6 +346,8 @@ def index_of(tree: ast.Module) -> Index:
             waiting.append((child, inner))
         if kind in _NOTED:
             _note(index, node, scope)
+        elif isinstance(node, ast.ClassDef):
+            index.classes.add(node.name)
     for found in kinds.values():
         found.sort(key=_place)
     index.calls = [node for node in kinds.get(ast.Call, []) if isinstance(node, ast.Call)]
