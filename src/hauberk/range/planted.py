@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
-from hauberk.attacks.code.plant_fault import PlantFault
 from hauberk.core.artifact import CodeTree, SourceFile
+from hauberk.core.attack import Transform
 from hauberk.core.control import Control
 from hauberk.core.finding import Level
 from hauberk.engine.assess import assess
@@ -29,7 +29,7 @@ def told_of(controls: tuple[Control, ...], tree: CodeTree, path: str, *, defect:
 
 def planted(
     controls: tuple[Control, ...],
-    attack: PlantFault,
+    attack: Transform[CodeTree],
     metric: str,
     *,
     defect: bool = False,

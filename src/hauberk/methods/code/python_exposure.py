@@ -7,9 +7,16 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
+from hauberk.methods.code.python_index import UNKNOWN, Index, command_text, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
-from hauberk.methods.code.services import BOUND, CROSS, DEBUG, LISTENING, setting_fault
+from hauberk.methods.code.services import (
+    BOUND,
+    CROSS,
+    DEBUG,
+    LISTENING,
+    command_faults,
+    setting_fault,
+)
 
 LOGGED = rule(
     "outbound-data/logged-secret",
@@ -96,6 +103,7 @@ def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
     for call in index.calls:
         name = index.dotted(call.func)
         yield from _services(index, call, name)
+        yield from _started(index, call, name)
         yield from _logs(index, call, name)
         broken = _sends(index, call, name)
         if broken is not None:
@@ -147,6 +155,13 @@ def _services(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
     )
     if is_any and index.keyword(call, "allow_credentials") is True:
         yield Hit(CROSS, call.lineno, "allow_origins=['*'] with credentials")
+
+
+def _started(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
+    """Services that the module starts as programs of their own."""
+    text = command_text(index, call, name)
+    for broken, _, found in command_faults(text) if text else ():
+        yield Hit(broken, call.lineno, found)
 
 
 def _assigned(index: Index, path: PurePath) -> Iterator[Hit]:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -316,6 +317,29 @@ def last_name(node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
+
+
+_STARTERS = re.compile(
+    r"^(?:subprocess|os|asyncio|pexpect|sh|invoke|plumbum|sys)\b|^(?:Popen|check_call|check_output)$"
+)
+
+
+def command_text(index: Index, call: ast.Call, name: str) -> str:
+    """The command line of a call that starts a program; empty where it starts none.
+
+    Args:
+        name: What the call finally stands for.
+    """
+    if not _STARTERS.search(name) or not call.args:
+        return ""
+    first = call.args[0]
+    values = index.lookup(first) if isinstance(first, ast.Name) else [first]
+    given = values[-1] if values else first
+    if isinstance(given, (ast.List, ast.Tuple)):
+        words = [index.constant(part) for part in given.elts]
+    else:
+        words = [index.constant(part) for part in call.args]
+    return " ".join(word if isinstance(word, str) else "_" for word in words)
 
 
 # Building ------------------------------------------------------------------------------

@@ -89,7 +89,12 @@ def _workflow(words: Words) -> str:
 
 
 def _notebook(words: Words) -> str:
-    cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    cell: dict[str, object] = {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {},
+        "outputs": [],
+    }
     cell |= {"source": ["# set up\n", "!" + shlex.join(words)]}
     return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 
@@ -182,7 +187,7 @@ REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("git-bare", f"python -m pip install -U {_GIT}.git", f"python -m pip install -U {_GIT}.git@@hex@"),
     ("git-ssh", "pip install git+ssh://git@github.com/acme/@b@.git@develop", "pip install git+ssh://git@github.com/acme/@b@.git@@hex@"),
     ("git-named", f"pip3 install '@b@ @ {_GIT}@master'", f"pip3 install '@b@ @ {_GIT}@@hex@'"),
-    ("archive", "pip install https://github.com/acme/@b@/archive/refs/heads/main.zip", "pip install https://github.com/acme/@b@/archive/@hex@.zip"),
+    ("archive", "pip install https://github.com/acme/@b@/archive/refs/heads/main.zip", "pip install https://github.com/acme/@b@/archive/@hex@.zip#sha256=@sha@"),
     ("uv", f"uv pip install {_GIT}@dev", f"uv pip install {_GIT}@@hex@"),
     ("editable", f"pip install -e {_GIT}@main#egg=@b@", f"pip install -e {_GIT}@@hex@#egg=@b@"),
     ("extra-index", "pip install --extra-index-url https://pkgs.acme.test/simple @b@-core==1.0", "pip install --index-url https://pkgs.acme.test/simple @b@-core==1.0"),

@@ -179,15 +179,15 @@ PLACES: tuple[tuple[str, str], ...] = (
     ("argv[1]", "from sys import argv\n\n{a} = {call}\n"),
     (
         "src",
-        "def {a}(src):\n    try:\n        return {call}\n    except ValueError as error:\n"
-        "        raise RuntimeError('{b}') from error\n",
+        ("def {a}(src):\n    try:\n        return {call}\n    except ValueError as error:\n"
+        "        raise RuntimeError('{b}') from error\n"),
     ),
     ("src", "def {a}(src):\n    if ({b} := {call}) is not None:\n        print({b})\n"),
     ("src", "def {a}(src, fallback=None):\n    return {call} if src else fallback\n"),
     ("self.src", "class {A}:\n    @property\n    def {b}(self):\n        return {call}\n"),
     ("src", "def outer():\n    def {a}(src):\n        return {call}\n    return {a}\n"),
-    ("src", "def {a}(src):\n    match src:\n        case None:\n            return None\n"
-     "        case _:\n            return {call}\n"),
+    ("src", ("def {a}(src):\n    match src:\n        case None:\n            return None\n"
+     "        case _:\n            return {call}\n")),
 )  # fmt: skip
 
 
@@ -212,23 +212,21 @@ def reworded(rng: Random, words: tuple[str, str], deeds: tuple[Deed, ...] = DEED
     naming, (source, place) = rng.choice(NAMINGS), rng.choice(PLACES)
     state, commit = rng.getstate(), f"{rng.getrandbits(160):040x}"
     texts = []
-    for module, function, arguments in (deed.bad, deed.good):
+    for call in (deed.bad, deed.good):
         rng.setstate(state)
-        texts.append(_text(module, function, arguments, naming, source, place, words, rng))
+        texts.append(_text(call, naming, (source, place), words, rng))
     bad, good = (text.replace("@hex@", commit) for text in texts)
     return Reworded(kind=deed.kind, path=f"src/{words[0]}_{words[1]}.py", bad=bad, good=good)
 
 
 def _text(
-    module: str,
-    function: str,
-    arguments: str,
+    deed: tuple[str, str, str],
     naming: Naming,
-    source: str,
-    place: str,
+    where: tuple[str, str],
     words: tuple[str, str],
     rng: Random,
 ) -> str:
+    (module, function, arguments), (source, place) = deed, where
     before = ""
     if module in ("", _BUILT_IN) and naming in (_plain, _picked, _guarded, _held, _dunder):
         setup, called = "", function  # nobody imports what is there already
