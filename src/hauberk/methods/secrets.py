@@ -145,7 +145,7 @@ def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
         group = "quoted" if match["quoted"] else "bare"
         if group == "bare" and not settings and not _in_comment(match):
             continue
-        if _is_generated(match):
+        if _is_generated(match) or _is_of_picture(match):
             continue
         value = match[group].rstrip(".")
         is_password = _PASSWORD.match(match["word"]) is not None
@@ -169,6 +169,17 @@ def _is_generated(match: re.Match[str]) -> bool:
     start = text.rfind("\n", 0, match.start()) + 1
     end = text.find("\n", match.end())
     return (end if end >= 0 else len(text)) - start > MAX_HAND_WRITTEN
+
+
+_PICTURE = re.compile(
+    r"https?://[^\s)\"'<>]{1,200}(?:\.svg|\.png|/badge[^\s)\"'<>]{0,80})\?[^\s)\"'<>]{0,100}$"
+)
+
+
+def _is_of_picture(match: re.Match[str]) -> bool:
+    """Whether it stands in the address of a picture, such as a badge, which anybody may fetch."""
+    start = max(match.string.rfind("\n", 0, match.start()) + 1, match.start() - 400)
+    return _PICTURE.search(match.string[start : match.start("word")]) is not None
 
 
 def _could_be(value: str, *, password: bool) -> bool:

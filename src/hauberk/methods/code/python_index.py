@@ -167,6 +167,40 @@ class Index:
             scope = self.scopes.get(scope, self.tree)
         return []
 
+    def reaching(self, name: ast.Name) -> list[ast.expr]:
+        """What a name may be bound to where it stands: order and branches are looked at.
+
+        A parameter that is only bound later, or in a branch that has left, is its caller's.
+        """
+        values = self.lookup(name)
+        scope = self.scope_of(name)
+        if not values or not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return values
+        around = list(self.ancestors(name))
+        loops = (ast.For, ast.AsyncFor, ast.While)
+        if self.bound.get((scope, name.id)) is not values or any(
+            isinstance(node, loops) for node in around[: around.index(scope)]
+        ):
+            return values
+        held = {id(name), *map(id, around)}
+        before = [v for v in values if _place(v) <= _place(name) and not self._left(v, held)]
+        return before if before or name.id in _parameters(scope) else values
+
+    def _left(self, value: ast.AST, held: set[int]) -> bool:
+        """Whether the branch that binds a value never comes to the place that ``held`` is."""
+        inner: ast.AST = value
+        for node in self.ancestors(value):
+            if id(node) in held and not isinstance(node, ast.If):
+                return False
+            if isinstance(node, ast.If):
+                block = node.body if any(inner is item for item in node.body) else node.orelse
+                if any(id(item) in held for item in block):
+                    return False
+                if id(node) in held or isinstance(block[-1], _LEAVING):
+                    return True
+            inner = node
+        return False
+
     def constant(self, node: ast.AST | None, depth: int = 0) -> object:
         """The constant that an expression stands for, or `UNKNOWN`."""
         if isinstance(node, ast.Constant):
@@ -174,7 +208,7 @@ class Index:
         if depth > MAX_DEPTH or node is None:
             return UNKNOWN
         if isinstance(node, ast.Name):
-            values = self.lookup(node)
+            values = self.reaching(node)
             return self.constant(values[-1], depth + 1) if len(values) == 1 else UNKNOWN
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             value = self.constant(node.operand, depth + 1)
@@ -301,6 +335,14 @@ class Index:
         while isinstance(scope, (ast.ClassDef, ast.Lambda)):
             scope = self.scopes.get(scope, self.tree)
         return scope
+
+
+_LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
+def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    args = function.args
+    return {item.arg for item in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
 
 
 def _first_text(node: ast.Call) -> ast.AST | None:
