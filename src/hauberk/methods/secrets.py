@@ -171,6 +171,8 @@ def _is_generated(match: re.Match[str]) -> bool:
     return (end if end >= 0 else len(text)) - start > MAX_HAND_WRITTEN
 
 
+_CLASS = re.compile(r"(?:[A-Z][a-z]+)+")
+"""The rest of a name of a class, such as ``TokenClassification``: what follows is its argument."""
 _PICTURE = re.compile(
     r"https?://[^\s)\"'<>]{1,200}(?:\.svg|\.png|/badge[^\s)\"'<>]{0,80})\?[^\s)\"'<>]{0,100}$"
 )
@@ -189,6 +191,9 @@ def _could_be(value: str, *, password: bool) -> bool:
 def _is_named_otherwise(match: re.Match[str], value: str) -> bool:
     """Names such as ``token_type`` and ``password_hash``, which hold no secret."""
     if _NAMES_NOT.search(match["rest"].rstrip("\"'")):
+        return True
+    between = match.string[match.end("rest") : match.start("quoted" if match["quoted"] else "bare")]
+    if "," in between and _CLASS.fullmatch(match["rest"]):
         return True
     before = match.string[max(match.start() - 24, 0) : match.start()].rpartition("\n")[2]
     name = re.split(r"[^\w.-]", before)[-1]

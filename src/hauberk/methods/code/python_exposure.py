@@ -73,7 +73,8 @@ _SECRET = re.compile(
     r"(?i)(?:^|_|\b)(?:token|secret|passw(?:or)?d|passwd|pwd|api_?key|apikey|access_?key|secret_?key|private_?key|auth_?key|credentials?|bearer|conn(?:ection)?_str(?:ing)?|dsn|signing_?key)$"
 )
 _NOT_SECRET = re.compile(
-    r"(?i)num|count|len|max|min|n_|id$|ids$|type|name|path|file|url|length|limit|usage|pad|eos|bos|unk|mask|sep|cls|vocab"
+    r"(?i)num|count|len|max|min|n_|id$|ids$|type|name|path|file|url|length|limit|usage|pad|eos|bos|unk|mask|sep|cls|vocab|per_token|"
+    r"(?:^|_)(?:next|prev|first|last|new|generated|input|output|special|time|avg|mean|total|sub)_tokens?$"
 )
 _LOGS = frozenset(
     {"debug", "info", "warning", "warn", "error", "critical", "exception", "log", "print"}
