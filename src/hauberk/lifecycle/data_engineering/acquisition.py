@@ -17,7 +17,7 @@ from hauberk.core.artifact import Digest, RegistryEntry
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Attestation, Section, StepReport, StepState
 from hauberk.errors import TrustError, UsageError
-from hauberk.lifecycle import reporting
+from hauberk.lifecycle import reporting, retraining
 from hauberk.lifecycle.downloads import Landed
 from hauberk.lifecycle.lock import Pin
 from hauberk.lifecycle.sources import land
@@ -87,6 +87,7 @@ def work(shop: Workshop) -> StepReport:
             rows.append(
                 (f"{path}: query", f"{snapshot.query}; {snapshot.engine}, {snapshot.state}")
             )
+    retraining.hold(shop)
     shop.pins.write()
     report = StepReport(
         component=Component.ACQUISITION,
