@@ -73,6 +73,7 @@ class Kind(StrEnum):
     GRAPH = "tensorflow graph"
     BOOSTER = "booster"
     SKOPS = "skops"
+    DATA = "data of a model"
     MODEL_TEXT = "text of a model"
     CODE = "code that a loader runs"
     STORAGE = "raw tensor storage"
@@ -483,6 +484,17 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (4, b"TFL3", Kind.TFLITE, "TensorFlow Lite"),
     (0, b"Rar!\x1a\x07", Kind.UNREAD, "RAR archive"),
     (0, b"LZIP", Kind.UNREAD, "lzip stream"),
+    (0, b"ptrt", Kind.UNREAD, "TensorRT engine"),
+    (0, b"ftrt", Kind.UNREAD, "TensorRT engine"),
+    (0, b"RKNN", Kind.UNREAD, "RKNN model"),
+    (0, b"IMOD", Kind.UNREAD, "Ascend model"),
+    (0, b"LDMK", Kind.UNREAD, "K210 model"),
+    (4, b"ET12", Kind.UNREAD, "ExecuTorch program"),
+    (0, b"\xac\xed\x00\x05", Kind.UNREAD, "serialized Java object"),
+    (0, b"lmgg", Kind.UNREAD, "GGML file"),
+    (0, b"tjgg", Kind.UNREAD, "GGML file"),
+    (0, b"fmgg", Kind.UNREAD, "GGML file"),
+    (0, b"MZqFpD", Kind.UNREAD, "llamafile"),
     (0, b"CBM1", Kind.BOOSTER, "CatBoost model"),
     (0, b"binf", Kind.BOOSTER, "XGBoost binary"),
     (0, b"PAR1", Kind.FOREIGN, "Parquet"),
@@ -521,7 +533,7 @@ _UBJ = re.compile(rb"\{[LlIiU#]")
 
 
 def _plain(span: Span, head: bytes, place: _Place) -> Part:
-    kind, detail = _plain_kind(span, head)
+    kind, detail = _plain_kind(span, head, place.name)
     if kind is Kind.UNKNOWN and place.name.lower().endswith(".safetensors"):
         kind = Kind.SAFETENSORS  # its reader says what is wrong with the header
     if kind is Kind.TEXT:
@@ -544,7 +556,7 @@ def _text_part(span: Span, head: bytes, place: _Place) -> tuple[Kind, str]:
     return (Kind.MODEL_TEXT, found) if found else (Kind.TEXT, "text")
 
 
-def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
+def _plain_kind(span: Span, head: bytes, name: str) -> tuple[Kind, str]:
     if head[8:9] == b"{" and head[5:8] == b"\0\0\0":  # a length below 2**40, then JSON
         return Kind.SAFETENSORS, "safetensors"
     for at, magic, kind, detail in _MAGICS:
@@ -554,8 +566,18 @@ def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
         return Kind.TEXT, "text"
     if _UBJ.match(head):
         return Kind.BOOSTER, "UBJSON"
+    return _message_kind(span, name)
+
+
+def _message_kind(span: Span, name: str) -> tuple[Kind, str]:
+    """Formats that only their whole structure tells."""
     from hauberk.formats.onnx_files import is_onnx
+    from hauberk.formats.plain_data import data_kind
     from hauberk.formats.tensorflow_kinds import graph_kind
+
+    data = data_kind(span, name)
+    if data:
+        return Kind.DATA, data
 
     if is_onnx(span):
         return Kind.ONNX, "ONNX"
