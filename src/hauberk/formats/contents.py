@@ -533,7 +533,7 @@ _UBJ = re.compile(rb"\{[LlIiU#]")
 
 
 def _plain(span: Span, head: bytes, place: _Place) -> Part:
-    kind, detail = _plain_kind(span, head, place.name)
+    kind, detail = _plain_kind(span, head)
     if kind is Kind.UNKNOWN and place.name.lower().endswith(".safetensors"):
         kind = Kind.SAFETENSORS  # its reader says what is wrong with the header
     if kind is Kind.TEXT:
@@ -556,7 +556,7 @@ def _text_part(span: Span, head: bytes, place: _Place) -> tuple[Kind, str]:
     return (Kind.MODEL_TEXT, found) if found else (Kind.TEXT, "text")
 
 
-def _plain_kind(span: Span, head: bytes, name: str) -> tuple[Kind, str]:
+def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
     if head[8:9] == b"{" and head[5:8] == b"\0\0\0":  # a length below 2**40, then JSON
         return Kind.SAFETENSORS, "safetensors"
     for at, magic, kind, detail in _MAGICS:
@@ -566,16 +566,16 @@ def _plain_kind(span: Span, head: bytes, name: str) -> tuple[Kind, str]:
         return Kind.TEXT, "text"
     if _UBJ.match(head):
         return Kind.BOOSTER, "UBJSON"
-    return _message_kind(span, name)
+    return _message_kind(span)
 
 
-def _message_kind(span: Span, name: str) -> tuple[Kind, str]:
+def _message_kind(span: Span) -> tuple[Kind, str]:
     """Formats that only their whole structure tells."""
     from hauberk.formats.onnx_files import is_onnx
     from hauberk.formats.plain_data import data_kind
     from hauberk.formats.tensorflow_kinds import graph_kind
 
-    data = data_kind(span, name)
+    data = data_kind(span)
     if data:
         return Kind.DATA, data
 

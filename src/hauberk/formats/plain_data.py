@@ -25,12 +25,12 @@ _WINDOW = 1 << 16
 _MAP = re.compile(rb"[\x80-\x8f\xde\xdf]")
 
 
-def data_kind(span: Span, name: str) -> str:
+def data_kind(span: Span) -> str:
     """``SentencePiece``, ``MessagePack``, or empty for anything else."""
     head = span.read(0, 1)
     if head == b"\x0a" and _is_sentencepiece(span):
         return "SentencePiece"
-    if _MAP.match(head) and name.lower().endswith(".msgpack") and _is_messagepack(span):
+    if _MAP.match(head) and _is_messagepack(span):
         return "MessagePack"
     return ""
 
