@@ -123,8 +123,10 @@ def _call(verb: str, words: list[str]) -> int:
     import argparse
     from functools import partial
 
+    from hauberk.cli._arguments import Parser, add_common, manner
+
     module = module_of(verb)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"hauberk {verb}",
         description=(module.__doc__ or module.HELP).strip(),
         epilog=f"example:\n  {module.EXAMPLE}",
@@ -132,7 +134,10 @@ def _call(verb: str, words: list[str]) -> int:
         allow_abbrev=False,
     )
     module.configure(parser)
-    return int(module.run(parser.parse_args(words)))
+    add_common(parser)
+    args = parser.parse_args(words)
+    with manner(args):
+        return int(module.run(args))
 
 
 def _width() -> int:
