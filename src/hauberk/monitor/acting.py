@@ -116,7 +116,12 @@ def _moves(model: str, finding: Finding, now: float) -> Alert:
         at=now,
         principal=source,
         asset=model,
-        facts={**finding.evidence.facts, "evidence": f"{finding.evidence.value:.1f}"},
+        facts={
+            "by": finding.evidence.facts["window"],
+            "days": finding.evidence.facts["windows"],
+            "column": finding.evidence.facts["column"],
+            "evidence": f"{finding.evidence.value:.1f}",
+        },
     )
 
 
