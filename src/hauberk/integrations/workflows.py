@@ -90,7 +90,8 @@ def gitlab(image: str) -> str:
     # Quoted: the colons of `:all:` would make a mapping of the line.
     install = (
         "    - python3 -m venv .ci-venv\n"
-        "    - '.ci-venv/bin/pip install --require-hashes --only-binary :all: -r requirements.txt'\n"
+        "    - '.ci-venv/bin/pip install --require-hashes --only-binary :all:"
+        " -r requirements.txt'\n"
     )
     return f"""# Written by `hauberk ci gitlab`. Set HAUBERK_MODEL to the model's path, and name the
 # image of the jobs by a digest.
