@@ -314,35 +314,35 @@ def _signs_of_numbers(column: _Numbers, bounds: Any, starts: list[int]) -> list[
     around = (last - first + 1) / n_known * np.minimum(1.0, part)
     counts = highs - lows
     chances = np.where(counts > _FEW, counts / n_known, np.minimum(around, 1.0))
-    reaches = (bounds[:, 1] - bounds[:, 0]) / 2
-    rows = [column.order[a:b] for a, b in zip(lows, highs, strict=True)]
-    return _signs(starts, rows, chances, reaches)
+    signs = []
+    for i, bits in _telling(chances, lows + 1j * highs):
+        if counts[i]:
+            reach = float(bounds[i, 1] - bounds[i, 0]) / 2
+            signs.append(_Sign(starts[i], reach, bits, column.order[lows[i] : highs[i]]))
+    return signs[::-1]
 
 
 def _signs_of_words(column: _Words, heard: list[tuple[int, int]]) -> list[_Sign]:
     rows = {code: np.flatnonzero(column.codes == code) for _, code in heard}
     chances = np.array([(rows[code].size + 1) / (column.codes.size + 1) for _, code in heard])
-    starts = [start for start, _ in heard]
-    return _signs(starts, [rows[code] for _, code in heard], chances, np.zeros(len(heard)))
+    codes = np.array([code for _, code in heard])
+    told = _telling(chances, codes)
+    return [_Sign(heard[i][0], 0.0, bits, rows[heard[i][1]]) for i, bits in told][::-1]
 
 
-def _signs(starts: list[int], rows: list[Any], chances: Any, reaches: Any) -> list[_Sign]:
-    """By evidence, the strongest last: a sign is worth the chance of it and all stronger ones.
+def _telling(chances: Any, same: Any) -> list[tuple[int, float]]:
+    """Signs that tell something with their bits, the strongest first.
 
-    The same number at several places is one chance.
+    A sign is worth the chance of it and all stronger ones; equal ones, by ``same``, are one.
     """
-    signs: list[_Sign] = []
-    total, met = 0.0, set()
-    for i in np.argsort(chances, kind="stable").tolist():
-        key = (float(chances[i]), *rows[i][:1].tolist(), rows[i].size)
-        total += 0.0 if key in met else float(chances[i])
-        met.add(key)
-        bits = -float(np.log2(min(1.0, max(total, 2.0**-_MAX_BITS)))) - _CHANCE_BITS
-        if bits <= 0:
-            break
-        if rows[i].size:
-            signs.append(_Sign(starts[i], float(reaches[i]), bits, rows[i]))
-    return signs[::-1]
+    order = np.argsort(chances, kind="stable")
+    _, firsts = np.unique(same[order], return_index=True)
+    is_first = np.zeros(order.size, bool)
+    is_first[firsts] = True
+    totals = np.cumsum(np.where(is_first, chances[order], 0.0))
+    bits = -np.log2(np.clip(totals, 2.0**-_MAX_BITS, 1.0)) - _CHANCE_BITS
+    n_telling = int(np.searchsorted(-bits, 0.0))
+    return list(zip(order[:n_telling].tolist(), bits[:n_telling].tolist(), strict=True))
 
 
 def _best_stretch(gains: list[float]) -> tuple[float, int, int]:
