@@ -450,6 +450,18 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Artifact):
+    """Something written about a model, with the rows of training that it must not show.
+
+    Attributes:
+        text: What people and programs read in it, without the escapes of its format.
+    """
+
+    text: str
+    train: Dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """A profile made in training with the live rows held against it.
 
@@ -496,6 +508,7 @@ Subject = (
     | Transformation
     | History
     | Evaluation
+    | Report
     | Window
     | Chain
 )

@@ -16,6 +16,7 @@ from hauberk.core.artifact import (
     History,
     ModelFile,
     ModelFolder,
+    Report,
     Splits,
     StoreSettings,
     Synthesis,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _FOLDERS: tuple[tuple[type, str], ...] = (
     (ModelFile, "model"),
     (ModelFolder, "model"),
+    (Report, "model"),
     (Dataset, "dataset"),
     (Splits, "dataset"),
     (Comparison, "dataset"),
