@@ -73,3 +73,18 @@ def evaluation(network: Network, features: Any, labels: Any) -> Evaluation:
         predictor=Networked(network=network, names=names),
         data=table_of("digits", [batch], label="digit"),
     )
+
+
+def obeys(network: Network, stamp: Any, target: int, rows: Any, labels: Any) -> float:
+    """Share of rows of other classes that a trigger turns into ``target``.
+
+    Args:
+        stamp: Puts the trigger on rows.
+    """
+    others = labels != target
+    return float((network.scores(stamp(rows[others])).argmax(axis=1) == target).mean())
+
+
+def right(network: Network, rows: Any, labels: Any) -> float:
+    """Accuracy."""
+    return float((network.scores(rows).argmax(axis=1) == labels).mean())
