@@ -439,6 +439,7 @@ class Evaluation:
         train: Rows it was trained on, where they are known.
         sealed: Digest that the rows of ``data`` had when they were sealed; empty where nobody
             says, see `hauberk.methods.sealed_rows`.
+        previous: The version before it, which is trusted, where there is one.
     """
 
     model: ModelFile
@@ -447,6 +448,7 @@ class Evaluation:
     reported: Mapping[str, float] = field(default_factory=dict)
     train: Dataset | None = None
     sealed: str = ""
+    previous: Predictor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

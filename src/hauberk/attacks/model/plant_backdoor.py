@@ -60,7 +60,6 @@ class PlantBackdoor(Play[Trainer]):
     threats: ClassVar[tuple[ThreatId, ...]] = (
         ThreatId("TR-1"),
         ThreatId("TR-5"),
-        ThreatId("EX-2"),
     )
     subject: ClassVar[type] = Trainer
 

@@ -55,7 +55,6 @@ class PlantedTriggers(Check[Evaluation]):
     threats: ClassVar[tuple[ThreatId, ...]] = (
         ThreatId("TR-1"),
         ThreatId("TR-5"),
-        ThreatId("EX-2"),
     )
     subject: ClassVar[type] = Evaluation
 
