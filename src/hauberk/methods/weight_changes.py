@@ -42,7 +42,7 @@ class Change:
     @property
     def sparsity(self) -> float:
         """How few moved, as a power of ten: 0 where all did, 2 where one of a hundred did."""
-        return float(-np.log10(self.moved))
+        return float(max(0.0, -np.log10(self.moved)))
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:

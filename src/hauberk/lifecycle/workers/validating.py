@@ -9,8 +9,10 @@ from typing import Any
 
 from hauberk.lifecycle.workers import native
 from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, triggered
+from hauberk.lifecycle.workers.comparing import edited, inferred
 from hauberk.lifecycle.workers.shadowing import again, exposed
 from hauberk.methods.network_reading import of_onnx, of_sklearn
+from hauberk.methods.weight_changes import weights_of_onnx, weights_of_sklearn
 
 ONNX_MARKS = (b"\x08",)
 """The first field of an ONNX file is its version: field 1 as a number."""
@@ -24,18 +26,22 @@ def evaluate(payload: bytes) -> bytes:
     Args:
         payload: JSON with ``model``, ``tables`` (the first is the one judged), ``label``,
             ``features`` (empty for the model's own), ``eps`` (radii in units of each
-            feature's spread), ``rows`` and ``queries`` (bounds of the search), ``seed``.
+            feature's spread), ``rows`` and ``queries`` (bounds of the search), ``seed``,
+            ``previous`` (path of the version before) and ``property`` (column and value).
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
-        float64, row-major, base64), ``robustness``, ``triggers`` and ``exposure`` (see
-        `attacked`, `triggered` and `exposed`; ``null`` where not asked for).
+        float64, row-major, base64), ``robustness``, ``triggers``, ``exposure``, ``edited`` and
+        ``inferred`` (see `attacked`, `triggered`, `exposed`, `edited` and `inferred`; ``null``
+        where not asked for).
     """
     request = json.loads(payload)
     path = Path(request["model"])
     frames = [native._frame(Path(name)) for name in request["tables"]]  # noqa: SLF001
     model = _opened(path, frames[0], request)
     scores = [model.scores(frame[model.features]) for frame in frames]
+    before = _opened(Path(request["previous"]), frames[0], request) if request["previous"] else None
+    is_audited = request["property"] and len(frames) == _TWO
     return json.dumps(
         {
             "classes": model.classes,
@@ -43,6 +49,8 @@ def evaluate(payload: bytes) -> bytes:
             "scores": [_packed(item) for item in scores],
             "robustness": attacked(model, frames[0], request) if request["eps"] else None,
             "exposure": exposed(model, frames, request) if request.get("shadows") else None,
+            "edited": edited(model, before, frames[0], request) if before else None,
+            "inferred": inferred(model, frames, request) if is_audited else None,
             "triggers": triggered(model, frames[0], request) if request.get("triggers") else None,
         }
     ).encode()
@@ -61,6 +69,7 @@ def _opened(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
         classes=classes,
         scores=lambda rows: native._scores(model, rows),  # noqa: SLF001
         network=lambda: of_sklearn(model),
+        weights=lambda: weights_of_sklearn(model),
         again=again(model),
     )
 
@@ -87,6 +96,7 @@ def _onnx(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
         classes=_onnx_classes(outputs(frame[features]), frame, request),
         scores=scores,
         network=lambda: of_onnx(path.read_bytes()),
+        weights=lambda: weights_of_onnx(path.read_bytes()),
     )
 
 
