@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hauberk.errors import ArtifactError
 from hauberk.lifecycle.workers import native
 from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, triggered
 from hauberk.lifecycle.workers.comparing import edited, inferred
+from hauberk.lifecycle.workers.graphs import Graph, opened
 from hauberk.lifecycle.workers.shadowing import again, exposed
 from hauberk.methods.network_reading import of_onnx, of_sklearn
 from hauberk.methods.weight_changes import weights_of_onnx, weights_of_sklearn
@@ -38,6 +40,7 @@ def evaluate(payload: bytes) -> bytes:
     request = json.loads(payload)
     path = Path(request["model"])
     frames = [native._frame(Path(name)) for name in request["tables"]]  # noqa: SLF001
+    _refuse_nothing(frames[0], request)
     model = _opened(path, frames[0], request)
     scores = [model.scores(frame[model.features]) for frame in frames]
     before = _opened(Path(request["previous"]), frames[0], request) if request["previous"] else None
@@ -54,6 +57,17 @@ def evaluate(payload: bytes) -> bytes:
             "triggers": triggered(model, frames[0], request) if request.get("triggers") else None,
         }
     ).encode()
+
+
+def _refuse_nothing(frame: Any, request: dict[str, Any]) -> None:
+    if frame.empty or request["label"] not in frame:
+        raise ArtifactError(
+            "there are no rows to judge the model on",
+            subject=request["tables"][0],
+            rule=f"rows with the column {request['label']!r}",
+            expected="one row or more",
+            found=f"{len(frame)} rows, columns {', '.join(map(str, frame.columns))}"[:300],
+        )
 
 
 def _opened(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
@@ -75,49 +89,38 @@ def _opened(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
 
 
 def _onnx(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
-    session = native._session(path.read_bytes())  # noqa: SLF001
-    inputs = session.get_inputs()
-    named = [node.name for node in inputs]
+    graph = opened(path.read_bytes())
+    named = [node.name for node in graph.session.get_inputs()]
     own = named if set(named) <= set(frame.columns) else []
     features = request["features"] or own
     features = features or [name for name in frame.columns if name != request["label"]]
 
-    def outputs(rows: Any) -> list[Any]:
-        found: list[Any] = session.run(None, native._feed(inputs, rows))  # noqa: SLF001
-        return found
-
-    def scores(rows: Any) -> Any:
-        import numpy as np
-
-        return np.asarray(outputs(rows)[-1], dtype=np.float64)
-
     return Opened(
         features=features,
-        classes=_onnx_classes(outputs(frame[features]), frame, request),
-        scores=scores,
+        classes=_onnx_classes(graph, frame[features], frame, request),
+        scores=graph.scores,
         network=lambda: of_onnx(path.read_bytes()),
         weights=lambda: weights_of_onnx(path.read_bytes()),
     )
 
 
-def _onnx_classes(outputs: list[Any], frame: Any, request: dict[str, Any]) -> list[str]:
+def _onnx_classes(graph: Graph, rows: Any, frame: Any, request: dict[str, Any]) -> list[str]:
     """Names of the score columns: from the graph's own labels, else the sorted labels of the data.
 
     A graph that gives labels beside scores says itself which column is which class.
     """
     import numpy as np
 
-    scores = np.asarray(outputs[-1])
+    outputs, scores = graph.outputs(rows), graph.scores(rows)
     if scores.ndim != _TWO or scores.shape[1] < _TWO:
         return []
     width = scores.shape[1]
     known = sorted({class_name(value) for value in frame[request["label"]]}, key=_natural)
-    if len(outputs) < _TWO:
+    labels = np.asarray(outputs[0])
+    if len(outputs) < _TWO or labels.size != len(rows) or labels.dtype.kind == "f":
         return known if len(known) == width else [str(place) for place in range(width)]
     places = scores.argmax(axis=1)
-    said = dict(
-        zip(places.tolist(), map(class_name, np.asarray(outputs[0]).reshape(-1)), strict=False)
-    )
+    said = dict(zip(places.tolist(), map(class_name, labels.reshape(-1)), strict=False))
     left = [name for name in known if name not in said.values()]
     for place in range(width):
         if place not in said and len(left) == width - len(said):
