@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from random import Random
 
 import numpy as np
@@ -17,8 +18,18 @@ from hauberk.methods.weight_changes import changes, suspicion, weights_of_sklear
 from hauberk.range.scenarios import ex_2
 
 
+@cache
+def trained(seed: int):
+    return ex_2._versions(seed)
+
+
+def made(seed: int):
+    finished, honest, test = trained(seed)
+    return replace(finished), honest, test
+
+
 def versions(way: str, seed: int):
-    finished, honest, (rows, labels) = ex_2._versions(seed)
+    finished, honest, (rows, labels) = made(seed)
     before = finished.model
     EditWeights(way=way).play(finished, Random(seed))
     return [
@@ -44,14 +55,14 @@ def test_an_edited_version_is_told_from_one_that_was_trained_on(way, seed, words
 
 
 def test_without_a_version_before_nothing_is_said():
-    finished, _, (rows, labels) = ex_2._versions(8000)
+    finished, _, (rows, labels) = made(8000)
     subject = ex_2._against(finished.model, finished.model, rows, labels)
     with pytest.raises(NotApplicable, match="no version before"):
         list(HiddenLogic().check(replace(subject, previous=None)))
 
 
 def test_the_same_version_twice_is_silent():
-    finished, _, (rows, labels) = ex_2._versions(8002)
+    finished, _, (rows, labels) = made(8002)
     subject = ex_2._against(finished.model, finished.model, rows, labels)
     assert HiddenLogic().suspicion(subject).score == 0.0
 
@@ -70,9 +81,9 @@ def test_a_number_that_overflows_is_a_peak_and_no_error():
 
 
 def test_the_numbers_of_trees_and_layers_are_read_by_name():
-    finished, _, _ = ex_2._versions(8000)
+    finished, _, _ = made(8000)
     assert "0.coefs_0" in weights_of_sklearn(finished.model)
-    finished, _, _ = ex_2._versions(8002)
+    finished, _, _ = made(8002)
     assert "0.tree0.value" in weights_of_sklearn(finished.model)
 
 
