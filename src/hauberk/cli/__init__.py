@@ -27,6 +27,8 @@ _ORDER: dict[str, str] = {
     "guard": "put the guard in front of a model server that is already there",
     "monitor": "hold live rows against what training saw",
     "validate": "judge a model: scores, robustness, fairness, what it remembers",
+    "layout": "declare a pipeline's steps, sign that, and hold runs against it",
+    "probe": "ask services of this machine whether they let anybody in",
     "step": "run one command of any orchestrator isolated, hashed and attested",
     "replay": "do a training again, in random segments or whole, and compare bit for bit",
     "federated": "test, protect and merge updates of federated training",
@@ -123,8 +125,10 @@ def _call(verb: str, words: list[str]) -> int:
     import argparse
     from functools import partial
 
+    from hauberk.cli._arguments import Parser, add_common, manner
+
     module = module_of(verb)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"hauberk {verb}",
         description=(module.__doc__ or module.HELP).strip(),
         epilog=f"example:\n  {module.EXAMPLE}",
@@ -132,7 +136,10 @@ def _call(verb: str, words: list[str]) -> int:
         allow_abbrev=False,
     )
     module.configure(parser)
-    return int(module.run(parser.parse_args(words)))
+    add_common(parser)
+    args = parser.parse_args(words)
+    with manner(args):
+        return int(module.run(args))
 
 
 def _width() -> int:

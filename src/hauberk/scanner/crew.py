@@ -34,6 +34,7 @@ _MAX_WAITING_BYTES = 4 << 20
 _MAX_ASKED_BYTES = 16 << 10
 _READ_BYTES = 1 << 16
 _GLANCE_MS = 5000
+_LAST_BREATH_S = 5.0
 _MAX_AHEAD = 4096
 """Answers kept while an earlier one is not there yet."""
 
@@ -166,8 +167,8 @@ class Crew:
     def _bury(self, worker: _Worker, reason: str = "") -> None:
         """Take the end of a worker for the answer about the file that it had."""
         waiting = worker.waiting
+        ended = self._dismiss(worker, patience_s=0.0 if reason else _LAST_BREATH_S)
         reason = reason or "ended before it had read the file"
-        ended = self._dismiss(worker)
         if waiting:
             lost = waiting.popleft()
             self._answers[lost.number] = (lost.path, {"died": f"its worker {reason}{ended}"})
@@ -176,12 +177,21 @@ class Crew:
             for question in waiting:
                 _put(heir, question)
 
-    def _dismiss(self, worker: _Worker) -> str:
-        """End a worker; by which signal it had ended before."""
+    def _dismiss(self, worker: _Worker, *, patience_s: float = 0.0) -> str:
+        """End a worker; by which signal it had ended before.
+
+        Args:
+            patience_s: How long one that fell silent is waited for: its pipes close before it
+                has ended for good.
+        """
         self._workers.remove(worker)
         os.close(worker.ask)
         os.close(worker.answers)
+        deadline = time.monotonic() + patience_s
         gone, status = os.waitpid(worker.pid, os.WNOHANG)
+        while not gone and time.monotonic() < deadline:
+            time.sleep(0.005)
+            gone, status = os.waitpid(worker.pid, os.WNOHANG)
         if not gone:
             os.kill(worker.pid, signal.SIGKILL)
             os.waitpid(worker.pid, 0)
