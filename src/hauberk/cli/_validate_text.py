@@ -81,6 +81,11 @@ def _fairness(result: Result) -> Iterator[str]:
         verdict: sum(item.verdict is verdict for item in result.differences) for verdict in Verdict
     }
     yield "  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    for gap in sorted(result.gaps, key=lambda gap: -gap.value)[:_SHOWN]:
+        yield (
+            f"  groups of {gap.column[:_GROUP_COLUMN]} are {gap.value:.3f} "
+            f"[{gap.low:.3f}, {gap.high:.3f}] apart in {gap.rate} of {gap.given}"
+        )
     ranked = sorted(
         (item for item in result.differences if item.verdict is not Verdict.FAIR),
         key=lambda item: (item.verdict is Verdict.UNDECIDED, -abs(item.value)),

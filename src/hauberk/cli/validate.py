@@ -375,6 +375,7 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
             "rows": result.triggers.n_rows,
         },
         "fairness": [to_json(item) for item in result.differences],
+        "fairness_gaps": [to_json(item) for item in result.gaps],
         "membership": None
         if leak is None
         else {

@@ -39,6 +39,7 @@ from hauberk.trust.digest import digest_file
 if TYPE_CHECKING:
     from hauberk.core.policy import Isolation, Waiver
     from hauberk.methods.fairness import Difference
+    from hauberk.methods.fairness_gaps import Gap
 
 WORKER = "hauberk.lifecycle.workers.validating:evaluate"
 LIMITS = Limits(
@@ -101,6 +102,7 @@ class Result:
         metrics: Name to value and, for accuracy, its one-sided 95 % bounds.
         robustness: What attacks on the model gave.
         triggers: What the search for a trigger gave.
+        gaps: How far apart groups are in each rate, by bootstrap.
         exposed: What shadow models recognise.
         edited: What speaks for an edit since the version before.
         inferred: How surely a group's share of the training rows is told.
@@ -115,6 +117,7 @@ class Result:
     metrics: Mapping[str, float]
     accuracy: tuple[float, float] | None
     differences: tuple[Difference, ...]
+    gaps: tuple[Gap, ...]
     leak: Leak | None
     robustness: Robustness
     triggers: Triggers
@@ -166,6 +169,7 @@ def evaluate(request: Request) -> Result:
         metrics=metrics,
         accuracy=accuracy,
         differences=differences or (),
+        gaps=fairness.gaps(evaluation) if differences else (),
         leak=leak,
         robustness=robustness,
         triggers=triggers,

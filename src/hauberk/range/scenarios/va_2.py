@@ -70,7 +70,6 @@ SCENARIOS = (
         control=CONTROL,
         play=_rows,
         parts=(("detected", "verbatim rows"),),
-        trials=60,
         note="one of 400 rows in one of seven forms, with 3, 4 or all decimals; "
         "honest reports hold scores, importances, summaries and five test rows",
     ),
@@ -80,7 +79,6 @@ SCENARIOS = (
         control=CONTROL,
         play=_people,
         parts=(("detected", "personal data"),),
-        trials=40,
         note="one of five kinds of items in a line of one of five forms",
     ),
 )
