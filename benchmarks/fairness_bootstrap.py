@@ -13,7 +13,6 @@ import numpy as np
 
 from hauberk.methods.fairness_gaps import N_DRAWS, gaps
 
-
 RIGHT = 0.8
 
 
