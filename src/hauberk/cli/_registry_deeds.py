@@ -415,7 +415,15 @@ def pull(args: argparse.Namespace) -> int:
     return 0
 
 
+def export(args: argparse.Namespace) -> int:
+    """Write a verified version as a signed OCI image layout."""
+    from hauberk.cli._export import export_version
+
+    return export_version(args)
+
+
 __all__ = [
+    "export",
     "grant",
     "history",
     "init",
