@@ -38,6 +38,9 @@ MAX_LAYERS: Final = 512
 MAX_RATIO: Final = 200
 _SLACK_BYTES: Final = 64 << 20
 _PIECE: Final = 1 << 20
+_MANIFESTS: Final = frozenset(
+    {MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"}
+)
 _PLAIN: Final = frozenset({LAYER_TYPE, "application/vnd.docker.image.rootfs.diff.tar"})
 _GZIP: Final = frozenset(
     {f"{LAYER_TYPE}+gzip", "application/vnd.docker.image.rootfs.diff.tar.gzip"}
@@ -97,6 +100,8 @@ def open_layout(root: Path, tag: str | None = None) -> Layout:
             hint="name it with --tag",
         )
     entry = found[0]
+    if entry.text("mediaType") not in _MANIFESTS:
+        raise misfit(f"{entry.where}.mediaType", "one image", entry.text("mediaType"))
     digest = entry.digest("digest")
     manifest = _blob(root, digest, entry.count("size"))
     layers = tuple(_layer(Fields.of(item, where)) for where, item in manifest.items("layers"))
@@ -182,7 +187,7 @@ def _blob(root: Path, digest: Digest, size: int) -> Fields:
     check(digest_bytes(data), digest, subject="the image's manifest")
     fields = Fields.of(parse_json(data), "manifest")
     kind = fields.values.get("mediaType", MANIFEST_TYPE)
-    if kind not in (MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"):
+    if kind not in _MANIFESTS:
         raise misfit("manifest.mediaType", "the manifest of one image", kind)
     return fields
 
