@@ -422,6 +422,13 @@ def export(args: argparse.Namespace) -> int:
     return export_version(args)
 
 
+def requests(args: argparse.Namespace) -> int:
+    """Say what became of requests to promote."""
+    from hauberk.cli._requests import answer
+
+    return answer(args)
+
+
 __all__ = [
     "export",
     "grant",
@@ -431,6 +438,7 @@ __all__ = [
     "promote",
     "publish",
     "pull",
+    "requests",
     "resign",
     "retire",
     "revoke_key",

@@ -129,6 +129,11 @@ def _pull(deed: argparse.ArgumentParser) -> None:
     _allowing.configure(deed)
 
 
+def _requests(deed: argparse.ArgumentParser) -> None:
+    deed.add_argument("requests", type=Path, metavar="FILE", help="from mlflow_promotions")
+    _format(deed)
+
+
 def _export(deed: argparse.ArgumentParser) -> None:
     deed.add_argument("reference", metavar="MODEL@CHANNEL")
     deed.add_argument("target", type=Path, metavar="LAYOUT", help="must not be there yet")
@@ -158,5 +163,6 @@ _DEEDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "status": ("show roles, persons, expiry and channels", _format),
     "history": ("show what the channels of a model pointed at", _history),
     "pull": ("fetch a verified version into a folder", _pull),
+    "requests": ("say what became of requests to promote", _requests),
     "export": ("write a verified version as a signed OCI image layout", _export),
 }
