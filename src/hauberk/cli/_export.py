@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +64,12 @@ def _key(args: argparse.Namespace) -> SigningKey:
     from hauberk.cli.words import configuration
     from hauberk.errors import UsageError
     from hauberk.trust.keys import Role, load
-    from hauberk.trust.oms.signers import read_private_file, read_public_file, service_key
+    from hauberk.trust.oms.signers import (
+        ask_secret,
+        read_private_file,
+        read_public_file,
+        service_key,
+    )
 
     if args.key is not None:
         return read_private_file(args.key)
@@ -78,4 +82,4 @@ def _key(args: argparse.Namespace) -> SigningKey:
             expected="the public half of the service's key, in PEM",
             found="none",
         )
-    return service_key(args.signer, read_public_file(args.public_key), getpass.getpass)
+    return service_key(args.signer, read_public_file(args.public_key), ask_secret)

@@ -120,9 +120,14 @@ def _published(shop: Workshop, release: bytes) -> str:
     if not is_founded(place):
         return "none: hauberk registry init makes one"
     from hauberk.lifecycle.publishing import stage
+    from hauberk.lifecycle.registry_events import Deed, event_of
 
     statements = tuple(item.envelope for item in (*shop.attestations, *shop.tests))
-    state = stage(shop, release, statements, place)
+    manifest, state = stage(shop, release, statements, place)
+    subject = f"{manifest.model}@{manifest.version}"
+    deed = Deed(deed="publish", subject=subject, registry=place[-200:], state=state)
+    shop.store.log.append([event_of(deed)])
+    shop.signing.sign_head(shop.store)
     return f"staged in {place}, state {state}"
 
 
