@@ -67,6 +67,7 @@ def main(folder, label, pin):
     found["wrong pin"] = sign(uri)
     wrong.chmod(0o644)
     found["open pin"] = sign(uri)
+    os.environ["HAUBERK_PIN_FILE"] = str(secret)
     del os.environ["PYKCS11LIB"]
     found["no library of the token"] = sign(uri)
     print("RESULT " + json.dumps(found))

@@ -53,7 +53,7 @@ def project_location(project: Path) -> str | None:
     """Where a project's registry is, if it has one."""
     if not (project / "hauberk.toml").is_file() and not (project / "pyproject.toml").is_file():
         return None
-    from hauberk.lifecycle.production.model_registry import is_founded, location
+    from hauberk.lifecycle.registry_place import is_founded, location
     from hauberk.lifecycle.settings import load
 
     try:

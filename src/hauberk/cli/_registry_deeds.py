@@ -57,7 +57,7 @@ def init(args: argparse.Namespace) -> int:
 
 
 def _new_place(args: argparse.Namespace) -> tuple[Any, str]:
-    from hauberk.lifecycle.production.model_registry import location
+    from hauberk.lifecycle.registry_place import location
     from hauberk.lifecycle.settings import load
     from hauberk.trust.registry.shelf import open_location
     from hauberk.trust.store import Store
