@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from tests.worlds.servers import PostgresServer, S3Server
+    from tests.worlds.servers import PostgresServer, RedisServer, S3Server
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile(
@@ -53,6 +53,16 @@ def postgres() -> Iterator[PostgresServer]:
     from tests.worlds.servers import PostgresServer
 
     server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A real Redis of this run alone."""
+    from tests.worlds.servers import RedisServer
+
+    server = RedisServer()
     yield server
     server.close()
 

@@ -91,6 +91,13 @@ def test_a_model_server_is_guarded_and_its_open_door_is_told(tmp_path):
     assert Log.open(log).size == 3  # what is guarded, and two decisions
 
 
+def test_a_guard_that_must_be_the_only_door_does_not_start_beside_another(capsys):
+    with model_server() as server:
+        code = main(["guard", "--upstream", server.url, "--model", "classifier", "--sole-door"])
+    assert code == 1
+    assert "past the guard" in capsys.readouterr().err
+
+
 def test_a_schema_of_a_bundle_brings_ranges_to_a_model_server(tmp_path):
     served.write_classifier(tmp_path / "b")
     words = ["--bundle", str(tmp_path / "b"), "--unsigned"]

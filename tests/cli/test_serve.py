@@ -139,3 +139,49 @@ def test_a_changed_bundle_is_refused(folder, capfd):
     (folder / "model.onnx").write_bytes(b"another model")
     assert main(["serve", str(folder), "--unsigned"]) == 1
     assert "not the one that was bundled" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--tls-key", "k"],
+        ["--client-ca", "c"],
+        ["--clients", "c"],
+        ["--tls-cert", "missing.pem"],
+        ["--tokens", "missing.json"],
+    ],
+)
+def test_half_a_configuration_of_the_door_is_refused(folder, words, capsys):
+    assert main(["serve", str(folder), "--unsigned", *words]) in (2, 3)
+    assert "hauberk:" in capsys.readouterr().err
+
+
+@pytest.fixture
+def state_words(redis_server, tmp_path):
+    pytest.importorskip("redis")
+    (tmp_path / "secret").write_bytes(os.urandom(32))
+    return ["--state", redis_server.address, "--state-key", str(tmp_path / "secret")]
+
+
+def test_two_hosts_share_one_budget(folder, tmp_path, state_words):
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"schema": 1, "rate_per_s": 0.001, "burst": 12, "slow_s": 0.001}')
+    words = [str(folder), "--unsigned", "--policy", str(policy), *state_words]
+    with serving(*words) as first, serving(*words) as second:
+        alone = [first.ask().status for _ in range(6)]
+        other = [second.ask().status for _ in range(6)]
+    assert alone[0] == 200
+    assert other[-1] == 429
+    assert (alone + other).count(200) <= 12
+
+
+def test_a_state_that_is_not_there_does_not_open_the_door(folder, tmp_path, capsys):
+    (tmp_path / "secret").write_bytes(bytes(32))
+    words = ["--state", f"unix://{tmp_path}/none", "--state-key", str(tmp_path / "secret")]
+    assert main(["serve", str(folder), "--unsigned", "--port", "0", *words]) == 3
+    assert "shared state" in capsys.readouterr().err
+
+
+def test_a_shared_state_needs_a_secret(folder, capsys):
+    assert main(["serve", str(folder), "--unsigned", "--state", "redis://127.0.0.1:1"]) == 2
+    assert "--state-key" in capsys.readouterr().err

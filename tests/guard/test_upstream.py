@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
+import threading
 
 import pytest
 from tests.worlds.model_servers import METADATA, classified, http, model_server
@@ -17,7 +20,15 @@ from hauberk.guard.loopback import InProcess
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.service import Service, Surroundings
 from hauberk.guard.shaping import Detail, Level
-from hauberk.guard.upstream import Remote, bundle_for, describe, described, has_way_around, path_of
+from hauberk.guard.upstream import (
+    UNTOLD,
+    Remote,
+    bundle_for,
+    describe,
+    described,
+    has_way_around,
+    path_of,
+)
 
 INFER = "/v2/models/classifier/infer"
 
@@ -194,6 +205,44 @@ def test_a_model_that_the_server_lacks_is_named(server):
 
 def test_a_server_that_answers_strangers_is_a_way_around(server):
     assert "whoever" in asyncio.run(has_way_around(upstream_of(server.url)))
+
+
+def test_a_server_that_turns_strangers_away_is_none():
+    with answering(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n") as url:
+        assert not asyncio.run(has_way_around(upstream_of(url)))
+
+
+def test_a_server_that_is_silent_is_not_called_closed():
+    with answering(b"") as url:
+        assert asyncio.run(has_way_around(upstream_of(url), ("/v2",), probe_s=0.2)) == UNTOLD
+
+
+@contextlib.contextmanager
+def answering(answer: bytes):
+    """A server that says the same to everybody, or nothing for as long as it is asked."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        over = threading.Event()
+
+        def run():
+            held = []
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    door.settimeout(0.05)
+                    found, _ = door.accept()
+                    held.append(found)
+                    if answer:
+                        found.settimeout(10)
+                        found.recv(4096)
+                        found.sendall(answer)
+                        found.close()
+            for one in held:
+                one.close()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        over.set()
+        thread.join()
 
 
 def test_a_socket_file_of_the_guard_s_own_is_none(tmp_path):

@@ -84,6 +84,48 @@ class PostgresServer:
         return f"s{self._count}"
 
 
+class RedisServer:
+    """A server that keeps nothing on disk, reached through a socket in a folder of its own."""
+
+    def __init__(self):
+        program_ = shutil.which("redis-server") or shutil.which("valkey-server")
+        if program_ is None:
+            absent("redis-server")
+        self.folder = Path(tempfile.mkdtemp(prefix="hauberk-redis-", dir="/tmp"))
+        self.socket = self.folder / "s"
+        options = f"--port 0 --unixsocket {self.socket} --dir {self.folder} --appendonly no"
+        self._command = [program_, *options.split(), "--save", ""]
+        self.start()
+
+    def start(self):
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=self.folder
+        )
+        wait_until(self._answers)
+
+    def _answers(self):
+        with socket.socket(socket.AF_UNIX) as talk:
+            talk.settimeout(5)
+            try:
+                talk.connect(str(self.socket))
+                talk.sendall(b"PING\r\n")
+                return talk.recv(16).startswith(b"+PONG")
+            except OSError:
+                return False
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+
+    def close(self):
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def address(self):
+        return f"unix://{self.socket}"
+
+
 def _is_user(name):
     try:
         pwd.getpwnam(name)

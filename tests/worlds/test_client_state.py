@@ -1,5 +1,6 @@
 """What every implementation of `ClientState` does. A new one adds a line to `WORLDS`."""
 
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from hauberk.core.ports import ClientState
 from hauberk.errors import UsageError
 from hauberk.trust.client_state import ENTRY_BYTES, MemoryClientState, SqliteClientState
+from hauberk.trust.shared_state import RedisClientState, Server
 
 WORLDS = {
     "memory": lambda _path, **bounds: MemoryClientState(**bounds),
@@ -14,8 +16,17 @@ WORLDS = {
 }
 
 
-@pytest.fixture(params=sorted(WORLDS))
+def _redis(server, **bounds):
+    pytest.importorskip("redis")
+    client = Server(url=server.address, timeout_s=60).connect()
+    return RedisClientState(client, bytes(32), prefix=secrets.token_hex(8), **bounds)
+
+
+@pytest.fixture(params=[*sorted(WORLDS), "redis"])
 def make(request, tmp_path):
+    if request.param == "redis":
+        server = request.getfixturevalue("redis_server")
+        return lambda **bounds: _redis(server, **bounds)
     return lambda **bounds: WORLDS[request.param](tmp_path, **bounds)
 
 

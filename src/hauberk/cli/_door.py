@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from hauberk.guard.app import App
     from hauberk.guard.desk import Surroundings
-    from hauberk.guard.identity import Keyring
+    from hauberk.guard.identity import Keyring, Ways
     from hauberk.guard.policy import GuardPolicy
     from hauberk.guard.reloading import Reloader
     from hauberk.guard.service import Service
+    from hauberk.guard.transport import DoorFiles
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as digests")
     parser.add_argument("--new-key", metavar="NAME", help="print a key and its line, and end")
     parser.add_argument("--role", default="", help="of the new key, as the policy names it")
+    parser.add_argument(
+        "--tokens", type=Path, metavar="FILE", help="settings for tokens of an identity provider"
+    )
+    parser.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="certificate of the door, in PEM: speak TLS"
+    )
+    parser.add_argument(
+        "--tls-key", type=Path, metavar="FILE", help="its private key, where in another file"
+    )
+    parser.add_argument(
+        "--client-ca",
+        type=Path,
+        metavar="FILE",
+        help="authority whose certificates clients must show",
+    )
+    parser.add_argument(
+        "--clients",
+        type=Path,
+        metavar="FILE",
+        help="certificates let in, by name; all of the authority's by default",
+    )
     parser.add_argument("--log", type=Path, metavar="FOLDER", help="log of decisions")
+    parser.add_argument(
+        "--state", metavar="URL", help="Redis or Valkey server that several hosts remember in"
+    )
+    parser.add_argument(
+        "--state-key", type=Path, metavar="FILE", help="secret of those hosts, 32 random bytes"
+    )
+    parser.add_argument(
+        "--state-password", type=Path, metavar="FILE", help="what the server wants to hear"
+    )
+    parser.add_argument("--state-ca", metavar="FILE", help="certificates believed of it")
     parser.add_argument(
         "--insecure", action="store_true", help="listen beyond loopback without keys"
     )
@@ -66,13 +98,61 @@ def keyring(file: Path | None) -> Keyring:
     """
     from hauberk.guard.identity import Keyring, keyring_of
 
-    if file is None:
-        return Keyring()
+    return Keyring() if file is None else keyring_of(_text(file, "the key file"))
+
+
+def ways(args: argparse.Namespace) -> Ways:
+    """The ways of being known at this door.
+
+    Raises:
+        UsageError: A file cannot be used.
+        UnavailableError: The keys of the issuer of tokens cannot be had.
+    """
+    from hauberk.guard.identity import Register, Ways, register_of
+
+    tls_files(args)
+    register = None
+    if args.client_ca is not None:
+        register = Register()
+    if args.clients is not None:
+        register = register_of(_text(args.clients, "the list of certificates"))
+    tokens = None
+    if args.tokens is not None:
+        from hauberk.guard.tokens import open_tokens
+
+        tokens = open_tokens(args.tokens, alarm)
+    return Ways(keys=keyring(args.keys), tokens=tokens, register=register)
+
+
+def tls_files(args: argparse.Namespace) -> DoorFiles | None:
+    """The files of a door that speaks TLS; ``None`` where it does not.
+
+    Raises:
+        UsageError: Some are named without those that they need.
+    """
+    from hauberk.guard.transport import DoorFiles
+
+    needs = (
+        ("--tls-key", args.tls_key, "--tls-cert", args.tls_cert),
+        ("--client-ca", args.client_ca, "--tls-cert", args.tls_cert),
+        ("--clients", args.clients, "--client-ca", args.client_ca),
+    )
+    for name, given, other, wanted in needs:
+        if given is not None and wanted is None:
+            raise UsageError(
+                f"{name} needs {other}", subject=name, expected=f"{other} FILE", found="none"
+            )
+    if args.tls_cert is None:
+        return None
+    return DoorFiles(cert=args.tls_cert, key=args.tls_key, client_ca=args.client_ca)
+
+
+def _text(file: Path, what: str) -> str:
     try:
-        return keyring_of(file.read_text("utf-8"))
+        return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            "the key file cannot be read", subject=str(file), found=type(error).__name__
+            f"{what} cannot be read", subject=str(file), found=type(error).__name__
         ) from error
 
 
@@ -99,7 +179,9 @@ def parent(args: argparse.Namespace) -> int | None:
 
     if not _workers.is_parent(args):
         return None
-    hosts_for(args.host, has_keys=bool(keyring(args.keys)), insecure=args.insecure)
+    tls_files(args)
+    has_keys = bool(keyring(args.keys)) or args.tokens is not None or args.client_ca is not None
+    hosts_for(args.host, has_keys=has_keys, insecure=args.insecure)
     return _workers.look_after(sys.argv[1:], args.workers, listen(args.host, args.port))
 
 
@@ -114,7 +196,40 @@ def door(args: argparse.Namespace) -> Any:
 def shared(args: argparse.Namespace, world: Surroundings) -> Surroundings:
     """The surroundings with what all workers share."""
     share = _workers.share_of(args)
+    if args.state is not None:
+        return _over_hosts(args, world)
     return world if share is None else replace(world, state=share.state(), key=share.key())
+
+
+def _over_hosts(args: argparse.Namespace, world: Surroundings) -> Surroundings:
+    """The surroundings with what all hosts share.
+
+    Raises:
+        TrustError: The server holds what no host has written.
+        UnavailableError: The server is not there.
+        UsageError: There is no secret, or no such server.
+    """
+    import hashlib
+
+    from hauberk.guard.bundle import read_once
+    from hauberk.guard.shelter import Sheltered
+    from hauberk.trust.shared_state import RedisClientState, Server
+
+    if args.state_key is None:
+        raise UsageError(
+            "--state needs --state-key",
+            subject="--state",
+            expected="--state-key FILE, the same on every host",
+            found="none",
+            hint="head -c 32 /dev/urandom > FILE",
+        )
+    secret = read_once(args.state_key, 4096)
+    password = "" if args.state_password is None else _text(args.state_password, "the password")
+    server = Server(url=args.state, password=password.strip(), ca=args.state_ca)
+    shared = RedisClientState(server.connect(), secret)
+    shared.ping()
+    key = hashlib.blake2b(secret, digest_size=32, person=b"answers").digest()
+    return replace(world, state=Sheltered(shared=shared, say=alarm), key=key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,13 +254,27 @@ def say_ready(args: argparse.Namespace, ready: Ready, port: int) -> None:
     print(ready.title)
     for line in ready.said:
         print(f"  {line}")
+    for line in _ways_in(args):
+        print(f"  {line}")
     if not ready.has_keys:
         open_to = "EVERYBODY who reaches it" if args.insecure else "this machine only"
         print(f"  no API keys: open to {open_to}")
     if not ready.has_log:
         print("  decisions are not logged; name a folder with --log")
-    url = f"http://{host}:{port}"
+    url = f"{'http' if args.tls_cert is None else 'https'}://{host}:{port}"
     print(f"ready: {url}{ready.path} (metrics at {url}/metrics)", flush=True)
+
+
+def _ways_in(args: argparse.Namespace) -> Iterator[str]:
+    from hauberk.guard.server import is_loopback
+
+    if args.tokens is not None:
+        yield f"tokens: by the settings in {args.tokens}"
+    if args.client_ca is not None:
+        whose = "any" if args.clients is None else f"those listed in {args.clients}"
+        yield f"certificates of clients: {whose}, signed by {args.client_ca}"
+    if args.tls_cert is None and not is_loopback(args.host):
+        yield "no TLS: keys and tokens cross the network in the clear; name --tls-cert"
 
 
 def run_door(
@@ -176,6 +305,12 @@ def run_door(
         reloader.watch_policy(args.policy)
     if args.keys is not None:
         reloader.watch_keys(args.keys, keyring_of)
+    if args.clients is not None:
+        reloader.watch_clients(args.clients)
+    files = tls_files(args)
+    tls = None if files is None else files.open()
+    if files is not None and tls is not None:
+        reloader.watch_certificate(files, tls)
 
     def again(number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -186,7 +321,7 @@ def run_door(
     reloader.start()
     try:
         port = sock.getsockname()[1]
-        stopped = serve(app, sock, service.desk.policy, lambda: say_ready(args, ready, port))
+        stopped = serve(app, sock, service.desk.policy, lambda: say_ready(args, ready, port), tls)
     finally:
         reloader.end()
         signal.signal(signal.SIGHUP, old)

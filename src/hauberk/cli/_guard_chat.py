@@ -49,8 +49,9 @@ def run(args: argparse.Namespace, upstream: Upstream) -> int:
     from hauberk.methods.recall import known_of
     from hauberk.trust.log import Log
 
+    around = ways_around(upstream, is_refused=args.sole_door)
     policy = _policy(args.policy)
-    keyring = _door.keyring(args.keys)
+    keyring = _door.ways(args)
     hosts = hosts_for(args.host, has_keys=bool(keyring), insecure=args.insecure)
     log = None if args.log is None else Log.open(args.log)
     watches = chat_watches(policy, known_of(_lines(args.canaries), _lines(args.training_texts)))
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace, upstream: Upstream) -> int:
             title=f"chat guard of {args.upstream}",
             said=(
                 f"policy: {args.policy or 'the defaults'}",
+                *around,
                 f"in shadow, noted and not obeyed: {', '.join(shadow) or 'no control'}",
             ),
             path=PATH,
@@ -69,10 +71,39 @@ def run(args: argparse.Namespace, upstream: Upstream) -> int:
             has_log=log is not None,
         )
         _door.say_ready(args, ready, sock.getsockname()[1])
-        stopped = serve(ChatApp(service, hosts), sock, policy)
+        files = _door.tls_files(args)
+        tls = None if files is None else files.open()
+        stopped = serve(ChatApp(service, hosts), sock, policy, tls=tls)
     for line in service.metrics.shadows.lines():
         print(f"  {line}")
     return EXIT_INTERRUPTED if stopped else 0
+
+
+def ways_around(upstream: Upstream, *, is_refused: bool) -> tuple[str, ...]:
+    """How the model server can be reached past the guard, in lines for people.
+
+    Raises:
+        TrustError: It can be, and the guard is told to be the only door.
+    """
+    import asyncio
+
+    from hauberk.errors import TrustError
+    from hauberk.guard.upstream import has_way_around
+
+    way = asyncio.run(has_way_around(upstream))
+    if not way:
+        return ("the model server answers the guard alone, as far as a stranger can tell",)
+    hint = "give it a socket file, or let it demand a certificate"
+    if is_refused:
+        raise TrustError(
+            "the model server can be reached past the guard",
+            subject="--upstream",
+            rule="the guard is the only door (--sole-door)",
+            expected="401, 403 or no connection for a stranger",
+            found=way,
+            hint=hint,
+        )
+    return (f"WAY AROUND THE GUARD: {way}; {hint}",)
 
 
 def _policy(file: Path | None) -> ChatPolicy:

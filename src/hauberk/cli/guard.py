@@ -52,6 +52,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--upstream-ca", metavar="FILE", help="certificates believed of it")
     parser.add_argument("--upstream-cert", metavar="FILE", help="certificate and key of the guard")
+    parser.add_argument(
+        "--sole-door",
+        action="store_true",
+        help="do not start where the server can be reached past the guard",
+    )
     _door.configure(parser)
     _guard_chat.configure(parser)
 
@@ -79,9 +84,10 @@ def _run(args: argparse.Namespace) -> int:
             found="less",
             hint=EXAMPLE,
         )
-    keyring = _door.keyring(args.keys)
+    keyring = _door.ways(args)
     hosts = hosts_for(args.host, has_keys=bool(keyring), insecure=args.insecure)
     upstream = _upstream(args)
+    around = _guard_chat.ways_around(upstream, is_refused=args.sole_door)
     described = asyncio.run(describe(upstream, args.model, args.model_version))
     bundle, said = _bundle(args, described)
     answers = Remote(
@@ -97,7 +103,7 @@ def _run(args: argparse.Namespace) -> int:
     with _door.door(args) as sock:
         ready = _door.Ready(
             title=f"{bundle.name} version {bundle.version} of {args.upstream}",
-            said=(*said, *_ways_around(upstream)),
+            said=(*said, *around),
             path=f"/v2/models/{bundle.name}/infer",
             has_keys=bool(keyring),
             has_log=log,
@@ -213,12 +219,3 @@ def _surroundings(args: argparse.Namespace, keyring: object) -> tuple[Surroundin
     log = None if args.log is None else Log.open(args.log)
     known = cast("Identity", keyring)
     return Surroundings(keyring=known, log=log, watches=further_watches()), log is not None
-
-
-def _ways_around(upstream: Upstream) -> tuple[str, ...]:
-    from hauberk.guard.upstream import has_way_around
-
-    way = asyncio.run(has_way_around(upstream))
-    if not way:
-        return ("the model server answers the guard alone, as far as a stranger can tell",)
-    return (f"WAY AROUND THE GUARD: {way}; give it a socket file, or let it demand a certificate",)

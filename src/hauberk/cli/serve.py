@@ -69,7 +69,7 @@ def _run(args: argparse.Namespace) -> int:
     from hauberk.guard.server import hosts_for
     from hauberk.guard.service import Surroundings, further_watches, open_service
 
-    keyring = _door.keyring(args.keys)
+    keyring = _door.ways(args)
     hosts = hosts_for(args.host, has_keys=bool(keyring), insecure=args.insecure)
     is_published = "@" in args.what and not Path(args.what).exists()
     opened = with_policy(

@@ -29,6 +29,7 @@ from hauberk.guard.identity import NOBODY, Holder
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.replies import Reply, refusal
 from hauberk.guard.service import Page, Post
+from hauberk.guard.transport import PEER
 from hauberk.methods.sinks import Sink
 
 Message = MutableMapping[str, Any]
@@ -172,7 +173,7 @@ class App:
         desk = routes.served.desk
         headers, problem = _headers(scope)
         path = scope.get("raw_path", b"")[: MAX_PATH + 1].decode("latin-1")
-        holder = desk.world.keyring.who(headers.pop("authorization", None))
+        holder = desk.world.keyring.who(headers.pop("authorization", None), peer_of(scope))
         known = holder or NOBODY
         exchange = Exchange(
             name=desk.name,
@@ -246,6 +247,12 @@ def _with_body(exchange: Exchange, body: bytes) -> Exchange:
         sink=exchange.sink,
         role=exchange.role,
     )
+
+
+def peer_of(scope: Message) -> tuple[str, ...]:
+    """Names in the certificate of the client; empty where none was asked for."""
+    state = scope.get("state")
+    return state.get(PEER, ()) if state else ()
 
 
 def _headers(scope: Message) -> tuple[dict[str, str], Reply | None]:

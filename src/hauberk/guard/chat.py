@@ -34,6 +34,7 @@ from hauberk.guard.app import (
     _host,
     _refused_unread,
     _send,
+    peer_of,
 )
 from hauberk.guard.chat_service import PATH, ChatService, refusal, told
 from hauberk.guard.identity import NOBODY, Holder
@@ -83,7 +84,7 @@ class ChatApp:
     async def _reply(self, scope: Message, receive: Receive, started: float) -> Reply:
         headers, problem = _headers(scope)
         path = scope.get("raw_path", b"")[: MAX_PATH + 1].decode("latin-1")
-        holder = self._service.world.keyring.who(headers.pop("authorization", None))
+        holder = self._service.world.keyring.who(headers.pop("authorization", None), peer_of(scope))
         known = holder or NOBODY
         exchange = Exchange(
             name="chat",

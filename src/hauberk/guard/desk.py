@@ -29,9 +29,10 @@ from hauberk.guard.audit import Auditor, Decision, Log, record_of
 from hauberk.guard.identity import Identity, Keyring
 from hauberk.guard.judging import Course, Judges, judges_of, refusal_of
 from hauberk.guard.metrics import Metrics
-from hauberk.guard.policy import Audit, GuardPolicy, OnAuditFailure
+from hauberk.guard.policy import Audit, GuardPolicy, OnAuditFailure, OnStateFailure
 from hauberk.guard.replies import Reply, refusal, refused
 from hauberk.guard.shaping import Detail, Occasion
+from hauberk.guard.shelter import Sheltered
 from hauberk.trust.client_state import MemoryClientState
 from hauberk.trust.digest import digest_bytes
 
@@ -161,6 +162,10 @@ class Desk:
             text = "refused: the role of this key may not ask this model"
             return refusal(HTTPStatus.FORBIDDEN, text, "role")
         state = self.world.state
+        if isinstance(state, Sheltered) and state.is_failing:
+            reply = self._unremembered()
+            if reply is not None:
+                return reply
         signal = self.budget.charge(exchange, state) or self.compute.observe(exchange, state)
         if signal is None:
             return None
@@ -292,6 +297,17 @@ class Desk:
             return None
         text = "the audit log cannot be written; nothing is answered until it can"
         return refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, "audit log", ("retry-after", "5"))
+
+    def state_metrics(self) -> str:
+        """Lines of the memory of clients for ``/metrics``."""
+        state = self.world.state
+        return state.metrics() if isinstance(state, Sheltered) else ""
+
+    def _unremembered(self) -> Reply | None:
+        if self.policy.on_state_failure is OnStateFailure.DEGRADE:
+            return None
+        text = "the memory of clients cannot be had; nothing is answered until it can"
+        return refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, "shared state", ("retry-after", "5"))
 
 
 _COARSE_S = 0.004

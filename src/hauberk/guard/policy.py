@@ -44,6 +44,13 @@ class OnAuditFailure(StrEnum):
     DEGRADE = "degrade"
 
 
+class OnStateFailure(StrEnum):
+    """What happens while the memory that hosts share cannot be had."""
+
+    REFUSE = "refuse"
+    DEGRADE = "degrade"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardPolicy:
     """Bounds and choices of one guard.
@@ -73,6 +80,8 @@ class GuardPolicy:
         promote: Ids of controls taken out of shadow.
         audit: ``async`` answers first, ``durable`` answers when the log holds the decision.
         on_audit_failure: ``refuse`` answers 503 while the log cannot be written.
+        on_state_failure: ``refuse`` answers 503 while the memory that hosts share is away,
+            ``degrade`` goes on with budgets that each host keeps for itself.
         link_hosts: Hosts that links in encoded outputs may point to.
         sink: Where answers are read (``html``, ``csv`` ...); empty leaves it to the client.
         profile: Which controls on exchanges are asked: none in ``lean``, those over the
@@ -103,6 +112,7 @@ class GuardPolicy:
     promote: frozenset[str] = frozenset()
     audit: Audit = Audit.ASYNC
     on_audit_failure: OnAuditFailure = OnAuditFailure.REFUSE
+    on_state_failure: OnStateFailure = OnStateFailure.REFUSE
     link_hosts: frozenset[str] = frozenset()
     sink: str = ""
     profile: Tier = Tier.WATCH

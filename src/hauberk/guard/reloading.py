@@ -18,14 +18,18 @@ from hauberk.core.control import Tier
 from hauberk.errors import HauberkError, InternalError, UsageError
 from hauberk.guard import policy as policies
 from hauberk.guard.bundle import read_once
+from hauberk.guard.identity import Register, Ways, register_of
 from hauberk.trust.digest import digest_bytes
 
 if TYPE_CHECKING:
+    import ssl
+
     from hauberk.core.artifact import Digest
     from hauberk.guard.app import App
-    from hauberk.guard.identity import Keyring
+    from hauberk.guard.identity import Identity, Keyring
     from hauberk.guard.policy import GuardPolicy
     from hauberk.guard.service import Service
+    from hauberk.guard.transport import DoorFiles
 
 EVERY_S = 1.0
 _MAX_BYTES = 16 << 20
@@ -121,7 +125,7 @@ class Reloader:
         """Look after the keys in a file."""
 
         def is_used(data: bytes) -> bool:
-            return read(data.decode("utf-8")) == self._service.desk.world.keyring
+            return read(data.decode("utf-8")) == self._keys
 
         def take(data: bytes) -> str:
             keyring = read(data.decode("utf-8"))
@@ -132,10 +136,53 @@ class Reloader:
                     found="none",
                     hint="end the guard to close its door",
                 )
-            self.replace(world=replace(self._service.desk.world, keyring=keyring))
+            self._know(keyring)
             return f", {len(keyring.names)} keys"
 
         self._watch(path, take, is_used, what="key file")
+
+    @property
+    def _keys(self) -> Identity:
+        identity = self._service.desk.world.keyring
+        return identity.keys if isinstance(identity, Ways) else identity
+
+    def _know(self, found: Keyring | Register) -> None:
+        """Let others in from the next request on; the other ways of being known stay."""
+        world = self._service.desk.world
+        identity: Identity
+        if isinstance(found, Register):
+            ways = world.keyring
+            identity = replace(ways if isinstance(ways, Ways) else Ways(), register=found)
+        elif isinstance(world.keyring, Ways):
+            identity = replace(world.keyring, keys=found)
+        else:
+            identity = found
+        self.replace(world=replace(world, keyring=identity))
+
+    def watch_clients(self, path: Path) -> None:
+        """Look after the list of certificates in a file."""
+
+        def is_used(data: bytes) -> bool:
+            identity = self._service.desk.world.keyring
+            return isinstance(identity, Ways) and identity.register == register_of(data.decode())
+
+        def take(data: bytes) -> str:
+            register = register_of(data.decode("utf-8"))
+            self._know(register)
+            return f", {len(register.names)} certificates"
+
+        self._watch(path, take, is_used, what="list of certificates")
+
+    def watch_certificate(self, files: DoorFiles, context: ssl.SSLContext) -> None:
+        """Look after the certificate that the door shows, and its key."""
+
+        def take(data: bytes) -> str:
+            del data
+            files.load(context)
+            return ""
+
+        for path in {files.cert, files.key or files.cert}:
+            self._watch(path, take, lambda _: True, what="certificate of the door")
 
     def _watch(
         self,

@@ -7,14 +7,17 @@ insecure in so many words.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import logging
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
@@ -22,6 +25,7 @@ from hauberk.errors import UnavailableError, UsageError
 from hauberk.guard.app import LOOPBACK_HOSTS, MAX_HEADER_BYTES, Message, Receive, Send
 from hauberk.guard.framing import Framing
 from hauberk.guard.loopback import Socket
+from hauberk.guard.transport import PEER, peer_names
 
 KEEP_ALIVE_S = 5
 DRAIN_S = 10
@@ -103,16 +107,18 @@ def serve(
     sock: socket.socket,
     policy: Bounds,
     say_open: Callable[[], None] = lambda: None,
+    tls: ssl.SSLContext | None = None,
 ) -> bool:
     """Serve until SIGTERM or SIGINT; running requests may end within `DRAIN_S`.
 
     Args:
         say_open: Called once signals are heeded and the socket takes connections.
+        tls: The door's side of TLS; ``None`` leaves it to somebody in front.
 
     Returns:
         Whether a signal ended it.
     """
-    server = _server(app, policy)
+    server = _server(app, policy, tls)
     stopped = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -134,27 +140,31 @@ class Running:
     """A server in a thread of this process."""
 
     door: Socket
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://{self.door.host}:{self.door.port}"
+        return f"{self.scheme}://{self.door.host}:{self.door.port}"
 
 
 @contextlib.contextmanager
-def running(app: Asgi, policy: Bounds, host: str = "127.0.0.1") -> Iterator[Running]:
+def running(
+    app: Asgi, policy: Bounds, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> Iterator[Running]:
     """The application on a free port of loopback, for as long as the block lasts.
 
     Raises:
         UnavailableError: It does not start.
     """
     sock = listen(host, 0)
-    server = _server(app, policy)
+    server = _server(app, policy, tls)
     thread = threading.Thread(target=_run, args=(server, sock), name="hauberk-server")
     thread.start()
     try:
         _await_start(server, thread)
-        yield Running(door=Socket(host=host, port=sock.getsockname()[1]))
+        door = Socket(host=host, port=sock.getsockname()[1])
+        yield Running(door=door, scheme="http" if tls is None else "https")
     finally:
         server.should_exit = True
         thread.join()
@@ -175,7 +185,7 @@ def _run(server: Any, sock: socket.socket) -> None:
         server.run(sockets=[sock])
 
 
-def _server(app: Asgi, policy: Bounds) -> Any:
+def _server(app: Asgi, policy: Bounds, tls: ssl.SSLContext | None) -> Any:
     try:
         import uvicorn
     except ImportError as error:
@@ -204,6 +214,17 @@ def _server(app: Asgi, policy: Bounds) -> Any:
         def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]  # the base is a decorated generator
             return contextlib.nullcontext()
 
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            """Give a handshake no more time than headers; asyncio would wait for a minute."""
+            if tls is not None:
+                loop = asyncio.get_running_loop()
+                loop.create_server = partial(  # type: ignore[method-assign]  # of this server's own loop
+                    loop.create_server, ssl_handshake_timeout=policy.header_timeout_s
+                )
+            await super().startup(sockets)
+
+    config.load()
+    config.ssl = tls
     return QuietServer(config)
 
 
@@ -252,6 +273,10 @@ def _protocol(header_timeout_s: float) -> Any:
             self._patience = _Patience(self.loop, transport, header_timeout_s)
             self._patience.start()
             self._framing = Framing()
+            secured = transport.get_extra_info("ssl_object")
+            if secured is not None:
+                names = peer_names(secured.getpeercert())
+                self.app_state = {**self.app_state, PEER: names}
 
         def data_received(self, data: bytes) -> None:
             if self._framing.refuses(data, self.cycle):

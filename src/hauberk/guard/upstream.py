@@ -41,6 +41,7 @@ _READY_S = 1.0
 """How long an answer about readiness is good for."""
 
 _CLIENT_ERRORS = range(400, 500)
+_TURNED_AWAY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,25 +331,39 @@ def bundle_for(described: Described, schema: InputSchema | None, policy: GuardPo
     )
 
 
-async def has_way_around(upstream: Upstream) -> str:
+STRANGERS_ASK = ("/v2", "/v2/health/ready", "/metrics", "/v1/models", "/")
+"""What a stranger asks a model server first; one answer is a way around the guard."""
+
+UNTOLD = "whether it answers strangers could not be told: it took a connection and said nothing"
+
+
+async def has_way_around(
+    upstream: Upstream, paths: tuple[str, ...] = STRANGERS_ASK, *, probe_s: float = PROBE_S
+) -> str:
     """How somebody else could reach the server past the guard; empty where nobody could.
 
     A socket file is guarded by its permissions. Elsewhere the server is asked as a stranger
-    would: without the guard's key and certificate.
+    would: without the guard's key and certificate, for several things, for some servers keep
+    one of them and not the others. Silence is no refusal and is said as such.
     """
     if upstream.socket:
         mode = _mode(upstream.socket)
         return "its socket file is open to every user of this machine" if mode & 0o007 else ""
     stranger = replace(upstream, authorization="", tls=_stranger(upstream))
-    try:
-        said = await ask(
-            stranger, "/v2", None, max_bytes=_MAX_METADATA, connect_s=PROBE_S, deadline_s=PROBE_S
-        )
-    except UpstreamError:
-        return ""
-    if said.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return ""
-    return "it answers whoever reaches its address"
+    untold = ""
+    for path in paths:
+        try:
+            said = await ask(
+                stranger, path, None, max_bytes=_MAX_METADATA, connect_s=probe_s, deadline_s=probe_s
+            )
+        except UpstreamError as error:
+            late = error.status is HTTPStatus.GATEWAY_TIMEOUT
+            untold = UNTOLD if late else untold
+            continue
+        is_there = path == paths[0] or said.status < HTTPStatus.BAD_REQUEST
+        if is_there and said.status not in _TURNED_AWAY:
+            return f"it answers whoever reaches its address ({path}: {said.status})"
+    return untold
 
 
 def _mode(path: str) -> int:

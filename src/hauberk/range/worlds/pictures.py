@@ -227,7 +227,8 @@ def _served(name: str, seed: int) -> tuple[Bundle, Local]:
 class _ByName:
     """Whoever presents a word is who holds it; keys are not what is tried here."""
 
-    def who(self, credential: str | None) -> Holder | None:
+    def who(self, credential: str | None, peer: tuple[str, ...] = ()) -> Holder | None:
+        del peer
         return None if credential is None else Holder(principal=credential, role="client")
 
 
