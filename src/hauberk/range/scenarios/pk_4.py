@@ -136,7 +136,7 @@ SCENARIOS = (
         control="shards verified while they are read",
         play=_cost,
         parts=(("verify_cost", ""),),
-        trials=41,
+        trials=21,
         note="64 shards of 6,000 rows decoded on one thread, hashed on a second one; the "
         "best of five passes each on two processors",
         timed=True,
