@@ -75,8 +75,8 @@ def test_accounts_that_push_together_are_named_and_left_out(tables, capsys):
     said = capsys.readouterr().out
     assert "5 accounts push blue together: x0, x1, x2, x3, x4" in said
     assert "REFUSED" not in said
-    assert ",x" not in (folder / "ok.csv").read_text()
-    assert ",x0," in (folder / "ok.held.csv").read_text()
+    assert '"x' not in (folder / "ok.csv").read_text()
+    assert '"x0"' in (folder / "ok.held.csv").read_text()
 
 
 def test_an_update_that_moves_a_class_is_refused_and_nothing_is_written(tables, capsys):

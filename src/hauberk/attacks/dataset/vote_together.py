@@ -30,7 +30,7 @@ class VoteTogether(Transform[Dataset]):
     """
 
     title: ClassVar[str] = "Steer feedback with many accounts"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("IN-1"), ThreatId("OU-7"))
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("IN-1"),)
     subject: ClassVar[Any] = Dataset
 
     share: float = 0.02
