@@ -1,6 +1,6 @@
 # make help lists what there is. Every target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint docs check wheel fix range bench test-integrations lock clean
+.PHONY: help setup dev demo test lint docs check wheel first-minute fix range bench test-integrations lock clean
 
 PY := .venv/bin/python
 # Figures, servers and devices have targets of their own.
@@ -30,6 +30,11 @@ lint: setup ## formatting, rules, types and layers
 
 wheel: setup ## build the wheel once, try it where nothing else is, measure sizes and starts
 	@bash scripts/check_wheel
+
+first-minute: setup ## what a stranger meets: install the wheel afresh, first commands, each line read
+	@rm -rf dist && $(PY) -m build --wheel --no-isolation --outdir dist . >/dev/null
+	@sed -nE 's/^([A-Za-z0-9._-]+==[^ ]+) \\$$/\1/p' requirements/lock.txt >dist/constraints.txt
+	@$(PY) scripts/first_minute.py dist/hauberk-*.whl --constraints dist/constraints.txt
 
 check: lint wheel test ## all that CI does
 

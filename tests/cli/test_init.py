@@ -69,3 +69,23 @@ def test_scripts_that_do_not_parse_are_passed_over(project: Path) -> None:
     (project / "broken.py").write_text("def (:\n")
     (project / "deep.py").write_text("x = " + "(" * 5000)
     assert main(["init", "--no-keys", str(project)]) == 0
+
+
+LOGS = """\
+import mlflow, pandas
+from sklearn.linear_model import Ridge
+table = pandas.read_csv("data/examinations.csv")
+with mlflow.start_run():
+    model = Ridge().fit(table.iloc[:, 1:], table.iloc[:, 0])
+    mlflow.sklearn.log_model(model, "model")
+"""
+
+
+def test_a_script_that_logs_its_model_is_a_training(project: Path) -> None:
+    for script in (project / "steps").iterdir():
+        script.unlink()
+    (project / "train.py").write_text(LOGS)
+    assert main(["init", "--no-keys", str(project)]) == 0
+    table = Layout(load(project)).plan().training.table
+    assert table.collect == {"model.skops": "mlruns/**/model.skops"}
+    assert table.at == {"data/examinations.csv": "data/train.csv"}

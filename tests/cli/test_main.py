@@ -45,3 +45,47 @@ def test_each_verb_shows_help_with_an_example(
         main([verb, "--help"])
     assert stop.value.code == 0
     assert "example:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "guess"),
+    [
+        (["scan", "--formt", "json", "."], "--format"),
+        (["scan", "--format", "jsn", "."], "json"),
+        (["registry", "publsh"], "publish"),
+        (["data", "add", "--labl", "y", "x.csv"], ""),
+    ],
+)
+def test_a_typo_suggests_the_option_the_choice_or_the_deed(
+    words: list[str], guess: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    shown = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert f"did you mean {guess!r}?" in shown if guess else "unrecognized" in shown
+    assert "--help shows the arguments" in shown
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_and_each_deed_can_be_quiet_and_verbose(verb: str) -> None:
+    from hauberk.cli import module_of
+    from hauberk.cli._arguments import Parser, add_common, deeds_of, own_options
+
+    parser = Parser(prog=verb, allow_abbrev=False)
+    module_of(verb).configure(parser)
+    add_common(parser)
+    for each in (parser, *deeds_of(parser).values()):
+        assert {"--quiet", "--verbose"} <= own_options(each)
+
+
+def test_quiet_prints_errors_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["threats", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["run", "--quiet", "nowhere-at-all"]) == 2
+    assert "no such project folder" in capsys.readouterr().err
+
+
+def test_verbose_says_how_long_it_took(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["threats", "--verbose"]) == 0
+    assert capsys.readouterr().err.endswith(" s\n")

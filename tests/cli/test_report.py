@@ -6,7 +6,7 @@ import pytest
 from tests.report.example_record import accepted_record
 
 from hauberk.cli import main
-from hauberk.core.record import RunRecord
+from hauberk.core.record import Attestation, RunRecord
 from hauberk.report.record_file import encode
 
 
@@ -105,3 +105,35 @@ def test_report_writes_a_bill_of_materials_beside_the_record(
     bill = Path(capsys.readouterr().out.strip())
     assert bill == project / ".hauberk/runs/aa-new/bom.cdx.json"
     assert json.loads(bill.read_text("utf-8"))["metadata"]["component"]["name"] == "new"
+
+
+def _signed(record: RunRecord) -> RunRecord:
+    made = Attestation(
+        predicate_type="https://slsa.dev/provenance/v1",
+        subjects={},
+        envelope=b'{"payload":"e30=", "payloadType":"application/vnd.in-toto+json", "signatures":[]}',
+        key_ids=("a",),
+    )
+    other = replace(made, predicate_type="urn:hauberk:release:v1")
+    first, *rest = record.steps
+    return replace(record, steps=(replace(first, attestations=(made, other)), *rest))
+
+
+def test_signed_provenance_is_handed_on_as_it_was_signed(tmp_path: Path):
+    _store(tmp_path, _signed(accepted_record()))
+    target = tmp_path / "run.jsonl"
+    assert main(["report", "--slsa", "--output", str(target), str(tmp_path)]) == 0
+    lines = target.read_text("utf-8").splitlines()
+    assert [json.loads(line)["payload"] for line in lines] == ["e30="]
+
+
+def test_a_run_that_signed_nothing_has_no_provenance_to_hand_on(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["report", "--slsa", str(project)]) == 1
+    assert "no signed provenance" in capsys.readouterr().err
+
+
+def test_bom_is_short_for_its_format(project: Path):
+    assert main(["report", "--bom", str(project)]) == 0
+    assert (project / ".hauberk/runs/aa-new/bom.cdx.json").exists()

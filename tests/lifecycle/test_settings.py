@@ -180,3 +180,32 @@ def test_sizes_are_read_with_their_units(text: str, size: int) -> None:
 def test_a_size_without_a_known_unit_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="a size was expected"):
         size_bytes(text, Source(name="f", text=""), ("training", "limits"))
+
+
+PLACED = GOOD.replace(
+    'outputs = ["model.joblib"]',
+    'outputs = ["model.joblib"]\nat = { "data/raw.csv" = "train" }\n'
+    'collect = { "model.joblib" = "runs/**/model.joblib" }',
+)
+
+
+def test_a_part_may_lie_where_the_script_looks(tmp_path: Path) -> None:
+    table = planned(tmp_path, PLACED).training.table
+    assert table.at == {"data/raw.csv": "data/train.csv"}
+    assert table.collect == {"model.joblib": "runs/**/model.joblib"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ('= "train" }', '= "test" }', "an input of the step"),
+        ('= "train" }', '= "../secrets" }', "leaves the project"),
+        ('"data/raw.csv" = "train"', '"/etc/passwd" = "train"', "leaves the project"),
+        ('{ "model.joblib" = "runs', '{ "other.joblib" = "runs', "an output of the step"),
+        ('"runs/**', '"../**', "leaves the project"),
+    ],
+)
+def test_a_place_or_pattern_that_cannot_be_is_refused(tmp_path, old, new, found) -> None:
+    with pytest.raises(UsageError) as caught:
+        planned(tmp_path, PLACED.replace(old, new))
+    assert found in str(caught.value) + str(caught.value.details())

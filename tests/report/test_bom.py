@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import pytest
 from tests.report.example_record import HOSTILE, accepted_record, digest, example_record
 
 from hauberk.core.lifecycle import Component
@@ -107,3 +108,11 @@ def test_hostile_names_stay_inside_their_strings():
     assert text.isascii()
     assert "\\u001b" not in text
     assert len(json.loads(text)["components"]) == len(HOSTILE)
+
+
+def test_the_bill_validates_against_the_published_schema():
+    schema = pytest.importorskip("cyclonedx.schema", reason="the schemas come with cyclonedx")
+    validation = pytest.importorskip("cyclonedx.validation.json")
+    strict = validation.JsonStrictValidator(schema.SchemaVersion.V1_6)
+    for record in (_record(), example_record(), accepted_record()):
+        assert strict.validate_str(bill_of_materials(record)) is None

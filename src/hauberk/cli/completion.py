@@ -37,25 +37,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _words() -> Iterator[tuple[str, tuple[str, ...]]]:
     from hauberk.cli import VERBS, module_of
+    from hauberk.cli._arguments import add_common, deeds_of
 
     for verb in VERBS:
         parser = argparse.ArgumentParser(prog=verb, allow_abbrev=False)
         module_of(verb).configure(parser)
+        add_common(parser)
         yield verb, _following(parser)
-        for name, deed in _deeds(parser).items():
+        for name, deed in deeds_of(parser).items():
             yield f"{verb} {name}", _following(deed)
 
 
 def _following(parser: argparse.ArgumentParser) -> tuple[str, ...]:
-    options = [text for action in parser._actions for text in action.option_strings]  # noqa: SLF001 - argparse shows its arguments in no other way
-    return (*_deeds(parser), *sorted(text for text in options if text.startswith("--")))
+    from hauberk.cli._arguments import deeds_of, own_options
 
-
-def _deeds(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    for action in parser._actions:  # noqa: SLF001 - as above
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above
-            return dict(action.choices)
-    return {}
+    return (*deeds_of(parser), *sorted(own_options(parser)))
 
 
 def _bash(words: Words) -> str:

@@ -1,8 +1,10 @@
-"""Write a run as one HTML page, on the terminal, or as a bill of materials.
+"""Write a run as one HTML page, on the terminal, as a bill of materials, or as provenance.
 
 The page stands for itself: it loads nothing, runs nothing and can be sent to anybody. It
 only shows what the run recorded; `hauberk verify` checks it. The bill of materials is
-CycloneDX 1.6 with a model card: models, data and packages with their digests.
+CycloneDX 1.6 with a model card: models, data and packages with their digests. The provenance is
+the run's own signed statements, SLSA Provenance v1 in DSSE envelopes, one to a line, as other
+tools read them.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 
 from hauberk.core.record import RunRecord
 from hauberk.errors import ArtifactError, UnavailableError, UsageError
+from hauberk.report.provenance_file import signed_provenance
 from hauberk.report.record_file import FILE_NAME, MAX_BYTES, decode
 
 HELP = "write a run as one HTML page"
@@ -37,7 +40,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where to write; - is the terminal; beside the record by default",
     )
-    parser.add_argument("--format", choices=("html", "text", "bom"), default="html")
+    parser.add_argument("--format", choices=("html", "text", "bom", "slsa"), default="html")
+    for name, text in (("bom", "the bill of materials"), ("slsa", "the signed provenance")):
+        parser.add_argument(
+            f"--{name}",
+            dest="format",
+            action="store_const",
+            const=name,
+            default=argparse.SUPPRESS,
+            help=f"{text}; short for --format {name}",
+        )
     parser.add_argument(
         "--open", choices=("yes", "no"), default="no", help="show the page in the browser"
     )
@@ -45,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page and say where; 0 whatever the run came to."""
-    from hauberk.report import bill_of_materials, html, summary_text
+    from hauberk.report import summary_text
 
     is_folder = args.project is None and Path(args.what).is_dir()
     project = Path(args.what) if is_folder else args.project or Path()
@@ -54,13 +66,23 @@ def run(args: argparse.Namespace) -> int:
         text = summary_text(record, colour=args.output is None and _colours())
         _write(args.output or "-", text)
         return 0
-    is_bom = args.format == "bom"
-    output = args.output or str(folder / ("bom.cdx.json" if is_bom else "report.html"))
-    _write(output, bill_of_materials(record) if is_bom else html(record))
+    output = args.output or str(folder / _NAMES[args.format])
+    _write(output, _text(args.format, record))
     if output != "-":
         print(output)
-        _show(output, wanted=args.open == "yes" and not is_bom)
+        _show(output, wanted=args.open == "yes" and args.format == "html")
     return 0
+
+
+_NAMES = {"html": "report.html", "bom": "bom.cdx.json", "slsa": "provenance.intoto.jsonl"}
+
+
+def _text(kind: str, record: RunRecord) -> str:
+    from hauberk.report import bill_of_materials, html
+
+    if kind == "slsa":
+        return signed_provenance(record)
+    return bill_of_materials(record) if kind == "bom" else html(record)
 
 
 def _colours() -> bool:

@@ -46,7 +46,10 @@ def run(args: argparse.Namespace) -> int:
     print(summary_text(done.record, colour=colour(sys.stdout)))
     _attacks(done.forgeries, done.scores)
     print(f"\npage: {page}")
-    print("next: hauberk init in a project of your own")
+    where = _short(folder)
+    root = where / "configuration" / "roots" / f"{done.record.project}.json"
+    print(f"next: hauberk verify {where / done.record.project} --root {root}")
+    print("      hauberk init in a project of your own")
     return _exit_code(done.record, done.forgeries)
 
 
@@ -67,6 +70,12 @@ def _folder(wanted: Path) -> Path:
             ) from error
         return folder.resolve()
     raise UsageError("there are too many such folders", subject=str(wanted))
+
+
+def _short(folder: Path) -> Path:
+    """The folder as one would type it here."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _attacks(forgeries: tuple[Played, ...], scores: tuple[Score, ...]) -> None:

@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -52,26 +52,34 @@ def check_hosts(hosts: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def gateway(hosts: tuple[str, ...], import_ours: str) -> Iterator[Gateway]:
+def gateway(
+    hosts: tuple[str, ...], import_ours: str, credentials: Mapping[str, str] | None = None
+) -> Iterator[Gateway]:
     """A proxy for these hosts; dead afterwards.
 
     Args:
         hosts: Grants as given.
+        credentials: Grant to the ``Authorization`` of requests to it. They go to the proxy in
+            memory that nobody else has open, neither as arguments nor as variables.
         import_ours: Code that makes our package importable.
     """
     inner, outer = socket.socketpair()
     log = os.memfd_create("refused")
+    handed = os.memfd_create("handed")
+    os.write(handed, json.dumps(dict(credentials or {})).encode())
     code = f"{import_ours}from {proxy.__name__} import main;main()"
     command = [sys.executable, "-I", "-S", "-c", code, str(outer.fileno()), str(log)]
+    command.append(str(handed))
     process = subprocess.Popen(
         [*command, json.dumps(hosts)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        pass_fds=(outer.fileno(), log),
+        pass_fds=(outer.fileno(), log, handed),
         env={},
         cwd="/",
     )
     outer.close()
+    os.close(handed)
     try:
         yield Gateway(inner.fileno(), log)
     finally:

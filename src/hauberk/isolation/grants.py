@@ -42,6 +42,8 @@ class Grants:
         env: Variables added to the few that every step gets; never secrets.
         network: Hosts that may be reached, ``host`` (ports 80 and 443) or ``host:port``,
             through a proxy at ``full`` only; empty means no network at all.
+        credentials: A grant of ``network`` to the ``Authorization`` header that the proxy adds
+            to requests there. The step does not get it.
     """
 
     read: tuple[Path, ...] = ()
@@ -49,6 +51,7 @@ class Grants:
     binds: tuple[Bind, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     network: tuple[str, ...] = ()
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def with_read(self, *paths: Path) -> Grants:
         """The same grants and these paths to read."""
@@ -58,6 +61,7 @@ class Grants:
             binds=self.binds,
             env=self.env,
             network=self.network,
+            credentials=self.credentials,
         )
 
 

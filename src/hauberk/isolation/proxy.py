@@ -6,6 +6,12 @@ network namespace. It understands ``CONNECT host:port`` and requests with an abs
 passes bytes on unread. What a granted host does with them is beyond it: a grant of a host
 that anybody can write to is a grant to write there.
 
+A grant may come with a credential. The step never holds it: requests with an absolute address
+get an ``Authorization`` header here, in place of any that the step wrote, and one connection
+carries one such request. To port 443 they go on over TLS, so the step writes
+``http://host:443/`` where others write ``https://host/``. A host that answers with the headers
+it was sent shows the credential to the step; ``TRACE``, which asks for that, is refused.
+
 Names that lead to this machine or its link (loopback, link-local: the metadata services of clouds)
 are refused unless the grant is that very address.
 
@@ -21,13 +27,15 @@ import os
 import re
 import selectors
 import socket
+import ssl
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hauberk.isolation.notices import receive_descriptor
 
-_DEFAULT_PORTS = (80, 443)
+_TLS_PORT = 443
+_DEFAULT_PORTS = (80, _TLS_PORT)
 _MAX_PORT = 65535
 _MAX_HEAD_BYTES = 64 << 10
 _MAX_CONNECTIONS = 64
@@ -35,6 +43,8 @@ _MAX_REFUSALS = 64
 _CHUNK_BYTES = 64 << 10
 _CONNECT_S = 20.0
 _IDLE_S = 300.0
+_REPLACED = frozenset((b"authorization", b"connection", b"keep-alive", b"proxy-connection"))
+"""Headers of the step that give way where a credential is added."""
 _CONNECT = re.compile(rb"CONNECT (\[[0-9A-Fa-f:.]+\]|[\w.-]+):(\d{1,5}) HTTP/1\.[01]\r\n")
 _ABSOLUTE = re.compile(
     rb"([A-Z]+) http://(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?(/[^ \r\n]*)? (HTTP/1\.[01])\r\n"
@@ -59,12 +69,29 @@ def _plain(host: str) -> str:
 
 
 class Door:
-    """Who may be reached, and who was not."""
+    """Who may be reached, with which credential, and who was not.
 
-    def __init__(self, grants: Iterable[str], log: int) -> None:
+    Args:
+        credentials: Grant to the value of the ``Authorization`` header.
+        tls: How servers at port 443 are told to be who they say; the system's authorities
+            where it is not given.
+    """
+
+    def __init__(
+        self,
+        grants: Iterable[str],
+        log: int,
+        credentials: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._ports: dict[str, set[int]] = {}
         for host, ports in map(parse_grant, grants):
             self._ports.setdefault(host, set()).update(ports)
+        self._credentials: dict[tuple[str, int], bytes] = {}
+        for grant, value in (credentials or {}).items():
+            host, ports = parse_grant(grant)
+            self._credentials.update({(host, port): value.encode("latin-1") for port in ports})
+        self._tls = tls
         self._log = log
         self._refused: set[str] = set()
         self._lock = threading.Lock()
@@ -85,6 +112,19 @@ class Door:
         if not allowed:
             self._note(name, port)
         return allowed
+
+    def credential(self, host: str, port: int) -> bytes | None:
+        """What requests to a host bear, if anything."""
+        return self._credentials.get((_plain(host), port))
+
+    def secured(self, server: socket.socket, host: str) -> ssl.SSLSocket:
+        """The connection to ``host`` over TLS.
+
+        Raises:
+            OSError: The server does not prove to be ``host``.
+        """
+        self._tls = self._tls or ssl.create_default_context()
+        return self._tls.wrap_socket(server, server_hostname=_plain(host))
 
     def _note(self, name: str, port: int) -> None:
         line = f"network {name}:{port}"
@@ -116,6 +156,17 @@ def destination(head: bytes) -> tuple[str, int, bytes] | None:
     return found[2].decode("ascii"), int(found[3] or 80), line + head[found.end() :]
 
 
+def with_credential(first: bytes, credential: bytes) -> bytes:
+    """The beginning of a request, bearing the credential; empty where it must not."""
+    head, _, rest = first.partition(b"\r\n\r\n")
+    line, *headers = head.split(b"\r\n")
+    if line.startswith(b"TRACE "):
+        return b""
+    kept = [item for item in headers if item.partition(b":")[0].strip().lower() not in _REPLACED]
+    added = [b"Authorization: " + credential, b"Connection: close"]
+    return b"\r\n".join([line, *kept, *added]) + b"\r\n\r\n" + rest
+
+
 def _read_head(client: socket.socket) -> bytes:
     """Everything up to the empty line, and what came with it; empty if that never comes."""
     head = b""
@@ -144,10 +195,18 @@ def serve(client: socket.socket, door: Door) -> None:
         _answer(client, "400 Not Understood")
         return
     host, port, first = wanted
+    credential = door.credential(host, port) if first else None
+    if credential is not None:
+        first = with_credential(first, credential)
+        if not first:
+            _answer(client, "405 Method Would Show The Credential")
+            return
     server = _reach(door, host, port)
     if server is None:
         _answer(client, "403 Host Not Granted")
         return
+    if credential is not None and port == _TLS_PORT:
+        server = door.secured(server, host)
     with server:
         if first:
             server.sendall(first)
@@ -184,7 +243,13 @@ def _pass_on(client: socket.socket, server: socket.socket) -> None:
                     other[side].sendall(part)
                 else:
                     selector.unregister(side)
-                    other[side].shutdown(socket.SHUT_WR)
+                    _end(other[side])
+
+
+def _end(side: socket.socket) -> None:
+    """Tell one side that nothing more comes; over TLS that would end both directions."""
+    if not isinstance(side, ssl.SSLSocket):
+        side.shutdown(socket.SHUT_WR)
 
 
 def _serve_quietly(client: socket.socket, door: Door, room: threading.Semaphore) -> None:
@@ -198,12 +263,16 @@ def _serve_quietly(client: socket.socket, door: Door, room: threading.Semaphore)
 
 
 def main() -> None:
-    """Serve until killed. Arguments: channel, log, grants as JSON."""
-    channel, log, grants = int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+    """Serve until killed. Arguments: channel, log, credentials (descriptors), grants as JSON."""
+    channel, log, handed = (int(word) for word in sys.argv[1:4])
+    grants = json.loads(sys.argv[4])
+    with os.fdopen(handed, "rb") as file:
+        file.seek(0)
+        credentials = json.load(file)
     descriptor = receive_descriptor(channel)
     if descriptor is None:
         return
-    door = Door(grants, log)
+    door = Door(grants, log, credentials)
     room = threading.Semaphore(_MAX_CONNECTIONS)
     with socket.socket(fileno=descriptor) as listener:
         while True:

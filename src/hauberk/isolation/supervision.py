@@ -127,7 +127,7 @@ def _way_out(work: Work, level: Isolation, stack: ExitStack) -> Gateway | None:
     if not work.grants.network or level is not Isolation.FULL:
         return None
     check_hosts(work.grants.network)
-    return stack.enter_context(gateway(work.grants.network, IMPORT_OURS))
+    return stack.enter_context(gateway(work.grants.network, IMPORT_OURS, work.grants.credentials))
 
 
 def _start(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -85,12 +85,36 @@ class Layout:
             )
         for path in outputs:
             self._makes(path, name, (*keys, "outputs"))
+        places = {
+            inside(path, self.settings, (*keys, "at")): inside(what, self.settings, (*keys, "at"))
+            for path, what in table.at.items()
+        }
+        self._refuse_strange(places.values(), inputs, (*keys, "at"), "an input of the step")
+        collect = {
+            inside(path, self.settings, (*keys, "collect")): pattern
+            for path, pattern in table.collect.items()
+        }
+        self._refuse_strange(collect, outputs, (*keys, "collect"), "an output of the step")
+        for pattern in collect.values():
+            inside(pattern, self.settings, (*keys, "collect"))
         return Step(
             name=name,
             component=component,
-            table=replace(table, inputs=inputs, outputs=outputs),
+            table=replace(table, inputs=inputs, outputs=outputs, at=places, collect=collect),
             keys=keys,
         )
+
+    def _refuse_strange(
+        self, names: Iterable[str], known: Sequence[str], keys: tuple[str, ...], expected: str
+    ) -> None:
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    "a path is none of the step's",
+                    subject=self.settings.source.place(keys),
+                    expected=f"{expected}: {', '.join(known)}",
+                    found=name,
+                )
 
     def _makes(self, path: str, maker: str, keys: tuple[str, ...]) -> None:
         if path in self.makers:
@@ -159,6 +183,8 @@ class Layout:
             outputs=table.outputs,
             limits=table.limits,
             environment=table.environment,
+            at={path: prepared.get(name, name) for path, name in table.at.items()},
+            collect=table.collect,
         )
         step = self._step("training", Component.TRAINING, own, ("training",))
         if prepared.get("test") in step.table.inputs:

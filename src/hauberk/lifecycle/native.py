@@ -6,7 +6,7 @@ import base64
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,8 @@ def score(shop: Workshop, model: Path, table: Path) -> Scored:
         TrustError: It holds names that neither a list nor the policy knows.
         LimitError: It hangs or eats memory.
     """
+    if _form(model) == "onnx":
+        return _named(shop, score_onnx(shop, model, table, _features(shop)))
     answer = _ask(shop, "score", model, table)
     return scored_of(answer)
 
@@ -62,9 +64,69 @@ def score_onnx(shop: Workshop, model: Path, table: Path, features: tuple[str, ..
 
 
 def export(shop: Workshop, model: Path, table: Path) -> tuple[bytes, tuple[str, ...]]:
-    """The model as ONNX, with its features in order."""
+    """The model as ONNX, with its features in order; one that is ONNX is taken as it is."""
+    form = _form(model)
+    if form == "onnx":
+        return model.read_bytes(), _features(shop)
+    if form == "skops":
+        model = _pickled(shop, model)
     answer = _ask(shop, "export", model, table)
     return base64.b64decode(answer["onnx"]), tuple(answer["features"])
+
+
+def _form(model: Path) -> str:
+    """``onnx``, ``skops`` or ``pickle``, by content; a graph has no mark but its name."""
+    import zipfile
+
+    if model.suffix.lower() == ".onnx":
+        return "onnx"
+    if zipfile.is_zipfile(model):
+        with zipfile.ZipFile(model) as archive:
+            return "skops" if "schema.json" in archive.namelist() else "pickle"
+    return "pickle"
+
+
+def _pickled(shop: Workshop, model: Path) -> Path:
+    """A skops model as a pickle, written by the project's own interpreter in isolation."""
+    answer = _ask(shop, "rewrite", model, model)
+    target = model.with_name(model.name + ".rewritten.joblib")
+    target.unlink(missing_ok=True)
+    target.write_bytes(base64.b64decode(answer["pickled"]))
+    return target
+
+
+def _features(shop: Workshop) -> tuple[str, ...]:
+    """Columns of the test set that are no label, in order: what a graph is given."""
+    table = shop.table(shop.plan.prepared["test"])
+    return tuple(column.name for column in table.columns if column.name != shop.plan.label)
+
+
+def _named(shop: Workshop, scored: Scored) -> Scored:
+    """Scores of a graph with the names of its classes: the labels of the training rows, sorted.
+
+    Raises:
+        ArtifactError: There are more or fewer scores to a row than labels.
+    """
+    if scored.scores.ndim < 2 or scored.scores.shape[1] == 1:  # noqa: PLR2004 - rows by classes
+        return scored
+    label = shop.plan.label
+    train = shop.table(shop.plan.prepared["train"])
+    labels = {value for batch in train.read() for value in batch.column(str(label)).to_pylist()} - {
+        None
+    }
+    if len(labels) != scored.scores.shape[1]:
+        raise ArtifactError(
+            "the model gives another number of scores than there are classes",
+            expected=f"{len(labels)} scores to a row, one for each value of {label}",
+            found=f"{scored.scores.shape[1]}",
+        )
+    return replace(scored, classes=tuple(_label(value) for value in sorted(labels)))
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 class ByRow:
@@ -105,7 +167,7 @@ def _ask(shop: Workshop, task: str, model: Path, table: Path, **more: Any) -> An
         grants=Grants(read=(model, table)),
         limits=LIMITS,
         level=shop.context.isolation,
-        python=str(shop.python if task == "score" else sys.executable),
+        python=str(shop.python if task in ("score", "rewrite") else sys.executable),
     )
     return json.loads(answer)
 

@@ -27,6 +27,9 @@ class LimitsTable:
         cpu_s: Processor seconds over the whole process tree.
         memory: With a unit, ``"4GiB"``.
         network: Host names that the step may reach; none by default.
+        credentials: Host of ``network`` to how the proxy shows who asks: ``"bearer NAME"`` or
+            ``"basic NAME"``, where the variable ``HAUBERK_CREDENTIAL_NAME`` of whoever starts
+            the run holds the token, or user and password. The step itself never gets it.
         programs: Names of programs that the step may start beside its own; where it is left
             out, any that the system or the interpreter brings.
     """
@@ -37,6 +40,7 @@ class LimitsTable:
     processes: int = 64
     file: str = "2GiB"
     network: tuple[str, ...] = ()
+    credentials: Mapping[str, str] = field(default_factory=dict)
     programs: tuple[str, ...] | None = None
 
 
@@ -48,6 +52,9 @@ class StepTable:
         run: Command line, split as a shell would split words; no shell is started.
         environment: Variables for the step; secrets do not belong here.
         transforms: The input or output that holds the step's transform contract, if any.
+        at: Path at which the step looks, to the input that lies there for it.
+        collect: Output to a pattern of the one file that becomes it, for steps that write
+            under another name each time: ``"mlruns/**/model.pkl"``.
     """
 
     run: str
@@ -56,6 +63,8 @@ class StepTable:
     limits: LimitsTable = field(default_factory=LimitsTable)
     environment: Mapping[str, str] = field(default_factory=dict)
     transforms: str = ""
+    at: Mapping[str, str] = field(default_factory=dict)
+    collect: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

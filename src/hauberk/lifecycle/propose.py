@@ -34,11 +34,13 @@ class Script:
 
     Attributes:
         strings: String constants that look like paths, in order.
+        logs_model: Whether the model is handed to an experiment tracker, not written to a path.
     """
 
     path: str
     strings: tuple[str, ...]
     trains: bool
+    logs_model: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +114,11 @@ def _script(root: Path, path: str) -> Script:
     ]
     paths = [text for text in strings if re.fullmatch(r"[\w./-]+\.[A-Za-z0-9]{2,8}", text)]
     calls = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    trains = "fit" in calls and bool({"dump", "save", "save_model", "export"} & calls)
-    return Script(path=path, strings=tuple(dict.fromkeys(paths)), trains=trains)
+    logs = "log_model" in calls or "autolog" in calls
+    trains = "fit" in calls and (logs or bool({"dump", "save", "save_model", "export"} & calls))
+    return Script(
+        path=path, strings=tuple(dict.fromkeys(paths)), trains=trains, logs_model=trains and logs
+    )
 
 
 def columns_of(path: Path) -> tuple[str, ...]:
@@ -236,11 +241,21 @@ def _training(found: Inventory) -> str:
         )
     outputs = [text for text in script.strings if Path(text).suffix.lower() in MODELS]
     reports = [text for text in script.strings if text.endswith(".json")]
+    unnamed = script.logs_model and not outputs
+    model = "model.skops" if unnamed else "model.joblib"
     lines = [
         "[training]  # the first output is the model",
         f"run = {json.dumps('python ' + script.path)}",
-        f"outputs = {json.dumps([*(outputs or ['model.joblib']), *reports])}",
+        f"outputs = {json.dumps([*(outputs or [model]), *reports])}",
     ]
+    if unnamed:
+        lines.append("# it lies under another name each time; older MLflow writes model.pkl")
+        lines.append(f'collect = {{ "{model}" = "mlruns/**/{model}" }}')
+    raw = set(_raw(found.tables))
+    read = [text for text in script.strings if text in raw]
+    if read:
+        lines.append("# the script reads the whole table; this puts the training part there")
+        lines.append(f'at = {{ {json.dumps(read[0])} = "train" }}')
     if reports:
         lines.append(f"metrics = {json.dumps(reports[0])}  # numbers that the script claims")
     lines.append('limits = { cpu_s = 600, memory = "4GiB", network = [] }')

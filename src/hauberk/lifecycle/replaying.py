@@ -83,7 +83,8 @@ def _replayed(step: Step, done: Done, shop: Workshop, wanted: ReplayTable) -> Re
 
 def _stage(folder: Path, step: Step, done: Done, shop: Workshop) -> None:
     inputs = {path: done.record.materials[path] for path in step.table.inputs}
-    stage(folder, shop.settings.root, shop.code, inputs, shop.store)
+    placed = {path: done.record.materials[what] for path, what in step.table.at.items()}
+    stage(folder, shop.settings.root, shop.code, {**inputs, **placed}, shop.store)
 
 
 def _key(done: Done, wanted: ReplayTable) -> Digest:

@@ -1,4 +1,4 @@
-"""Ways to land bytes: a file of the project, a file of an installed package, https.
+"""Ways to land bytes: a file of the project, of an installed package or of the system, https.
 
 All of them stream into the store while hashing, so the copy that later steps read is the
 one that was hashed; nothing is read twice from the outside.
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hauberk.lifecycle.workshop import Workshop
 
 CHUNK_BYTES = 1 << 20
+SYSTEM_DATA = Path("/usr/share")
+"""Where the system's packages put data that everybody may read; ``system:`` leads nowhere else."""
 
 
 def land(
@@ -39,6 +41,8 @@ def land(
     scheme = uri.partition(":")[0] if ":" in uri else ""
     if scheme == "package":
         path = _package_file(uri, shop, keys)
+    elif scheme == "system":
+        path = _system_file(uri, shop, keys)
     elif scheme == "https":
         return download(uri, shop.store.blobs, expected, shop.settings.source.place(keys))
     elif "://" in uri:
@@ -50,7 +54,7 @@ def land(
 
 def _landed_file(path: Path, uri: str, shop: Workshop, keys: tuple[str, ...]) -> Landed:
     root = shop.settings.root.resolve()
-    if not uri.startswith("package:") and not path.resolve().is_relative_to(root):
+    if not uri.startswith(("package:", "system:")) and not path.resolve().is_relative_to(root):
         raise UsageError(
             "a source leaves the project through a link",
             subject=shop.settings.source.place((*keys, "uri")),
@@ -101,6 +105,21 @@ def _package_file(uri: str, shop: Workshop, keys: tuple[str, ...]) -> Path:
     )
 
 
+def _system_file(uri: str, shop: Workshop, keys: tuple[str, ...]) -> Path:
+    """The file ``system:NAME`` that a package of the system put below its shared data."""
+    name = inside(uri.removeprefix("system:"), shop.settings, (*keys, "uri"))
+    path = SYSTEM_DATA / name
+    if path.is_file() and path.resolve().is_relative_to(SYSTEM_DATA):
+        return path
+    raise UsageError(
+        "a source that a package of the system carries is not there",
+        subject=shop.settings.source.place((*keys, "uri")),
+        expected=f"a file below {SYSTEM_DATA}",
+        found=f"no file {path}",
+        hint="install the package that brings it with the system's package manager",
+    )
+
+
 def _places(name: str, shop: Workshop) -> list[str]:
     """Folders of a package in the project's environment, asked without importing it."""
     code = (
@@ -125,7 +144,7 @@ def _unsupported(uri: str, shop: Workshop, keys: tuple[str, ...]) -> UsageError:
     return UsageError(
         "this kind of source cannot be landed",
         subject=shop.settings.source.place((*keys, "uri")),
-        expected="a path, package:NAME/path, or https://",
+        expected="a path, package:NAME/path, system:path below /usr/share, or https://",
         found=scheme + "://",
         hint=hint,
     )

@@ -13,10 +13,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +29,9 @@ from hauberk.core.codec import from_json, to_json
 from hauberk.core.policy import EvidenceMode, Isolation
 from hauberk.core.record import Attestation, StepReport, StepState
 from hauberk.errors import TrustError, UnavailableError
-from hauberk.isolation import Grants, Limits, collect_output, interpreter_grants, run
+from hauberk.isolation import Grants, Limits, collect_output, interpreter_grants, list_outputs, run
 from hauberk.lifecycle import usage_history
+from hauberk.lifecycle.handing import credentials_of
 from hauberk.lifecycle.settings import size_bytes
 from hauberk.lifecycle.staging import stage
 from hauberk.lifecycle.workshop import Made
@@ -125,6 +129,8 @@ def recipe_of(step: Step, shop: Workshop, materials: Mapping[str, Digest]) -> Di
         "step": step.name,
         "command": table.run,
         "outputs": list(table.outputs),
+        "at": dict(table.at),
+        "collect": dict(table.collect),
         "environment": dict(table.environment),
         "limits": to_json(table.limits),
         "materials": dict(materials),
@@ -214,7 +220,8 @@ def _run(step: Step, shop: Workshop, materials: Mapping[str, Digest]) -> Done:
 
 def _run_in(folder: Path, step: Step, shop: Workshop, materials: Mapping[str, Digest]) -> Done:
     inputs = {path: shop.digests[path] for path in step.table.inputs}
-    stage(folder, shop.settings.root, shop.code, inputs, shop.store)
+    placed = {path: shop.digests[what] for path, what in step.table.at.items()}
+    stage(folder, shop.settings.root, shop.code, {**inputs, **placed}, shop.store)
     for path in step.table.outputs:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
     started = shop.context.clock()
@@ -226,6 +233,7 @@ def _run_in(folder: Path, step: Step, shop: Workshop, materials: Mapping[str, Di
             write=(folder,),
             env=dict(step.table.environment),
             network=step.table.limits.network,
+            credentials=credentials_of(step, shop.settings, os.environ),
         ),
         limits=limits_of(step, shop),
         level=shop.context.isolation,
@@ -238,7 +246,7 @@ def _run_in(folder: Path, step: Step, shop: Workshop, materials: Mapping[str, Di
         evidence=_evidence(completed.level),
         started=started,
         finished=finished,
-        parameters={"limits": to_json(step.table.limits)},
+        parameters=_parameters(step),
     )
     record = StepRecord(
         name=step.name,
@@ -258,6 +266,13 @@ def _run_in(folder: Path, step: Step, shop: Workshop, materials: Mapping[str, Di
         children=completed.children,
         earlier=usage_history.note(step, shop, inputs, completed.usage.cpu_s),
     )
+
+
+def _parameters(step: Step) -> dict[str, Any]:
+    """What else shaped the products, for the attestation."""
+    table = step.table
+    named = {"at": dict(table.at), "collect": dict(table.collect)}
+    return {"limits": to_json(table.limits), **{key: what for key, what in named.items() if what}}
 
 
 def command_of(line: str, python: Path) -> tuple[str, ...]:
@@ -288,7 +303,15 @@ def _refuse_failure(step: Step, completed: Completed) -> None:
     if completed.exit_code == 0 and not completed.timed_out and not completed.killed_by:
         return
     tail = completed.stderr.decode("utf-8", "replace").splitlines()[-SHOWN_LINES:]
-    raise StepFailed(_why(step, completed), "\n".join(tail), _advice(step, tail))
+    raise StepFailed(
+        _why(step, completed) + _last_words(tail), "\n".join(tail), _advice(step, tail)
+    )
+
+
+def _last_words(tail: list[str]) -> str:
+    """The last line that a failed step printed, which most often says why."""
+    last = next((line.strip() for line in reversed(tail) if line.strip()), "")
+    return f": {last[:160]}" if last else ""
 
 
 def _why(step: Step, completed: Completed) -> str:
@@ -332,14 +355,42 @@ def _advice(step: Step, tail: list[str]) -> str:
 def _collected(step: Step, shop: Workshop, folder: Path) -> dict[str, Digest]:
     """Digests of the declared outputs, now in the store."""
     products: dict[str, Digest] = {}
+    max_bytes = limits_of(step, shop).file_bytes
     for path in step.table.outputs:
+        if pattern := step.table.collect.get(path):
+            products[path] = _publish(_only_match(folder, pattern, step), max_bytes, folder, shop)
+            continue
         if not (folder / path).exists():
             raise StepFailed(
                 f"{step.name} did not write {path}",
                 hint=f"outputs of [{'.'.join(step.keys)}] are what the command must write",
             )
-        products[path] = _publish(path, limits_of(step, shop).file_bytes, folder, shop)
+        products[path] = _publish(path, max_bytes, folder, shop)
     return products
+
+
+def _only_match(folder: Path, pattern: str, step: Step) -> str:
+    """The one file of the step that ``pattern`` names; ``**`` stands for folders in between."""
+    parts = PurePosixPath(pattern).parts
+    fixed = PurePosixPath(*takewhile(lambda part: not set(part) & set("*?["), parts[:-1]))
+    if not (folder / fixed).exists():
+        found: list[str] = []
+    else:
+        found = [str(name) for name in list_outputs(folder, fixed) if _fits(name.parts, parts)]
+    if len(found) != 1:
+        raise StepFailed(
+            f"{step.name} wrote {len(found)} files like {pattern}",
+            hint=f"collect of [{'.'.join(step.keys)}] names a pattern that fits exactly one file",
+        )
+    return found[0]
+
+
+def _fits(names: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    if not parts or not names:
+        return not parts and not names
+    if parts[0] == "**":
+        return _fits(names, parts[1:]) or _fits(names[1:], parts)
+    return fnmatchcase(names[0], parts[0]) and _fits(names[1:], parts[1:])
 
 
 def _publish(path: str, max_bytes: int, folder: Path, shop: Workshop) -> Digest:

@@ -41,7 +41,8 @@ class TABLE:
     """``[acquisition.NAME]``.
 
     Attributes:
-        uri: Where the bytes come from: a path, ``package:NAME/path`` or an https address.
+        uri: Where the bytes come from: a path, ``package:NAME/path``, ``system:PATH`` (below
+            ``/usr/share``) or an https address.
         path: Where scripts look for them; the path itself for files of the project.
         sha256: Expected digest, 64 hexadecimal digits.
         label: Column to predict.

@@ -44,12 +44,18 @@ class TABLE:
     Attributes:
         outputs: The model first; metrics and other files after it.
         inputs: The training and validation parts where nothing else is given.
+        at: Path at which the script looks, to what lies there: ``train`` or ``validation`` of
+            the preparation, or another input.
+        collect: Output to a pattern of the one file that becomes it, for scripts that write
+            under another name each time: ``"mlruns/**/model.pkl"``.
         metrics: Output that holds the metrics which the script claims, as JSON.
     """
 
     run: str = ""
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    at: Mapping[str, str] = field(default_factory=dict)
+    collect: Mapping[str, str] = field(default_factory=dict)
     metrics: str | None = None
     limits: LimitsTable = field(default_factory=LimitsTable)
     environment: Mapping[str, str] = field(default_factory=dict)
