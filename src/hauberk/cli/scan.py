@@ -113,6 +113,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="rows that each combination of --sensitive must have",
     )
+    data.add_argument(
+        "--outputs",
+        metavar="LOG",
+        type=Path,
+        help="log of a guard: find rows that its models have said",
+    )
     data.add_argument("--annotator", metavar="COL", help="column that names who labelled a row")
     data.add_argument("--source", metavar="COL", help="column that names who gave a row")
     data.add_argument("--sensitive", metavar="COLS", default="", help="protected groups: a,b,c")
@@ -149,6 +155,7 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         against=args.against,
         reference=args.reference,
         control=args.control,
+        outputs=args.outputs,
         transforms=args.transforms,
         group=args.group,
         time=args.time,
