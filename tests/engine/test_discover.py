@@ -73,3 +73,15 @@ def test_a_class_must_be_named_like_its_file(planted: Path) -> None:
 def test_an_unknown_subject_is_an_error() -> None:
     with pytest.raises(InternalError, match="no subject"):
         _function("controls", ["cats"])
+
+
+def test_controls_found_for_a_type_are_those_that_declare_it() -> None:
+    for subject in ("model", "dataset", "code", "log"):
+        for control in discover("controls", [subject]):
+            declared = control.subject[0] if isinstance(control.subject, tuple) else control.subject
+            assert control in discover("controls", [subject], frozenset({declared.__name__}))
+
+
+def test_a_scan_of_models_imports_no_other_control() -> None:
+    found = discover("controls", ["model"], frozenset({"ModelFile"}))
+    assert [control.id for control in found] == ["model/unsafe-opcodes"]

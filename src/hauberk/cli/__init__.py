@@ -123,6 +123,7 @@ def _guarded(verb: str, words: list[str]) -> int:
 
 def _call(verb: str, words: list[str]) -> int:
     import argparse
+    from functools import partial
 
     from hauberk.cli._arguments import Parser, add_common, manner
 
@@ -131,7 +132,7 @@ def _call(verb: str, words: list[str]) -> int:
         prog=f"hauberk {verb}",
         description=(module.__doc__ or module.HELP).strip(),
         epilog=f"example:\n  {module.EXAMPLE}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=_width()),
         allow_abbrev=False,
     )
     module.configure(parser)
@@ -139,6 +140,19 @@ def _call(verb: str, words: list[str]) -> int:
     args = parser.parse_args(words)
     with manner(args):
         return int(module.run(args))
+
+
+def _width() -> int:
+    """Columns for help; argparse would import a good deal to find that out for itself."""
+    import os
+
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns) - 2
+    try:
+        return (os.get_terminal_size(1).columns or 80) - 2
+    except OSError:
+        return 78
 
 
 def module_of(verb: str) -> ModuleType:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 HELP = "check data, models, code and repositories that you already have"
 EXAMPLE = "hauberk scan models/ data/train.csv --label approve --format sarif --output scan.sarif"
 
+_MAX_JOBS = 256
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -46,6 +48,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--no-history", action="store_true", help="leave out the history of repositories"
+    )
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=int,
+        default=None,
+        help="worker processes that read model files (default: one for each core)",
+    )
+    parser.add_argument(
+        "--digest", action="store_true", help="tell the SHA-256 of each model file as well"
     )
     code = parser.add_argument_group("repositories")
     code.add_argument(
@@ -132,6 +144,8 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         arrays=arrays(args.arrays),
         history=not args.no_history,
         narrowing=_narrowing(args),
+        jobs=_jobs(args.jobs),
+        digest=args.digest,
     )
     policy = Policy(fail_on=Severity(args.fail_on))
     result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
@@ -184,6 +198,25 @@ def _named_as_asked(result: ScanResult, places: Mapping[Path, str]) -> ScanResul
     paths = [named(path) for path in result.summary["paths"]]
     summary = {**result.summary, "paths": paths}
     return replace(result, findings=findings, assessments=assessments, summary=summary)
+
+
+def _jobs(asked: int | None) -> int:
+    """How many workers read files; at least one, so that none is read in this process."""
+    import os
+
+    if asked is None:
+        is_told = hasattr(os, "sched_getaffinity")
+        return len(os.sched_getaffinity(0)) if is_told else os.cpu_count() or 1
+    if 1 <= asked <= _MAX_JOBS:
+        return asked
+    from hauberk.errors import UsageError
+
+    raise UsageError(
+        "--jobs is a number of processes",
+        subject="--jobs",
+        expected=f"1 to {_MAX_JOBS}",
+        found=str(asked),
+    )
 
 
 def _narrowing(args: argparse.Namespace) -> Narrowing | None:

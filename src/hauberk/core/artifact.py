@@ -13,8 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, NewType, Protocol, TypeVar, runtime_checkable
 
-Digest = NewType("Digest", str)
-"""``sha256:`` followed by 64 lower-case hexadecimal digits."""
+from hauberk.core.identity import Digest as Digest  # noqa: PLC0414 - told on
+from hauberk.core.model_file import Artifact as Artifact  # noqa: PLC0414 - told on
+from hauberk.core.model_file import ModelFile as ModelFile  # noqa: PLC0414 - told on
 
 RowId = NewType("RowId", str)
 """Digest of the canonical row plus its occurrence, ``<32 hex digits>.<n>``; fixed at landing."""
@@ -70,19 +71,6 @@ class Column:
     shape: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """Anything with a name that can be digested.
-
-    Attributes:
-        name: What people call it: a path inside the project, a model name.
-        digest: Identity of the bytes, where they have been read already.
-    """
-
-    name: str
-    digest: Digest | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Dataset(Artifact):
     """A table, or images with labels.
@@ -111,13 +99,6 @@ class Dataset(Artifact):
     path: Path | None = None
     reference: Dataset | None = None
     files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFile(Artifact):
-    """A model as bytes on disk: one file or one folder. Nothing of it is executed here."""
-
-    path: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,17 +66,17 @@ def from_json(kind: type[T], value: Any) -> T:
 
 @cache
 def _plots() -> dict[str, type]:
-    from hauberk.core import finding
+    from hauberk.core import plots
 
-    return {kind.__name__: kind for kind in typing.get_args(finding.Plot)}
+    return {kind.__name__: kind for kind in typing.get_args(plots.Plot)}
 
 
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     """Field types with the names resolved that modules import for type checkers only."""
-    from hauberk.core import artifact, attack, finding, lifecycle, policy, threat
+    from hauberk.core import artifact, attack, finding, lifecycle, model_file, plots, policy, threat
 
-    modules = (artifact, attack, finding, lifecycle, policy, threat)
+    modules = (artifact, attack, finding, lifecycle, model_file, plots, policy, threat)
     names = {name: item for module in modules for name, item in vars(module).items()}
     return typing.get_type_hints(kind, localns=names)
 

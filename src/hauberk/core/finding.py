@@ -5,11 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hauberk.core.artifact import Digest
-    from hauberk.core.threat import ThreatId
+    from hauberk.core.identity import Digest, ThreatId
+    from hauberk.core.plots import Curve as Curve  # noqa: PLC0414 - told on
+    from hauberk.core.plots import Histogram as Histogram  # noqa: PLC0414 - told on
+    from hauberk.core.plots import Matrix as Matrix  # noqa: PLC0414 - told on
+    from hauberk.core.plots import Plot as Plot  # noqa: PLC0414 - told on
+    from hauberk.core.plots import Thumbnail as Thumbnail  # noqa: PLC0414 - told on
+
+
+_PLOTS = frozenset({"Curve", "Histogram", "Matrix", "Plot", "Thumbnail"})
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Plots, which most scans never draw, are imported when somebody asks for one."""
+        if name not in _PLOTS:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        from hauberk.core import plots
+
+        return getattr(plots, name)
 
 
 class Severity(StrEnum):
@@ -63,54 +81,6 @@ class Location:
     inner: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
     field: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Histogram:
-    """Counts between edges, with an optional second series to hold against the first.
-
-    Attributes:
-        edges: ``n + 1`` increasing numbers, or ``n`` names for categories.
-        series: Name to ``n`` counts or rates.
-        mark: Position of a threshold on the axis.
-    """
-
-    title: str
-    edges: tuple[float, ...] | tuple[str, ...]
-    series: Mapping[str, tuple[float, ...]]
-    mark: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """Points joined by lines; each series is ``(x, y)`` pairs."""
-
-    title: str
-    x: str
-    y: str
-    series: Mapping[str, tuple[tuple[float, float], ...]]
-    mark: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
-    """A small table of numbers drawn as cells."""
-
-    title: str
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    values: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thumbnail:
-    """A small grey picture, values 0 to 255."""
-
-    title: str
-    pixels: tuple[tuple[int, ...], ...]
-
-
-Plot = Histogram | Curve | Matrix | Thumbnail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

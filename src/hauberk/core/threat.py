@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING
+
+from hauberk.core.identity import ThreatId as ThreatId  # noqa: PLC0414 - told on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hauberk.core.lifecycle import Component, Stage
-
-ThreatId = NewType("ThreatId", str)
-"""``AQ-1``, ``TR-7``, ``XC-3``: two capital letters, a hyphen, a number."""
 
 
 class Mode(StrEnum):

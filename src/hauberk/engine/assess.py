@@ -20,8 +20,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from hauberk.core.artifact import Artifact
-from hauberk.core.artifact import Comparison as Twins
 from hauberk.core.control import Check, Control, NotApplicable, Stream
 from hauberk.core.finding import (
     Assessment,
@@ -31,6 +29,8 @@ from hauberk.core.finding import (
     RowScores,
     Severity,
 )
+from hauberk.core.identity import Digest
+from hauberk.core.model_file import Artifact
 from hauberk.errors import ArtifactError, HauberkError, InternalError, TrustError, UsageError
 
 
@@ -85,15 +85,25 @@ def judged(
         findings=tuple(_owned(finding, control) for finding in findings),
         scores=tuple(scores),
         seconds=time.process_time() - started,
-        subject_digest=subject.digest if isinstance(subject, Artifact) else None,
+        subject_digest=_digest_of(subject),
         threats=control.threats,
     )
+
+
+def _digest_of(subject: Any) -> Digest | None:
+    """The digest of what was judged, also where it was taken meanwhile."""
+    hashing = getattr(subject, "hashing", None)
+    if hashing is not None and hashing.sha256:
+        return Digest(f"sha256:{hashing.sha256}")
+    return subject.digest if isinstance(subject, Artifact) else None
 
 
 def name_of(subject: Any) -> str:
     """What people call a subject, composite ones by their parts."""
     if isinstance(subject, Artifact):
         return subject.name
+    from hauberk.core.artifact import Comparison as Twins
+
     if isinstance(subject, Twins):
         return name_of(subject.new)
     parts = [getattr(subject, field, None) for field in getattr(subject, "__slots__", ())]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, overload
 
 from hauberk.core.control import Control
@@ -23,39 +25,49 @@ if TYPE_CHECKING:
 SUBJECTS = ("code", "dataset", "exchange", "log", "model", "pipeline", "registry")
 """Folders below ``controls`` and ``attacks``; what a control looks at."""
 
+_DECLARED = re.compile(r"^    subject: ClassVar\[\w+\] = \(?(\w+)", re.MULTILINE)
+
 Family = Literal["controls", "attacks"]
 
 
 @overload
 def discover(
-    family: Literal["controls"], subjects: Iterable[str] | None = None
+    family: Literal["controls"],
+    subjects: Iterable[str] | None = None,
+    types: frozenset[str] | None = None,
 ) -> tuple[Control, ...]: ...
 @overload
 def discover(
     family: Literal["attacks"], subjects: Iterable[str] | None = None
 ) -> tuple[Attack, ...]: ...
 def discover(
-    family: Family, subjects: Iterable[str] | None = None
+    family: Family,
+    subjects: Iterable[str] | None = None,
+    types: frozenset[str] | None = None,
 ) -> tuple[Control, ...] | tuple[Attack, ...]:
     """All controls or attacks for the named subjects, with default parameters, by id.
 
     Args:
         family: ``controls`` or ``attacks``.
         subjects: Folders to look into; all by default. Fewer are faster to import.
+        types: Names of types: modules are passed over, and never imported, whose source says
+            that the subject of their control is none of these.
 
     Raises:
         InternalError: A module holds no class of its kind, or more than one.
         UnavailableError: A module needs a library that is not installed.
     """
     wanted = SUBJECTS if subjects is None else tuple(sorted(subjects))
-    found = tuple(item for subject in wanted for item in _of_subject(family, subject))
+    found = tuple(item for subject in wanted for item in _of_subject(family, subject, types))
     if family == "controls":
         return cast("tuple[Control, ...]", found)
     return cast("tuple[Attack, ...]", found)
 
 
 @cache
-def _of_subject(family: Family, subject: str) -> tuple[Control | Attack, ...]:
+def _of_subject(
+    family: Family, subject: str, types: frozenset[str] | None
+) -> tuple[Control | Attack, ...]:
     if subject not in SUBJECTS:
         message = f"there is no subject {subject!r}"
         raise InternalError(message, expected=" ".join(SUBJECTS), found=subject)
@@ -63,7 +75,19 @@ def _of_subject(family: Family, subject: str) -> tuple[Control | Attack, ...]:
     if package is None:
         return ()
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    if types is not None:
+        names = [name for name in names if _may_declare(Path(package.__path__[0], name), types)]
     return tuple(_only_class(family, subject, name)() for name in names if name[0] != "_")
+
+
+def _may_declare(module: Path, types: frozenset[str]) -> bool:
+    """Whether the control in a module may have one of the types for its subject."""
+    try:
+        text = module.with_suffix(".py").read_text("utf-8")
+    except OSError:
+        return True  # installed without sources
+    declared = _DECLARED.findall(text)
+    return not declared or not types.isdisjoint(declared)
 
 
 def _import(name: str) -> ModuleType | None:

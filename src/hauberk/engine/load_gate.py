@@ -7,7 +7,6 @@ what is dangerous, malformed or unread is refused whatever the policy says.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +14,14 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from hauberk.core.artifact import ModelFile
 from hauberk.core.finding import Assessment, Finding, Level, Outcome, Severity
+from hauberk.core.model_file import ModelFile
 from hauberk.core.policy import Waiver
 from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableError
+from hauberk.formats.hashing import Hashing
+from hauberk.formats.spans import open_span
 
 CONTROL = "model/unsafe-opcodes"
-_CHUNK_BYTES = 1 << 20
 
 
 class ModelState(StrEnum):
@@ -86,14 +86,16 @@ def scan_model(
         raise UnavailableError(
             "there is no such model", subject=str(place), expected="a file or a folder"
         )
-    digest = "" if place.is_dir() else _digest(place)
-    assessment = _assessment(place)
+    hashing = None if place.is_dir() else Hashing()
+    assessment = _assessment(place, hashing)
+    if hashing is not None and not hashing.sha256:
+        _finish(place, hashing)
     waived = _waived(allow, today or datetime.now(UTC).date())
     findings = tuple(item for item in assessment.findings if not _is_waived(item, waived))
     return ModelVerdict(
         path=str(place),
         state=_state(assessment, findings),
-        sha256=digest,
+        sha256=hashing.sha256 if hashing is not None else "",
         findings=findings,
         reason=findings[0].message if findings else assessment.reason if not waived else "",
         open_names=tuple(_about(item) for item in findings if item.level is Level.REVIEW),
@@ -154,24 +156,17 @@ def admit_to_store(
     return verdict
 
 
-def _digest(path: Path) -> str:
-    hasher = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while data := file.read(_CHUNK_BYTES):
-                hasher.update(data)
-    except OSError as error:
-        raise UnavailableError(
-            f"the model cannot be read: {error.strerror}", subject=str(path)
-        ) from error
-    return hasher.hexdigest()
+def _finish(path: Path, hashing: Hashing) -> None:
+    """The digest of a file whose reading broke off."""
+    with open_span(path) as span, hashing.over(span):
+        pass
 
 
-def _assessment(path: Path) -> Assessment:
+def _assessment(path: Path, hashing: Hashing | None) -> Assessment:
     from hauberk.controls.model.unsafe_opcodes import UnsafeOpcodes
     from hauberk.engine.assess import assess
 
-    return assess(UnsafeOpcodes(), ModelFile(name=str(path), path=path))
+    return assess(UnsafeOpcodes(), ModelFile(name=str(path), path=path, hashing=hashing))
 
 
 def _waived(allow: Sequence[Waiver], today: date) -> frozenset[str]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hauberk.core.artifact import Comparison, Dataset
 from hauberk.core.control import Check, Control, Stream
 from hauberk.core.finding import Assessment
 from hauberk.engine.assess import assess
-from hauberk.engine.sweep import sweep
 
 
 def select(controls: Sequence[Control], subject: Any) -> tuple[Control, ...]:
@@ -29,12 +27,18 @@ def assess_all(controls: Sequence[Control], subject: Any) -> tuple[Assessment, .
     fitting = select(controls, subject)
     checks = [assess(control, subject) for control in fitting if isinstance(control, Check)]
     streams = [control for control in fitting if isinstance(control, Stream)]
-    if streams and isinstance(subject, Dataset):
-        checks.extend(sweep(streams, subject))
+    if streams:
+        from hauberk.core.artifact import Dataset
+        from hauberk.engine.sweep import sweep
+
+        if isinstance(subject, Dataset):
+            checks.extend(sweep(streams, subject))
     return tuple(sorted(checks, key=lambda assessment: assessment.control))
 
 
 def _fits(declared: Any, subject: Any) -> bool:
     if isinstance(declared, tuple):
+        from hauberk.core.artifact import Comparison
+
         return isinstance(subject, Comparison) and isinstance(subject.new, declared[1])
     return isinstance(subject, declared)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from hauberk.core.artifact import Batch, Dataset
 from hauberk.core.control import NotApplicable, Stream, Tally
 from hauberk.core.finding import Assessment, Finding, RowScores
 from hauberk.engine.assess import judged
+
+if TYPE_CHECKING:
+    from hauberk.core.artifact import Batch, Dataset
 
 
 def sweep(controls: Sequence[Stream], dataset: Dataset) -> tuple[Assessment, ...]:

@@ -522,6 +522,8 @@ _UBJ = re.compile(rb"\{[LlIiU#]")
 
 def _plain(span: Span, head: bytes, place: _Place) -> Part:
     kind, detail = _plain_kind(span, head)
+    if kind is Kind.UNKNOWN and place.name.lower().endswith(".safetensors"):
+        kind = Kind.SAFETENSORS  # its reader says what is wrong with the header
     if kind is Kind.TEXT:
         kind, detail = _text_part(span, head, place)
     elif place.code == AOT and detail in _NATIVE:

@@ -218,9 +218,11 @@ def _tensor(cursor: _Cursor) -> _Tensor:
 
 def _places(header: _Header, end_of_header: int, size: int) -> Iterator[Said]:
     """Tensors lie behind the header, aligned, one after the other, and end with the file."""
-    if not header.tensors:
-        return
     base = -(-end_of_header // header.alignment) * header.alignment
+    if not header.tensors:  # a vocabulary alone
+        if size - base >= header.alignment:
+            yield evasive(f"{size - base} bytes behind the header belong to no tensor", base)
+        return
     end = 0
     for tensor in sorted(header.tensors, key=lambda tensor: (tensor.offset, tensor.size)):
         if tensor.offset % header.alignment:

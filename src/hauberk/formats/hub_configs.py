@@ -98,6 +98,14 @@ def _custom_generate(value: Any) -> Iterator[Remark]:
         yield Remark(Grade.CODE, "custom_generate", text, 0)
 
 
+def _kernels(value: Any) -> Iterator[Remark]:
+    """Where an implementation has the name of a repository, its code is fetched and run."""
+    for name in _strings(value):
+        if re.fullmatch(r"[\w.-]+/[\w.-]+([@:][\w.-]+)*", name):
+            text = f"runs the kernel of the repository {printable(name)!r}"
+            yield Remark(Grade.CODE, name, text, 0)
+
+
 def _target(value: Any) -> Iterator[Remark]:
     if isinstance(value, str):
         module, _, name = value.rpartition(".")
@@ -154,6 +162,10 @@ _KEYS: Mapping[str, Callable[[Any], Iterator[Remark]]] = {
     "custom_pipelines": _custom_pipelines,
     "trust_remote_code": _trusts,
     "custom_generate": _custom_generate,
+    "attn_implementation": _kernels,
+    "_attn_implementation": _kernels,
+    "_attn_implementation_internal": _kernels,
+    "experts_implementation": _kernels,
     "_target_": _target,
     "parent_library": _parent_library,
     "mcpServers": _servers,

@@ -63,12 +63,18 @@ _ACTIVE = re.compile(
     re.IGNORECASE,
 )
 
+_CALLED_CLASS = re.compile(r"<(?:\w+:)?Apply\b[^>]*?\bfunction\s*=\s*[\"']((?:\w+\.)+\w+)[\"']")
+
 
 def _pmml(text: str) -> Iterator[Said]:
     plain = _COMMENT.sub("", text)
     doctype = _DOCTYPE.search(plain[: 1 << 20])
     if doctype:
         yield from _entities(doctype[0])
+    for name in dict.fromkeys(_CALLED_CLASS.findall(plain)):
+        is_own = name.startswith("org.jpmml.")
+        text = f"calls the Java class {printable(name)}, which the scoring machine must bring"
+        yield Remark(Grade.UNKNOWN if is_own else Grade.CODE, name, text, 0)
     active = _ACTIVE.search(plain)
     if active:
         what = printable(active[0].strip())[:60]
@@ -95,6 +101,9 @@ def _entities(doctype: str) -> Iterator[Said]:
 _TAG = re.compile(
     r"(?:!!|tag:yaml\.org,2002:)python/(object/apply|object/new|object|name|module)(?::([\w.]+))?"
 )
+_MADE = re.compile(r"(?<![\w!])!(apply|new|name|module):([\w.]+)")
+"""Tags of HyperPyYAML, with which SpeechBrain's models say what is called."""
+
 _OF_PAGES = ("pymdownx.", "material.extensions.", "materialx.", "mermaid2.")
 """Settings of MkDocs name functions of these packages, and are read by nothing else."""
 _TAG_DIRECTIVE = re.compile(r"^%TAG\s+\S+\s+tag:yaml\.org,2002:(python/?)?", re.MULTILINE)
@@ -114,11 +123,16 @@ def _yaml(text: str) -> Iterator[Said]:
         yield evasive("gives a short name to the YAML tags that make Python objects")
     for found in _LOADER.finditer(lines):
         yield from _loader(found[1])
+    for made in _MADE.finditer(lines):
+        yield from _called(made[2], f"through the YAML tag !{made[1]}")
     for target in _TARGET.finditer(lines):
-        module, _, name = target[1].rpartition(".")
-        if is_dangerous_name(module or "builtins", name):
-            text_ = f"calls {printable(target[1])}, which its _target_ names"
-            yield Remark(Grade.DANGEROUS, target[1], text_, 0)
+        yield from _called(target[1], "which its _target_ names")
+
+
+def _called(path: str, how: str) -> Iterator[Said]:
+    module, _, name = path.rpartition(".")
+    if is_dangerous_name(module or "builtins", name):
+        yield Remark(Grade.DANGEROUS, path, f"calls {printable(path)}, {how}", 0)
 
 
 _LOADER = re.compile(r"^\s*[\"']?loader_module[\"']?\s*:\s*[\"']?([\w.]+)", re.MULTILINE)

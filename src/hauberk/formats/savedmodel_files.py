@@ -16,8 +16,9 @@ from hauberk.formats.protobuf import Walk, fields
 from hauberk.formats.remarks import Grade, Remark, Said, evasive
 from hauberk.formats.spans import Span
 from hauberk.formats.tensorflow_kinds import graph_kind
-from hauberk.formats.tensorflow_operators import RUNS, is_from_outside, reason_of
+from hauberk.formats.tensorflow_operators import PRINTS_TO_FILE, RUNS, is_from_outside, reason_of
 
+_MAX_NODE_BYTES = 1 << 20
 _MAX_METADATA_BYTES = 64 << 20
 
 
@@ -69,7 +70,9 @@ def _graph(span: Span, walk: Walk) -> Iterator[str]:
 def _operator(span: Span, walk: Walk) -> Iterator[str]:
     for part in fields(span, walk):
         if part.number == 2 and part.is_nested:  # noqa: PLR2004 - its type
-            yield part.text()
+            name = part.text()
+            is_written = name == "PrintV2" and b"file:" in span.read(0, _MAX_NODE_BYTES)
+            yield PRINTS_TO_FILE if is_written else name
             return
 
 

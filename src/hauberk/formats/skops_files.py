@@ -45,6 +45,10 @@ def skops_names(span: Span) -> Iterator[Global]:
 
 def _named(node: dict[str, Any]) -> Iterator[Global]:
     module, name = node.get("__module__"), node.get("__class__")
+    content = node.get("content")
+    if isinstance(content, dict) and {"module_path", "function"} <= content.keys():
+        # As skops wrote functions before its protocol 1: the class is that of all functions.
+        module, name = content["module_path"], content["function"]
     if isinstance(module, str) and isinstance(name, str):
         yield Global(module, name, 0)
 

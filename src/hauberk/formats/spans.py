@@ -8,7 +8,6 @@ so that large parts are skipped by their offsets and never loaded.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,20 +61,31 @@ def span_of(data: bytes) -> Span:
 
 
 @contextmanager
-def open_span(path: Path) -> Iterator[Span]:
+def open_span(path: Path, *, steady: bool = False) -> Iterator[Span]:
     """The bytes of a regular file, for as long as the context lasts.
 
+    Args:
+        steady: Whether the file must be the same when the context is left.
+
     Raises:
-        UnavailableError: There is no such file, it is not a regular one, or it may not be read.
+        UnavailableError: There is no such file, it is not a regular one, or it may not be read;
+            it changed meanwhile.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     try:
+        before = os.fstat(descriptor)
         yield _span_of_descriptor(descriptor, path)
+        if steady and _state(before) != _state(os.fstat(descriptor)):
+            raise _unreadable(path, "it changed while it was read")
     finally:
         os.close(descriptor)
+
+
+def _state(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
 
 
 def _span_of_descriptor(descriptor: int, path: Path) -> Span:
@@ -108,6 +118,8 @@ def spooled(chunks: Iterable[bytes]) -> Iterator[Span]:
 
     Short streams stay in memory, long ones go to a nameless temporary file.
     """
+    import tempfile  # with the modules that it brings, for what is unpacked only
+
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
         size = 0
         for chunk in chunks:

@@ -20,6 +20,9 @@ from hauberk.formats.template_syntax import Node, parse
 MAX_RANGE = 1_000_000
 """Steps of one loop over numbers; templates count messages."""
 
+MAX_STEPS = 100_000_000
+"""Steps of loops inside of each other."""
+
 _DUNDER = re.compile(r"__\w*[A-Za-z]\w*__")
 _REACHED = frozenset(
     """
@@ -56,6 +59,8 @@ def judge_template(text: str) -> Iterator[Remark]:
         return
     seen: set[str] = set()
     names = _constants(tree)
+    if _steps(tree) > MAX_STEPS:
+        yield evasive(f"a template may loop more than {MAX_STEPS} times")
     for node in tree.walk():
         judge = _JUDGES.get(node.kind)
         for remark in judge(node, names) if judge else ():
@@ -64,6 +69,22 @@ def judge_template(text: str) -> Iterator[Remark]:
                 yield remark
     # Honest templates ask the model to keep quiet about how tools are called.
     yield from (said for said in judge_text(_text_of(tree)) if said.grade > Grade.UNKNOWN)
+
+
+def _steps(node: Node) -> int:
+    """Steps of loops over plain numbers, those of loops inside of each other multiplied."""
+    own = 1
+    if node.kind == "for":
+        counted = (_sizes(part) for child in node.children for part in child.walk())
+        own = max((abs(size) for sizes in counted for size in sizes), default=1) or 1
+    return min(own * max(map(_steps, node.body), default=1), MAX_STEPS + 1)
+
+
+def _sizes(node: Node) -> list[int]:
+    """The numbers that a call of ``range`` is given."""
+    is_range = node.kind == "call" and node.children[0].value == "range"
+    plain = node.children[1:] if is_range else ()
+    return [part.value for part in plain if type(part.value) is int]
 
 
 _Names = Mapping[str, object]
@@ -113,7 +134,7 @@ def _subscript(node: Node, names: _Names) -> Iterator[Remark]:
         folded = _folded(part, names)
         if _is_reached(folded) and _DUNDER.search(str(folded)):
             yield _danger(f"walks to the item {folded!r}", node)
-        elif part.kind in {"binary", "filter", "call"} and _builds_text(part, names):
+        elif part.kind in _BUILDERS and _builds_text(part, names):
             yield _danger("computes the name of an attribute", node)
 
 
@@ -123,7 +144,12 @@ def _builds_text(node: Node, names: _Names) -> bool:
         return True
     if node.kind == "binary" and node.value in {"+", "%", "*"}:
         return any(isinstance(_folded(part, names), str) for part in node.children)
+    if node.kind == "subscript":  # a piece of a string, perhaps backwards
+        return isinstance(_folded(node.children[0], names), str)
     return node.kind == "filter" and node.value in {"join", "reverse", "format", "replace"}
+
+
+_BUILDERS = frozenset({"binary", "filter", "call", "subscript"})
 
 
 def _folded(node: Node, names: _Names) -> object:

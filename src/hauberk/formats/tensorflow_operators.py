@@ -13,6 +13,9 @@ import re
 RUNS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction"})
 """Operators that call into Python of the loading process."""
 
+PRINTS_TO_FILE = "PrintV2 to a file"
+"""The operator that prints, where its stream is one: appended to whatever file it names."""
+
 _REACHES = frozenset(
     """
     ReadFile WriteFile MatchingFiles ImmutableConst WholeFileReader WholeFileReaderV2
@@ -41,9 +44,8 @@ def reason_of(operator: str) -> str:
     """
     if operator in RUNS:
         return "calls Python of the process that runs it"
-    return (
-        "reaches files or the network of the machine that runs it" if operator in _REACHES else ""
-    )
+    is_reaching = operator in _REACHES or operator == PRINTS_TO_FILE
+    return "reaches files or the network of the machine that runs it" if is_reaching else ""
 
 
 _PLAIN = re.compile(r"_?[A-Za-z][A-Za-z0-9_]{0,127}")

@@ -48,7 +48,8 @@ _TEMPLATE_WORD = re.compile(rb"\b(messages|add_generation_prompt|bos_token|raise
 _TEMPLATE_NAME = re.compile(r"chat_template|\.(jinja2?|j2)$", re.IGNORECASE)
 _YAML_NAME = re.compile(r"\.ya?ml$|(^|[-_./])MLmodel$", re.IGNORECASE)
 _YAML_TAG = re.compile(
-    rb"(?m)^(?!\s*#)[^#\n]*(!!python/|tag:yaml\.org,2002:python/|^%TAG\b|_target_\s*:|\bloader_module\s*:)"
+    rb"(?m)^(?!\s*#)[^#\n]*(!!python/|tag:yaml\.org,2002:python/|^%TAG\b|_target_\s*:|\bloader_module\s*:"
+    rb"|(?<![\w!])!(?:apply|new|name|module):)"
 )
 _PMML = re.compile(rb"<(\w+:)?PMML\b|<!DOCTYPE\s+(\w+:)?PMML\b")
 

@@ -104,8 +104,23 @@ def _closing(console: Console, result: ScanResult) -> list[str]:
 
 
 def scan_json(result: ScanResult) -> str:
-    """A scan as JSON by ``scan.schema.json``, which ships beside this module."""
-    return json.dumps(scan_document(result), indent=2, ensure_ascii=False) + "\n"
+    """A scan as JSON by ``scan.schema.json``, which ships beside this module.
+
+    It is written piece by piece: a folder of a million files has as many assessments.
+    """
+    pieces = [f'{{\n  "schema": {SCAN_SCHEMA}']
+    lists = {"findings": map(_finding, result.findings)}
+    lists |= {"assessments": map(_assessment, result.assessments)}
+    for name, items in lists.items():
+        body = ",\n".join(_indented(item, 4) for item in items)
+        pieces.append(f'  "{name}": [\n{body}\n  ]' if body else f'  "{name}": []')
+    summary = _indented({**result.summary, **counted(result)}, 2).lstrip()
+    return ",\n".join([*pieces, f'  "summary": {summary}']) + "\n}\n"
+
+
+def _indented(value: Any, width: int) -> str:
+    text = json.dumps(to_json(value), indent=2, ensure_ascii=False)
+    return " " * width + text.replace("\n", "\n" + " " * width)
 
 
 def scan_document(result: ScanResult) -> dict[str, Any]:

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hauberk.core.artifact import CodeTree, Comparison, ModelFile, ModelFolder, SourceFile
+from hauberk.core.model_file import ModelFile
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
 from hauberk.scanner.options import ScanOptions
+
+if TYPE_CHECKING:
+    from hauberk.core.artifact import CodeTree, Comparison, SourceFile
+    from hauberk.core.finding import Assessment
+    from hauberk.scanner.crew import Crew
 
 MAX_FILES = 1_000_000
 
@@ -36,15 +41,22 @@ class Located:
         kind: What it was taken for, in words.
         open: Makes the subject; may raise what assessing it may raise. ``None`` where no
             control looks at such content.
+        assessments: What a worker that looked at the file has said of it already.
     """
 
     path: str
     kind: str
     open: Callable[[], Any] | None
+    assessments: tuple[Assessment, ...] | None = None
 
 
-def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
+def locate(
+    path: Path, options: ScanOptions | None = None, crew: Crew | None = None
+) -> Iterator[Located]:
     """Everything to judge at ``path``, in a repeatable order.
+
+    Args:
+        crew: Who looks at the files; this process without one.
 
     Raises:
         UsageError: There is nothing at ``path``.
@@ -58,12 +70,13 @@ def locate(path: Path, options: ScanOptions | None = None) -> Iterator[Located]:
             hint="fetch what lies at a URL first, then scan the file",
         )
     if path.is_dir():
-        yield from _folder(path, chosen)
-    else:
-        yield from _file(path, str(path), chosen, is_named=True)
+        yield from _folder(path, chosen, crew)
+        return
+    for place, seen in _looked_at([path], None if path.is_symlink() else crew):
+        yield from _file(place, seen, chosen, is_named=True)
 
 
-def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
+def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Located]:
     from hauberk.formats.hub_folders import model_folders  # where there is a folder only
     from hauberk.formats.source import open_tree, repository
     from hauberk.scanner.data_folders import covered, data_folder, folder_subjects
@@ -75,10 +88,8 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
             yield Located(path=name, kind=kind, open=opener)
         is_row = covered(root)
     has_text = False
-    for path in _walk(root):
-        if is_row(path):
-            continue
-        for found in _file(path, str(path), options, is_named=False):
+    for path, seen in _looked_at((path for path in _walk(root) if not is_row(path)), crew):
+        for found in _file(path, seen, options, is_named=False):
             has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
                 yield found
@@ -93,6 +104,8 @@ def _folder(root: Path, options: ScanOptions) -> Iterator[Located]:
 
 
 def _model_folder(path: Path) -> Located:
+    from hauberk.core.artifact import ModelFolder
+
     name = str(path)
     return Located(path=name, kind="model folder", open=lambda: ModelFolder(name=name, path=path))
 
@@ -123,11 +136,32 @@ def _walk(root: Path) -> Iterator[Path]:
         waiting += [Path(item.path) for item in reversed(folders) if item.name not in _LEFT_OUT]
 
 
-def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Iterator[Located]:
+def _looked_at(
+    paths: Iterable[Path], crew: Crew | None
+) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Each path with what a worker made of it; nothing where there is none."""
+    if crew is None:
+        yield from ((path, {}) for path in paths)
+        return
+    for path, answer in crew.each(map(str, paths)):
+        yield Path(path), answer
+
+
+def _file(
+    path: Path, seen: Mapping[str, Any], options: ScanOptions, *, is_named: bool
+) -> Iterator[Located]:
+    name = str(path)
     if path.is_symlink() and not is_named:
         yield Located(path=name, kind="link", open=None)
         return
-    kind = kind_of(path)
+    if "died" in seen:
+        from hauberk.scanner.looking import lost
+
+        yield Located(
+            path=name, kind=FileKind.UNREADABLE, open=None, assessments=(lost(name, seen["died"]),)
+        )
+        return
+    kind = FileKind(seen["kind"]) if seen else kind_of(path)
     if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
         path, kind, options, is_named=is_named
     ):
@@ -135,7 +169,16 @@ def _file(path: Path, name: str, options: ScanOptions, *, is_named: bool) -> Ite
     if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
         yield from _text(path, name, kind, is_named=is_named)
     if kind is not FileKind.TEXT:
-        yield from _model(path, name, kind, options, is_named=is_named)
+        for found in _model(path, name, kind, options, is_named=is_named):
+            yield _with_answer(found, seen)
+
+
+def _with_answer(found: Located, seen: Mapping[str, Any]) -> Located:
+    if "assessments" not in seen or found.open is None or isinstance(found.open, partial):
+        return found
+    from hauberk.scanner.looking import unpacked
+
+    return replace(found, assessments=tuple(map(unpacked, seen["assessments"])))
 
 
 def _text(path: Path, name: str, kind: FileKind, *, is_named: bool) -> Iterator[Located]:
@@ -158,7 +201,13 @@ def _model(
     if kind is FileKind.OTHER and not is_named:
         yield Located(path=name, kind=kind, open=None)
     elif kind is not FileKind.TABLE:
-        yield Located(path=name, kind=kind, open=lambda: ModelFile(name=name, path=path))
+        yield Located(path=name, kind=kind, open=lambda: _model_file(path, options))
+
+
+def _model_file(path: Path, options: ScanOptions) -> ModelFile:
+    from hauberk.scanner.looking import model_file
+
+    return model_file(path, digest=options.digest)
 
 
 def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bool) -> bool:
@@ -183,6 +232,8 @@ def _is_model(kind: FileKind) -> bool:
 
 
 def _model_pair(path: Path, name: str, against: Path) -> Comparison[ModelFile]:
+    from hauberk.core.artifact import Comparison
+
     old = ModelFile(name=str(against), path=against)
     return Comparison(old=old, new=ModelFile(name=name, path=path))
 
@@ -196,6 +247,7 @@ def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:
 
 def _one_file(path: Path) -> CodeTree:
     """A single text file as a tree of code."""
+    from hauberk.core.artifact import CodeTree
     from hauberk.formats import source
 
     def files() -> Iterator[SourceFile]:

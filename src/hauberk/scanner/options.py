@@ -30,6 +30,8 @@ class ScanOptions:
         arrays: Names of the features and of the labels in npz files.
         history: Whether the history of repositories is read too.
         narrowing: Imports, base commit and baseline, where any is given.
+        jobs: Worker processes that read files; 0 reads them in this process.
+        digest: Whether the digests of model files are told.
     """
 
     label: str | None = None
@@ -47,3 +49,5 @@ class ScanOptions:
     arrays: tuple[str, str] = ("X", "y")
     history: bool = True
     narrowing: Narrowing | None = None
+    jobs: int = 0
+    digest: bool = False

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hauberk.core.artifact import (
-    CodeTree,
-    Comparison,
-    Dataset,
-    History,
-    ModelFile,
-    ModelFolder,
-    Splits,
-    StoreSettings,
-    Synthesis,
-    Transformation,
-)
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Level, Outcome
+from hauberk.core.identity import ThreatId
 from hauberk.core.policy import Policy
-from hauberk.core.threat import ThreatId
 from hauberk.engine import assess_all, decide, discover
 from hauberk.engine.assess import judged
 from hauberk.report import ScanResult
@@ -32,22 +21,22 @@ from hauberk.scanner.locating import Located, locate
 from hauberk.scanner.options import ScanOptions
 
 if TYPE_CHECKING:
+    from hauberk.scanner.crew import Crew
     from hauberk.scanner.narrowing import Narrowing
 
-_FOLDERS: tuple[tuple[type, str], ...] = (
-    (ModelFile, "model"),
-    (ModelFolder, "model"),
-    (Dataset, "dataset"),
-    (Splits, "dataset"),
-    (Comparison, "dataset"),
-    (Comparison, "model"),
-    (Synthesis, "dataset"),
-    (Transformation, "dataset"),
-    (History, "dataset"),
-    (CodeTree, "code"),
-    (StoreSettings, "registry"),
-)
-"""Type of a subject to the folder of its controls; only those that are met are imported."""
+_FOLDERS = {
+    "ModelFile": ("model",),
+    "ModelFolder": ("model",),
+    "Dataset": ("dataset",),
+    "Splits": ("dataset",),
+    "Comparison": ("dataset", "model"),
+    "Synthesis": ("dataset",),
+    "Transformation": ("dataset",),
+    "History": ("dataset",),
+    "CodeTree": ("code",),
+    "StoreSettings": ("registry",),
+}
+"""Type of a subject, by name, to the folders of its controls; only those met are imported."""
 
 MAX_LISTED = 50
 """Names of unjudged files in the summary."""
@@ -90,8 +79,20 @@ def scan(
         UsageError: There is nothing at a path, or a named column does not exist.
     """
     chosen = options or ScanOptions()
-    located = (item for path in paths for item in locate(path, chosen))
-    return judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+    with _crew(chosen) as crew:
+        located = (item for path in paths for item in locate(path, chosen, crew))
+        return judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+
+
+def _crew(options: ScanOptions) -> AbstractContextManager[Crew | None]:
+    if not options.jobs:
+        return nullcontext()
+    from functools import partial
+
+    from hauberk.scanner.crew import Crew
+    from hauberk.scanner.looking import look
+
+    return Crew(options.jobs, partial(look, digest=options.digest))
 
 
 def judge(
@@ -118,6 +119,9 @@ def judge(
 
 
 def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
+    if located.assessments is not None:
+        progress.assessments += located.assessments
+        return
     if located.open is None:
         progress.unjudged.append(located.path)
         return
@@ -126,18 +130,37 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     if assessment.outcome is not Outcome.CLEAN:
         progress.assessments.append(assessment)
         return
-    controls = _controls(opened[0])
-    optional.update(control.id for control in controls if control.optional)
-    shadows = {control.id for control in controls if control.shadow}
-    found = assess_all(controls, opened[0])
-    if isinstance(opened[0], Comparison | Transformation):  # the new half is judged for itself too
-        found += assess_all(controls, opened[0].new)
-    if isinstance(opened[0], Comparison) and isinstance(opened[0].new, Dataset):
-        history = History(versions=tuple(filter(None, (opened[0].old, opened[0].new))))
-        found += assess_all(_controls(history), history)
-    progress.assessments += [_shadowed(item, shadows) for item in found]
+    found = assessments_of(opened[0], optional)
+    progress.assessments += found
     if not found:
         progress.unjudged.append(located.path)
+
+
+def assessments_of(subject: Any, optional: set[str] | None = None) -> list[Assessment]:
+    """What every control that fits says of ``subject``; reviews where it starts in shadow.
+
+    Args:
+        optional: Takes the ids of controls that a default installation may lack.
+    """
+    controls = _controls(subject)
+    if optional is not None:
+        optional.update(control.id for control in controls if control.optional)
+    shadows = {control.id for control in controls if control.shadow}
+    found = assess_all(controls, subject)
+    if _names(subject) & {"Comparison", "Transformation"}:
+        found += _of_new_half(subject, controls)
+    return [_shadowed(item, shadows) for item in found]
+
+
+def _of_new_half(subject: Any, controls: Sequence[Control]) -> tuple[Assessment, ...]:
+    """What is said of the new half for itself, and of a history of two versions."""
+    from hauberk.core.artifact import Comparison, Dataset, History
+
+    found = assess_all(controls, subject.new)
+    if isinstance(subject, Comparison) and isinstance(subject.new, Dataset):
+        history = History(versions=tuple(filter(None, (subject.old, subject.new))))
+        found += assess_all(_controls(history), history)
+    return found
 
 
 def _open(located: Located, opened: list[Any]) -> Iterator[Finding]:
@@ -147,8 +170,14 @@ def _open(located: Located, opened: list[Any]) -> Iterator[Finding]:
 
 
 def _controls(subject: Any) -> tuple[Control, ...]:
-    folders = {folder for kind, folder in _FOLDERS if isinstance(subject, kind)}
-    return discover("controls", subjects=folders)
+    """The controls that may fit; of those of a model file, nothing else is imported."""
+    names = _names(subject)
+    folders = {folder for name in names for folder in _FOLDERS.get(name, ())}
+    return discover("controls", folders, names if "ModelFile" in names else None)
+
+
+def _names(subject: Any) -> frozenset[str]:
+    return frozenset(kind.__name__ for kind in type(subject).__mro__)
 
 
 def _shadowed(assessment: Assessment, shadows: set[str]) -> Assessment:

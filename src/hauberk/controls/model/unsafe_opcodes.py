@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from hauberk.core.artifact import ModelFile
 from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
-from hauberk.core.threat import ThreatId
+from hauberk.core.identity import ThreatId
+from hauberk.core.model_file import Hashes, ModelFile
 from hauberk.errors import ArtifactError, LimitError, UnavailableError
 from hauberk.formats.archives import Ledger, Trouble, TroubleKind
 from hauberk.formats.contents import PLAIN, TAIL, Kind, Part, contents
@@ -176,7 +176,7 @@ class UnsafeOpcodes(Check[ModelFile]):
             subject.name, Ledger(max_bytes=self.max_unpacked_bytes, max_opcodes=self.max_opcodes)
         )
         for name, path in _files(subject):
-            _read_file(name, path, reading)
+            _read_file(name, path, reading, subject.hashing)
         yield from _findings(reading)
         if reading.unread and not any(
             _is_defect(remark) for remark, _, _ in reading.worst.values()
@@ -198,12 +198,15 @@ def _files(subject: ModelFile) -> Iterator[tuple[str, Path]]:
 # Reading
 
 
-def _read_file(name: str, path: Path, reading: _Reading) -> None:
+def _read_file(name: str, path: Path, reading: _Reading, hashing: Hashes | None) -> None:
     """Judge one file; what was found before the reading broke off stays found."""
     inner = (name,) if name else ()
     try:
-        with open_span(path) as span:
-            _read(span, name, reading)
+        with (
+            open_span(path, steady=True) as span,
+            hashing.over(span) if hashing is not None else nullcontext(span) as seen,
+        ):
+            _read(seen, name, reading)
     except UnavailableError as error:
         reading.unread.append(_where(inner, error.message))
     except ArtifactError as error:
