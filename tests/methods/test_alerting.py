@@ -22,7 +22,7 @@ def test_alerts_of_one_cause_are_shown_once_and_counted_with_their_principals():
     board = Board()
     first = list(board.offer(_alert(0.0, who="a")))
     later = [x for i in range(1, 8) for x in board.offer(_alert(float(i), who=f"p{i}"))]
-    tenth = [x for i in range(8, 10) for x in board.offer(_alert(float(i), who=f"p{i}"))]
+    tenth = [x for i in range(8, 10) for x in board.offer(_alert(i * 200.0, who=f"p{i}"))]
     assert (len(first), later) == (1, [])
     assert [(x.facts["alerts"], x.facts["principals"]) for x in tenth] == [("10", "10")]
 

@@ -322,25 +322,52 @@ def test_a_replica_that_falls_silent_is_an_alert(world):
 # Seasons -----------------------------------------------------------------------------
 
 
-def test_days_of_training_make_slow_drift_visible(world):
-    rng = np.random.default_rng(4)
+def days(first, n, step):
+    rng = np.random.default_rng([first, n])
+    at = np.repeat(first + np.arange(n), 250) * DAY_S + rng.integers(43_200, 46_800, n * 250)
+    age = 40 + step * np.repeat(np.arange(n), 250) + rng.normal(0, 10, n * 250)
+    return pa.table({"at": pa.array(at, pa.timestamp("s")), "age": age})
 
-    def days(first, n, step):
-        at = np.repeat(np.arange(n), 250) * DAY_S + first * DAY_S + rng.integers(0, DAY_S, n * 250)
-        age = 40 + step * np.repeat(np.arange(n), 250) + rng.normal(0, 10, n * 250)
-        return pa.table({"at": pa.array(at, pa.timestamp("s")), "age": age})
 
+@pytest.fixture
+def creeping(world):
+    """Sixty days of training, then forty that move, the last of them ten days ago."""
     today = int(NOW // DAY_S)
-    training = table_of("t", days(today - 100, 60, 0.0).to_batches())
+    training = table_of("t", days(today - 120, 60, 0.0).to_batches())
     profile = profile_of(training)
     (world.folder / "p.json").write_bytes(profile.to_bytes())
     found = training_days(training, profile, "at")
     days_path(world.folder / "p.json").write_bytes(found.to_bytes())
-    world.put("live.parquet", days(today - 40, 40, 0.2))
-    monitor = world.open()
+    world.put("live.parquet", days(today - 50, 40, 0.2))
+    return world
+
+
+def test_days_of_training_make_slow_drift_visible(creeping):
+    monitor = creeping.open()
     monitor.tick()
-    assert "slow drift/loans/age" in world.causes(monitor)
-    assert days_path(world.folder / "p.json").name.endswith(DAYS_ENDING)
+    assert "slow drift/loans/age" in creeping.causes(monitor)
+    assert days_path(creeping.folder / "p.json").name.endswith(DAYS_ENDING)
+
+
+def test_a_backlog_is_told_now_and_each_cause_of_it_once(creeping):
+    monitor = creeping.open()
+    monitor.tick()
+    shown = monitor.store.alerts(since=NOW - 60)
+    causes = [item.alert.cause for item in shown]
+    assert "slow drift/loans/age" in causes
+    assert len(causes) == len(set(causes))
+    (slow,) = (x.alert for x in shown if x.alert.kind == "slow drift")
+    assert slow.facts["day"] < str(np.datetime64(int(NOW - 9 * DAY_S), "s"))
+
+
+def test_a_monitor_that_starts_again_repeats_nothing(creeping):
+    creeping.open().tick()
+    before = creeping.open().store.alerts(since=0)
+    creeping.put("more.parquet", days(int(NOW // DAY_S) - 9, 3, 0.0))
+    monitor = creeping.open()
+    monitor.tick()
+    assert {x.alert.cause for x in monitor.store.alerts(since=0)} >= {"slow drift/loans/age"}
+    assert len(monitor.store.alerts(since=0)) == len(before)
 
 
 # Settings ----------------------------------------------------------------------------

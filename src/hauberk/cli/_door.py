@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hauberk.cli import _workers
+from hauberk.cli import _telemetry, _workers
 from hauberk.core.control import Tier
 from hauberk.errors import UsageError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from hauberk.guard.app import App
+    from hauberk.guard.audit import Log
     from hauberk.guard.desk import Surroundings
     from hauberk.guard.identity import Keyring, Ways
     from hauberk.guard.policy import GuardPolicy
@@ -73,8 +74,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--state-ca", metavar="FILE", help="certificates believed of it")
     parser.add_argument(
+        "--erasable",
+        type=Path,
+        metavar="FOLDER",
+        help="seal what the log says of a sender, under a key in FOLDER that can be erased",
+    )
+    parser.add_argument(
         "--insecure", action="store_true", help="listen beyond loopback without keys"
     )
+    _telemetry.configure(parser)
     _workers.configure(parser)
 
 
@@ -194,11 +202,21 @@ def door(args: argparse.Namespace) -> Any:
 
 
 def shared(args: argparse.Namespace, world: Surroundings) -> Surroundings:
-    """The surroundings with what all workers share."""
+    """The surroundings with what all workers share, and the log as it was asked for."""
+    world = replace(world, log=sealing(args, world.log))
     share = _workers.share_of(args)
     if args.state is not None:
         return _over_hosts(args, world)
     return world if share is None else replace(world, state=share.state(), key=share.key())
+
+
+def sealing(args: argparse.Namespace, log: Log | None) -> Log | None:
+    """The log, with what is about a sender sealed on its way in where that was asked for."""
+    if args.erasable is None or log is None:
+        return log
+    from hauberk.trust.erasure import SealingLog, Vault
+
+    return SealingLog(log, Vault(args.erasable))
 
 
 def _over_hosts(args: argparse.Namespace, world: Surroundings) -> Surroundings:

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, upstream: Upstream) -> int:
     hosts = hosts_for(args.host, has_keys=bool(keyring), insecure=args.insecure)
     log = None if args.log is None else Log.open(args.log)
     watches = chat_watches(policy, known_of(_lines(args.canaries), _lines(args.training_texts)))
-    world = ChatSurroundings(keyring=keyring, log=log, watches=watches)
+    world = ChatSurroundings(keyring=keyring, log=_door.sealing(args, log), watches=watches)
     service = ChatService(upstream, policy, world)
     shadow = [watch.id for watch in watches if watch.shadow and watch.id not in policy.promote]
     with listen(args.host, args.port) as sock:

@@ -36,6 +36,8 @@ def configure_watching(parser: argparse.ArgumentParser, deeds: Any) -> None:
     silence.add_argument("--reason", required=True)
     silence.add_argument("--hours", type=float, default=24.0, help="until it ends (default 24)")
     silence.add_argument("--config", type=Path, default=Path("monitor.toml"), metavar="FILE")
+    key = deeds.add_parser("key", help="make a key that requests or telemetry are signed with")
+    key.add_argument("file", type=Path, metavar="FILE", help="the private key; .pub goes beside")
     export = deeds.add_parser("export", help="dashboard and rules for Grafana and Prometheus")
     export.add_argument("folder", type=Path, metavar="FOLDER")
 
@@ -77,7 +79,7 @@ def once(args: argparse.Namespace) -> int:
     with _held(settings):
         monitor = opened(settings)
         monitor.tick()
-        found = monitor.store.alerts(since=time.time() - 24 * HOUR_S, limit=200)
+        found = monitor.store.causes(since=time.time() - 24 * HOUR_S, limit=200)
         for name, trouble in monitor.troubles.items():
             print(f"TROUBLE   {name}: {trouble}")
     for item in found:
@@ -104,7 +106,8 @@ def silence(args: argparse.Namespace) -> int:
             expected="--owner NAME --hours up to 2160",
             found=f"{args.hours} hours by {args.owner!r}",
         )
-    store, _ = open_store(read_settings(args.config).state)
+    settings = read_settings(args.config)
+    store, _ = open_store(settings.state, address=settings.store, schema=settings.schema)
     until = time.time() + args.hours * HOUR_S
     with store.changing() as change:
         change.put_silence(
@@ -112,6 +115,20 @@ def silence(args: argparse.Namespace) -> int:
         )
     end = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(until))
     print(f"silent about {args.cause} until {end}, by {args.owner}")
+    return 0
+
+
+def key(args: argparse.Namespace) -> int:
+    """Make a key pair; an existing one is never replaced."""
+    from hauberk.trust.keys import generate, write_private
+    from hauberk.trust.private_files import write
+
+    pair = generate()
+    write_private(pair, args.file)
+    public = args.file.with_name(f"{args.file.stem}.pub{args.file.suffix}")
+    write(public, pair.public.pem.encode(), 0o644)
+    print(f"{args.file}: private, stays here")
+    print(f"{public}: public, for those who verify")
     return 0
 
 

@@ -243,6 +243,8 @@ class Monitoring:
         from hauberk.monitor.live import Live
         from hauberk.sketches.profile import Profile
 
+        self.is_same = bundle.profile == getattr(self, "profile", bundle.profile)
+        self.profile = bundle.profile
         self.training = Profile.from_bytes(bundle.profile)
         self.live = Live(self.training, bundle.schema)
         return self
@@ -250,6 +252,11 @@ class Monitoring:
     def within(self, world: Surroundings) -> Surroundings:
         """The same surroundings with this monitor as their tap."""
         from hauberk.monitor.gauges import Gauges
+        from hauberk.monitor.sending import Both
 
         gauges = Gauges(training=self.training, live=self.live, clock=time.monotonic)
-        return replace(world, tap=self.live, more_metrics=gauges)
+        others = world.tap.others if isinstance(world.tap, Both) else ()
+        if others and not self.is_same:  # their counts are over the bins of the version before
+            _door.alarm("telemetry ends: this version has another profile; start again for it")
+            others = ()
+        return replace(world, tap=Both(self.live, *others), more_metrics=gauges)

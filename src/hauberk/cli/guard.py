@@ -15,7 +15,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hauberk.cli import _door, _guard_chat
+from hauberk.cli import _door, _guard_chat, _telemetry
 from hauberk.core.control import Tier
 from hauberk.errors import UsageError
 
@@ -97,10 +97,11 @@ def _run(args: argparse.Namespace) -> int:
         deadline_s=bundle.policy.deadline_s,
     )
     surroundings, log = _surroundings(args, keyring)
-    service = Service(bundle, answers, _door.shared(args, surroundings))
-    service.desk.announce()
-    app = App(service, hosts)
-    with _door.door(args) as sock:
+    world = _door.shared(args, surroundings)
+    with _telemetry.telemetry(args, bundle, world) as tapped, _door.door(args) as sock:
+        service = Service(bundle, answers, tapped)
+        service.desk.announce()
+        app = App(service, hosts)
         ready = _door.Ready(
             title=f"{bundle.name} version {bundle.version} of {args.upstream}",
             said=(*said, *around),

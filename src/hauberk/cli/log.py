@@ -4,6 +4,7 @@
 one is named, against the heads that a second place holds. `witness` carries the newest signed
 head to that place, which should be one that whoever can write to the log cannot write to.
 `prove` and `publish` make files that a second party holds against its own keys with `check`.
+`erase` forgets one sender of a log that `--erasable` wrote, and `show --erasable` reads the others.
 `references` records where the branches and tags of a repository point, and tells what moved.
 """
 
@@ -13,6 +14,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hauberk.cli._log_erasure import configure_erasure, erase, readable, vault_of
 from hauberk.cli._log_proofs import (
     check,
     configure_proofs,
@@ -27,6 +29,7 @@ from hauberk.errors import TrustError, UsageError
 if TYPE_CHECKING:
     from hauberk.trust.audit import Audit
     from hauberk.trust.checkpoint import Check
+    from hauberk.trust.log import Log
     from hauberk.trust.store import Store
 
 HELP = "verify, prove, show, publish or witness the append-only log"
@@ -47,6 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     show = deeds.add_parser("show", help="print records, checked against the log's roots")
     show.add_argument("--start", type=int, default=None, metavar="N", help="first record")
     show.add_argument("--count", type=int, default=_DEFAULT_COUNT, metavar="N")
+    show.add_argument("--erasable", type=Path, metavar="FOLDER", help="keys of senders")
+    show.add_argument("--log", type=Path, metavar="FOLDER", help="a guard's own log")
+    configure_erasure(deeds)
     configure_proofs(deeds)
     configure_witness(deeds)
     configure_references(deeds)
@@ -59,13 +65,16 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli.words import project_folder
     from hauberk.trust.store import Store
 
-    if args.deed in {"check", "references"}:
-        return check(args) if args.deed == "check" else references(args)
+    apart = {"check": check, "references": references, "erase": erase}
+    if args.deed in apart:
+        return apart[args.deed](args)
+    if args.deed == "show" and args.log is not None:
+        return _show(args, _log_at(args.log))
     folder = project_folder(args.project)
     store = Store.open(folder, create=False, read_only=True)
     deeds = {
         "verify": _verify,
-        "show": _show,
+        "show": lambda args, store: _show(args, store.log),
         "prove": prove,
         "publish": publish,
         "witness": witness,
@@ -153,13 +162,19 @@ def _as_json(result: Audit, *, signatures: bool) -> dict[str, object]:
     }
 
 
-def _show(args: argparse.Namespace, store: Store) -> int:
+def _log_at(folder: Path) -> Log:
+    from hauberk.trust.log import Log
+
+    return Log.open(folder, read_only=True)
+
+
+def _show(args: argparse.Namespace, log: Log) -> int:
     if args.count < 0:
         raise UsageError("not a number of records", found=str(args.count), expected="0 or more")
-    log = store.log
+    vault = None if args.erasable is None else vault_of(args.erasable)
     start = max(log.size - args.count, 0) if args.start is None else args.start
     for number, record in enumerate(log.records(start, start + args.count), start=start):
-        print(number, _printable(record))
+        print(number, _printable(readable(record, vault)))
     return 0
 
 

@@ -5,7 +5,8 @@ dropped into folders, signed batches of replicas. `profile` makes the reference 
 rows: counts and sketches, no rows. `check` holds a table of live rows against it, column by
 column, with a test that knows both sample sizes and is corrected for the number of columns.
 `once` does one round of watching and ends. `silence` says nothing of a cause for a time, in
-somebody's name. `export` writes the dashboard and the alert rules for Grafana and Prometheus.
+somebody's name. `key` makes the key that requests to retrain are signed with. `export` writes the
+dashboard and the alert rules for Grafana and Prometheus.
 
 Exit codes of `check`: 0 nothing drifted, 1 something did, 2 usage, 3 too few rows to say; of
 `once`: 1 where alerts of level high or worse are shown.
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         "once": _monitor.once,
         "silence": _monitor.silence,
         "export": _monitor.export,
+        "key": _monitor.key,
         "profile": _profile,
         "check": _check,
     }

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hauberk.cli import _allowing, _door
+from hauberk.cli import _allowing, _door, _telemetry
 from hauberk.core.control import Tier
 
 if TYPE_CHECKING:
@@ -91,9 +91,12 @@ def _run(args: argparse.Namespace) -> int:
     monitoring = Monitoring(opened.bundle)
     world = Surroundings(keyring=keyring, log=opened.log, watches=further_watches())
     surroundings = monitoring.within(_door.shared(args, world))
-    service = open_service(opened.bundle, surroundings)
-    service.desk.announce()
-    with _door.door(args) as sock:
+    with (
+        _telemetry.telemetry(args, opened.bundle, surroundings) as tapped,
+        _door.door(args) as sock,
+    ):
+        service = open_service(opened.bundle, tapped)
+        service.desk.announce()
         stopped, last = _door.run_door(
             args,
             App(service, hosts),

@@ -28,7 +28,7 @@ from hauberk.errors import (
     UsageError,
 )
 from hauberk.isolation import Probe, probe
-from hauberk.lifecycle import rooms
+from hauberk.lifecycle import retraining, rooms
 from hauberk.lifecycle.lock import Pins
 from hauberk.lifecycle.plan import Plan, plan
 from hauberk.lifecycle.settings import Settings
@@ -192,11 +192,18 @@ def _workshop(
         pins=Pins(settings.root),
         signing=signing,
         python=project_python(settings),
-        code=code_of(settings.root, settings.project.exclude, declared),
+        code=code_of(settings.root, _unseen(settings), declared),
         work=work,
         configuration=options.configuration,
         today=today_of(options.clock),
+        asked=retraining.asked(settings, store, options.clock()),
     )
+
+
+def _unseen(settings: Settings) -> tuple[str, ...]:
+    """What no step sees: what the project excludes, and a monitor's requests."""
+    requests = settings.table(Component.MONITORING).requests
+    return (*settings.project.exclude, *([requests] if requests else []))
 
 
 # The rooms -----------------------------------------------------------------------------
@@ -205,6 +212,8 @@ def _workshop(
 def _visit(shop: Workshop, found: Probe) -> RunRecord:
     started = shop.context.clock()
     stopped: StepReport | None = None
+    for name, value in shop.asked.notes().items():
+        shop.say("request", f"{name}: {value}")
     try:
         for component in rooms.ORDER:
             if stopped is not None:
@@ -217,6 +226,8 @@ def _visit(shop: Workshop, found: Probe) -> RunRecord:
         _write(_record(shop, found, started, 130), shop.store)
         raise
     record = _record(shop, found, started, _exit_code(stopped))
+    if record.exit_code == 0:
+        retraining.answered(shop)
     _write(record, shop.store)
     return record
 
@@ -299,7 +310,7 @@ def _record(shop: Workshop, found: Probe, started: float, exit_code: int) -> Run
         exit_code=exit_code,
         isolation=shop.context.isolation,
         steps=_in_lifecycle_order(shop.reports),
-        environment=shop.shared.environment | missing,
+        environment=shop.shared.environment | missing | shop.asked.notes(),
         trust=shop.signing.state.facts(),
     )
 

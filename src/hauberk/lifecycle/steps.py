@@ -140,8 +140,16 @@ def recipe_of(step: Step, shop: Workshop, materials: Mapping[str, Digest]) -> Di
         "signers": list(shop.signing.key_ids),
         "policy": shop.context.policy.digest,
         "version": __version__,
+        **_answering(step, shop),
     }
     return digest_bytes(canonical_json(parts))
+
+
+def _answering(step: Step, shop: Workshop) -> dict[str, str]:
+    """Training answers a monitor's request anew, whatever earlier runs trained."""
+    if step.name != shop.plan.training.name or shop.asked.digest is None:
+        return {}
+    return {"asked": shop.asked.digest}
 
 
 def _input(path: str, shop: Workshop) -> Digest:

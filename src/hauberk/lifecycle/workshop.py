@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hauberk.core.finding import Assessment
     from hauberk.lifecycle.lock import Pins
     from hauberk.lifecycle.plan import Plan
+    from hauberk.lifecycle.retraining import Asked
     from hauberk.lifecycle.settings import Settings
     from hauberk.lifecycle.signing import Signing
     from hauberk.lifecycle.staging import Code
@@ -96,6 +97,7 @@ class Workshop:
     work: Path
     configuration: Path
     today: date
+    asked: Asked
     shared: Shared = field(default_factory=Shared)
     digests: dict[str, Digest] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)

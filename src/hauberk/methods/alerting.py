@@ -19,7 +19,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from hauberk.core.finding import Severity
 
@@ -31,10 +33,14 @@ ROOM = 3
 QUIET_S = 6 * HOUR_S
 """A group that was silent for so long is shown again when it returns."""
 GROWTH = 10
+REPEAT_S = 900.0
+"""However much a group has grown, it is not shown again before."""
 FLOOD = 500
 """Alerts within an hour from which on there is a flood."""
 MAX_GROUPS = 5_000
 MAX_PRINCIPALS = 1_000
+KEPT_PRINCIPALS = 50
+"""Principals of a group that are remembered over a restart."""
 
 FLOOD_KIND = "flood"
 _RESERVED = 6
@@ -81,11 +87,32 @@ class Group:
     shown_at: float | None = None
     shown_count: int = 0
 
-    def wants_to_be_shown(self) -> bool:
+    def wants_to_be_shown(self, now: float) -> bool:
         """Whether there is something new to say of it."""
         if self.shown_at is None:
             return True
-        return self.count >= GROWTH * max(self.shown_count, 1)
+        has_grown = self.count >= GROWTH * max(self.shown_count, 1)
+        return has_grown and now - self.shown_at >= REPEAT_S
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; of many principals only some, so that the number is a lower bound."""
+        return {
+            "latest": {**asdict(self.latest), "severity": self.latest.severity.value},
+            "first": self.first,
+            "heard": self.heard,
+            "count": self.count,
+            "principals": sorted(self.principals)[:KEPT_PRINCIPALS],
+            "shown_at": self.shown_at,
+            "shown_count": self.shown_count,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Group:
+        """What `to_json` gave."""
+        latest = dict(value["latest"])
+        latest["severity"] = Severity(latest["severity"])
+        known = {**value, "latest": Alert(**latest), "principals": set(value["principals"])}
+        return cls(**known)
 
 
 @dataclass(slots=True)
@@ -118,7 +145,7 @@ class Board:
         floor = self.severities.get(alert.asset)
         if floor is not None and alert.severity.rank < floor.rank:
             return
-        if group.wants_to_be_shown() and self._has_room(alert, group):
+        if group.wants_to_be_shown(now) and self._has_room(alert, group):
             yield self._show(alert, group, now)
 
     def waiting(self, now: float) -> Iterator[Alert]:
@@ -132,6 +159,20 @@ class Board:
         for group in waiting:
             if self._has_room(group.latest, group):
                 yield self._show(group.latest, group, now)
+
+    def to_json(self) -> dict[str, Any]:
+        """What was shown, so that a restart shows none of it again."""
+        shown = {name: g.to_json() for name, g in self.groups.items() if g.shown_at is not None}
+        return {"groups": shown, "shown": self._shown}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Board:
+        """What `to_json` gave; an empty board where it is something else."""
+        board = cls()
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            board.groups = {n: Group.from_json(g) for n, g in value.get("groups", {}).items()}
+            board._shown = [(float(at), str(kind)) for at, kind in value.get("shown", [])]
+        return board
 
     def _group(self, alert: Alert, now: float) -> Group:
         group = self.groups.get(alert.cause)

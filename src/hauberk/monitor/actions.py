@@ -27,6 +27,7 @@ class Action(StrEnum):
 
     RETRAIN = "retrain"
     ROLLBACK = "rollback"
+    SCALE = "scale"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +63,36 @@ def decide(signals: Iterable[Signal], *, min_origins: int = MIN_ORIGINS) -> tupl
     return tuple(decisions)
 
 
-def telemetry_signals(judged: Judged, parts: Mapping[str, Hour]) -> list[Signal]:
-    """What replicas say together: columns that most of them see drift, errors of the middle one."""
+def telemetry_signals(
+    judged: Judged,
+    parts: Mapping[str, Hour],
+    *,
+    origin: str = "telemetry",
+    latency_s: float = 0.0,
+) -> list[Signal]:
+    """What replicas say together: columns that most of them see drift, errors of the middle one.
+
+    Args:
+        origin: Whose word it is.
+        latency_s: Latency of the middle one above which more servers are wanted; 0 for never.
+    """
     found = []
     drifted = [item.name for item in judged.distances if item.drifted]
     if drifted:
         text = f"columns drifted: {', '.join(drifted[:5])}"
-        found.append(Signal(action=Action.RETRAIN, origin="telemetry", text=text))
+        found.append(Signal(action=Action.RETRAIN, origin=origin, text=text))
     rates = [part.errors / part.requests for part in parts.values() if part.requests]
     if rates and median(rates) >= MIN_ERRORS:
         text = f"errors in {median(rates):.1%} of answers"
-        found.append(Signal(action=Action.ROLLBACK, origin="telemetry", text=text))
+        found.append(Signal(action=Action.ROLLBACK, origin=origin, text=text))
+    slow = [value for part in parts.values() if (value := part.latency_s(0.95)) is not None]
+    if latency_s and slow and median(slow) > latency_s:
+        text = f"5 % of the answers take longer than {latency_s:g} s"
+        found.append(Signal(action=Action.SCALE, origin=origin, text=text))
     return found
 
 
-def label_signals(days: Sequence[Sum]) -> list[Signal]:
+def label_signals(days: Sequence[Sum], *, origin: str = "labels") -> list[Signal]:
     """What labels say: accuracy of the last days against that of the first ones."""
     known = [day.accuracy for day in days if day.accuracy is not None]
     if len(known) < 6:  # noqa: PLR2004 - three days against three
@@ -86,6 +102,6 @@ def label_signals(days: Sequence[Sum]) -> list[Signal]:
         return []
     text = f"accuracy by labels fell from {before:.3f} to {now:.3f}"
     return [
-        Signal(action=Action.RETRAIN, origin="labels", text=text),
-        Signal(action=Action.ROLLBACK, origin="labels", text=text),
+        Signal(action=Action.RETRAIN, origin=origin, text=text),
+        Signal(action=Action.ROLLBACK, origin=origin, text=text),
     ]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hauberk.core.finding import Severity
-from hauberk.errors import HauberkError, TrustError
+from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableError
 from hauberk.methods.alerting import Alert
 from hauberk.methods.days import seconds
 from hauberk.methods.decisions import MAX_TEXT, decision_of, shadow_of, text_of
@@ -25,7 +25,7 @@ from hauberk.monitor.hours import HOUR_S, Hour
 from hauberk.monitor.store import Change, Decided, Store
 from hauberk.sketches.grid import Grid
 from hauberk.trust.keys import PublicKey
-from hauberk.trust.telemetry import Batch, Ledger, open_batch
+from hauberk.trust.telemetry import Batch, open_batch
 
 if TYPE_CHECKING:
     from hauberk.core.artifact import Dataset
@@ -38,7 +38,7 @@ MAX_FILES = 10_000
 READ_AT_ONCE = 20_000
 """Records of a log that are taken in by one transaction."""
 MAX_FUTURE_S = 300.0
-FOLDER, LOG = "folder", "log"
+LOG, TABLE, LABELS = "log", "table", "labels"
 
 
 # Tables ------------------------------------------------------------------------------
@@ -54,8 +54,15 @@ class Folder:
 
     def read(self, store: Store, *, now: float, oldest: float) -> Iterator[Alert]:
         """Take in every table that is new or has changed its content."""
-        for path in _tables(self.watched.predictions):
-            source = f"table:{self.model}:{path.name}"
+        folders = ((TABLE, self.watched.predictions), (LABELS, self.watched.labels))
+        for kind, folder in folders:
+            yield from self._read(kind, folder, store, now=now, oldest=oldest)
+
+    def _read(
+        self, kind: str, folder: Path | None, store: Store, *, now: float, oldest: float
+    ) -> Iterator[Alert]:
+        for path in _tables(folder):
+            source = f"{kind}:{self.model}:{path.name}"
             mark = _mark(path)
             if mark is None or store.place(source) == mark:
                 continue
@@ -78,8 +85,15 @@ class Folder:
             with store.changing() as change:
                 change.put_place(source, mark)
             return
-        rows = Rows(model=self.model, watched=self.watched, grid=self.grid)
+        rows = Rows(
+            model=self.model,
+            watched=self.watched,
+            grid=self.grid,
+            only_labels=source.startswith(LABELS) if self.watched.labels else None,
+        )
         with store.changing() as change:
+            if change.place(source) == mark:
+                return  # another monitor was quicker
             at = min(path.stat().st_mtime, now)
             rows.take(change, open_table(path), at=at, now=now, oldest=oldest)
             change.put_place(source, mark)
@@ -88,11 +102,17 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows with predictions, counted into the hours that they belong to."""
+    """Rows with predictions, counted into the hours that they belong to.
+
+    Attributes:
+        only_labels: Whether the table may hold labels and nothing else (true), or whose labels
+            are not believed, since they come by another way (false); ``None`` takes both.
+    """
 
     model: str
     watched: Watched
     grid: Grid
+    only_labels: bool | None = None
 
     def take(
         self, change: Change, table: Dataset, *, at: float, now: float, oldest: float
@@ -124,8 +144,16 @@ class Rows:
 
     def _count(self, change: Change, batch: Any, hour: int) -> None:
         if self._is_only_labels(batch):
-            self._judge(change, batch)
+            self._judge(change, batch, hour)
             return
+        if self.only_labels:
+            raise ArtifactError(
+                "this is no table of labels",
+                subject=self.model,
+                rule="a folder of labels holds labels, and rows come another way",
+                expected=f"columns {self.watched.id}, {self.watched.label}",
+                found=", ".join(batch.schema.names)[:120],
+            )
         found = Hour(rows=batch.num_rows, requests=batch.num_rows)
         found.add_columns(self.grid.count(batch))
         for tally, column in ((hours.PREDICTED, self.watched.prediction),):
@@ -134,8 +162,9 @@ class Rows:
         self._confidences(batch, found)
         self._groups(batch, found)
         change.add(self.model, hour, "", found)
+        self._sources(change, batch, hour)
         self._remember(change, batch, hour)
-        self._judge(change, batch)
+        self._judge(change, batch, hour)
 
     def _is_only_labels(self, batch: Any) -> bool:
         names = set(batch.schema.names)
@@ -163,28 +192,53 @@ class Rows:
         for pair, n in zip(*np.unique(np.array(pairs), return_counts=True), strict=True):
             found.count(hours.GROUP, str(pair), int(n))
 
+    def _sources(self, change: Change, batch: Any, hour: int) -> None:
+        """Count what each source sent into its day."""
+        if not self.watched.source or self.watched.source not in batch.schema.names:
+            return
+        names = np.array([name[: hours.MAX_NAME] for name in _texts(batch, self.watched.source)])
+        for name in np.unique(names).tolist():
+            part = batch.take(np.flatnonzero(names == name))
+            found = Hour(rows=part.num_rows, counts=self.grid.count(part))
+            change.add_source(self.model, hour // hours.DAY_H, name, found)
+
     def _remember(self, change: Change, batch: Any, hour: int) -> None:
+        """Let predictions wait for their labels, or meet those that came before."""
         names = (self.watched.id, self.watched.prediction)
         if not all(name and name in batch.schema.names for name in names):
             return
-        ids, predicted = (_texts(batch, name) for name in names)
-        for key, value in zip(ids, predicted, strict=True):
-            change.wait_for_label(self.model, _key(key), hour, value[:MAX_TEXT])
+        judged = Hour()
+        for key, value in zip(*(_texts(batch, name) for name in names), strict=True):
+            predicted = value[:MAX_TEXT]
+            label = change.met(self.model, _key(key), is_label=True)
+            if label is None:
+                change.wait(self.model, _key(key), hour, predicted, is_label=False)
+            else:
+                judged.count(hours.JUDGED, _verdict(predicted, label[1]))
+        if judged.tallies:
+            change.add(self.model, hour, "", judged)
 
-    def _judge(self, change: Change, batch: Any) -> None:
-        """Count each label that came to the hour of its prediction."""
+    def _judge(self, change: Change, batch: Any, hour: int) -> None:
+        """Count each label that came to the hour of its prediction, or let it wait for one."""
         names = (self.watched.id, self.watched.label)
-        if not all(name and name in batch.schema.names for name in names):
+        has_both = all(name and name in batch.schema.names for name in names)
+        if not has_both or self.only_labels is False:
             return
         judged: dict[int, Hour] = {}
-        for key, label in zip(*(_texts(batch, name) for name in names), strict=True):
-            waited = change.answered(self.model, _key(key)) if label else None
+        for key, value in zip(*(_texts(batch, name) for name in names), strict=True):
+            label = value[:MAX_TEXT]
+            waited = change.met(self.model, _key(key), is_label=False) if label else None
             if waited is not None:
-                hour, predicted = waited
-                word = hours.RIGHT if predicted == label else hours.WRONG
-                judged.setdefault(hour, Hour()).count(hours.JUDGED, word)
-        for hour, counts in judged.items():
-            change.add(self.model, hour, "", counts)
+                at, predicted = waited
+                judged.setdefault(at, Hour()).count(hours.JUDGED, _verdict(predicted, label))
+            elif label:
+                change.wait(self.model, _key(key), hour, label, is_label=True)
+        for at, counts in judged.items():
+            change.add(self.model, at, "", counts)
+
+
+def _verdict(predicted: str, label: str) -> str:
+    return hours.RIGHT if predicted == label else hours.WRONG
 
 
 def _tables(folder: Path | None) -> list[Path]:
@@ -288,6 +342,8 @@ class Decisions:
             hour = found.setdefault((model, int(item.at // HOUR_S)), Hour())
             _count_decision(hour, item, value)
         with store.changing() as change:
+            if int(change.place(f"log:{self.name}") or 0) != start:
+                raise UnavailableError("another monitor reads this log", subject=self.name)
             for (model, at), hour in found.items():
                 change.add(model, at, f"{LOG}:{self.name}", hour)
             change.put_decisions(decided)
@@ -360,11 +416,11 @@ class Batches:
                 found=f"{batch.model[:MAX_TEXT]} {batch.reference[:12]}",
                 hint="give the replica and the monitor the same reference",
             )
-        ledger, _ = store.ledgers().get(batch.replica, (Ledger(), 0.0))
-        ledger.check(batch, now=now, oldest=oldest)
         hour = Hour.from_json(dict(batch.body), grid)
-        ledger.take(batch.sequence)
         with store.changing() as change:
+            ledger = change.ledger(batch.replica)
+            ledger.check(batch, now=now, oldest=oldest)
+            ledger.take(batch.sequence)
             change.add(batch.model, int(batch.end // HOUR_S), batch.replica, hour)
             change.put_ledger(batch.replica, ledger, now)
         return batch

@@ -257,6 +257,7 @@ def _slow(model: str, name: str, day: int, shares: tuple[float, float], evidence
         at=(day + 1) * seasons.DAY_S,
         asset=model,
         facts={
+            "day": str(np.datetime64(day, "D")),
             "expected share": f"{shares[0]:.1%}",
             "found share": f"{shares[1]:.1%}",
             "evidence": f"{evidence:.1f}",

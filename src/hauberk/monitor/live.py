@@ -66,6 +66,42 @@ class _Counts:
         self.last = max(self.last, at)
 
 
+class Buffer:
+    """Accepted requests as columns, until they are counted."""
+
+    def __init__(self, training: Profile, schema: InputSchema) -> None:
+        self._training = training
+        self._schema = schema
+        self.columns = _columns(training, schema)
+        self.held = 0
+        self._cells: dict[str, list[Any]] = {column.name: [] for column in self.columns}
+
+    def keep(self, request: Request) -> None:
+        """Take in the inputs of a request."""
+        tensors = {tensor.name: tensor for tensor in request.inputs}
+        for declared in self._schema.inputs:
+            tensor = tensors.get(declared.name)
+            names = _names(declared)
+            for place, name in enumerate(names):
+                if name in self._cells and tensor is not None:
+                    self._cells[name] += _plain(tensor.values[place :: len(names)])
+        self.held += request.inputs[0].shape[0]
+
+    def taken(self) -> Any:
+        """What was kept, as an Arrow batch, and is kept no more; ``None`` where nothing was."""
+        if not self.held:
+            return None
+        import pyarrow as pa
+
+        cells = {
+            column.name: _cells(self._cells[column.name], self._training.column(column.name).dtype)
+            for column in self.columns
+        }
+        self._cells = {name: [] for name in self._cells}
+        self.held = 0
+        return pa.record_batch(cells) if cells else None
+
+
 class Live:
     """Gathers traffic; the guard hands it each accepted request and each refusal.
 
@@ -75,24 +111,20 @@ class Live:
     """
 
     def __init__(self, training: Profile, schema: InputSchema) -> None:
-        self._training = training
-        self._schema = schema
-        self._columns = _columns(training, schema)
         self._lock = Lock()
-        self._profile = Profile.start(_dataset(self._columns))
+        self._buffer = Buffer(training, schema)
+        self._profile = Profile.start(_dataset(self._buffer.columns))
         self._counts = _Counts()
-        self._buffer: dict[str, list[Any]] = {column.name: [] for column in self._columns}
-        self._held = 0
 
     def accepted(self, request: Request, outputs: Sequence[Tensor], at: float) -> None:
         """Take in an answered request."""
         with self._lock:
             self._counts.requests += 1
             self._counts.seen(at)
-            self._keep(request)
+            self._buffer.keep(request)
             if outputs:
                 self._predicted(outputs[0])
-            if self._held >= FLUSH_ROWS:
+            if self._buffer.held >= FLUSH_ROWS:
                 self._flush()
 
     def refused(self, rule: str, at: float) -> None:
@@ -120,40 +152,23 @@ class Live:
         return found
 
     def _reset(self) -> None:
-        self._profile = Profile.start(_dataset(self._columns))
+        self._profile = Profile.start(_dataset(self._buffer.columns))
         self._counts = _Counts()
-        self._buffer = {column.name: [] for column in self._columns}
-        self._held = 0
-
-    def _keep(self, request: Request) -> None:
-        tensors = {tensor.name: tensor for tensor in request.inputs}
-        for declared in self._schema.inputs:
-            tensor = tensors.get(declared.name)
-            names = _names(declared)
-            for place, name in enumerate(names):
-                if name in self._buffer and tensor is not None:
-                    self._buffer[name] += _plain(tensor.values[place :: len(names)])
-        self._held += request.inputs[0].shape[0]
 
     def _predicted(self, output: Tensor) -> None:
         counts = self._counts.predictions
-        for value in _plain(output.values) if len(output.shape) == 1 else ():
-            text = str(value)
+        for text in predicted_names(output):
             counts[text if text in counts or len(counts) < MAX_LABELS else OTHER] += 1
 
     def _flush(self) -> None:
-        if not self._held:
-            return
-        import pyarrow as pa
+        batch = self._buffer.taken()
+        if batch is not None:
+            self._profile.update(batch)
 
-        cells = {
-            column.name: _cells(self._buffer[column.name], self._training.column(column.name).dtype)
-            for column in self._columns
-        }
-        if cells:
-            self._profile.update(pa.record_batch(cells))
-        self._buffer = {name: [] for name in self._buffer}
-        self._held = 0
+
+def predicted_names(output: Tensor) -> list[str]:
+    """The predictions of an output as names; none where it is no list of them."""
+    return [str(value) for value in _plain(output.values)] if len(output.shape) == 1 else []
 
 
 def window(training: Profile, schema: InputSchema, live: Dataset) -> LiveWindow:

@@ -4,6 +4,7 @@
 [monitor]
 state = "monitor-state"        # the monitor's own folder
 retention_days = 400
+store = "postgresql://user@host/monitor"   # in place of a file there
 
 [models.loans]
 reference = "profile.json"     # what `hauberk monitor profile` wrote
@@ -13,6 +14,17 @@ prediction = "approve"
 confidence = "score"
 id = "id"
 label = "label"
+
+labels = "labels"              # folder where tables of id and label are dropped later
+source = "sender"              # column that names who sent a row
+
+[actions.loans]
+requests = "requests"          # folder that signed requests are put into
+key = "monitor.pem"            # the monitor's own private key
+allow = "retrain"              # and rollback, scale
+
+[otlp.loans]
+token = "otlp.token"           # what senders to /v1/logs and /v1/metrics show
 
 [logs.front]
 path = "guard-log"             # a guard's log of decisions
@@ -39,6 +51,7 @@ from hauberk.errors import UsageError
 
 T = TypeVar("T")
 MAX_FILE_BYTES = 1 << 20
+ACTIONS = ("retrain", "rollback", "scale")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +63,9 @@ class Watched:
         predictions: Folder where tables are dropped; ``None`` where rows only come otherwise.
         time: Column with the moment of a row; without it, that of its file counts.
         label: Column with the truth, which may come later, in a table with ``id`` alone.
+        labels: Folder of tables of ``id`` and ``label`` alone, which others drop there.
         group: Column whose values are counted apart.
+        source: Column that names who sent a row; its values are followed one by one.
         release: What is shown of where the model comes from: a record that a run wrote.
     """
 
@@ -61,14 +76,55 @@ class Watched:
     confidence: str = ""
     id: str = ""
     label: str = ""
+    labels: Path | None = None
     group: str = ""
+    source: str = ""
     release: Path | None = None
 
     @property
     def not_inputs(self) -> frozenset[str]:
         """Columns that no drift is looked for in."""
-        names = (self.time, self.id, self.label, self.confidence, self.group)
+        names = (self.time, self.id, self.label, self.confidence, self.group, self.source)
         return frozenset(name for name in names if name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acting:
+    """What the monitor may ask for about one model, and where it puts its requests.
+
+    Attributes:
+        requests: Folder of signed requests.
+        key: The monitor's private key.
+        allow: Actions that may be asked for: ``retrain``, ``rollback``, ``scale``.
+        budget: Largest share of rows from sources that move, at which a retraining is asked for.
+        latency_s: Latency of 95 % of the answers above which more servers are asked for.
+        quiet_h: Hours within which the same is not asked for again.
+        lasts_h: Hours after which a request counts no more.
+    """
+
+    requests: Path
+    key: Path
+    allow: str = "retrain"
+    budget: float = 0.01
+    latency_s: float = 0.0
+    quiet_h: float = 24.0
+    lasts_h: float = 72.0
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """The actions that may be asked for."""
+        return frozenset(name.strip() for name in self.allow.split(",") if name.strip())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A door for OTLP about one model.
+
+    Attributes:
+        token: File with what senders show as their bearer token.
+    """
+
+    token: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,14 +164,24 @@ class Notify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that is watched."""
+    """Everything that is watched.
+
+    Attributes:
+        store: Address of a PostgreSQL that holds what is remembered; a file in ``state`` where
+            it is empty.
+        schema: Where its tables lie there.
+    """
 
     state: Path
     retention_days: int = 400
+    store: str = ""
+    schema: str = "hauberk_monitor"
     models: Mapping[str, Watched] = field(default_factory=dict)
     logs: Mapping[str, WatchedLog] = field(default_factory=dict)
     replicas: Mapping[str, Path] = field(default_factory=dict)
     notify: Notify = field(default_factory=Notify)
+    actions: Mapping[str, Acting] = field(default_factory=dict)
+    otlp: Mapping[str, Door] = field(default_factory=dict)
 
 
 def read_settings(path: Path) -> Settings:
@@ -139,7 +205,7 @@ def read_settings(path: Path) -> Settings:
         value = tomllib.loads(data.decode())
     except (OSError, ValueError) as error:
         raise _wrong(path, "the file", "TOML", str(error)[:120]) from error
-    known = {"monitor", "models", "logs", "replicas", "notify"}
+    known = {"monitor", "models", "logs", "replicas", "notify", "actions", "otlp"}
     if set(value) - known:
         raise _wrong(path, min(set(value) - known), ", ".join(sorted(known)), "another table")
     reader = _Reader(path)
@@ -147,6 +213,8 @@ def read_settings(path: Path) -> Settings:
     return Settings(
         state=reader.path_of("monitor.state", top.pop("state", "monitor-state")),
         retention_days=reader.whole("monitor.retention_days", top.pop("retention_days", 400)),
+        store=reader.text("monitor.store", top.pop("store", "")),
+        schema=reader.text("monitor.schema", top.pop("schema", "hauberk_monitor")),
         models={
             n: reader.made(Watched, f"models.{n}", v) for n, v in reader.items(value, "models")
         },
@@ -156,6 +224,8 @@ def read_settings(path: Path) -> Settings:
             for n, v in reader.table(value, "replicas").items()
         },
         notify=reader.made(Notify, "notify", reader.table(value, "notify")),
+        otlp={n: reader.made(Door, f"otlp.{n}", v) for n, v in reader.items(value, "otlp")},
+        actions={n: reader.acting(n, v) for n, v in reader.items(value, "actions")},
     )
 
 
@@ -178,6 +248,11 @@ class _Reader:
             raise _wrong(self._file, key, "a path", repr(value)[:60])
         return self._file.parent / Path(value).expanduser()
 
+    def text(self, key: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise _wrong(self._file, key, "a text", repr(value)[:60])
+        return value
+
     def whole(self, key: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise _wrong(self._file, key, "a whole number from 1 on", repr(value)[:60])
@@ -195,6 +270,13 @@ class _Reader:
             return kind(**values)
         except TypeError as error:
             raise _wrong(self._file, name, "every key that is needed", str(error)[-80:]) from error
+
+    def acting(self, name: str, value: dict[str, Any]) -> Acting:
+        """A table of actions; unknown ones are refused."""
+        found = self.made(Acting, f"actions.{name}", value)
+        if not found.allowed or found.allowed - set(ACTIONS):
+            raise _wrong(self._file, f"actions.{name}.allow", ", ".join(ACTIONS), found.allow)
+        return found
 
     def _value(self, key: str, kind: str, given: Any) -> Any:
         if kind.startswith("Path"):

@@ -8,22 +8,24 @@ transaction, so that a crash neither loses nor doubles. Old hours are removed by
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from hauberk.core.finding import Severity
 from hauberk.errors import ArtifactError
 from hauberk.methods.alerting import Alert, Silence
-from hauberk.monitor.hours import HOUR_S, Hour, total
+from hauberk.monitor.hours import DAY_H, HOUR_S, OTHER, Hour, total
 from hauberk.trust.database import Database
 from hauberk.trust.telemetry import Ledger
+
+if TYPE_CHECKING:
+    from hauberk.monitor.postgres_tables import Tables
 
 FILE: Final = "monitor.sqlite"
 
@@ -65,11 +67,26 @@ _SCHEMA: Final = (
     ),
     (
         "CREATE TABLE waiting (model TEXT NOT NULL, id BLOB NOT NULL, hour INTEGER NOT NULL, "
-        "predicted TEXT NOT NULL, PRIMARY KEY (model, id)) WITHOUT ROWID"
+        "said TEXT NOT NULL, is_label INTEGER NOT NULL, "
+        "PRIMARY KEY (model, id, is_label)) WITHOUT ROWID"
+    ),
+    (
+        "CREATE TABLE sources (model TEXT NOT NULL, day INTEGER NOT NULL, source TEXT NOT NULL, "
+        "rows INTEGER NOT NULL, body BLOB NOT NULL, "
+        "PRIMARY KEY (model, day, source)) WITHOUT ROWID"
     ),
     "CREATE TABLE states (name TEXT PRIMARY KEY, body BLOB NOT NULL)",
 )
 
+LEADER = "leader"
+_SUMMED = (
+    *("rows", "requests", "refused", "latency", "confidence", "accuracy", "estimate"),
+    *("predicted", "shapes"),
+)
+MAX_SOURCES = 200
+"""Sources of one model and day that are followed; the rest is one."""
+SOURCE_DAYS = 90
+"""Days that counts of single sources are kept for."""
 MAX_FOUND = 200
 """Decisions that one search shows."""
 
@@ -113,16 +130,21 @@ class Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """An alert as it was shown."""
+    """An alert as it was shown.
+
+    Attributes:
+        at: When it was shown; what it is about may have happened long before.
+    """
 
     number: int
     alert: Alert
+    at: float = 0.0
 
 
 class Store:
     """Reads and writes; every method is one transaction unless inside `changing`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database | Tables) -> None:
         self._database = database
 
     @contextmanager
@@ -159,6 +181,13 @@ class Store:
             found = connection.execute(query, (model, span, first, last)).fetchall()
         return [_sum(row) for row in found]
 
+    def sources(self, model: str, first: int, last: int) -> list[tuple[int, str, Hour]]:
+        """Day, source and its counts over the days ``first`` to ``last``."""
+        query = "SELECT day, source, body FROM sources WHERE model = ? AND day BETWEEN ? AND ?"
+        with self._database.read() as connection:
+            found = connection.execute(query, (model, first, last)).fetchall()
+        return [(day, source, Hour.from_bytes(body)) for day, source, body in found]
+
     def newest(self, model: str) -> int | None:
         """The last hour that has counts."""
         query = "SELECT max(hour) FROM sums WHERE model = ? AND span = 1"
@@ -185,20 +214,27 @@ class Store:
         return None if found is None else bytes(found[0])
 
     def alerts(self, *, since: float, asset: str | None = None, limit: int = 100) -> list[Shown]:
-        """Shown alerts, newest first."""
-        query = "SELECT id, body FROM alerts WHERE at >= ? AND asset = ifnull(?, asset) "
+        """Alerts shown since then, newest first."""
+        query = "SELECT id, body, at FROM alerts WHERE at >= ? AND asset = coalesce(?, asset) "
         with self._database.read() as connection:
             found = connection.execute(
                 query + "ORDER BY at DESC, id DESC LIMIT ?", (since, asset, limit)
             ).fetchall()
-        return [Shown(number=number, alert=_alert(body)) for number, body in found]
+        return [Shown(number=number, alert=_alert(body), at=at) for number, body, at in found]
+
+    def causes(self, *, since: float, asset: str | None = None, limit: int = 100) -> list[Shown]:
+        """The same, of every cause only what was said last."""
+        newest: dict[str, Shown] = {}
+        for item in self.alerts(since=since, asset=asset, limit=20 * limit):
+            newest.setdefault(item.alert.cause, item)
+        return list(newest.values())[:limit]
 
     def alerts_after(self, number: int) -> list[Shown]:
         """Alerts shown after the one of that number, oldest first."""
-        query = "SELECT id, body FROM alerts WHERE id > ? ORDER BY id LIMIT 100"
+        query = "SELECT id, body, at FROM alerts WHERE id > ? ORDER BY id LIMIT 100"
         with self._database.read() as connection:
             found = connection.execute(query, (number,)).fetchall()
-        return [Shown(number=place, alert=_alert(body)) for place, body in found]
+        return [Shown(number=place, alert=_alert(body), at=at) for place, body, at in found]
 
     def silences(self, now: float) -> list[tuple[int, Silence]]:
         """Those that have not ended."""
@@ -244,17 +280,17 @@ class Store:
 class Change:
     """Writes inside one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     def put_model(self, name: str, grid: bytes, facts: Mapping[str, Any]) -> None:
         """Watch a model."""
-        query = "INSERT OR REPLACE INTO models VALUES (?, ?, ?)"
+        query = _replacing("models", 3, ("name",), ("grid", "facts"))
         self._connection.execute(query, (name, grid, json.dumps(dict(facts))))
 
     def forget_model(self, name: str) -> None:
         """Remove the hours of a model, whose bins have changed."""
-        for table in ("hours", "sums", "dirty", "waiting"):
+        for table in ("hours", "sums", "dirty", "waiting", "sources"):
             self._connection.execute(f"DELETE FROM {table} WHERE model = ?", (name,))  # noqa: S608 - a constant
 
     def add(self, model: str, hour: int, replica: str, counts: Hour) -> None:
@@ -266,9 +302,28 @@ class Change:
             known = Hour.from_bytes(found[0])
             known.add(counts)
             counts = known
-        query = "INSERT OR REPLACE INTO hours VALUES (?, ?, ?, ?)"
+        query = _replacing("hours", 4, ("model", "hour", "replica"), ("body",))
         self._connection.execute(query, (*key, counts.to_bytes()))
-        self._connection.execute("INSERT OR IGNORE INTO dirty VALUES (?, ?)", (model, hour))
+        self._connection.execute(
+            "INSERT INTO dirty VALUES (?, ?) ON CONFLICT DO NOTHING", (model, hour)
+        )
+
+    def add_source(self, model: str, day: int, source: str, counts: Hour) -> None:
+        """Add counts to a source's day; sources beyond `MAX_SOURCES` are one."""
+        query = "SELECT body FROM sources WHERE model = ? AND day = ? AND source = ?"
+        found = self._connection.execute(query, (model, day, source)).fetchone()
+        if found is None and source != OTHER:
+            query = "SELECT count(*) FROM sources WHERE model = ? AND day = ?"
+            (n,) = self._connection.execute(query, (model, day)).fetchone()
+            if n >= MAX_SOURCES:
+                self.add_source(model, day, OTHER, counts)
+                return
+        if found is not None:
+            known = Hour.from_bytes(found[0])
+            known.add(counts)
+            counts = known
+        query = _replacing("sources", 5, ("model", "day", "source"), ("rows", "body"))
+        self._connection.execute(query, (model, day, source, counts.rows, counts.to_bytes()))
 
     def put_sum(self, model: str, item: Sum, *, span: int = 1) -> None:
         """A span in short; an hour is no longer dirty then."""
@@ -286,8 +341,7 @@ class Change:
             json.dumps(dict(item.predicted)),
             np.asarray(item.shapes, np.float32).tobytes(),
         )
-        marks = ", ".join("?" * len(values))
-        query = f"INSERT OR REPLACE INTO sums VALUES ({marks})"  # noqa: S608 - only marks
+        query = _replacing("sums", len(values), ("model", "span", "hour"), _SUMMED)
         self._connection.execute(query, values)
         if span == 1:
             query = "DELETE FROM dirty WHERE model = ? AND hour = ?"
@@ -295,23 +349,46 @@ class Change:
 
     def put_place(self, source: str, position: Any) -> None:
         """How far a source was read."""
-        query = "INSERT OR REPLACE INTO places VALUES (?, ?)"
+        query = _replacing("places", 2, ("source",), ("position",))
         self._connection.execute(query, (source, json.dumps(position)))
+
+    def place(self, source: str) -> Any:
+        """How far a source was read by now, inside this transaction."""
+        query = "SELECT position FROM places WHERE source = ?"
+        found = self._connection.execute(query, (source,)).fetchone()
+        return None if found is None else json.loads(found[0])
+
+    def ledger(self, replica: str) -> Ledger:
+        """Which numbers of a replica came by now, inside this transaction."""
+        query = "SELECT highest, missing FROM ledgers WHERE replica = ?"
+        found = self._connection.execute(query, (replica,)).fetchone()
+        if found is None:
+            return Ledger()
+        return Ledger(highest=found[0], missing=set(json.loads(found[1])))
+
+    def lead(self, name: str, *, now: float, for_s: float) -> bool:
+        """Whether ``name`` is the monitor that reads the sources, for a while from now on."""
+        leader, until = self.place(LEADER) or ("", 0.0)
+        if leader != name and now < until <= now + for_s:
+            return False
+        self.put_place(LEADER, [name, now + for_s])
+        return True
 
     def keep_state(self, name: str, body: bytes) -> None:
         """Anything small that must survive a restart."""
-        self._connection.execute("INSERT OR REPLACE INTO states VALUES (?, ?)", (name, body))
+        query = _replacing("states", 2, ("name",), ("body",))
+        self._connection.execute(query, (name, body))
 
     def put_decisions(self, decisions: Iterable[Decided]) -> None:
         """Decisions that can be searched; the same number twice counts once."""
         rows = [tuple(asdict(item).values()) for item in decisions]
-        query = "INSERT OR IGNORE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        query = "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
         self._connection.executemany(query, rows)
 
-    def put_alert(self, alert: Alert) -> None:
-        """An alert that is shown."""
+    def put_alert(self, alert: Alert, at: float) -> None:
+        """An alert that is shown at that moment."""
         query = "INSERT INTO alerts (at, cause, asset, severity, body) VALUES (?, ?, ?, ?, ?)"
-        values = (alert.at, alert.cause, alert.asset, alert.severity.value, _text(alert))
+        values = (at, alert.cause, alert.asset, alert.severity.value, _text(alert))
         self._connection.execute(query, values)
 
     def put_silence(self, silence: Silence) -> None:
@@ -326,35 +403,60 @@ class Change:
     def put_ledger(self, replica: str, ledger: Ledger, seen: float) -> None:
         """Which numbers came."""
         values = (replica, ledger.highest, json.dumps(sorted(ledger.missing)), seen)
-        self._connection.execute("INSERT OR REPLACE INTO ledgers VALUES (?, ?, ?, ?)", values)
+        query = _replacing("ledgers", 4, ("replica",), ("highest", "missing", "seen"))
+        self._connection.execute(query, values)
 
-    def wait_for_label(self, model: str, key: bytes, hour: int, predicted: str) -> None:
-        """A prediction whose label comes later."""
-        query = "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)"
-        self._connection.execute(query, (model, key, hour, predicted))
+    def wait(self, model: str, key: bytes, hour: int, said: str, *, is_label: bool) -> None:
+        """A prediction whose label comes later, or a label that came before its prediction."""
+        query = _replacing("waiting", 5, ("model", "id", "is_label"), ("hour", "said"))
+        self._connection.execute(query, (model, key, hour, said, int(is_label)))
 
-    def answered(self, model: str, key: bytes) -> tuple[int, str] | None:
-        """The hour and the prediction that a label is for; it no longer waits."""
-        query = "DELETE FROM waiting WHERE model = ? AND id = ? RETURNING hour, predicted"
-        found = self._connection.execute(query, (model, key)).fetchone()
+    def met(self, model: str, key: bytes, *, is_label: bool) -> tuple[int, str] | None:
+        """What waited, a label or a prediction, with its hour; it no longer waits."""
+        query = (
+            "DELETE FROM waiting WHERE model = ? AND id = ? AND is_label = ? RETURNING hour, said"
+        )
+        found = self._connection.execute(query, (model, key, int(is_label))).fetchone()
         return None if found is None else (int(found[0]), str(found[1]))
 
-    def retain(self, *, hour: int) -> None:
-        """Remove what is older than ``hour``."""
+    def retain(self, *, hour: int, hour_now: int) -> None:
+        """Remove what is older than ``hour``, and single sources after `SOURCE_DAYS`."""
         for table in ("hours", "sums", "dirty", "waiting"):
             self._connection.execute(f"DELETE FROM {table} WHERE hour < ?", (hour,))  # noqa: S608 - a constant
+        day = max(hour // DAY_H, hour_now // DAY_H - SOURCE_DAYS)
+        self._connection.execute("DELETE FROM sources WHERE day < ?", (day,))
         for table in ("decisions", "alerts"):
             query = f"DELETE FROM {table} WHERE at < ?"  # noqa: S608 - a constant
             self._connection.execute(query, (hour * HOUR_S,))
         self._connection.execute("DELETE FROM silences WHERE until < ?", (hour * HOUR_S,))
 
 
-def open_store(folder: Path) -> tuple[Store, Path | None]:
+def _replacing(table: str, n: int, key: tuple[str, ...], others: tuple[str, ...]) -> str:
+    """A statement that sqlite and PostgreSQL both take: a row, in place of the one before."""
+    marks = ", ".join("?" * n)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in others)
+    return (
+        f"INSERT INTO {table} VALUES ({marks}) "  # noqa: S608 - names are constants
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+    )
+
+
+def open_store(
+    folder: Path, *, address: str = "", schema: str = "hauberk_monitor"
+) -> tuple[Store, Path | None]:
     """The store in ``folder``; with the name that a damaged one was set aside under.
+
+    Args:
+        address: Of a PostgreSQL that holds it instead.
 
     Raises:
         UnavailableError: It cannot be opened.
     """
+    if address:
+        from hauberk.monitor.postgres_tables import Tables
+        from hauberk.trust.postgres import Postgres
+
+        return Store(Tables(Postgres(address, schema=schema), _SCHEMA)), None
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / FILE
     try:

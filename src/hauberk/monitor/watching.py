@@ -7,6 +7,7 @@ One `Monitor` writes to a folder at a time (a lock says whose it is); pages read
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final
 
 from hauberk.core.finding import Severity
-from hauberk.errors import HauberkError, UnavailableError
+from hauberk.errors import HauberkError, TrustError, UnavailableError
 from hauberk.methods import seasons
 from hauberk.methods.alerting import Alert, Board
 from hauberk.methods.decisions import alerts_of
@@ -31,26 +32,37 @@ from hauberk.sketches.grid import Grid, grid_of
 from hauberk.trust.keys import PublicKey
 
 if TYPE_CHECKING:
+    from hauberk.monitor.otlp import Taken
     from hauberk.monitor.settings import Settings, Watched
     from hauberk.trust.telemetry import Batch
 
+BOARD: Final = "board"
 ALERT_LINES: Final = "alerts.jsonl"
 MAX_LINES_BYTES: Final = 64 << 20
 QUIET_REPLICA_S: Final = 900.0
 """A replica that was heard before and not for so long is silent."""
 LOG_CHECK_S: Final = 60.0
+SUMS_AT_ONCE: Final = 200
+"""Hours whose sums are written by one transaction."""
+LEASE_S: Final = 60.0
+"""After a monitor was silent for so long, another one over the same store takes its place."""
 RETAIN_S: Final = 3600.0
 _DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A watched model with its bins and, where training had times, what a day looks like."""
+    """A watched model with its bins and, where training had times, what a day looks like.
+
+    Attributes:
+        rows: Rows of training.
+    """
 
     name: str
     watched: Watched
     grid: Grid
     baseline: seasons.Baseline | None = None
+    rows: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +71,7 @@ class Monitor:
 
     Attributes:
         clock: Seconds since the epoch.
+        name: Which of several monitors over one store this is.
         troubles: What cannot be done at the moment, by what it is: a full disk, a log that
             cannot be read. Shown on the page and in the metrics.
     """
@@ -72,16 +85,20 @@ class Monitor:
     board: Board = field(default_factory=Board)
     troubles: dict[str, str] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
+    name: str = "monitor"
     _lock: RLock = field(default_factory=RLock)
     _due: dict[str, float] = field(default_factory=dict)
 
     def tick(self) -> None:
         """Do what is due."""
         with self._lock:
+            if not self._leads():
+                return
             for name, work in (
                 ("tables", self._read_folders),
                 ("logs", self._read_logs),
                 ("sums", self._sum),
+                ("actions", self._act),
                 ("replicas", self._look_for_replicas),
                 ("watch", self._watch_logs),
                 ("retention", self._retain),
@@ -89,6 +106,19 @@ class Monitor:
             ):
                 self._try(name, work)
         self._notify()
+
+    def _leads(self) -> bool:
+        """Whether this is the one of several monitors over one store that reads the sources."""
+        if not self.settings.store:
+            return True  # whoever holds the folder's lock
+        try:
+            with self.store.changing() as change:
+                leads = change.lead(self.name, now=self.clock(), for_s=LEASE_S)
+            self.troubles.pop("store", None)
+        except (HauberkError, OSError) as error:
+            self.troubles["store"] = str(error)[:300]
+            return False
+        return leads
 
     def _notify(self) -> None:
         """Tell others, outside of the lock: they may be slow."""
@@ -128,13 +158,38 @@ class Monitor:
                     self.tell([_refused(error, rule, self.clock())])
                 raise
 
+    def take_otlp(self, model: str, path: str, data: bytes, authorization: str) -> Taken:
+        """Take in rows or durations that a sender with a token pushed.
+
+        Raises:
+            ArtifactError: It is no OTLP.
+            TrustError: There is no such door, or the token is another one; that is an alert.
+            UnavailableError: It cannot be written now; send it again.
+        """
+        from hauberk.monitor.otlp import Intake
+
+        door = self.settings.otlp.get(model)
+        if door is None or model not in self.models:
+            raise TrustError("there is no door for OTLP about this model", rule="[otlp.NAME]")
+        intake = Intake(door=door, model=self.models[model])
+        try:
+            intake.admit(authorization)
+        except TrustError as error:
+            with self._lock, suppress(HauberkError):
+                self.tell([_refused(error, error.rule or "", self.clock())])
+            raise
+        with self._lock:
+            return intake.take(self.store, path, data, now=self.clock(), oldest=self.oldest())
+
     def oldest(self) -> float:
         """Seconds since the epoch before which nothing is kept."""
         return self.clock() - self.settings.retention_days * _DAY_S
 
     def tell(self, found: Iterable[Alert]) -> None:
         """Offer alerts to the board; keep those that it shows."""
-        now = self.clock()
+        now, found = self.clock(), list(found)
+        if not found:
+            return
         silences = [silence for _, silence in self.store.silences(now)]
         shown: list[Alert] = []
         for alert in found:
@@ -145,9 +200,11 @@ class Monitor:
     def _keep(self, shown: list[Alert]) -> None:
         shown = [redacted_alert(alert) for alert in shown]
         if shown:
+            now = self.clock()
             with self.store.changing() as change:
                 for alert in shown:
-                    change.put_alert(alert)
+                    change.put_alert(alert, now)
+                change.keep_state(BOARD, json.dumps(self.board.to_json()).encode())
             self._write_lines(shown)
 
     def _write_lines(self, shown: list[Alert]) -> None:
@@ -193,14 +250,21 @@ class Monitor:
 
     def _sum(self) -> None:
         changed = self.store.dirty()
-        for model, hour in changed:
-            grid = self._grid(model)
-            found = judge(grid, self.store.hour(model, hour))
-            with self.store.changing() as change:
-                change.put_sum(model, sum_of(hour, found))
-            self.tell(hour_alerts(model, found.counts, at=self.clock()))
+        for start in range(0, len(changed), SUMS_AT_ONCE):
+            self._sum_hours(changed[start : start + SUMS_AT_ONCE])
         for model, day in sorted({(model, hour // DAY_H) for model, hour in changed}):
             self._sum_day(model, day)
+
+    def _sum_hours(self, changed: Sequence[tuple[str, int]]) -> None:
+        found = [
+            (model, hour, judge(self._grid(model), self.store.hour(model, hour)))
+            for model, hour in changed
+        ]
+        for model, _, judged in found:
+            self.tell(hour_alerts(model, judged.counts, at=self.clock()))
+        with self.store.changing() as change:
+            for model, hour, judged in found:
+                change.put_sum(model, sum_of(hour, judged))
 
     def _grid(self, model: str) -> Grid:
         known = self.models.get(model)
@@ -242,6 +306,13 @@ class Monitor:
             change.keep_state(name, body.encode())
         self.tell(found)
 
+    def _act(self) -> None:
+        """Say which sources move, and ask for what two origins agree on, once for each day."""
+        from hauberk.monitor.acting import act
+
+        for model in self.models.values():
+            self.tell(act(self.store, model, self.settings.actions.get(model.name), self.clock()))
+
     # Watching ------------------------------------------------------------------------
 
     def _look_for_replicas(self) -> None:
@@ -263,7 +334,9 @@ class Monitor:
     def _retain(self) -> None:
         if self._is_due("retention", RETAIN_S):
             with self.store.changing() as change:
-                change.retain(hour=int(self.oldest() // HOUR_S))
+                change.retain(
+                    hour=int(self.oldest() // HOUR_S), hour_now=int(self.clock() // HOUR_S)
+                )
 
 
 def open_monitor(settings: Settings, *, clock: Callable[[], float]) -> Monitor:
@@ -276,7 +349,7 @@ def open_monitor(settings: Settings, *, clock: Callable[[], float]) -> Monitor:
     """
     from hauberk.monitor.references import keys_of, logs_of
 
-    store, damaged = open_store(settings.state)
+    store, damaged = open_store(settings.state, address=settings.store, schema=settings.schema)
     models = {name: _model(name, watched) for name, watched in settings.models.items()}
     _register(store, models)
     monitor = Monitor(
@@ -286,6 +359,8 @@ def open_monitor(settings: Settings, *, clock: Callable[[], float]) -> Monitor:
         logs=logs_of(settings.logs),
         keys=keys_of(settings.replicas),
         clock=clock,
+        name=f"{platform.node()}:{settings.state.absolute()}",
+        board=Board.from_json(json.loads(store.state(BOARD) or b"{}")),
     )
     if damaged is not None:
         monitor.tell([_rebuilt(damaged, clock())])
@@ -301,7 +376,13 @@ def _model(name: str, watched: Watched) -> Model:
     baseline = None
     if reference.days is not None:
         baseline = reference.days.baseline(grid)
-    return Model(name=name, watched=watched, grid=grid, baseline=baseline)
+    return Model(
+        name=name,
+        watched=watched,
+        grid=grid,
+        baseline=baseline,
+        rows=reference.profile.rows,
+    )
 
 
 def _register(store: Store, models: Mapping[str, Model]) -> None:

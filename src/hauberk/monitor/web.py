@@ -23,6 +23,7 @@ from hauberk.monitor.exposition import CONTENT_TYPE, exposition
 from hauberk.monitor.hours import DAY_H, HOUR_S
 from hauberk.monitor.judging import Judged, judge
 from hauberk.monitor.model_page import SPANS_ALL, View, model_page
+from hauberk.monitor.otlp import LOGS, METRICS
 from hauberk.monitor.pages import Overview, tone_of
 from hauberk.monitor.store import MAX_FOUND, Sum
 from hauberk.monitor.viewers import csv_of
@@ -90,8 +91,8 @@ class App:
         if self._hosts is not None and _host(headers.get(b"host", "")) not in self._hosts:
             return Answer(421, "this host name is not served here\n", "text/plain")
         path = unquote(scope.get("raw_path", b"")[:MAX_PATH].split(b"?")[0].decode("latin-1"))
-        if path == PUSH:
-            return await self._pushed(scope, headers, receive)
+        if path == PUSH or path.endswith((LOGS, METRICS)):
+            return await self._pushed(scope, headers, receive, path)
         if scope["method"] not in {"GET", "HEAD"}:
             return Answer(405, "use GET\n", "text/plain")
         query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), max_num_fields=20))
@@ -100,7 +101,9 @@ class App:
         except HauberkError as error:
             return Answer(503, f"{error.message}\n", "text/plain")
 
-    async def _pushed(self, scope: Message, headers: dict[bytes, str], receive: Receive) -> Answer:
+    async def _pushed(
+        self, scope: Message, headers: dict[bytes, str], receive: Receive, path: str
+    ) -> Answer:
         length = headers.get(b"content-length", "")
         if scope["method"] != "POST" or not length.isdecimal() or int(length[:18]) > MAX_BYTES:
             return _said(413, f"POST a batch of at most {MAX_BYTES} bytes, with its length")
@@ -109,8 +112,15 @@ class App:
                 body = await _body(receive)
         except (TimeoutError, ValueError):
             return _said(400, "the body did not arrive whole")
+        token = headers.get(b"authorization", "")
+        return await asyncio.to_thread(self._taken, path, body, token)
+
+    def _taken(self, path: str, body: bytes, token: str) -> Answer:
+        """What a door says to a body."""
         try:
-            batch = await asyncio.to_thread(self._monitor.push, body)
+            if path != PUSH:
+                return self._otlp(path, body, token)
+            batch = self._monitor.push(body)
         except ArtifactError as error:
             return _said(400, error.message)
         except TrustError as error:
@@ -118,6 +128,15 @@ class App:
         except UnavailableError as error:
             return _said(503, error.message)
         return Answer(200, json.dumps({"taken": batch.sequence}) + "\n", _JSON)
+
+    def _otlp(self, path: str, body: bytes, token: str) -> Answer:
+        """``/otlp/MODEL/v1/logs``, as exporters make it of their endpoint ``/otlp/MODEL``."""
+        kind = LOGS if path.endswith(LOGS) else METRICS
+        model = path.removesuffix(kind).removeprefix("/otlp/")
+        taken = self._monitor.take_otlp(model, kind, body, token)
+        name = "rejectedLogRecords" if kind == LOGS else "rejectedDataPoints"
+        partial = {"partialSuccess": {name: str(taken.left)}} if taken.left else {}
+        return Answer(200, json.dumps(partial) + "\n", _JSON)
 
     # Pages ---------------------------------------------------------------------------
 
@@ -140,7 +159,7 @@ class App:
     def _overview(self) -> str:
         monitor, now = self._monitor, self._monitor.clock()
         store = monitor.store
-        found = store.alerts(since=now - _DAY_S, limit=50)
+        found = store.causes(since=now - _DAY_S, limit=50)
         models = []
         for name, (grid, _) in store.models().items():
             own = [item.alert for item in found if item.alert.asset == name]
@@ -218,8 +237,8 @@ class App:
         newest = store.newest(name)
         last = int(now // HOUR_S) if newest is None else newest
         n_hours, unit = SPANS_ALL[span]
-        alerts = store.alerts(since=now - 7 * _DAY_S, asset=name, limit=30)
-        recent = [item.alert for item in alerts if item.alert.at > now - _DAY_S]
+        alerts = store.causes(since=now - 7 * _DAY_S, asset=name, limit=30)
+        recent = [item.alert for item in alerts if item.at > now - _DAY_S]
         sums = store.sums(name, last - n_hours + 1, last, span=unit)
         return model_page(
             View(

@@ -216,9 +216,23 @@ def save(pair: KeyPair, folder: Path, role: Role, label: Label) -> Path:
         TrustError: The folder is open to others.
         UnavailableError: The folder cannot be written.
     """
+    private = folder / f"{role}.pem"
+    write_private(pair, private)
+    _save_card(pair.public, folder, role, label)
+    return private
+
+
+def write_private(pair: KeyPair, private: Path) -> None:
+    """Write a private key to a new file in a folder of its owner's own.
+
+    Raises:
+        UsageError: There is a file already.
+        TrustError: The folder is open to others.
+        UnavailableError: The folder cannot be written.
+    """
+    folder = private.parent
     make_folder(folder)
     check_private(os.stat(folder), folder, os.geteuid())  # noqa: PTH116 - as load does
-    private = folder / f"{role}.pem"
     key = _private(pair.pkcs8, password=None)
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -234,8 +248,6 @@ def save(pair: KeyPair, folder: Path, role: Role, label: Label) -> Path:
             found="one",
             hint="use it, or move it away together with the file beside it",
         )
-    _save_card(pair.public, folder, role, label)
-    return private
 
 
 def _save_card(public: PublicKey, folder: Path, role: Role, label: Label) -> None:

@@ -84,13 +84,21 @@ class SteeredSources(Check[Comparison[Dataset]]):
         if len(live.names) < MIN_SOURCES:
             raise NotApplicable(f"fewer than {MIN_SOURCES} sources, so nobody can be singled out")
         core = _counted(old, grid, new.source, None)
+        yield from self.judge(new.name, grid, core, live)
+
+    def judge(
+        self, path: str, grid: Grid, core: SourceCounts, live: SourceCounts
+    ) -> Iterator[Finding]:
+        """The same over rows that were counted already; of the core as window 0."""
         steered: list[str] = []
-        for finding in self._moving(new, grid, core, live):
+        for finding in self._moving(path, grid, core, live):
             steered.append(str(finding.location.field))
             yield finding
-        yield from self._spent(new, live, steered)
+        yield from self._spent(path, live, steered)
 
-    def _moving(self, new: Dataset, grid: Grid, core: _Counts, live: _Counts) -> Iterator[Finding]:
+    def _moving(
+        self, path: str, grid: Grid, core: SourceCounts, live: SourceCounts
+    ) -> Iterator[Finding]:
         names = seasons.names(grid)
         expected = _expected(grid, core, live)
         detectors = Detectors(n=len(names) * len(live.names), days=self.days)
@@ -105,18 +113,18 @@ class SteeredSources(Check[Comparison[Dataset]]):
                 if source not in told and evidence[place, best] >= detectors.threshold:
                     told.add(source)
                     case = _Case(source, names[best], day, tuple(paths[source]))
-                    yield _finding(new, case, detectors.threshold)
+                    yield _finding(path, case, detectors.threshold)
 
-    def _spent(self, new: Dataset, live: _Counts, steered: list[str]) -> Iterator[Finding]:
+    def _spent(self, path: str, live: SourceCounts, steered: list[str]) -> Iterator[Finding]:
         total = sum(live.rows.values())
         share = sum(n for (_, s), n in live.rows.items() if s in steered) / max(total, 1)
         if steered and share > self.budget:
             yield Finding(
                 message=(
-                    f"{new.name}: {share:.1%} of the rows come from {len(steered)} sources that "
+                    f"{path}: {share:.1%} of the rows come from {len(steered)} sources that "
                     f"move away from the trusted rows; a retraining may take in {self.budget:.1%}"
                 ),
-                path=new.name,
+                path=path,
                 severity=Severity.HIGH,
                 remedy=_REMEDY,
                 threats=SteeredSources.threats,
@@ -139,7 +147,7 @@ class _Case:
 
 
 @dataclass(slots=True)
-class _Counts:
+class SourceCounts:
     """Counts over the grid by window and source."""
 
     counts: dict[tuple[int, str], Int64s] = field(default_factory=dict)
@@ -159,8 +167,8 @@ class _Counts:
         return sorted(sorted(total, key=lambda name: (-total[name], name))[:MAX_SOURCES])
 
 
-def _counted(table: Dataset, grid: Grid, source: str, time: str | None) -> _Counts:
-    found = _Counts()
+def _counted(table: Dataset, grid: Grid, source: str, time: str | None) -> SourceCounts:
+    found = SourceCounts()
     for batch in table.read():
         has_source = source in batch.schema.names
         names = (
@@ -178,7 +186,9 @@ def _counted(table: Dataset, grid: Grid, source: str, time: str | None) -> _Coun
     return found
 
 
-def _expected(grid: Grid, core: _Counts, live: _Counts) -> dict[str, tuple[Floats, float]]:
+def _expected(
+    grid: Grid, core: SourceCounts, live: SourceCounts
+) -> dict[str, tuple[Floats, float]]:
     """Shares of each source among trusted rows and how many rows that rests on."""
     everything = seasons.shares(grid, grid.training())
     total = float(sum(core.rows.values()))
@@ -193,7 +203,7 @@ def _expected(grid: Grid, core: _Counts, live: _Counts) -> dict[str, tuple[Float
 
 
 def _distances(
-    grid: Grid, live: _Counts, day: int, expected: dict[str, tuple[Floats, float]]
+    grid: Grid, live: SourceCounts, day: int, expected: dict[str, tuple[Floats, float]]
 ) -> Floats:
     """``(n_sources, n_shares)``: how far each source is, less what all do together."""
     rows, doubt = [], []
@@ -216,14 +226,14 @@ def _distances(
     return np.asarray(np.clip(z, -seasons.MAX_Z, seasons.MAX_Z))
 
 
-def _finding(new: Dataset, case: _Case, threshold: float) -> Finding:
+def _finding(path: str, case: _Case, threshold: float) -> Finding:
     date = str(np.datetime64(case.day, "D"))
     return Finding(
         message=(
-            f"{new.name}: by {date} rows of source {case.source[:60]!r} had moved away from the "
+            f"{path}: by {date} rows of source {case.source[:60]!r} had moved away from the "
             f"trusted rows in {case.column}, where those of other sources had not"
         ),
-        path=new.name,
+        path=path,
         severity=Severity.HIGH,
         level=Level.REVIEW,
         remedy=_REMEDY,

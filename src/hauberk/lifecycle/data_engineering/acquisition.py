@@ -16,7 +16,7 @@ from hauberk.core.artifact import Digest, RegistryEntry
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Attestation, Section, StepReport, StepState
 from hauberk.errors import TrustError
-from hauberk.lifecycle import reporting
+from hauberk.lifecycle import reporting, retraining
 from hauberk.lifecycle.downloads import Landed
 from hauberk.lifecycle.lock import Pin
 from hauberk.lifecycle.sources import land
@@ -75,6 +75,7 @@ def work(shop: Workshop) -> StepReport:
         attestations.append(shop.hand_over(step, ("land", landed.origin), {}, products))
         assessments.extend(_checked(shop, name, landed))
         rows.append((path, f"{landed.size:,} bytes from {landed.origin}; {landed.digest}"))
+    retraining.hold(shop)
     shop.pins.write()
     report = StepReport(
         component=Component.ACQUISITION,

@@ -89,7 +89,7 @@ def _events(shop: Workshop) -> Iterator[dict[str, Any]]:
     for name, value in shop.shared.metrics.items():
         yield {"kind": "metric", "run": run, "model": model, "name": name, "value": value}
     table: TABLE = shop.settings.table(Component.METADATA_STORE)
-    for name, text in table.notes.items():
+    for name, text in {**table.notes, **shop.asked.notes()}.items():
         yield {"kind": "note", "run": run, "name": name, "text": text}
     for path in table.traces:
         yield from _traces(shop, path)

@@ -31,10 +31,18 @@ class TABLE:
     Attributes:
         alpha: Chance of any false alarm in one comparison, 0 to 1.
         min_effect: Smallest difference that matters, as a share of the rows, 0 to 1.
+        requests: Folder that a monitor puts its signed requests into; none where it is empty.
+        monitor_key: The monitor's public key.
+        model: How the monitor calls the model; the project's name where it is empty.
+        budget: Largest share of rows from sources that move that a retraining takes in, 0 to 1.
     """
 
     alpha: float = 0.01
     min_effect: float = 0.05
+    requests: str = ""
+    monitor_key: str = ""
+    model: str = ""
+    budget: float = 0.01
 
 
 def work(shop: Workshop) -> StepReport:
