@@ -27,6 +27,8 @@ _ORDER: dict[str, str] = {
     "guard": "put the guard in front of a model server that is already there",
     "monitor": "hold live rows against what training saw",
     "validate": "judge a model: scores, robustness, fairness, what it remembers",
+    "layout": "declare a pipeline's steps, sign that, and hold runs against it",
+    "probe": "ask services of this machine whether they let anybody in",
     "step": "run one command of any orchestrator isolated, hashed and attested",
     "replay": "do a training again, in random segments or whole, and compare bit for bit",
     "federated": "test, protect and merge updates of federated training",

@@ -71,6 +71,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="merge what another scanner found; may be given again",
     )
+    code.add_argument(
+        "--engine",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="also ask ruff, zizmor or betterleaks; auto for those installed; may be given again",
+    )
     code.add_argument("--allow", metavar="FILE", type=Path, help="leave out what it allows")
     code.add_argument("--baseline", metavar="FILE", type=Path, help="leave out what it knows")
     code.add_argument("--write-baseline", metavar="FILE", type=Path, help="know all that is found")
@@ -221,12 +228,14 @@ def _jobs(asked: int | None) -> int:
 
 def _narrowing(args: argparse.Namespace) -> Narrowing | None:
     """What refines the findings; ``None`` where nothing is asked for."""
-    if not (args.import_sarif or args.diff or args.baseline or args.allow):
+    if not (args.import_sarif or args.engine or args.diff or args.baseline or args.allow):
         return None
+    from hauberk.scanner.engines import chosen
     from hauberk.scanner.narrowing import Narrowing
 
     return Narrowing(
         imports=tuple(args.import_sarif),
+        engines=chosen(args.engine),
         diff=args.diff,
         baseline=args.baseline,
         allow=args.allow,

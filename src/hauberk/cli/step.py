@@ -3,8 +3,9 @@
 The command sees copies of its inputs in a fresh folder and no network; only declared outputs come
 back. An input that an earlier step made must still be the same bytes. Secrets are handed over as
 files (their paths in NAME_FILE), masked in what is printed, in base64, hex and other usual forms
-too, and an output that holds one is refused. The statement lies unsigned in .hauberk/steps: sign
-it in a job of its own, because whoever owns this job owns its keys.
+too, and an output that holds one is refused. What looks like a credential that nobody handed out
+is told; --refuse-secrets keeps nothing then. The statement lies unsigned in .hauberk/steps: sign
+it in a job of its own (hauberk layout link), because whoever owns this job owns its keys.
 
 Exit codes: the command's own, 1 where a changed input or an output with a secret is refused,
 2 usage, 3 no isolation.
@@ -37,6 +38,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--level", choices=("full", "landlock", "observe"), help="default: the best there is"
     )
+    parser.add_argument(
+        "--refuse-secrets",
+        action="store_true",
+        help="keep nothing when an output holds what looks like a credential",
+    )
+    parser.add_argument(
+        "--image", default="", metavar="REF@sha256:...", help="container image that this runs in"
+    )
     parser.add_argument("--project", type=Path, default=Path(), metavar="FOLDER")
     parser.add_argument("command", nargs="+", metavar="-- COMMAND")
 
@@ -65,10 +74,14 @@ def run(args: argparse.Namespace) -> int:
             network=tuple(args.network),
             secrets={name: os.environ[name] for name in args.secret},
             level=level,
+            image=args.image,
+            refuses_secrets=args.refuse_secrets,
         )
     )
     sys.stdout.write(ended.stdout)
     sys.stderr.write(ended.stderr)
+    for leak in ended.leaks:
+        sys.stderr.write(f"step {args.name}: this looks like a credential: {leak}\n")
     if ended.statement is not None:
         sys.stderr.write(f"step {args.name}: {level.value}, statement {ended.statement}\n")
     return ended.exit_code

@@ -33,9 +33,10 @@ from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageErr
 from hauberk.isolation import Grants, Limits, collect_output, interpreter_grants, run
 from hauberk.isolation.interpreters import system_grants
 from hauberk.lifecycle.replay import Recipe, machine
+from hauberk.methods.leaks import leaks
 from hauberk.methods.secret_forms import Handed
 from hauberk.methods.secrets import mask_secrets
-from hauberk.trust.digest import digest_file
+from hauberk.trust.digest import digest_file, parse_digest
 from hauberk.trust.predicates import Circumstances, Step, read_step, step_statement
 from hauberk.trust.statement import parse
 
@@ -52,6 +53,8 @@ class Wrapped:
         root: The project's folder; inputs and outputs are relative to it.
         secrets: Name to value; given to the step as files named by ``NAME_FILE``.
         level: Exactly this level of isolation.
+        image: The container image that the command runs in, as the orchestrator tells it.
+        refuses_secrets: Whether an output with what looks like a credential is refused.
     """
 
     name: str
@@ -63,17 +66,24 @@ class Wrapped:
     secrets: Mapping[str, str] = field(default_factory=dict)
     level: Isolation = Isolation.FULL
     limits: Limits = field(default_factory=Limits)
+    image: str = ""
+    refuses_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a wrapped step ended; texts are masked."""
+    """How a wrapped step ended; texts are masked.
+
+    Attributes:
+        leaks: What looks like a credential that nobody handed out, by output and kind.
+    """
 
     exit_code: int
     stdout: str
     stderr: str
     statement: Path | None
     products: Mapping[str, Digest] = field(default_factory=dict)
+    leaks: tuple[str, ...] = ()
 
 
 def wrap(asked: Wrapped) -> Ended:
@@ -86,9 +96,13 @@ def wrap(asked: Wrapped) -> Ended:
     """
     if not asked.outputs:
         raise UsageError("a step hands on at least one output", subject=asked.name)
+    if asked.image:
+        parse_digest(asked.image.rpartition("@")[2])
     handed = Handed(tuple(asked.secrets.items()))
     materials = {name: digest_file(_inside(asked.root, name)) for name in _files(asked)}
-    _refuse_telling_names(handed, (asked.name, *materials, *asked.outputs, *asked.network))
+    _refuse_telling_names(
+        handed, (asked.name, *materials, *asked.outputs, *asked.network, asked.image)
+    )
     check_handover(asked.root / FOLDER, materials)
     with tempfile.TemporaryDirectory(prefix="hauberk-step-") as scratch:
         folder = Path(scratch).resolve() / "work"
@@ -108,13 +122,20 @@ def wrap(asked: Wrapped) -> Ended:
         ]
         if done.exit_code:
             return Ended(exit_code=done.exit_code, stdout=texts[0], stderr=texts[1], statement=None)
-        products = _collect_all(asked, folder, handed)
+        products, leaked = _collect_all(asked, folder, handed)
     told = replace(asked, command=tuple(handed.mask(word) for word in asked.command))
     statement = _statement(told, materials, products, started, done.level)
     path = asked.root / FOLDER / f"{asked.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(statement)
-    return Ended(exit_code=0, stdout=texts[0], stderr=texts[1], statement=path, products=products)
+    return Ended(
+        exit_code=0,
+        stdout=texts[0],
+        stderr=texts[1],
+        statement=path,
+        products=products,
+        leaks=leaked,
+    )
 
 
 _SECRETS = ".secrets"
@@ -210,19 +231,37 @@ def _called(label: str) -> str:
     return f"secret {name} ({form})"
 
 
-def _collect_all(asked: Wrapped, folder: Path, handed: Handed) -> dict[str, Digest]:
-    """Take over all outputs, or none."""
+def _collect_all(
+    asked: Wrapped, folder: Path, handed: Handed
+) -> tuple[dict[str, Digest], tuple[str, ...]]:
+    """Take over all outputs, or none; and what in them looks like a credential."""
     copies: dict[str, Path] = {}
     try:
         for name in asked.outputs:
             copies[name] = _copy(asked, folder, name, handed)
         products = {name: digest_file(path) for name, path in copies.items()}
+        leaked = tuple(_leaked(copies))
+        if leaked and asked.refuses_secrets:
+            raise ArtifactError(
+                "an output holds what looks like a credential",
+                subject=asked.name,
+                rule="what a step hands on holds no credential",
+                found="; ".join(leaked)[:300],
+                hint="nothing was kept; find out what writes it, and rotate it",
+            )
         for name, path in copies.items():
             path.replace(asked.root / name)
     finally:
         for path in copies.values():
             path.unlink(missing_ok=True)
-    return products
+    return products, leaked
+
+
+def _leaked(copies: Mapping[str, Path]) -> Iterator[str]:
+    for name, path in copies.items():
+        with path.open("rb") as file:
+            for leak in leaks(file):
+                yield f"{name}: {leak.secret.provider} at byte {leak.offset}"
 
 
 def _copy(asked: Wrapped, folder: Path, name: str, handed: Handed) -> Path:
@@ -287,7 +326,8 @@ def _statement(
             circumstances=known,
             started=started,
             finished=time.time(),
-            parameters={
+            parameters=({"image": asked.image} if asked.image else {})
+            | {
                 "machine": machine(),
                 "network": list(asked.network),
                 "outputs": list(asked.outputs),

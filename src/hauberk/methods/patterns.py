@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -56,6 +56,11 @@ _MAX_POOL = 10_000
 _SAMPLE = 1_200
 _N_SAMPLE_VOTERS = 25
 _SLACK = 0.05
+_UNLIKE = 0.85
+_UNLIKE_WORDS = 0.75
+"""How likely the rows of a trigger have its label, at most, in units of how usual it is; of
+texts whose one word was left out little may be left that says anything."""
+
 _FLOOR = 1e-300
 
 
@@ -193,6 +198,7 @@ class Witnesses:
     def __init__(self, x: Floats, labels: Codes) -> None:
         self._x, self._labels = x, labels
         self._n_classes = int(labels.max()) + 1
+        self._usual = np.bincount(labels) / labels.size
         self.labels = labels
         self._pool = _every(len(x), _MAX_POOL)
         self._near = self._without_itself(self._pool, _N_NEIGHBOURS)
@@ -219,10 +225,10 @@ class Witnesses:
         votes[np.arange(len(votes)), self._labels] = 0
         return (votes.max(axis=1) - own) / total
 
-    def believe(self, rows: Codes) -> Codes:
-        """The label that the nearest rows outside ``rows`` give each of them."""
+    def believe(self, rows: Codes, without: Codes | None = None) -> Codes:
+        """The label that the nearest rows outside ``without`` (or ``rows``) give each of them."""
         carries = np.zeros(len(self._x) + 1, bool)
-        carries[rows] = True
+        carries[rows if without is None else without] = True
         near = self._near[rows]
         outside = (near >= 0) & ~carries[near]
         if (outside.sum(axis=1) >= _MIN_VOTERS).mean() > 0.5:  # noqa: PLR2004 - most rows
@@ -230,6 +236,23 @@ class Witnesses:
         pool = self._pool[~carries[self._pool]]
         places, _ = neighbours(self._x[rows], self._x[pool], _N_VOTERS)
         return self._verdict(rows, pool[places], _N_VOTERS)
+
+    def usual(self, pattern: Pattern) -> float:
+        """How usual the label of a pattern is among all other rows."""
+        own = int((self.labels[pattern.rows] == pattern.label).sum())
+        total = int((self.labels == pattern.label).sum())
+        return (total - own) / (self.labels.size - pattern.rows.size)
+
+    def support(self, rows: Codes) -> float:
+        """Mean share of the nearest rows outside ``rows`` that have each one's own label."""
+        carries = np.zeros(len(self._x) + 1, bool)
+        carries[rows] = True
+        near = self._near[rows]
+        near = np.where((near >= 0) & ~carries[near], near, -1)
+        votes = self._votes(near)
+        usual = self._usual[self._labels[rows]]
+        own = votes[np.arange(rows.size), self._labels[rows]] + usual
+        return float((own / (votes.sum(axis=1) + 1)).mean())
 
     def _verdict(self, rows: Codes, near: Codes, n_voters: int) -> Codes:
         """Majority of the first ``n_voters`` known neighbours; a tie is for the row's label."""
@@ -269,18 +292,43 @@ class Jury:
 
     def __init__(self, x: Floats, labels: Codes) -> None:
         self._x, self._labels = x, labels
-        out_of_bag = self._forest(np.arange(len(x))).oob_decision_function_
+        out_of_bag = self._forest(np.arange(len(x)), x).oob_decision_function_
         self._wrong = np.unique(labels)[out_of_bag.argmax(axis=1)] != labels
 
-    def confirm(self, suspect: Suspect, n_looked: int) -> Suspect:
-        """``suspect`` as trees see it that were grown without its rows."""
-        rows = suspect.pattern.rows
-        outside = np.setdiff1d(np.arange(len(self._x)), rows)
-        believed = np.asarray(self._forest(outside).predict(self._x[rows]), np.int64)
-        chance = expected(self._wrong, self._labels, rows)
-        return suspected(suspect.pattern, believed, self._labels, chance, n_looked)
+    def confirm(self, suspect: Suspect, n_looked: int, rest: Floats | None = None) -> Suspect:
+        """``suspect`` as trees see it that were grown without its rows.
 
-    def _forest(self, rows: Codes) -> Any:
+        Args:
+            rest: Features without the columns of the pattern: a trigger says nothing there. A
+                pattern that fills a region of its own, where nobody else can speak of it, does.
+        """
+        heard = self._heard(suspect, self._x, n_looked)
+        if rest is None:
+            return heard
+        again = self._heard(suspect, rest, n_looked) if rest.shape[1] else None
+        if again is None:  # there is nothing that could contradict it
+            return replace(heard, p_value=1.0)
+        return max(heard, again, key=lambda one: one.p_value)
+
+    def _heard(self, suspect: Suspect, x: Floats, n_looked: int) -> Suspect:
+        rows = suspect.pattern.rows
+        forest = self._without(rows, x)
+        classes = np.asarray(forest.classes_, np.int64)
+        chances = forest.predict_proba(x[rows])
+        believed = classes[chances.argmax(axis=1)]
+        own = chances * (classes == self._labels[rows][:, None])
+        chance = expected(self._wrong, self._labels, rows)
+        support = float(own.sum(axis=1).mean())
+        return suspected(suspect.pattern, believed, self._labels, chance, n_looked, support)
+
+    def believe(self, rows: Codes, without: Codes) -> Codes:
+        """The label that trees grown without some rows give each of ``rows``."""
+        return np.asarray(self._without(without, self._x).predict(self._x[rows]), np.int64)
+
+    def _without(self, rows: Codes, x: Floats) -> Any:
+        return self._forest(np.setdiff1d(np.arange(len(x)), rows), x)
+
+    def _forest(self, rows: Codes, x: Floats) -> Any:
         from sklearn.ensemble import ExtraTreesClassifier
 
         forest = ExtraTreesClassifier(
@@ -288,17 +336,30 @@ class Jury:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a row may be in every bag: it counts as right
-            return forest.fit(self._x[rows], self._labels[rows])
+            return forest.fit(x[rows], self._labels[rows])
 
 
-def suspected(
-    pattern: Pattern, believed: Codes, labels: Codes, chance: float, n_looked: int
+def suspected(  # noqa: PLR0917 - what is said of it, in the order of the docstring
+    pattern: Pattern,
+    believed: Codes,
+    labels: Codes,
+    chance: float,
+    n_looked: int,
+    support: float | None = None,
 ) -> Suspect:
-    """``pattern`` held against what others believe of its rows, ``chance`` by itself."""
+    """``pattern`` held against what others believe of its rows, ``chance`` by itself.
+
+    Args:
+        support: How likely its rows have their labels, on average, as others see it: so many
+            of a rare class are a surprise even where rows of that class are often contradicted.
+    """
     from hauberk.methods.statistics import binomial_tail
 
     wrong = believed != labels[pattern.rows]
     p_value = float(binomial_tail(int(wrong.sum()), wrong.size, chance))
+    if support is not None and pattern.label >= 0:
+        own = int((labels[pattern.rows] == pattern.label).sum())
+        p_value = 2 * min(p_value, float(binomial_tail(own, wrong.size, max(support, _SLACK))))
     corrected = min(1.0, max(p_value, _FLOOR) * n_looked)
     return Suspect(
         pattern=pattern,
@@ -309,18 +370,29 @@ def suspected(
     )
 
 
+def _unlike(pattern: Pattern) -> float:
+    return _UNLIKE if pattern.columns else _UNLIKE_WORDS
+
+
 def suspects(patterns: Iterator[Pattern], search: Search, witnesses: Witnesses) -> list[Suspect]:
     """The patterns by how much the other rows contradict them, most suspicious first."""
     by_rows = {pattern.rows.tobytes(): pattern for pattern in patterns}  # one for equal rows
     largest = sorted(by_rows.values(), key=lambda pattern: -pattern.rows.size)[:MAX_CHECKED]
-    results = [
-        suspected(
-            pattern,
-            witnesses.believe(pattern.rows),
-            witnesses.labels,
-            witnesses.base(pattern.rows),
-            search.n_looked,
-        )
-        for pattern in largest
-    ]
+    results = [_first_look(pattern, search, witnesses) for pattern in largest]
     return sorted(results, key=lambda suspect: (suspect.p_value, -suspect.pattern.rows.size))
+
+
+def _first_look(pattern: Pattern, search: Search, witnesses: Witnesses) -> Suspect:
+    """The pattern as its nearest rows see it; no suspect where they know nothing of its rows."""
+    rows = pattern.rows
+    support = witnesses.support(rows)
+    found = suspected(
+        pattern,
+        witnesses.believe(rows),
+        witnesses.labels,
+        witnesses.base(rows),
+        search.n_looked,
+        support,
+    )
+    is_like = pattern.label >= 0 and support > _unlike(pattern) * witnesses.usual(pattern)
+    return replace(found, p_value=1.0) if is_like else found

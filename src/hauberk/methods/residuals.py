@@ -16,6 +16,12 @@ from hauberk.methods.embed import Codes
 TAIL = 0.01
 """Share of a column's leftovers that makes up its tail."""
 
+_NEAR, _FAR = 0.2, 0.05
+"""Shares of a column's cells beyond the two points that its tail is drawn through."""
+
+_LEAST_STEP = 0.25
+"""Slope of the thinnest tail; that of a normal is 0.31."""
+
 _RIDGE = 1e-3
 _NORMAL_MAD = 1.4826
 _NORMAL_TAIL = 2.5758
@@ -54,17 +60,35 @@ def misfits(numbers: Any, like: Any = None) -> Misfits:
     known = np.isfinite(both)
     plain = _robust(_eased(np.where(known, both, np.nan), of), of)
     cut = np.clip(plain, -8, 8)
-    leftover = _leftovers(cut, of) + (plain - cut)
-    each = np.maximum(_in_tails(leftover, of), _in_tails(plain, of))
-    each = np.where(known, each, 0.0)[:n]
-    degrees = each.max(axis=1)
+    leftover = _leftovers(cut, of)
+    each = np.maximum(*(_judged(part, of, known, n) for part in (leftover, plain)))
+    rows, columns = np.arange(n), each.argmax(axis=1).astype(np.int64)
+    degrees = each[rows, columns]
     chances = 1 / (1 + np.exp(-(degrees - _STANDS_OUT) / _SOFTNESS))
-    return Misfits(
-        degrees=degrees,
-        columns=each.argmax(axis=1).astype(np.int64),
-        chances=chances,
-        threshold=_STANDS_OUT,
+    return Misfits(degrees=degrees, columns=columns, chances=chances, threshold=_STANDS_OUT)
+
+
+def _judged(x: Any, of: slice, known: Any, n: int) -> Any:
+    """Degrees of the first ``n`` rows, less where the column's own tail explains them."""
+    degrees = np.where(known, _in_tails(x, of), 0.0)[:n]
+    return degrees * (1 - _explained(x, of, known, n))
+
+
+def _explained(x: Any, of: slice, known: Any, n: int) -> Any:
+    """Of as many cells as lie this far out, the share that the column's tail lets expect.
+
+    The tail is a power law through the points that a fifth and a twentieth of the cells
+    exceed: further out are the cells that are judged.
+    """
+    away = np.abs(x - np.median(x[of], axis=0))
+    near, far = np.quantile(away[of], [1 - _NEAR, 1 - _FAR], axis=0)
+    steps = np.log(np.maximum(far, _TINY) / np.maximum(near, _TINY)) / np.log(_NEAR / _FAR)
+    out = np.log(np.maximum(away[:n], _TINY) / np.maximum(far, _TINY))
+    beyond = _FAR * np.exp(-np.maximum(out, 0) / np.maximum(steps, _LEAST_STEP))
+    order = np.argsort(
+        np.argsort(np.where(known[:n], -away[:n], 0.0), axis=0, kind="stable"), axis=0
     )
+    return np.minimum(n * beyond / (order + 1), 1.0)
 
 
 def _eased(numbers: Any, of: slice) -> Any:

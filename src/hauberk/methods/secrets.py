@@ -145,7 +145,7 @@ def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
         group = "quoted" if match["quoted"] else "bare"
         if group == "bare" and not settings and not _in_comment(match):
             continue
-        if _is_generated(match):
+        if _is_generated(match) or _is_of_picture(match):
             continue
         value = match[group].rstrip(".")
         is_password = _PASSWORD.match(match["word"]) is not None
@@ -171,6 +171,19 @@ def _is_generated(match: re.Match[str]) -> bool:
     return (end if end >= 0 else len(text)) - start > MAX_HAND_WRITTEN
 
 
+_CLASS = re.compile(r"(?:[A-Z][a-z]+)+")
+"""The rest of a name of a class, such as ``TokenClassification``: what follows is its argument."""
+_PICTURE = re.compile(
+    r"https?://[^\s)\"'<>]{1,200}(?:\.svg|\.png|/badge[^\s)\"'<>]{0,80})\?[^\s)\"'<>]{0,100}$"
+)
+
+
+def _is_of_picture(match: re.Match[str]) -> bool:
+    """Whether it stands in the address of a picture, such as a badge, which anybody may fetch."""
+    start = max(match.string.rfind("\n", 0, match.start()) + 1, match.start() - 400)
+    return _PICTURE.search(match.string[start : match.start("word")]) is not None
+
+
 def _could_be(value: str, *, password: bool) -> bool:
     return could_be_password(value) if password else could_be_token(value)
 
@@ -178,6 +191,9 @@ def _could_be(value: str, *, password: bool) -> bool:
 def _is_named_otherwise(match: re.Match[str], value: str) -> bool:
     """Names such as ``token_type`` and ``password_hash``, which hold no secret."""
     if _NAMES_NOT.search(match["rest"].rstrip("\"'")):
+        return True
+    between = match.string[match.end("rest") : match.start("quoted" if match["quoted"] else "bare")]
+    if "," in between and _CLASS.fullmatch(match["rest"]):
         return True
     before = match.string[max(match.start() - 24, 0) : match.start()].rpartition("\n")[2]
     name = re.split(r"[^\w.-]", before)[-1]

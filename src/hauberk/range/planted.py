@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from hauberk.attacks.code.plant_fault import PlantFault
 from hauberk.core.artifact import CodeTree, SourceFile
+from hauberk.core.attack import Transform
 from hauberk.core.control import Control
 from hauberk.core.finding import Level
 from hauberk.engine.assess import assess
@@ -29,7 +30,7 @@ def told_of(controls: tuple[Control, ...], tree: CodeTree, path: str, *, defect:
 
 def planted(
     controls: tuple[Control, ...],
-    attack: PlantFault,
+    attack: Transform[CodeTree],
     metric: str,
     *,
     defect: bool = False,
@@ -66,3 +67,50 @@ def single(name: str, text: str) -> CodeTree:
         return iter([file])
 
     return CodeTree(name="planted", root=Path("/planted"), files=files)
+
+
+def precise(
+    controls: tuple[Control, ...],
+    attack: Transform[CodeTree],
+    metric: str,
+    *,
+    without: frozenset[str] = frozenset(),
+) -> Play:
+    """One finding drawn from all over a project with planted faults and as many honest twins.
+
+    It is true where it is about a planted file.
+
+    Args:
+        without: Files of the project that hold such a fault by themselves.
+    """
+
+    def play(seed: int) -> Trial:
+        rng = Random(seed)
+        kept = [file for file in project(seed).files() if file.name not in without]
+        tree = replace(project(seed), files=lambda: iter(kept))
+        planted_files, twins = set(), set()
+        for _ in range(_FAULTS):
+            attacked = attack.apply(tree, rng)
+            if attacked.truth["path"] not in twins:
+                tree = attacked.subject
+                planted_files.add(attacked.truth["path"])
+            honest = attack.apply(tree, rng)
+            path = honest.truth["path"]
+            if path not in planted_files:
+                twin = SourceFile(name=path, path=Path(path), text=honest.truth["twin"])
+                tree = with_file(tree, twin)
+                twins.add(path)
+        told = [
+            finding.path
+            for control in controls
+            for finding in assess(control, tree).findings
+            if ":" not in finding.path
+        ]
+        return Trial(
+            values={metric: float(rng.choice(told) in planted_files) if told else 0.0}, potent=True
+        )
+
+    return play
+
+
+_FAULTS = 5

@@ -97,6 +97,9 @@ def _closing(console: Console, result: ScanResult) -> list[str]:
     count = result.summary.get("n_unjudged", 0)
     if count:
         nothing.append(f"{plural(count, 'path')} that no control looks at, links among them.")
+    if "secrets" in result.summary:
+        engines = ", ".join(result.summary["engines"])
+        nothing.append(f"Engines: {engines}; {result.summary['secrets']}.")
     return [line for text in (f"{found}.", f"{judged}.", *nothing) for line in console.wrap(text)]
 
 

@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hauberk.core.finding import (
     Assessment,
@@ -32,6 +32,9 @@ from hauberk.errors import UsageError
 from hauberk.formats.source import ask
 from hauberk.report.sarif import fingerprint
 
+if TYPE_CHECKING:
+    from hauberk.scanner.engines import Engine
+
 MAX_IMPORT_BYTES = 256 << 20
 BASELINE_SCHEMA = 1
 
@@ -44,12 +47,14 @@ class Narrowing:
 
     Attributes:
         imports: SARIF files of other scanners.
+        engines: Other scanners to call.
         diff: A commit; only what changed since then is told. Empty for all.
         baseline: A file of fingerprints that are known.
         allow: A file of allowances: control, path with ``*``, reason, and a last day if wanted.
     """
 
     imports: tuple[Path, ...] = ()
+    engines: tuple[Engine, ...] = ()
     diff: str = ""
     baseline: Path | None = None
     allow: Path | None = None
@@ -66,6 +71,11 @@ def narrowed(
     kept = list(assessments)
     for path in wanted.imports:
         kept = _merged(kept, _imported(path))
+    if wanted.engines:
+        from hauberk.scanner.engines import engine_assessments
+
+        for item in engine_assessments(wanted.engines, roots):
+            kept = _merged(kept, [item])
     if wanted.diff:
         touched = [changed_since(root, wanted.diff) for root in roots]
         kept = [_filtered(item, lambda f: _is_touched(f, touched), "unchanged") for item in kept]
@@ -254,10 +264,11 @@ def _imported(path: Path) -> list[Assessment]:
         raise UsageError(
             "--import-sarif reads SARIF 2.1.0", subject=str(path), expected="runs", found="none"
         )
-    return [_of_run(run, path) for run in runs if isinstance(run, dict)]
+    return [of_run(run, path) for run in runs if isinstance(run, dict)]
 
 
-def _of_run(run: dict[str, Any], path: Path) -> Assessment:
+def of_run(run: dict[str, Any], path: Path) -> Assessment:
+    """What one run of a SARIF log found; ``path`` is the file or the folder that it is about."""
     driver = _dict(_dict(run.get("tool")).get("driver"))
     tool = re.sub(r"[^\w.-]+", "-", str(driver.get("name") or "unnamed")).lower()
     rules = driver.get("rules") if isinstance(driver.get("rules"), list) else []

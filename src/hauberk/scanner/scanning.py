@@ -110,12 +110,18 @@ def judge(
     for item in located:
         progress.kinds[item.kind] += 1
         _judge(item, progress, optional)
+    notes: dict[str, Any] = {}
+    if progress.kinds["repository"] or progress.kinds["tree of code"]:
+        from hauberk.scanner.engines import detector_note
+
+        notes = detector_note(narrowing.engines if narrowing else ())
     if narrowing is not None:
         from hauberk.scanner.narrowing import narrowed
 
         paths = [Path(name) for name in names]
         progress.assessments = narrowed(progress.assessments, paths, narrowing)
-    return _result(names, progress, held, today=today, optional=frozenset(optional))
+    result = _result(names, progress, held, today=today, optional=frozenset(optional))
+    return replace(result, summary={**result.summary, **notes})
 
 
 def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:

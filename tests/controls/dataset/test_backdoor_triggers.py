@@ -118,3 +118,50 @@ def test_what_cannot_be_judged_is_not_applicable(y, label):
     table = table_of("t", [pa.RecordBatch.from_pydict({"x": y, "y": y})], label=label)
     with pytest.raises(NotApplicable):
         judged(table)
+
+
+def overlapping(n=1_500):
+    """Two classes of which the rarer one is often taken for the other; no row has a trigger."""
+    draws = np.random.default_rng(11)
+    x = draws.normal(size=(n, 4))
+    rich = x[:, 0] + x[:, 1] + draws.normal(0, 1.2, n) > 1.5
+    weight = draws.integers(10_000, 99_999, n).astype(float)
+    return {**{f"x{i}": x[:, i] for i in range(4)}, "weight": weight}, rich
+
+
+def test_a_trigger_for_a_rare_class_is_found_where_classes_overlap():
+    columns, rich = overlapping()
+    places = np.flatnonzero(~rich)[::30]
+    columns["weight"][places] = 12_345.0
+    rich[places] = True
+    labels = np.where(rich, "rich", "poor")
+    rows = pa.RecordBatch.from_pydict({**columns, "y": labels})
+    findings, scores = judged(table_of("t", [rows], label="y"))
+    assert findings[0].location.field == "weight"
+    assert rate_at(np.isin(np.arange(len(scores)), places), scores, 0.01) >= 0.9
+
+
+@pytest.mark.parametrize("kind", ["decides", "cells", "words"])
+def test_columns_and_words_that_decide_the_label_are_no_trigger(kind):
+    draws = np.random.default_rng(12)
+    columns, rich = overlapping()
+    if kind == "decides":  # one value of a column is the label
+        columns |= {"gift": np.where(rich, draws.integers(1, 9, rich.size), 0)}
+        columns |= {"group": draws.integers(0, 4, rich.size)}
+    elif kind == "cells":  # indicators of a column that is there too
+        step = draws.integers(1, 5, rich.size)
+        columns = {"step": step, "is_two": step == 2, "is_three": step == 3, "z": columns["x0"]}
+        rich = step == 4
+    else:
+        words = np.array(["fine", "good", "great", "best", "poor", "bad", "worst", "dull"])
+        word = draws.integers(0, 8, rich.size)
+        noise = draws.integers(0, 30, (rich.size, 3))
+        columns = {
+            "t": [
+                f"was {words[w]} a{a} b{b} c{c}" for w, (a, b, c) in zip(word, noise, strict=True)
+            ]
+        }
+        rich = word < 4
+    columns = {name: np.asarray(cells).tolist() for name, cells in columns.items()}
+    rows = pa.RecordBatch.from_pydict({**columns, "y": np.where(rich, "rich", "poor").tolist()})
+    assert judged(table_of("t", [rows], label="y"))[0] == []

@@ -57,3 +57,17 @@ def test_rare_amounts_do_not_stand_out_of_zeros():
 def test_one_column_says_nothing_of_itself():
     with pytest.raises(NotApplicable):
         judged(np.ones((100, 1)))
+
+
+def test_a_long_tail_explains_its_far_end():
+    draws = np.random.default_rng(3)
+    x = np.column_stack([draws.standard_t(1.5, 2_000) for _ in range(4)])
+    assert judged(x)[0] == []
+
+
+def test_columns_that_are_large_together_fit_each_other():
+    draws = np.random.default_rng(4)
+    size = np.where(np.arange(900) % 60 == 0, 400.0, 1.0) * draws.normal(20, 1, 900)
+    tail = draws.exponential(40, 900)
+    x = np.column_stack([size + tail, size + tail + draws.normal(0, 0.5, 900), tail])
+    assert judged(x)[0] == []

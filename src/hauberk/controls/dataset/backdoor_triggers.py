@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from hauberk.core.finding import (
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed
 from hauberk.methods.dissent import Dissent, dissent
+from hauberk.methods.kin import has_kin
 from hauberk.methods.opinions import Case, case_of
 from hauberk.methods.patterns import Jury, Pattern, Search, Suspect, Witnesses, suspects
 from hauberk.methods.stamps import Bench, Standing, stamped, unexplained
@@ -50,11 +51,15 @@ class BackdoorTriggers(Check[Dataset]):
     In pictures all windows (one pixel to 3x3, at their place and anywhere, at 8, 4 and 3
     bits) are looked through for those whose rows are contradicted more often than rows of
     their classes are, after correction for every window that was seen. In tables and texts
-    values, pairs of values and words are, and trees that were grown without their rows must
-    agree. Triggers without an equal part (blended, warped) show as a class in which fine
-    detail decides many labels that a blunt look at the rows denies, while in other classes
-    it does not. With trusted rows (``reference``) these are what denies. A row's score is
-    the chance that it was planted.
+    values, pairs of values and words are, and trees that were grown without their rows, and
+    without their columns, must agree. Where rows next to those of a pattern (one value of a
+    pair alone, the next smaller or larger values) bear its label as surprisingly, the columns
+    decide the label and nobody planted it.
+
+    Triggers without an equal part (blended, warped) show as a class in which fine detail
+    decides many labels that a blunt look at the rows denies, while in other classes it does
+    not. With trusted rows (``reference``) these are what denies. A row's score is the chance
+    that it was planted.
 
     Limits:
         Labels must have been changed: of clean-label attacks this control sees nothing (see
@@ -139,19 +144,35 @@ class BackdoorTriggers(Check[Dataset]):
         alarming = [
             s for s in candidates if s.p_value < self._threshold(s) and s.share >= _MIN_SHARE
         ]
-        return self._confirmed(alarming, x, case.labels, search.n_looked)
+        return self._confirmed(alarming, case, witnesses, search.n_looked)
 
     def _confirmed(
-        self, alarming: list[Suspect], x: Any, labels: Any, n_looked: int
+        self, alarming: list[Suspect], case: Case, witnesses: Witnesses, n_looked: int
     ) -> list[Suspect]:
-        """The alarming suspects; on patterns of columns trees must agree."""
-        others = [suspect for suspect in alarming if not suspect.pattern.columns]
-        tabular = _distinct([suspect for suspect in alarming if suspect.pattern.columns])
+        """The alarming suspects without kin; on patterns of columns trees must agree."""
+        labels = case.labels
+        others = [
+            suspect
+            for suspect in _distinct([s for s in alarming if not s.pattern.columns])
+            if not has_kin(suspect.pattern, suspect.share, None, labels, witnesses.believe)
+        ]
+        columns = [suspect for suspect in alarming if suspect.pattern.columns]
+        # What one value explains needs no pair.
+        tabular = _distinct(sorted(columns, key=lambda s: len(s.pattern.columns)))
         if not tabular:
             return others
-        jury = Jury(x, labels)
-        heard = (jury.confirm(suspect, n_looked) for suspect in tabular[:_MAX_CONFIRMED])
-        agreed = [s for s in heard if s.p_value < self.alpha_table and s.share >= _MIN_SHARE]
+        jury = Jury(_compared(case.rows), labels)
+        heard = (
+            jury.confirm(suspect, n_looked, _rest(case.rows, suspect.pattern))
+            for suspect in tabular[:_MAX_CONFIRMED]
+        )
+        agreed = [
+            s
+            for s in heard
+            if s.p_value < self.alpha_table
+            and s.share >= _MIN_SHARE
+            and not has_kin(s.pattern, s.share, case.rows, labels, jury.believe)
+        ]
         return sorted([*others, *agreed], key=lambda suspect: suspect.p_value)
 
     def _threshold(self, suspect: Suspect) -> float:
@@ -205,6 +226,20 @@ def _compared(rows: embed.Rows) -> Any:
     if rows.images is None and rows.texts is None:
         return embed.table_features(rows, ranked=True)
     return embed.features(rows)
+
+
+def _rest(rows: embed.Rows, pattern: Pattern) -> Any:
+    """What is left of a table's features without the columns of ``pattern``."""
+    numbers = [i for i, name in enumerate(rows.names) if name not in pattern.columns]
+    codes = [i for i, (name, _) in enumerate(rows.levels) if name not in pattern.columns]
+    left = replace(
+        rows,
+        numbers=rows.numbers[:, numbers],
+        names=tuple(rows.names[i] for i in numbers),
+        codes=rows.codes[:, codes],
+        levels=tuple(rows.levels[i] for i in codes),
+    )
+    return embed.table_features(left, ranked=True)
 
 
 def _patterns(search: Search, rows: embed.Rows) -> Iterator[Pattern]:

@@ -28,7 +28,7 @@ class DistortedValues(Check[Dataset]):
     Each column is predicted from the others; what is left over is held against the spread
     and the tail of the column's own leftovers. Outliers stand out by themselves, a changed
     unit or a value from another row only against its neighbours in the row. Columns with a
-    long tail have a long tail of leftovers, so that it takes more to stand out in them.
+    long tail have a long tail of leftovers: what its course lets expect does not stand out.
     Trusted rows (``reference``), where there are any, are what spreads are taken from.
 
     Limits:

@@ -3,7 +3,8 @@
 A source is a file of the project, a file that an installed Python package carries
 (``package:NAME/path``), or an https address. The first landing records the digest in
 ``hauberk.lock``; from then on other bytes under the same name are refused. A digest in the
-lifecycle file counts more than the lock.
+lifecycle file counts more than the lock. Of a database the answer to one query is landed; the
+query and the state that it was asked of are attested beside the digest.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from hauberk.core.artifact import Digest, RegistryEntry
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Attestation, Section, StepReport, StepState
-from hauberk.errors import TrustError
+from hauberk.errors import TrustError, UsageError
 from hauberk.lifecycle import reporting, retraining
 from hauberk.lifecycle.downloads import Landed
 from hauberk.lifecycle.lock import Pin
@@ -23,6 +24,7 @@ from hauberk.lifecycle.sources import land
 
 if TYPE_CHECKING:
     from hauberk.core.finding import Assessment
+    from hauberk.lifecycle.queries import Snapshot
     from hauberk.lifecycle.workshop import Workshop
 
 MANY = True
@@ -48,6 +50,10 @@ class TABLE:
         label: Column to predict.
         sensitive: Columns that name a protected group.
         licence: Licence of the data, recorded in the lock.
+        croissant: Path of the publisher's Croissant metadata in the project; the source must
+            have the digest that stands there.
+        query: For a database (``sqlite:``, ``duckdb:``, ``postgresql:``, ``sqlalchemy+``): what
+            to ask it; the answer is landed as CSV.
     """
 
     uri: str
@@ -59,6 +65,8 @@ class TABLE:
     source: str | None = None
     annotator: str | None = None
     licence: str | None = None
+    croissant: str | None = None
+    query: str | None = None
 
 
 def work(shop: Workshop) -> StepReport:
@@ -69,12 +77,16 @@ def work(shop: Workshop) -> StepReport:
     attestations: list[Attestation] = []
     assessments: list[Assessment] = []
     for path, name in shop.plan.sources.items():
-        landed = _land(shop, name, path, tables[name])
+        landed, snapshot = _land(shop, name, path, tables[name])
         outputs[path] = landed.digest
         step, products = f"acquisition.{name}", {path: landed.digest}
-        attestations.append(shop.hand_over(step, ("land", landed.origin), {}, products))
+        attestations.append(shop.hand_over(step, _command(landed, snapshot), {}, products))
         assessments.extend(_checked(shop, name, landed))
         rows.append((path, f"{landed.size:,} bytes from {landed.origin}; {landed.digest}"))
+        if snapshot is not None:
+            rows.append(
+                (f"{path}: query", f"{snapshot.query}; {snapshot.engine}, {snapshot.state}")
+            )
     retraining.hold(shop)
     shop.pins.write()
     report = StepReport(
@@ -86,6 +98,12 @@ def work(shop: Workshop) -> StepReport:
         sections=(Section(title="Sources", rows=tuple(rows)),),
     )
     return reporting.with_gate(report, shop.decide(assessments))
+
+
+def _command(landed: Landed, snapshot: Snapshot | None) -> tuple[str, ...]:
+    if snapshot is None:
+        return ("land", landed.origin)
+    return ("query", snapshot.origin, snapshot.query, snapshot.engine, snapshot.state)
 
 
 def _checked(shop: Workshop, name: str, landed: Landed) -> tuple[Assessment, ...]:
@@ -101,18 +119,44 @@ def _checked(shop: Workshop, name: str, landed: Landed) -> tuple[Assessment, ...
     return shop.judge(entry, ["registry"], only=lambda control: control.id == ALTERED_FETCH)
 
 
-def _land(shop: Workshop, name: str, path: str, table: TABLE) -> Landed:
+def _declared(shop: Workshop, keys: tuple[str, str], table: TABLE) -> Digest | None:
+    """The digest that the lifecycle file or the publisher's description has for a source."""
+    own = Digest(f"sha256:{table.sha256}") if table.sha256 else None
+    if table.croissant is None:
+        return own
+    from hauberk.lifecycle.croissant import digest_for, read_description
+    from hauberk.lifecycle.plan import inside
+
+    path = shop.settings.root / inside(table.croissant, shop.settings, (*keys, "croissant"))
+    described = digest_for(read_description(path), table.uri, table.croissant)
+    if own is not None and own != f"sha256:{described}":
+        raise TrustError(
+            "the lifecycle file and the Croissant metadata of a source disagree",
+            subject=shop.settings.source.place((*keys, "sha256")),
+            rule="what two parties say of the same bytes is the same",
+            expected=f"sha256:{described} ({table.croissant})",
+            found=own,
+            hint="ask the publisher which of them is right",
+        )
+    return Digest(f"sha256:{described}")
+
+
+def _whose(table: TABLE) -> str:
+    return table.croissant or "lifecycle file"
+
+
+def _land(shop: Workshop, name: str, path: str, table: TABLE) -> tuple[Landed, Snapshot | None]:
     keys = ("acquisition", name)
-    declared = Digest(f"sha256:{table.sha256}") if table.sha256 else None
+    declared = _declared(shop, keys, table)
     pinned = shop.pins.get(name) if table.mode is Mode.PIN else None
     expected = declared or (pinned.digest if pinned else None)
-    landed = land(table.uri, shop, keys, expected=expected)
+    landed, snapshot = _bytes(shop, keys, table, expected)
     if expected is not None and landed.digest != expected:
         raise TrustError(
             f"the source {name!r} is not what was pinned",
             subject=f"{path} ({table.uri})",
             rule="bytes under a pinned name never change",
-            expected=f"{expected} ({'lifecycle file' if declared else 'hauberk.lock'})",
+            expected=f"{expected} ({_whose(table) if declared else 'hauberk.lock'})",
             found=landed.digest,
             hint="find out who changed it; if that is right, remove the pin and run again",
         )
@@ -126,4 +170,26 @@ def _land(shop: Workshop, name: str, path: str, table: TABLE) -> Landed:
         ),
     )
     shop.land(path, landed.digest)
-    return landed
+    return landed, snapshot
+
+
+def _bytes(
+    shop: Workshop, keys: tuple[str, str], table: TABLE, expected: Digest | None
+) -> tuple[Landed, Snapshot | None]:
+    """The source in the store: a file as it is, a database's answer as CSV."""
+    from hauberk.lifecycle.queries import asked, is_query_source
+
+    if is_query_source(table.uri) != (table.query is not None):
+        raise UsageError(
+            "a database needs a query, and nothing else takes one",
+            subject=shop.settings.source.place(keys),
+            expected='uri = "sqlite:..." and query = "SELECT ... ORDER BY ..."',
+            found=table.uri if table.query is None else f"a query for {table.uri}",
+        )
+    if table.query is None:
+        return land(table.uri, shop, keys, expected=expected), None
+    with asked(table.uri, table.query, shop.settings.root) as answer:
+        digest = shop.store.blobs.put(answer.chunks)
+        snapshot = answer.snapshot
+    landed = Landed(digest=digest, size=shop.store.blobs.size(digest), origin=snapshot.origin)
+    return landed, snapshot

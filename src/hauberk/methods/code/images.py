@@ -185,7 +185,7 @@ def image_hits(text: str) -> Iterator[Hit]:
     lines = list(_lines(text))
     yield from _bases(lines)
     yield from _user(lines)
-    for line in lines:
+    for line in _started(lines):
         yield from _of_line(line)
     yield from _baked(lines)
 
@@ -252,6 +252,19 @@ def _user(lines: list[_Line]) -> Iterator[Hit]:
         yield Hit(ROOT, users[-1].line, "USER root")
     elif runs and not users:
         yield Hit(ROOT, runs[-1].line, "no USER")
+
+
+def _started(lines: list[_Line]) -> Iterator[_Line]:
+    """The lines, CMD with the exec form of ENTRYPOINT before it: they are one command."""
+    entry = ""
+    for line in lines:
+        if line.word == "FROM":
+            entry = ""
+        elif line.word == "ENTRYPOINT":
+            entry = _words(line.rest) if line.rest.strip().startswith("[") else ""
+        elif line.word == "CMD" and entry and line.rest.strip().startswith("["):
+            line = _Line("CMD", f"{entry} {_words(line.rest)}", line.line)  # noqa: PLW2901 - the whole command in its place
+        yield line
 
 
 def _of_line(line: _Line) -> Iterator[Hit]:

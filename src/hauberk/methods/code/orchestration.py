@@ -138,6 +138,21 @@ def manifest_hits(file: SourceFile) -> Iterator[Hit]:
         yield from _command(file.text, 1)
     elif file.path.suffix == ".json":
         yield from _policy(file.text)
+        if _JSON_SETTINGS.search(file.path.name):
+            yield from _json(file)
+
+
+_JSON_SETTINGS = re.compile(r"(?:jupyter|ipython|config|settings|env|values)\S*\.json$")
+
+
+def _json(file: SourceFile) -> Iterator[Hit]:
+    """Settings of a JSON file, which is a tree like any other; what is none stays unread."""
+    try:
+        for root in read_yaml(file.text, name=file.name):
+            for item in yaml_settings(root):
+                yield from _setting(item.name, item.value, item.line)
+    except ArtifactError:
+        return
 
 
 def _setting(name: str, value: str, line: int) -> Iterator[Hit]:

@@ -319,7 +319,7 @@ def _is_quoted(index: Index, given: ast.expr) -> bool:
 
 def _starts_shell(index: Index, given: ast.expr) -> bool:
     """``["sh", "-c", text]`` with a text that is put together."""
-    values = index.lookup(given) if isinstance(given, ast.Name) else [given]
+    values = index.reaching(given) if isinstance(given, ast.Name) else [given]
     for value in values:
         if not isinstance(value, (ast.List, ast.Tuple)) or len(value.elts) < 3:
             continue

@@ -7,9 +7,16 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
+from hauberk.methods.code.python_index import UNKNOWN, Index, command_text, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
-from hauberk.methods.code.services import BOUND, CROSS, DEBUG, LISTENING, setting_fault
+from hauberk.methods.code.services import (
+    BOUND,
+    CROSS,
+    DEBUG,
+    LISTENING,
+    command_faults,
+    setting_fault,
+)
 
 LOGGED = rule(
     "outbound-data/logged-secret",
@@ -66,7 +73,8 @@ _SECRET = re.compile(
     r"(?i)(?:^|_|\b)(?:token|secret|passw(?:or)?d|passwd|pwd|api_?key|apikey|access_?key|secret_?key|private_?key|auth_?key|credentials?|bearer|conn(?:ection)?_str(?:ing)?|dsn|signing_?key)$"
 )
 _NOT_SECRET = re.compile(
-    r"(?i)num|count|len|max|min|n_|id$|ids$|type|name|path|file|url|length|limit|usage|pad|eos|bos|unk|mask|sep|cls|vocab"
+    r"(?i)num|count|len|max|min|n_|id$|ids$|type|name|path|file|url|length|limit|usage|pad|eos|bos|unk|mask|sep|cls|vocab|per_token|"
+    r"(?:^|_)(?:next|prev|first|last|new|generated|input|output|special|time|avg|mean|total|sub)_tokens?$"
 )
 _LOGS = frozenset(
     {"debug", "info", "warning", "warn", "error", "critical", "exception", "log", "print"}
@@ -96,6 +104,7 @@ def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
     for call in index.calls:
         name = index.dotted(call.func)
         yield from _services(index, call, name)
+        yield from _started(index, call, name)
         yield from _logs(index, call, name)
         broken = _sends(index, call, name)
         if broken is not None:
@@ -147,6 +156,13 @@ def _services(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
     )
     if is_any and index.keyword(call, "allow_credentials") is True:
         yield Hit(CROSS, call.lineno, "allow_origins=['*'] with credentials")
+
+
+def _started(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
+    """Services that the module starts as programs of their own."""
+    text = command_text(index, call, name)
+    for broken, _, found in command_faults(text) if text else ():
+        yield Hit(broken, call.lineno, found)
 
 
 def _assigned(index: Index, path: PurePath) -> Iterator[Hit]:

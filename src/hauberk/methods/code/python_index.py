@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -58,6 +59,7 @@ class Index:
     imports: dict[str, str] = field(default_factory=dict)
     attributes: dict[str, list[ast.expr]] = field(default_factory=dict)
     functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = field(default_factory=list)
+    classes: set[str] = field(default_factory=set)
     _dotted: dict[ast.AST, str] = field(default_factory=dict)
 
     # Names ---------------------------------------------------------------------------
@@ -88,11 +90,14 @@ class Index:
         return ""
 
     def _held(self, node: ast.Attribute, depth: int) -> str:
-        """What ``self.name`` stands for where the class or its methods bind it to a module."""
-        if not isinstance(node.value, ast.Name) or node.value.id not in {"self", "cls"}:
+        """What ``self.name`` or ``Class.name`` stands for where a class binds it to a module."""
+        if not isinstance(node.value, ast.Name) or not (
+            node.value.id in {"self", "cls"} or node.value.id in self.classes
+        ):
             return ""
         for value in self.attributes.get(node.attr, ()):
-            if isinstance(value, (ast.Name, ast.Attribute)) and value is not node:
+            is_name = isinstance(value, (ast.Name, ast.Attribute)) or self._gives_module(value)
+            if is_name and value is not node:
                 found = self.dotted(value, depth + 1)
                 if (
                     found in self.imports.values()
@@ -129,7 +134,7 @@ class Index:
         if not isinstance(value, ast.Call):
             return False
         name = last_name(value.func)
-        return name in {"getattr", "__import__", "import_module", "partial"}
+        return name in {"getattr", "__import__", "import_module", "partial", "staticmethod"}
 
     def _of_call(self, node: ast.Call, depth: int) -> str:
         """Names that calls give: ``getattr``, imports at run time, ``partial``; ``X()`` else."""
@@ -140,7 +145,7 @@ class Index:
         if name in _IMPORTERS and node.args:
             module = self.constant(node.args[0])
             return module if isinstance(module, str) else ""
-        if name in {"functools.partial", "partial"} and node.args:
+        if name in {"functools.partial", "partial", "staticmethod"} and node.args:
             return self.dotted(node.args[0], depth + 1)
         return f"{name}()" if name else ""
 
@@ -162,6 +167,40 @@ class Index:
             scope = self.scopes.get(scope, self.tree)
         return []
 
+    def reaching(self, name: ast.Name) -> list[ast.expr]:
+        """What a name may be bound to where it stands: order and branches are looked at.
+
+        A parameter that is only bound later, or in a branch that has left, is its caller's.
+        """
+        values = self.lookup(name)
+        scope = self.scope_of(name)
+        if not values or not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return values
+        around = list(self.ancestors(name))
+        loops = (ast.For, ast.AsyncFor, ast.While)
+        if self.bound.get((scope, name.id)) is not values or any(
+            isinstance(node, loops) for node in around[: around.index(scope)]
+        ):
+            return values
+        held = {id(name), *map(id, around)}
+        before = [v for v in values if _place(v) <= _place(name) and not self._left(v, held)]
+        return before if before or name.id in _parameters(scope) else values
+
+    def _left(self, value: ast.AST, held: set[int]) -> bool:
+        """Whether the branch that binds a value never comes to the place that ``held`` is."""
+        inner: ast.AST = value
+        for node in self.ancestors(value):
+            if id(node) in held and not isinstance(node, ast.If):
+                return False
+            if isinstance(node, ast.If):
+                block = node.body if any(inner is item for item in node.body) else node.orelse
+                if any(id(item) in held for item in block):
+                    return False
+                if id(node) in held or isinstance(block[-1], _LEAVING):
+                    return True
+            inner = node
+        return False
+
     def constant(self, node: ast.AST | None, depth: int = 0) -> object:
         """The constant that an expression stands for, or `UNKNOWN`."""
         if isinstance(node, ast.Constant):
@@ -169,7 +208,7 @@ class Index:
         if depth > MAX_DEPTH or node is None:
             return UNKNOWN
         if isinstance(node, ast.Name):
-            values = self.lookup(node)
+            values = self.reaching(node)
             return self.constant(values[-1], depth + 1) if len(values) == 1 else UNKNOWN
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             value = self.constant(node.operand, depth + 1)
@@ -298,6 +337,14 @@ class Index:
         return scope
 
 
+_LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
+def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    args = function.args
+    return {item.arg for item in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
+
+
 def _first_text(node: ast.Call) -> ast.AST | None:
     """What a call puts first into the text that it makes."""
     name = last_name(node.func)
@@ -312,6 +359,29 @@ def last_name(node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
+
+
+_STARTERS = re.compile(
+    r"^(?:subprocess|os|asyncio|pexpect|sh|invoke|plumbum|sys)\b|^(?:Popen|check_call|check_output)$"
+)
+
+
+def command_text(index: Index, call: ast.Call, name: str) -> str:
+    """The command line of a call that starts a program; empty where it starts none.
+
+    Args:
+        name: What the call finally stands for.
+    """
+    if not _STARTERS.search(name) or not call.args:
+        return ""
+    first = call.args[0]
+    values = index.lookup(first) if isinstance(first, ast.Name) else [first]
+    given = values[-1] if values else first
+    if isinstance(given, (ast.List, ast.Tuple)):
+        words = [index.constant(part) for part in given.elts]
+    else:
+        words = [index.constant(part) for part in call.args]
+    return " ".join(word if isinstance(word, str) else "_" for word in words)
 
 
 # Building ------------------------------------------------------------------------------
@@ -342,6 +412,8 @@ def index_of(tree: ast.Module) -> Index:
             waiting.append((child, inner))
         if kind in _NOTED:
             _note(index, node, scope)
+        elif isinstance(node, ast.ClassDef):
+            index.classes.add(node.name)
     for found in kinds.values():
         found.sort(key=_place)
     index.calls = [node for node in kinds.get(ast.Call, []) if isinstance(node, ast.Call)]

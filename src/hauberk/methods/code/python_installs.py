@@ -6,11 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 
+from hauberk.methods.code.commands import faults
 from hauberk.methods.code.dependencies import UNPINNED
-from hauberk.methods.code.images import MOVING
-from hauberk.methods.code.python_index import Index, last_name
+from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, PIPED
+from hauberk.methods.code.python_index import Index, command_text, last_name
 from hauberk.methods.code.rules import Hit
 
+_FAULTS = {"moving": MOVING, "index": INDEX, "archive": ARCHIVE, "pipe": PIPED}
 _LISTS = frozenset(
     {"packages_to_install", "pip_packages", "pip_requirements", "extra_pip_requirements"}
     | {"extra_pip_packages", "pip_install"}
@@ -75,6 +77,10 @@ def _job(index: Index, node: ast.expr) -> Iterator[Hit]:
 
 def _command(index: Index, call: ast.Call) -> Iterator[Hit]:
     """``[sys.executable, "-m", "pip", "install", "name"]``."""
+    text = command_text(index, call, index.dotted(call.func)).replace("_ -m", "python -m")
+    for kind, _, found in faults(text) if text else ():
+        if kind in _FAULTS:
+            yield Hit(_FAULTS[kind], call.lineno, found)
     given = call.args[0] if call.args else None
     if not isinstance(given, (ast.List, ast.Tuple)):
         return

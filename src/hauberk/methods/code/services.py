@@ -151,6 +151,7 @@ _FLAGS = (
     _Flag(LISTENING, r"\bpython3?\s+-m\s+http\.server\b", r"http\.server(?![^\n]*--bind\s+127)"),
     _Flag(OPEN, r"\betcd\b", r"--listen-client-urls[= ]+['\"]?http://0\.0\.0\.0", r"--client-cert-auth"),
     _Flag(OPEN, r"\bkube-?apiserver\b|\bkubelet\b", r"--anonymous-auth[= ]+true"),
+    _Flag(OPEN, r"\bgcloud\s+(?:\w+\s+)?(?:run|functions)\b", r"--allow-unauthenticated\b"),
     _Flag(OPEN, r"\bmysqld\b", r"--skip-grant-tables"),
     _Flag(OPEN, r"\bargo\b|argo-server", r"--auth-mode[= ]+server\b"),
 )  # fmt: skip

@@ -124,6 +124,10 @@ _COMMANDED = frozenset(
 )
 
 
+_EXECUTED = frozenset({"command", "args", "entrypoint"})
+"""Keys whose lists are the words of one command, and not several commands."""
+
+
 def yaml_commands(node: Node) -> Iterator[Command]:
     """Commands of a tree; of a container its command and arguments together."""
     for _, inner in node.walk():
@@ -133,7 +137,7 @@ def yaml_commands(node: Node) -> Iterator[Command]:
         for key, child in inner.entries.items():
             if key.lower() in _COMMANDED or key.lower().endswith("_commands"):
                 texts += _texts(child)
-        if len(texts) > 1 and {"command", "args"} & {key.lower() for key in inner.entries}:
+        if len(texts) > 1 and _EXECUTED & {key.lower() for key in inner.entries}:
             yield _joined(texts)
         else:
             yield from (Command(text, line) for text, line in texts)

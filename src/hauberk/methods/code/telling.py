@@ -21,6 +21,10 @@ MAX_PER_FILE = 100
 MAX_ALIKE = 5
 """Up to so many lines of a file that break one rule of no high severity have findings each."""
 
+_SHOWN = frozenset(
+    {"doc", "docs", "example", "examples", "tutorial", "tutorials", "demo", "demos", "samples"}
+    | {"cookbook", "recipes", "gallery", "documentation"}
+)
 _TESTS = frozenset({"test", "tests", "testing", "fixtures", "testdata"})
 
 
@@ -68,7 +72,7 @@ def _habit(finding: Finding, lines: list[int]) -> Finding:
 
 
 def finding_of(hit: Hit, file: SourceFile, places: Places) -> Finding:
-    """One hit as a finding; in tests it is told as low and for review."""
+    """One hit as a finding: in tests low and for review, in examples at most medium."""
     line, inner = places.of(hit.line)
     rule = hit.rule
     shown = f" ({clipped(hit.found)})" if hit.found else ""
@@ -84,12 +88,25 @@ def finding_of(hit: Hit, file: SourceFile, places: Places) -> Finding:
         location=Location(line=line, inner=inner),
         evidence=Evidence(statistic="rule over code", facts=facts),
     )
-    return softened(told) if is_test(file.path) else told
+    if is_test(file.path):
+        return softened(told)
+    return eased(told) if is_shown(file.path) else told
 
 
 def softened(finding: Finding) -> Finding:
     """A finding in tests: nothing that is shipped or trained with."""
     return replace(finding, severity=Severity.LOW, level=Level.REVIEW)
+
+
+def eased(finding: Finding) -> Finding:
+    """A finding in code that shows how something is done: people copy it, nothing runs it."""
+    severity = min(finding.severity, Severity.MEDIUM, key=lambda item: item.rank)
+    return replace(finding, severity=severity)
+
+
+def is_shown(path: PurePath) -> bool:
+    """Whether a path says that it holds examples or documentation."""
+    return any(part.lower() in _SHOWN for part in path.parts[:-1])
 
 
 def is_test(path: PurePath) -> bool:

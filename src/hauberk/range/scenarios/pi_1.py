@@ -1,17 +1,59 @@
-"""PI-1: workflows that strangers can steer."""
+"""PI-1: workflows that strangers can steer, and pipelines that do other than declared."""
 
 from __future__ import annotations
 
+from random import Random
+
 from hauberk.attacks.code.plant_fault import PlantFault
+from hauberk.attacks.pipeline.alter_pipeline import DEEDS, AlterPipeline
 from hauberk.controls.code.workflow_faults import WorkflowFaults
 from hauberk.core.threat import ThreatId
+from hauberk.range.outcomes import refuses
 from hauberk.range.planted import planted
-from hauberk.range.scenario import Scenario
+from hauberk.range.scenario import Scenario, Trial
+from hauberk.range.worlds.signed_pipelines import SignedPipeline, lying
+from hauberk.trust.digest import digest_bytes
 
 ATTACK = PlantFault(groups=("flow",))
 CONTROL = WorkflowFaults()
 
+ALTERED = AlterPipeline()
+_CASES = (*DEEDS, "foreign key", "other image", "file exchanged at the end")
+
+
+def _altered(seed: int) -> Trial:
+    """A run with truthful records of what was changed, its links signed in the jobs."""
+    rng = Random(seed)
+    case = _CASES[seed % len(_CASES)]
+    world = SignedPipeline()
+    honest = world.honest(Random(seed))
+    run = AlterPipeline(deed=case).apply(honest, rng).subject if case in DEEDS else honest
+    signer = world.stranger if case == "foreign key" else None
+    images = {rng.choice(honest.steps).name: digest_bytes(rng.randbytes(8))}
+    links = world.links(run, signer=signer, images=images if case == "other image" else None)
+    held = lying(run)
+    if case == "file exchanged at the end":
+        held[rng.choice(list(held))] = digest_bytes(rng.randbytes(8))
+    clean = world.links(honest)
+    return Trial(
+        values={"refused": float(refuses(lambda: world.check(links, held)))},
+        potent=(links, held) != (clean, lying(honest)),
+        false_alarm=float(refuses(lambda: world.check(clean, lying(honest)))),
+    )
+
+
 SCENARIOS = (
+    Scenario(
+        threat=ThreatId("PI-1"),
+        attack=ALTERED,
+        control="hauberk layout verify",
+        play=_altered,
+        parts=(("refused", "extra or changed step"),),
+        note="five steps, two functionaries; a step added, left out or changed in its command, "
+        "materials or products, all signed with the jobs' own keys, and links by a foreign key, "
+        "of another image, and a file exchanged after the last step, in turn; potent where "
+        "records or files differ from the honest run, which nothing but the layout refuses",
+    ),
     Scenario(
         threat=ThreatId("PI-1"),
         attack=ATTACK,

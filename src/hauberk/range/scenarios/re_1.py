@@ -12,13 +12,42 @@ from hauberk.controls.code.poisoned_history import PoisonedHistory
 from hauberk.core.threat import ThreatId
 from hauberk.range.planted import planted
 from hauberk.range.reviewing import unreviewed
-from hauberk.range.scenario import Scenario
+from hauberk.range.scenario import Scenario, Trial
+from hauberk.range.worlds.real_code import PACKAGES, alarms, clean, installed, lines
 
 ATTACK = PlantFault(groups=("insider", "chars", "git"))
 HIDDEN = PlantFault(groups=("chars",))
 CONTROLS = (InsiderPatterns(), HiddenCharacters(), HiddenInstructions(), CodeExecution())
 
+
+def _clean(seed: int) -> Trial:
+    return Trial(values={"alarms_per_twin": float(alarms(clean(seed)))})
+
+
+def _real(seed: int) -> Trial:
+    tree = installed(PACKAGES[seed % len(PACKAGES)])
+    return Trial(values={"alarms_per_10k_lines": 10_000 * alarms(tree) / lines(tree)})
+
+
 SCENARIOS = (
+    Scenario(
+        threat=ThreatId("RE-1"),
+        attack="none: a clean project full of look-alikes",
+        control=CONTROLS[0],
+        play=_clean,
+        parts=(("alarms_per_twin", ""),),
+        note="honest twins of 20 kinds of faults in a small project; all controls over code, at "
+        "the level that makes a scan fail by default",
+    ),
+    Scenario(
+        threat=ThreatId("RE-1"),
+        attack="none: real packages",
+        control=CONTROLS[0],
+        play=_real,
+        parts=(("alarms_per_10k_lines", ""),),
+        note=f"the installed {', '.join(PACKAGES)}; all controls over code, at the level that "
+        "makes a scan fail by default; findings that are true by the rule count as alarms too",
+    ),
     Scenario(
         threat=ThreatId("RE-1"),
         attack=SkipReview(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import date
 from pathlib import Path
 from random import Random
 
@@ -14,6 +15,8 @@ from hauberk.range.outcomes import found, refuses
 from hauberk.range.planted import single
 from hauberk.range.projects import project
 from hauberk.range.scenario import Scenario, Trial
+from hauberk.range.worlds.trojans import WAYS, install, start
+from hauberk.scanner import scan
 from hauberk.trust.environments import read_environment, read_wheels, verify
 
 PINNED = PinVulnerable()
@@ -73,7 +76,32 @@ def _pinned(seed: int) -> Trial:
     )
 
 
+def _silent(seed: int) -> Trial:
+    """A package that acts when it is started, while it is looked at; a victim starts it."""
+    way = WAYS[seed % len(WAYS)]
+    with tempfile.TemporaryDirectory() as folder:
+        site = Path(folder).resolve()
+        empty = read_environment(site)
+        canary = install(site, way, Random(seed))
+        refuses(lambda: verify(empty, read_environment(site), subject="environment"))
+        scan([site], today=_DAY)
+        fired = canary.exists()
+        start(site, way)
+        return Trial(values={"canaries_fired": float(fired)}, potent=canary.exists())
+
+
+_DAY = date(2026, 1, 1)
 SCENARIOS = (
+    Scenario(
+        threat=ThreatId("TR-3"),
+        attack="packages that act when they are started",
+        control="hauberk env verify",
+        play=_silent,
+        parts=(("canaries_fired", ""),),
+        note="on import, from a .pth file, a submodule, an entry point and sitecustomize in turn; "
+        "the environment is locked, verified and scanned; potent where a program that starts in it "
+        "leaves the canary",
+    ),
     Scenario(
         threat=ThreatId("TR-3"),
         attack="changed, added and self-starting packages",
