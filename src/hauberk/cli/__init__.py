@@ -121,10 +121,16 @@ def _guarded(verb: str, words: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
-    except ModuleNotFoundError as error:
-        return _print_missing(verb, error)
     except Exception as error:  # noqa: BLE001 - the outermost boundary: report, do not hide
-        return _print_internal(error)
+        return _print_unexpected(verb, error)
+
+
+def _print_unexpected(verb: str, error: Exception) -> int:
+    if isinstance(error, ModuleNotFoundError):
+        return _print_missing(verb, error)
+    if isinstance(error, OSError) and error.errno in _places():
+        return _print_refused(error)
+    return _print_internal(error)
 
 
 def _call(verb: str, words: list[str]) -> int:
@@ -199,6 +205,26 @@ def _print_error(error: BaseException) -> None:
     print(f"hauberk: {error.message}", file=sys.stderr)
     for name, value in error.details():
         print(f"  {name + ':':<10}{value}", file=sys.stderr)
+
+
+def _places() -> frozenset[int]:
+    """Errors that the place has and no defect of ours: no right, no room, no more files."""
+    import errno
+
+    names = ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "ENAMETOOLONG")
+    return frozenset(getattr(errno, name) for name in names)
+
+
+def _print_refused(error: OSError) -> int:
+    from hauberk.errors import UnavailableError
+
+    found = error.strerror or str(error)
+    hint = "give yourself the right, make room, or work on a copy elsewhere"
+    refusal = UnavailableError(
+        "a place cannot be used", subject=str(error.filename or ""), found=found, hint=hint
+    )
+    _print_error(refusal)
+    return refusal.exit_code
 
 
 def _print_internal(error: Exception) -> int:

@@ -294,9 +294,15 @@ def _write(result: ScanResult, args: argparse.Namespace) -> None:
 
 
 def _keep(path: Path, text: str) -> None:
+    is_device = path.exists() and not path.is_file()
+    partial = path if is_device else path.with_name(f".{path.name}.partial")
     try:
-        path.write_text(text, "utf-8")
+        partial.write_text(text, "utf-8")
+        if partial != path:
+            partial.replace(path)
     except OSError as error:
+        if partial != path:
+            partial.unlink(missing_ok=True)
         from hauberk.errors import UnavailableError
 
         reason = error.strerror or str(error)
