@@ -78,9 +78,16 @@ def locate(
 
 def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Located]:
     from hauberk.formats.hub_folders import model_folders  # where there is a folder only
-    from hauberk.formats.source import open_tree, repository
+    from hauberk.formats.source import is_bare, open_tree, repository
     from hauberk.scanner.data_folders import covered, data_folder, folder_subjects
 
+    if is_bare(root):  # what lies there is git's own; the commits are what is judged
+        yield Located(
+            path=str(root),
+            kind="repository",
+            open=lambda: open_tree(root, history=options.history),
+        )
+        return
     models = model_folders(root)
     is_row: Callable[[Path], bool] = lambda _: False  # noqa: E731 - a default
     if not repository(root) and root not in models and data_folder(root):
