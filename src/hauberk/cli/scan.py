@@ -83,7 +83,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     code.add_argument("--write-baseline", metavar="FILE", type=Path, help="know all that is found")
     data = parser.add_argument_group("tables")
     data.add_argument("--label", metavar="COL", help="column to predict")
-    data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
+    data.add_argument(
+        "--train",
+        metavar="FILE",
+        type=Path,
+        help="training rows: a table PATH is tested against them, a text PATH must not show them",
+    )
     data.add_argument(
         "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
     )
@@ -289,9 +294,15 @@ def _write(result: ScanResult, args: argparse.Namespace) -> None:
 
 
 def _keep(path: Path, text: str) -> None:
+    is_device = path.exists() and not path.is_file()
+    partial = path if is_device else path.with_name(f".{path.name}.partial")
     try:
-        path.write_text(text, "utf-8")
+        partial.write_text(text, "utf-8")
+        if partial != path:
+            partial.replace(path)
     except OSError as error:
+        if partial != path:
+            partial.unlink(missing_ok=True)
         from hauberk.errors import UnavailableError
 
         reason = error.strerror or str(error)
