@@ -160,7 +160,8 @@ def test_half_a_configuration_of_the_door_is_refused(folder, words, capsys):
 def state_words(redis_server, tmp_path):
     pytest.importorskip("redis")
     (tmp_path / "secret").write_bytes(os.urandom(32))
-    return ["--state", redis_server.address, "--state-key", str(tmp_path / "secret")]
+    words = ["--state", redis_server.address, "--state-key", str(tmp_path / "secret")]
+    return [*words, "--state-timeout", "60"]
 
 
 def test_two_hosts_share_one_budget(folder, tmp_path, state_words):

@@ -72,6 +72,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-password", type=Path, metavar="FILE", help="what the server wants to hear"
     )
+    parser.add_argument(
+        "--state-timeout", type=float, default=0.25, metavar="SECONDS", help="for its answers"
+    )
     parser.add_argument("--state-ca", metavar="FILE", help="certificates believed of it")
     parser.add_argument(
         "--erasable",
@@ -243,7 +246,12 @@ def _over_hosts(args: argparse.Namespace, world: Surroundings) -> Surroundings:
         )
     secret = read_once(args.state_key, 4096)
     password = "" if args.state_password is None else _text(args.state_password, "the password")
-    server = Server(url=args.state, password=password.strip(), ca=args.state_ca)
+    server = Server(
+        url=args.state,
+        password=password.strip(),
+        ca=args.state_ca,
+        timeout_s=max(0.001, args.state_timeout),
+    )
     shared = RedisClientState(server.connect(), secret)
     shared.ping()
     key = hashlib.blake2b(secret, digest_size=32, person=b"answers").digest()
