@@ -83,7 +83,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     code.add_argument("--write-baseline", metavar="FILE", type=Path, help="know all that is found")
     data = parser.add_argument_group("tables")
     data.add_argument("--label", metavar="COL", help="column to predict")
-    data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
+    data.add_argument(
+        "--train",
+        metavar="FILE",
+        type=Path,
+        help="training rows: a table PATH is tested against them, a text PATH must not show them",
+    )
     data.add_argument(
         "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
     )

@@ -420,6 +420,7 @@ class Evaluation:
         train: Rows it was trained on, where they are known.
         sealed: Digest that the rows of ``data`` had when they were sealed; empty where nobody
             says, see `hauberk.methods.sealed_rows`.
+        previous: The version before it, which is trusted, where there is one.
     """
 
     model: ModelFile
@@ -428,6 +429,19 @@ class Evaluation:
     reported: Mapping[str, float] = field(default_factory=dict)
     train: Dataset | None = None
     sealed: str = ""
+    previous: Predictor | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Artifact):
+    """Something written about a model, with the rows of training that it must not show.
+
+    Attributes:
+        text: What people and programs read in it, without the escapes of its format.
+    """
+
+    text: str
+    train: Dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -477,6 +491,7 @@ Subject = (
     | Transformation
     | History
     | Evaluation
+    | Report
     | Window
     | Chain
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.artifact import Comparison, Dataset, Splits, Synthesis, Transformation
+from hauberk.core.artifact import Comparison, Dataset, Report, Splits, Synthesis, Transformation
 from hauberk.errors import UsageError
 from hauberk.scanner.data_folders import data_folder, open_folder
 from hauberk.scanner.options import ScanOptions
@@ -47,6 +47,20 @@ def beside(dataset: Dataset, options: ScanOptions) -> Any:
     if options.against is not None:
         return Comparison(old=open_data(options.against, options, like=dataset), new=dataset)
     return dataset
+
+
+def report_beside(path: Path, options: ScanOptions) -> Report:
+    """The text at ``path`` with the rows of training that the options name."""
+    from hauberk.formats.report_text import open_report
+
+    if options.train is None:
+        raise UsageError(
+            "a report is held against rows of training",
+            subject=str(path),
+            expected="--train FILE",
+            found="none",
+        )
+    return open_report(path, open_data(options.train, options, is_named=False))
 
 
 def _transformed(dataset: Dataset, options: ScanOptions) -> Transformation:

@@ -19,7 +19,8 @@ class ScanOptions:
         annotator: Column that names who labelled a row.
         source: Column that names who contributed a row.
         sensitive: Columns that name a protected group.
-        train: Training rows that the scanned table is the test part of.
+        train: Training rows that the scanned table is the test part of, and that scanned texts
+            must not show.
         against: An older version that the scanned table is compared with.
         reference: Rows of the same kind that somebody vouches for.
         control: Real rows that a generator never saw, for a scanned table that was generated.
