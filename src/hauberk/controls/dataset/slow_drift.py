@@ -40,6 +40,8 @@ class SlowDrift(Check[Comparison[Dataset]]):
         Training must cover the seasons: with less than a year of it, a season it did not see
         is drift. A shift inside one bin of eight passes, and so does one that stays below
         the honest scatter of days, which is what an attacker with patience has to stay under.
+        Fewer rows of a day take longer: in the world of the figure, with 500 instead of 1,000
+        a day, 131 of 140 shifts were found before the model lost three points, not all.
 
     Args:
         time: Column of the moment of each row; empty takes the only column of times.

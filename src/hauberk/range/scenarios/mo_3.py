@@ -19,7 +19,7 @@ CONTROL = SlowDrift()
 N_DAYS = 60
 FALL = 0.03
 _WORLD = (
-    "500 transactions a day, a training year with weekly and yearly seasons and days that "
+    "1000 transactions a day, a training year with weekly and yearly seasons and days that "
     "differ by chance, then 60 days; the model is a logistic regression"
 )
 

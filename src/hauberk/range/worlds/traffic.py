@@ -16,7 +16,7 @@ import numpy as np
 from hauberk.core.artifact import Dataset
 from hauberk.formats.tables import table_of
 
-ROWS = 500
+ROWS = 1000
 """Rows of a day."""
 YEAR = 365
 START = 19_000
