@@ -1,10 +1,11 @@
 """Hauberk and other scanners of model files on the same files, in the same run.
 
-Prints for each tool how many dangerous files it flags (exit code of a finding), how many
-ordinary files it flags, how many end with any other code, and the processor seconds of its
-whole processes per file. Other tools are taken from a virtual environment of their own:
+Prints for each tool how many dangerous files of each family it flags (exit code of a finding), how
+many ordinary files it flags, how many end with any other code, and the processor seconds of its
+whole processes per file. Other tools are taken from a virtual environment of their own, ordinary
+files from a folder that `ordinary_files.py` wrote with other versions of the libraries:
 
-    python benchmarks/model_files.py [--peers VENV] [--ordinary N] [--every K]
+    python benchmarks/model_files.py [--peers VENV] [--good FOLDER] [--ordinary N] [--every K]
 """
 
 from __future__ import annotations
@@ -19,8 +20,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
+from hauberk.attacks.model.alter_graph import GRAFTS, AlterGraph
+from hauberk.attacks.model.blind_scanner import WAYS as HIDING
+from hauberk.attacks.model.blind_scanner import BlindScanner
+from hauberk.attacks.model.bring_code import WAYS as BRINGING
+from hauberk.attacks.model.bring_code import BringCode
 from hauberk.attacks.model.plant_payload import VARIANTS
+from hauberk.attacks.model.rewrite_template import PAYLOADS, RewriteTemplate
+from hauberk.core.artifact import ModelFile, ModelFolder
 from hauberk.range.ordinary import write_ordinary
 
 TIMEOUT_S = 120.0
@@ -49,37 +58,58 @@ PEERS = (
 )
 
 
+Families = dict[str, list[Path]]
+
+
 def main() -> int:
     """Write the files, run the tools, print a table."""
     parser = argparse.ArgumentParser(description="compare scanners of model files")
     parser.add_argument("--peers", type=Path, metavar="VENV")
+    parser.add_argument("--good", type=Path, metavar="FOLDER")
     parser.add_argument("--ordinary", type=int, default=40, metavar="N")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="each Kth dangerous file")
     args = parser.parse_args()
     ours = Tool("hauberk", (sys.executable, "-m", "hauberk.cli", "scan"))
     with tempfile.TemporaryDirectory() as name:
         bad = dangerous(Path(name), args.every)
-        good = ordinary(Path(name), args.ordinary)
-        print(f"{len(bad)} dangerous files, {len(good)} ordinary files")
-        print(f"{'':12}{'flagged':>10}{'false':>8}{'other exit':>12}{'CPU s a file':>14}")
+        good = ordinary(Path(name), args.ordinary, args.good)
+        print(f"{sum(map(len, bad.values()))} dangerous files, {len(good)} ordinary files")
+        families = "".join(f"{family:>12}" for family in bad)
+        print(f"{'':12}{families}{'all':>10}{'false':>8}{'other exit':>12}{'CPU s a file':>14}")
         for tool in (ours, *installed(args.peers)):
             print(row(tool, bad, good), flush=True)
     return 0
 
 
-def dangerous(folder: Path, every: int) -> list[Path]:
-    """Each variant of the attack in a folder of its own; none is ever loaded."""
-    made = []
+def dangerous(folder: Path, every: int) -> Families:
+    """Variants of the attacks, each in a folder of its own; none is ever loaded."""
+    made: Families = {"pickles": [], "hidden": [], "graphs": [], "templates": [], "folders": []}
     for label, variant in list(VARIANTS.items())[::every]:
         place = folder / "bad" / label
         place.mkdir(parents=True)
-        made.append(place / f"model{variant.suffix}")
-        made[-1].write_bytes(variant.make(str(place / "canary")))
+        made["pickles"].append(place / f"model{variant.suffix}")
+        made["pickles"][-1].write_bytes(variant.make(str(place / "canary")))
+    attacks: dict[str, list[Any]] = {
+        "hidden": [BlindScanner(way=way) for way in HIDING],
+        "graphs": [AlterGraph(variant=variant) for variant in GRAFTS],
+        "templates": [RewriteTemplate(payload=payload) for payload in PAYLOADS],
+        "folders": [BringCode(way=way) for way in BRINGING],
+    }
+    for family, variants in attacks.items():
+        for number, attack in enumerate(variants[::every]):
+            start = folder / family / str(number) / "model"
+            start.parent.mkdir(parents=True)
+            kind = ModelFolder if family == "folders" else ModelFile
+            attacked = attack.apply(kind(name="m", path=start), Random(50_000 + number))
+            made[family].append(attacked.subject.path)
     return made
 
 
-def ordinary(folder: Path, count: int) -> list[Path]:
-    """Files as people write them, with seeds that nothing was tuned on."""
+def ordinary(folder: Path, count: int, given: Path | None) -> list[Path]:
+    """Files as people write them, with seeds and library versions that nothing was tuned on."""
+    if given is not None:
+        found = sorted(path for path in given.rglob("*") if path.is_file())
+        return found[:: max(1, len(found) // count)][:count]
     made = []
     for number in range(count):
         place = folder / "good" / str(number)
@@ -101,17 +131,22 @@ def installed(venv: Path | None) -> list[Tool]:
     return tools
 
 
-def row(tool: Tool, bad: Sequence[Path], good: Sequence[Path]) -> str:
+def row(tool: Tool, bad: Families, good: Sequence[Path]) -> str:
     """One line of the table."""
     before = _children()
-    codes_bad = [exit_code(tool, path) for path in bad]
+    codes = {family: [exit_code(tool, path) for path in paths] for family, paths in bad.items()}
     codes_good = [exit_code(tool, path) for path in good]
-    seconds = (_children() - before) / max(1, len(bad) + len(good))
-    flagged = sum(code in tool.found for code in codes_bad)
+    codes_bad = [code for found in codes.values() for code in found]
+    seconds = (_children() - before) / max(1, len(codes_bad) + len(good))
+    shares = "".join(f"{_share(tool, found):>12}" for found in codes.values())
     false = sum(code in tool.found for code in codes_good)
     other = sum(code not in (0, *tool.found) for code in codes_bad + codes_good)
-    share = f"{flagged}/{len(bad)}"
-    return f"{tool.name:12}{share:>10}{false:>8}{other:>12}{seconds:>14.2f}"
+    whole = f"{_share(tool, codes_bad):>10}{false:>8}{other:>12}{seconds:>14.2f}"
+    return f"{tool.name:12}{shares}{whole}"
+
+
+def _share(tool: Tool, codes: Sequence[int]) -> str:
+    return f"{sum(code in tool.found for code in codes)}/{len(codes)}"
 
 
 def _children() -> float:

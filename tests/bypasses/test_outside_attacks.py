@@ -108,3 +108,14 @@ def test_a_call_that_fetches_or_compiles_code_is_dangerous(tmp_path: Path, path:
     place = tmp_path / "m.pkl"
     place.write_bytes(whole(call(name(path), text("x"))))
     assert scan_model(place).state is ModelState.DANGEROUS
+
+
+def test_a_pickled_catboost_model_passes_and_one_with_a_call_in_its_state_does_not(
+    tmp_path: Path,
+) -> None:
+    made = name("catboost.core.CatBoostClassifier") + b")\x81}" + text("depth")
+    path = tmp_path / "m.pkl"
+    path.write_bytes(whole(made + b"K\x03sb"))
+    assert scan_model(path).state is ModelState.NO_CODE
+    path.write_bytes(whole(made + call(name("os.system"), text("id")) + b"sb"))
+    assert scan_model(path).state is ModelState.DANGEROUS

@@ -22,6 +22,21 @@ def test_a_written_workflow_passes_our_own_scan(tmp_path, host, path, capsys):
     assert json.loads(capsys.readouterr().out)["findings"] == []
 
 
+@pytest.mark.parametrize("path", ["written", "docs/integrations/gitlab.yml"])
+def test_every_line_of_a_gitlab_script_is_a_text(path, tmp_path):
+    from hauberk.formats.yaml_text import read_yaml
+
+    place = Path(__file__).parents[2] / path
+    if path == "written":
+        place = tmp_path / ".gitlab-ci.yml"
+        assert main(["ci", "gitlab", "--output", str(place)]) == 0
+    (root,) = read_yaml(place.read_text("utf-8"), name=path)
+    scripts = [job.get("script") for job in root.entries.values() if job.kind == "mapping"]
+    lines = [line for script in scripts if script is not None for line in script.items]
+    assert lines
+    assert all(line.text is not None for line in lines)
+
+
 def test_an_image_without_a_digest_is_refused(capsys):
     assert main(["ci", "gitlab", "--image", "python:3.12"]) == 2
     assert "sha256" in capsys.readouterr().err

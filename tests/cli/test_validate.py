@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -173,3 +174,47 @@ def test_an_attested_result_needs_a_project_and_its_pinned_root(loans, keys, tmp
     assert _validate(loans, "--eps", "", "--attest", where, "--project", "other") == 3
     assert not Path(where).exists()
     assert "there is no root" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def versions(loans: Path) -> Path:
+    train = _people(1, 600)
+    forest = RandomForestClassifier(5, max_depth=5, random_state=1)
+    forest.fit(train[["x", "z", "sex"]], train["approve"])
+    joblib.dump(forest, loans / "before.joblib")
+    forest.estimators_[2].tree_.value[5, 0] = [0, 1]
+    joblib.dump(forest, loans / "edited.joblib")
+    return loans
+
+
+def test_a_leaf_edited_since_the_version_before_is_found(versions, capsys):
+    words = ("--eps", "", "--no-triggers", "--previous", str(versions / "before.joblib"))
+    assert _validate(versions, *words, model="edited.joblib") == 1
+    assert "was changed otherwise than by training" in capsys.readouterr().out
+    assert _validate(versions, *words, model="before.joblib") == 0
+    assert "0 layers differ" in capsys.readouterr().out
+
+
+def test_a_version_of_another_shape_is_not_judged(loans, tmp_path, capsys):
+    train = _people(1, 600)
+    joblib.dump(
+        LogisticRegression().fit(train[["x", "z"]], train["approve"]), tmp_path / "o.joblib"
+    )
+    words = ("--eps", "", "--no-triggers", "--previous", str(tmp_path / "o.joblib"))
+    assert _validate(loans, *words) == 3
+    del capsys
+
+
+def test_the_share_of_a_group_is_audited_where_it_is_asked_for(loans, capsys):
+    words = ("--eps", "", "--no-triggers", "--train", str(loans / "train.csv"))
+    code = _validate(loans, *words, "--property", "sex=1", "--format", "json")
+    said = json.loads(capsys.readouterr().out)
+    found = said["property_inference"]
+    assert found["low"] <= found["auroc"] <= found["high"]
+    assert code == (1 if found["low"] > 0.75 else 0)
+
+
+@pytest.mark.parametrize("words", [("--property", "sex=1"), ("--property", "sex")])
+def test_a_group_that_is_not_named_whole_is_refused(loans, words, capsys):
+    assert _validate(loans, *words) == 2
+    assert "COL=VALUE" in capsys.readouterr().err

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from hauberk.cli._serve import Monitoring, open_any
-from hauberk.errors import HauberkError, TrustError
+from hauberk.errors import ArtifactError, HauberkError, TrustError
 from hauberk.formats import v2
 from hauberk.formats.http import Call, json_call
 from hauberk.formats.v2_schema import request_for
 from hauberk.guard.app import App
+from hauberk.guard.golden import hold_golden, read_golden
 from hauberk.guard.loopback import InProcess
 from hauberk.guard.service import Surroundings, open_service
 from hauberk.range.forgeries import Site
@@ -49,6 +51,20 @@ def test_a_release_is_served_and_its_decisions_are_in_the_project_s_log(site: Si
     (record,) = list(found.log.records(before))
     assert json.loads(record)["kind"] == "decision"
     assert live.window().rows == 1
+
+
+def test_a_run_writes_golden_answers_that_its_own_bundle_gives(site: Site):
+    (path,) = (site.root / ".hauberk" / "runs").glob("*/golden.json")
+    golden = read_golden(path)
+    assert hold_golden(opened(site).bundle, golden) == len(golden.rows) > 16
+
+
+def test_another_order_of_classes_does_not_give_the_golden_answers(site: Site):
+    (path,) = (site.root / ".hauberk" / "runs").glob("*/golden.json")
+    golden = read_golden(path)
+    swapped = replace(golden, expected=tuple(answer[::-1] for answer in golden.expected))
+    with pytest.raises(ArtifactError, match="golden"):
+        hold_golden(opened(site).bundle, swapped)
 
 
 def test_what_is_ready_says_so(site: Site):

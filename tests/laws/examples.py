@@ -34,6 +34,7 @@ from hauberk.core.artifact import (
     PipelineRun,
     RegistryEntry,
     Replay,
+    Report,
     SourceFile,
     Splits,
     StepRecord,
@@ -57,7 +58,9 @@ from hauberk.range.worlds import stores
 from hauberk.range.worlds.crowds import annotated
 from hauberk.range.worlds.drawn import releases
 from hauberk.range.worlds.logs import honest_index, honest_log
+from hauberk.range.worlds.outputs import written
 from hauberk.range.worlds.registry import Project, entry
+from hauberk.range.worlds.reports import honest_report
 from hauberk.range.worlds.sites import crawl, sentence
 from hauberk.sketches.profile import profile_of
 
@@ -106,6 +109,11 @@ def people_with_labels(_folder: Path) -> Dataset:
 def crawled_pages(_folder: Path) -> Dataset:
     """Ordinary pages of some domains."""
     return crawl(7, 60)
+
+
+def texts_beside_outputs(_folder: Path) -> Dataset:
+    """Texts of people, with the marks of what a model said."""
+    return written(1)
 
 
 def library_of_passages(_folder: Path) -> Dataset:
@@ -297,6 +305,34 @@ def evaluation_of_nonsense(_folder: Path) -> Evaluation:
     """Metrics that nobody knows, and some that cannot be."""
     reported = {"happiness": 1.0, "accuracy": float("nan"), "f1": float("inf"), "": -1.0}
     return replace(evaluation(4), reported=reported)
+
+
+def report_on_people(_folder: Path) -> Report:
+    """Scores and summaries of a model that judges applicants, and rows of the test set."""
+    return honest_report(2)
+
+
+def report_on_tumours(_folder: Path) -> Report:
+    """The same of a model that judges measurements."""
+    return honest_report(3)
+
+
+def report_of_odd_signs(folder: Path) -> Report:
+    """Numbers beyond all bounds, and words of control characters, beside odd rows."""
+    text = (
+        "9" * 5000 + " 1e999 -1e-999 . - e5 %%% \x00 \u202e a\r\nb " + "1,000," * 500 + "a" * 5000
+    )
+    return Report(name="odd", text=text, train=table_of_odd_values(folder))
+
+
+def report_without_rows(folder: Path) -> Report:
+    """Nothing beside a header."""
+    return Report(name="none", text="", train=table_of_nothing(folder))
+
+
+def report_beside_a_cut_table(folder: Path) -> Report:
+    """Rows whose end is missing."""
+    return Report(name="cut", text="1.0 2.0 a b", train=table_that_breaks_off(folder))
 
 
 def file_of_noise(folder: Path) -> ModelFile:
@@ -683,6 +719,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
         table_without_label,
         people_with_labels,
         crawled_pages,
+        texts_beside_outputs,
         library_of_passages,
     ),
     (Comparison, Dataset): (comparison, comparison_without_old),
@@ -694,6 +731,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     ModelFolder: (hub_folder,),
     (Comparison, ModelFile): (same_export,),
     Evaluation: (honest_evaluation, people_judged_alike),
+    Report: (report_on_people, report_on_tumours),
     CodeTree: (small_project,),
     SourceFile: (source_file,),
     PipelineRun: (connected_run,),
@@ -722,6 +760,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     Transformation: (step_of_odd_values, step_that_breaks_off),
     History: (history_of_odd_values, history_of_nothing),
     Evaluation: (evaluation_of_nonsense,),
+    Report: (report_of_odd_signs, report_without_rows, report_beside_a_cut_table),
     ModelFolder: (folder_of_noise,),
     (Comparison, ModelFile): (export_of_noise,),
     ModelFile: (file_of_noise, empty_file, cut_zip, cut_pickle, missing_file),

@@ -173,3 +173,42 @@ def test_a_schema_survives_json():
 def test_a_wrong_correction_is_refused(wrong):
     with pytest.raises(UsageError, match="schema of the features"):
         schema.corrected(schema.learn(NAMES, _table()), wrong)
+
+
+L2 = Space(ball=Ball(eps=0.1, low=0.0, high=1.0), norm="l2")
+
+
+def _possible_l2():
+    return np.abs((ROWS - 0.5) @ WEIGHTS) <= 0.1 * np.linalg.norm(WEIGHTS)
+
+
+@pytest.mark.parametrize("name", ["square", "hopskipjump"])
+def test_black_boxes_are_beaten_in_l2_and_rows_stay_in_the_ball(name):
+    target = Target(ask=lambda rows: np.eye(2)[_scores(rows).argmax(axis=1)])
+    rng = np.random.default_rng(0)
+    if name == "square":
+        moved = evasion.square(
+            Target(ask=_scores), ROWS, LABELS, L2, rng, shape=(1, 2, 2), n_queries=300
+        )
+    else:
+        moved = evasion.decided(target, ROWS, LABELS, L2, rng, pool=ROWS, n_steps=10)
+    assert np.linalg.norm(moved - ROWS, axis=1).max() <= 0.1 + 1e-9
+    assert (_beaten(moved) <= _possible_l2()).all()
+    assert _beaten(moved).sum() >= 0.7 * _possible_l2().sum()
+
+
+def test_what_has_no_scale_keeps_its_place_under_decisions():
+    scale = np.array([1.0, 1.0, 1.0, 0.0])
+    space = Space(ball=Ball(eps=0.3, scale=scale, low=0.0, high=1.0))
+    target = Target(ask=_scores)
+    moved = evasion.decided(target, ROWS, LABELS, space, np.random.default_rng(0), pool=ROWS)
+    assert (moved[:, 3] == ROWS[:, 3]).all()
+    assert (moved[:, :3] != ROWS[:, :3]).any()
+
+
+def test_a_cascade_asks_classes_alone_where_it_may():
+    found = stressed(
+        _scores, ROWS, LABELS, SPACE, np.random.default_rng(0), budget=Budget(n_decisions=4)
+    )
+    assert found.attacks[-1] == "hopskipjump"
+    assert found.tally["hopskipjump"].forward > 0

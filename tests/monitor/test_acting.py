@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
@@ -11,6 +13,7 @@ import pytest
 from hauberk.formats.tables import table_of
 from hauberk.monitor.hours import Hour
 from hauberk.monitor.settings import Acting, Settings, Watched
+from hauberk.monitor.store import open_store
 from hauberk.monitor.watching import open_monitor
 from hauberk.sketches.profile import profile_of
 from hauberk.trust.keys import generate, write_private
@@ -35,6 +38,7 @@ class World:
         (folder / "p.json").write_bytes(profile_of(table_of("t", training.to_batches())).to_bytes())
         self.own_labels = True
         self.budget = 0.01
+        self.allow = "retrain"
 
     def rows(self, first, n, *, seed, shift=0.0, moved=None):
         rng = np.random.default_rng(seed)
@@ -79,6 +83,7 @@ class World:
             requests=self.folder / "requests",
             key=self.folder / "keys" / "monitor.pem",
             budget=self.budget,
+            allow=self.allow,
         )
         settings = Settings(
             state=self.folder / "state", models={"loans": watched}, actions={"loans": acting}
@@ -120,6 +125,18 @@ def test_drift_and_labels_of_others_ask_for_a_retraining_once(world):
     (request,) = world.requests()
     assert (request.action, request.origins) == ("retrain", {"tables", "labels"})
     assert "retrain asked for" in kinds(monitor)
+
+
+def test_canaries_and_labels_ask_for_the_version_before(world):
+    world.allow = "rollback"
+    degraded(world)
+    store, _ = open_store(world.folder / "state")
+    said = {"at": NOW, "failed": True, "text": "1 of 2 canaries are answered differently"}
+    with store.changing() as change:
+        change.keep_state("canary:loans", json.dumps(said).encode())
+    world.tick()
+    (request,) = world.requests()
+    assert (request.action, request.origins) == ("rollback", {"canary", "labels"})
 
 
 def test_drift_alone_asks_for_nothing(world):

@@ -11,6 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hauberk.errors import HauberkError
 
 _ORDER: dict[str, str] = {
     "try": "make a small project, run its lifecycle, attack it, write one page",
@@ -117,8 +121,8 @@ def _guarded(verb: str, words: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
-    except OSError as error:
-        return _print_refused(error) if error.errno in _places() else _print_internal(error)
+    except ModuleNotFoundError as error:
+        return _print_missing(verb, error)
     except Exception as error:  # noqa: BLE001 - the outermost boundary: report, do not hide
         return _print_internal(error)
 
@@ -165,13 +169,26 @@ def module_of(verb: str) -> ModuleType:
     """
     import importlib
 
-    from hauberk.errors import UnavailableError
-
     try:
         return importlib.import_module(f"hauberk.cli.{verb}")
     except ModuleNotFoundError as error:
-        message = f"hauberk {verb} needs {error.name}, which is not installed"
-        raise UnavailableError(message, hint="pip install 'hauberk[all]'") from error
+        raise _needs(verb, error) from error
+
+
+def _print_missing(verb: str, error: ModuleNotFoundError) -> int:
+    """A library of an extra is missing; a module of our own would be our mistake."""
+    if error.name is None or error.name.partition(".")[0] == "hauberk":
+        return _print_internal(error)
+    missing = _needs(verb, error)
+    _print_error(missing)
+    return missing.exit_code
+
+
+def _needs(verb: str, error: ModuleNotFoundError) -> HauberkError:
+    from hauberk.errors import UnavailableError
+
+    message = f"hauberk {verb} needs {error.name}, which is not installed"
+    return UnavailableError(message, hint="pip install 'hauberk[all]'")
 
 
 def _print_error(error: BaseException) -> None:
@@ -205,6 +222,8 @@ def _print_refused(error: OSError) -> int:
 
 
 def _print_internal(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno in _places():
+        return _print_refused(error)
     import os
     import traceback
 

@@ -83,7 +83,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     code.add_argument("--write-baseline", metavar="FILE", type=Path, help="know all that is found")
     data = parser.add_argument_group("tables")
     data.add_argument("--label", metavar="COL", help="column to predict")
-    data.add_argument("--train", metavar="FILE", type=Path, help="rows that PATH is tested against")
+    data.add_argument(
+        "--train",
+        metavar="FILE",
+        type=Path,
+        help="training rows: a table PATH is tested against them, a text PATH must not show them",
+    )
     data.add_argument(
         "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
     )
@@ -107,6 +112,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         help="rows that each combination of --sensitive must have",
+    )
+    data.add_argument(
+        "--outputs",
+        metavar="LOG",
+        type=Path,
+        help="log of a guard: find rows that its models have said",
     )
     data.add_argument("--annotator", metavar="COL", help="column that names who labelled a row")
     data.add_argument("--source", metavar="COL", help="column that names who gave a row")
@@ -144,6 +155,7 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         against=args.against,
         reference=args.reference,
         control=args.control,
+        outputs=args.outputs,
         transforms=args.transforms,
         group=args.group,
         time=args.time,

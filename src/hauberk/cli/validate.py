@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +28,7 @@ HELP = "judge a model: scores, robustness, fairness, what it remembers"
 EXAMPLE = "hauberk validate model.joblib --data test.csv --label approve --sensitive sex"
 
 _EPS = "0.05,0.1,0.25,0.5"
-_SHOWN = 12
 _MAX_SHADOWS = 64
-_GROUP_COLUMN = 30
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +81,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-triggers", action="store_true", help="do not search a network for a planted trigger"
     )
+    parser.add_argument(
+        "--previous", type=Path, metavar="MODEL", help="the version before: was this one edited?"
+    )
+    parser.add_argument(
+        "--property",
+        metavar="COL=VALUE",
+        help="with --train: audit whether answers tell this group's share; costs 64 trainings",
+    )
     parser.add_argument("--norm", choices=("linf", "l2"), default="linf")
     parser.add_argument(
         "--schema",
@@ -124,7 +128,9 @@ def run(args: argparse.Namespace) -> int:
     elif args.format == "html":
         text = _page(request, result, code)
     else:
-        text = "\n".join(_lines(result)) + "\n"
+        from hauberk.cli._validate_text import lines
+
+        text = "\n".join(lines(result)) + "\n"
     if args.output is None:
         sys.stdout.write(text)
     else:
@@ -192,6 +198,8 @@ def _request(args: argparse.Namespace) -> Request:
         norm=args.norm,
         triggers=not args.no_triggers,
         shadows=_shadows(args),
+        previous=None if args.previous is None else _file(args.previous, "--previous"),
+        group=_group(args),
         sealed=args.sealed,
         schema=_schema(args.schema),
         features=tuple(name for name in args.features.split(",") if name),
@@ -245,6 +253,20 @@ def _shadows(args: argparse.Namespace) -> int:
             found=f"{args.shadows}{'' if args.train else ', without --train'}",
         )
     return int(args.shadows)
+
+
+def _group(args: argparse.Namespace) -> tuple[str, str] | None:
+    if args.property is None:
+        return None
+    column, mark, value = args.property.partition("=")
+    if not mark or not column or args.train is None:
+        raise UsageError(
+            "a group is a value of a column of the training rows",
+            subject="--property",
+            expected="COL=VALUE, with --train DATA",
+            found=f"{args.property}{'' if args.train else ', without --train'}",
+        )
+    return column, value
 
 
 def _schema(path: Path | None) -> dict[str, Any]:
@@ -304,120 +326,10 @@ def exit_code(request: Request, result: Result) -> int:
         "membership inference": request.train is not None,
         "robustness": bool(request.eps),
         "fairness": bool(request.data.sensitive),
+        "version before": request.previous is not None,
+        "property inference": request.group is not None,
     }
     return 3 if any(asked.get(name, False) for name in result.reasons) else 0
-
-
-# Text --------------------------------------------------------------------------------
-
-
-def _lines(result: Result) -> Iterator[str]:
-    from hauberk.core.finding import Outcome
-
-    kinds = f"{len(result.classes)} classes" if result.classes else "a number"
-    yield f"{result.n_rows} rows, the model gives {kinds}"
-    yield f"  rows {result.seal}"
-    for name, value in result.metrics.items():
-        bounds = result.accuracy if name == "accuracy" else None
-        shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
-        yield f"  {name:<22}{value:.4f}{shown}"
-    for part in (_robustness, _triggers, _fairness, _memory):
-        yield from ("", *part(result))
-    yield ""
-    for assessment in result.assessments:
-        for finding in assessment.findings:
-            yield f"{finding.severity.value.upper():<9} {finding.message}"
-            yield f"       -> {finding.remedy}"
-        if assessment.outcome is Outcome.FAILED:
-            yield f"NOT JUDGED {assessment.control}: {assessment.reason}"
-    yield from (f"BROKEN    {sentence}" for sentence in result.unkept)
-
-
-def _robustness(result: Result) -> Iterator[str]:
-    yield "Robustness: share of rows that stay right when a search moves their features"
-    found = result.robustness
-    if not found.points:
-        yield f"  not assessed: {result.reasons.get('robustness', '')}"
-        return
-    for point in found.points:
-        bounds = f"[{point.low:.3f}, {point.high:.3f}]"
-        bar = "#" * round(30 * point.share)
-        yield f"  within {point.radius:<6g} spreads   {point.share:.3f} {bounds}  {bar}"
-    asked = sum(forward for _, forward, _ in found.passes.values())
-    hidden = {True: "hidden", False: "not hidden", None: "not known"}[found.hides_gradients]
-    yield f"  by {', '.join(found.passes)}; gradients {hidden}"
-    yield (
-        f"  an upper bound, over {len(found.movable)} features that may move; "
-        f"{asked} rows scored, {found.cpu_s:.1f} CPU-seconds"
-    )
-
-
-def _triggers(result: Result) -> Iterator[str]:
-    yield "Triggers: a class that a far smaller change reaches than any other"
-    found = result.triggers.signs
-    if found is None:
-        yield f"  not assessed: {result.triggers.reason}"
-        return
-    name = result.classes[found.target]
-    ratio, gap = found.scores
-    yield (
-        f"  nearest to one is {name!r}: a mask {math.exp(ratio):.1f} times smaller than the median "
-        f"class's, one faint change takes {gap:+.0%} more rows than for the next class"
-    )
-
-
-def _fairness(result: Result) -> Iterator[str]:
-    from hauberk.methods.fairness import Verdict
-
-    yield "Fairness: each group against everybody else"
-    if "fairness" in result.reasons:
-        yield f"  not assessed: {result.reasons['fairness']}"
-        return
-    counts = {
-        verdict: sum(item.verdict is verdict for item in result.differences) for verdict in Verdict
-    }
-    yield "  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    ranked = sorted(
-        (item for item in result.differences if item.verdict is not Verdict.FAIR),
-        key=lambda item: (item.verdict is Verdict.UNDECIDED, -abs(item.value)),
-    )
-    for item in ranked[:_SHOWN]:
-        group = f"{item.column}={item.group}"[:_GROUP_COLUMN]
-        more = f"; about {item.n_more} more rows would tell" if item.n_more else ""
-        yield (
-            f"  {group:<{_GROUP_COLUMN}} {item.rate:<15} {item.given}: {item.value:+.3f} "
-            f"[{item.low:+.3f}, {item.high:+.3f}] {item.verdict}{more}"
-        )
-    if len(ranked) > _SHOWN:
-        yield f"  and {len(ranked) - _SHOWN} more; --format json lists all"
-
-
-def _memory(result: Result) -> Iterator[str]:
-    yield "Membership inference: training rows that the model's confidence gives away"
-    if result.leak is None:
-        yield f"  not assessed: {result.reasons.get('membership inference', '')}"
-        return
-    leak = result.leak
-    yield (
-        f"  {leak.rate:.1%} of {leak.n_members} [{leak.low:.1%}, {leak.high:.1%}] at no more than "
-        f"{leak.false_rate:.2%} of {leak.n_others} other rows; by confidence alone, without "
-        "shadow models"
-    )
-    yield from _shadowed(result)
-
-
-def _shadowed(result: Result) -> Iterator[str]:
-    found = result.exposed.found
-    if found is None:
-        yield f"  with shadow models: {result.exposed.reason} (--shadows 4 asks for it)"
-        return
-    for one in found.rates:
-        yield (
-            f"  {one.rate:.1%} [{one.low:.1%}, {one.high:.1%}] at {one.false_rate:.1%} false "
-            f"positives by {found.n_shadows} shadow models, {found.cost_s:.1f} CPU-seconds"
-        )
-    worst = ", ".join(f"{row} ({ratio:.2f})" for row, ratio in result.exposed.rows[:_SHOWN])
-    yield f"  most exposed rows of the training data: {worst}"
 
 
 # JSON --------------------------------------------------------------------------------
@@ -463,6 +375,7 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
             "rows": result.triggers.n_rows,
         },
         "fairness": [to_json(item) for item in result.differences],
+        "fairness_gaps": [to_json(item) for item in result.gaps],
         "membership": None
         if leak is None
         else {
@@ -473,6 +386,8 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
             "others": leak.n_others,
         },
         "shadows": _shadow_document(result),
+        "version_before": to_json(result.edited.found) if result.edited.found else None,
+        "property_inference": to_json(result.inferred.found) if result.inferred.found else None,
         "not_assessed": dict(result.reasons),
     }
 

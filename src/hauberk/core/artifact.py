@@ -86,6 +86,8 @@ class Dataset(Artifact):
             promises nothing.
         path: Where the bytes lie, for messages and locations.
         reference: Rows of the same kind that somebody vouches for.
+        generated: Marks of texts that models of one's own have said, as the guard's log has
+            them; empty where no log is named.
         files: Name of the file behind each row, where every row is a file of its own.
     """
 
@@ -98,6 +100,7 @@ class Dataset(Artifact):
     min_group: int = 0
     path: Path | None = None
     reference: Dataset | None = None
+    generated: tuple[bytes, ...] = ()
     files: tuple[str, ...] = ()
 
 
@@ -420,6 +423,7 @@ class Evaluation:
         train: Rows it was trained on, where they are known.
         sealed: Digest that the rows of ``data`` had when they were sealed; empty where nobody
             says, see `hauberk.methods.sealed_rows`.
+        previous: The version before it, which is trusted, where there is one.
     """
 
     model: ModelFile
@@ -428,6 +432,19 @@ class Evaluation:
     reported: Mapping[str, float] = field(default_factory=dict)
     train: Dataset | None = None
     sealed: str = ""
+    previous: Predictor | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Artifact):
+    """Something written about a model, with the rows of training that it must not show.
+
+    Attributes:
+        text: What people and programs read in it, without the escapes of its format.
+    """
+
+    text: str
+    train: Dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -477,6 +494,7 @@ Subject = (
     | Transformation
     | History
     | Evaluation
+    | Report
     | Window
     | Chain
 )

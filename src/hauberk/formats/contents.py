@@ -73,6 +73,7 @@ class Kind(StrEnum):
     GRAPH = "tensorflow graph"
     BOOSTER = "booster"
     SKOPS = "skops"
+    DATA = "data of a model"
     MODEL_TEXT = "text of a model"
     CODE = "code that a loader runs"
     STORAGE = "raw tensor storage"
@@ -483,6 +484,17 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (4, b"TFL3", Kind.TFLITE, "TensorFlow Lite"),
     (0, b"Rar!\x1a\x07", Kind.UNREAD, "RAR archive"),
     (0, b"LZIP", Kind.UNREAD, "lzip stream"),
+    (0, b"ptrt", Kind.UNREAD, "TensorRT engine"),
+    (0, b"ftrt", Kind.UNREAD, "TensorRT engine"),
+    (0, b"RKNN", Kind.UNREAD, "RKNN model"),
+    (0, b"IMOD", Kind.UNREAD, "Ascend model"),
+    (0, b"LDMK", Kind.UNREAD, "K210 model"),
+    (4, b"ET12", Kind.UNREAD, "ExecuTorch program"),
+    (0, b"\xac\xed\x00\x05", Kind.UNREAD, "serialized Java object"),
+    (0, b"lmgg", Kind.UNREAD, "GGML file"),
+    (0, b"tjgg", Kind.UNREAD, "GGML file"),
+    (0, b"fmgg", Kind.UNREAD, "GGML file"),
+    (0, b"MZqFpD", Kind.UNREAD, "llamafile"),
     (0, b"CBM1", Kind.BOOSTER, "CatBoost model"),
     (0, b"binf", Kind.BOOSTER, "XGBoost binary"),
     (0, b"PAR1", Kind.FOREIGN, "Parquet"),
@@ -554,8 +566,18 @@ def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
         return Kind.TEXT, "text"
     if _UBJ.match(head):
         return Kind.BOOSTER, "UBJSON"
+    return _message_kind(span)
+
+
+def _message_kind(span: Span) -> tuple[Kind, str]:
+    """Formats that only their whole structure tells."""
     from hauberk.formats.onnx_files import is_onnx
+    from hauberk.formats.plain_data import data_kind
     from hauberk.formats.tensorflow_kinds import graph_kind
+
+    data = data_kind(span)
+    if data:
+        return Kind.DATA, data
 
     if is_onnx(span):
         return Kind.ONNX, "ONNX"

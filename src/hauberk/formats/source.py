@@ -81,10 +81,47 @@ def repository(root: Path) -> bool:
     return git is not None and ask(git, root, "rev-parse", "--git-dir") is not None
 
 
+def is_bare(root: Path) -> bool:
+    """Whether ``root`` is a repository without a work tree; then its newest commit is its files."""
+    if not (root / "objects").is_dir() or not (root / "HEAD").is_file():
+        return False
+    git = shutil.which("git")
+    answer = ask(git, root, "rev-parse", "--is-bare-repository") if git else None
+    return answer is not None and answer.strip() == b"true"
+
+
 # Files ---------------------------------------------------------------------------------
 
 
+def _committed(git: str, root: Path) -> Iterator[_Blob]:
+    """The files of the newest commit."""
+    listed = ask(git, root, "ls-tree", "-r", "-z", "--full-tree", "HEAD") or b""
+    for line in listed.split(b"\0"):
+        head, _, name = line.partition(b"\t")
+        words = head.split()
+        if len(words) == 3 and words[1] == b"blob" and words[0] != b"120000":  # noqa: PLR2004 - mode, type, id
+            yield _Blob("HEAD", os.fsdecode(name), words[2].decode("ascii", "replace"))
+
+
+def _committed_files(root: Path) -> Iterator[tuple[Path, bytes | None]]:
+    """Path and bytes of each file of the newest commit; ``None`` for what cannot be read."""
+    git = shutil.which("git")
+    if git is None:
+        return
+    blobs = sorted(_committed(git, root), key=lambda blob: Path(blob.path))
+    with _batch(git, root) as process:
+        for blob in blobs:
+            found = _beginning(process, blob.oid, MAX_FILE_BYTES)
+            whole = found is not None and found[1] <= MAX_FILE_BYTES
+            yield Path(blob.path), found[0] if found is not None and whole else None
+
+
 def _files(root: Path) -> Iterator[SourceFile]:
+    if is_bare(root):
+        for path, data in _committed_files(root):
+            if data is not None and b"\0" not in data[:_SNIFF]:
+                yield source_file(path, data)
+        return
     for path in _walk(root):
         data = _read(path)
         if data is None or b"\0" in data[:_SNIFF]:
@@ -105,6 +142,11 @@ def source_file(path: Path, data: bytes) -> SourceFile:
 
 
 def _unread(root: Path) -> Iterable[tuple[Path, str]]:
+    if is_bare(root):
+        for path, data in _committed_files(root):
+            if data is None or b"\0" in data[:_SNIFF]:
+                yield path, "too large, damaged or no text; check the repository out to judge it"
+        return
     for path in _walk(root):
         reason = _why_unread(path)
         if reason:
@@ -208,7 +250,10 @@ def past_blobs(root: Path, max_bytes: int = 16 << 20) -> Iterator[tuple[str, byt
 
 
 def _present(git: str, root: Path) -> Iterator[str]:
-    """Object ids of the files as they are checked out now."""
+    """Object ids of the files as they are checked out now, or of the newest commit."""
+    if is_bare(root):
+        yield from (blob.oid for blob in _committed(git, root))
+        return
     listed = ask(git, root, "ls-files", "--stage", "-z") or b""
     for line in listed.split(b"\0"):
         words = line.split()
@@ -227,7 +272,7 @@ def _changed(git: str, root: Path) -> Iterator[_Blob]:
         root,
         *("log", "--all", "--reverse", "--raw", "--no-abbrev", "--no-renames", "-m", "-z"),
         *("--format=commit %H", "--no-show-signature", "--no-ext-diff", "--no-textconv"),
-        *("--full-history", "--", "."),
+        *("--full-history", "--", *([] if is_bare(root) else ["."])),
     )
     seen: set[str] = set()
     commit, raw = "", b""

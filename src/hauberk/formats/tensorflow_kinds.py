@@ -59,6 +59,7 @@ def _kind_of_node(span: Span, walk: Walk) -> str:
     is_object = found.keys() <= {2, 3, 4, 5, 6} and _IDENTIFIER in found
     if is_object and found[_IDENTIFIER].text().startswith("_tf_keras"):
         return "Keras metadata"
-    names = [found[number].text() for number in (1, 2) if number in found]
+    texts = [found[number] for number in (1, 2) if number in found]
+    names = [part.text() for part in texts if part.is_nested]
     is_node = len(names) == 2 and found.keys() <= {1, 2, 3, 4, 5, 6, 7}  # noqa: PLR2004
     return "TensorFlow graph" if is_node and all(map(str.isprintable, names)) else ""

@@ -71,9 +71,8 @@ def hold_golden(bundle: Bundle, golden: Golden) -> int:
     """
     if not golden.rows:
         raise ArtifactError("there are no golden answers to hold the model against")
-    asked = smoke(
-        bundle, golden.rows, golden.expected, output=golden.output, tolerance=golden.tolerance
-    )
+    output = golden.output or _output(bundle, golden)
+    asked = smoke(bundle, golden.rows, golden.expected, output=output, tolerance=golden.tolerance)
     if not asked.passed:
         raise ArtifactError(
             "the model does not give the golden answers",
@@ -84,3 +83,9 @@ def hold_golden(bundle: Bundle, golden: Golden) -> int:
             hint="compare label map, normalisation and order of inputs with training's",
         )
     return asked.agreed
+
+
+def _output(bundle: Bundle, golden: Golden) -> str:
+    """Labels and numbers are those of the first output, lists of scores those of the last."""
+    outputs = bundle.schema.outputs
+    return outputs[-1 if isinstance(golden.expected[0], list) else 0].name

@@ -87,9 +87,11 @@ jobs:
 def gitlab(image: str) -> str:
     """A pipeline for GitLab; jobs run in ``image`` where one is given."""
     chosen = f"  image: {image}\n" if image else ""
+    # Quoted: the colons of `:all:` would make a mapping of the line.
     install = (
         "    - python3 -m venv .ci-venv\n"
-        "    - .ci-venv/bin/pip install --require-hashes --only-binary :all: -r requirements.txt\n"
+        "    - '.ci-venv/bin/pip install --require-hashes --only-binary :all:"
+        " -r requirements.txt'\n"
     )
     return f"""# Written by `hauberk ci gitlab`. Set HAUBERK_MODEL to the model's path, and name the
 # image of the jobs by a digest.

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from hauberk.controls.model.altered_evaluation import AlteredEvaluation
 from hauberk.controls.model.exposed_rows import ExposedRows
 from hauberk.controls.model.hidden_gradients import HiddenGradients
+from hauberk.controls.model.hidden_logic import HiddenLogic
+from hauberk.controls.model.inferable_share import InferableShare
 from hauberk.controls.model.memorised_rows import Leak, MemorisedRows
 from hauberk.controls.model.metric_mismatch import MetricMismatch
 from hauberk.controls.model.planted_triggers import PlantedTriggers
@@ -27,6 +29,7 @@ from hauberk.core.finding import Assessment, Finding, Location, Outcome
 from hauberk.engine import assess
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.isolation import Grants, Limits, spawn
+from hauberk.lifecycle.comparing import Edited, Inferred, edited_of, inferred_of
 from hauberk.lifecycle.exposing import Exposed, exposed_of
 from hauberk.lifecycle.native import ByRow, Scored, scored_of
 from hauberk.lifecycle.robustness import Robustness, Triggers, robustness_of, triggers_of
@@ -36,6 +39,7 @@ from hauberk.trust.digest import digest_file
 if TYPE_CHECKING:
     from hauberk.core.policy import Isolation, Waiver
     from hauberk.methods.fairness import Difference
+    from hauberk.methods.fairness_gaps import Gap
 
 WORKER = "hauberk.lifecycle.workers.validating:evaluate"
 LIMITS = Limits(
@@ -61,6 +65,8 @@ class Request:
         shadows: Shadow models that are trained to see who was in the training rows.
         features: Columns in the order in which a graph of one tensor takes them.
         tolerance: Difference between groups that is accepted, 0 to 1.
+        previous: The version before, which is trusted.
+        group: Column and value of a group whose share of the training rows is to stay unknown.
         allow: Policy entries for names in the model that nobody has reviewed.
     """
 
@@ -82,6 +88,8 @@ class Request:
     features: tuple[str, ...] = ()
     tolerance: float = 0.1
     seed: int = 0
+    previous: Path | None = None
+    group: tuple[str, str] | None = None
     allow: tuple[Waiver, ...] = ()
 
 
@@ -94,7 +102,10 @@ class Result:
         metrics: Name to value and, for accuracy, its one-sided 95 % bounds.
         robustness: What attacks on the model gave.
         triggers: What the search for a trigger gave.
+        gaps: How far apart groups are in each rate, by bootstrap.
         exposed: What shadow models recognise.
+        edited: What speaks for an edit since the version before.
+        inferred: How surely a group's share of the training rows is told.
         unkept: Bounds that are not kept, as sentences.
         reasons: Part that could not be assessed to the reason.
     """
@@ -106,10 +117,13 @@ class Result:
     metrics: Mapping[str, float]
     accuracy: tuple[float, float] | None
     differences: tuple[Difference, ...]
+    gaps: tuple[Gap, ...]
     leak: Leak | None
     robustness: Robustness
     triggers: Triggers
     exposed: Exposed
+    edited: Edited
+    inferred: Inferred
     unkept: tuple[str, ...]
     reasons: Mapping[str, str]
     assessments: tuple[Assessment, ...]
@@ -141,6 +155,11 @@ def evaluate(request: Request) -> Result:
     if triggers.reason:
         reasons["triggers"] = triggers.reason
     exposed = exposed_of(answer["exposure"])
+    edited, inferred = edited_of(answer["edited"]), inferred_of(answer["inferred"])
+    if edited.reason:
+        reasons["version before"] = edited.reason
+    if inferred.reason:
+        reasons["property inference"] = inferred.reason
     controls = (AlteredEvaluation(), MetricMismatch(), fairness, memory)
     return Result(
         model=digest_file(request.model),
@@ -150,10 +169,13 @@ def evaluate(request: Request) -> Result:
         metrics=metrics,
         accuracy=accuracy,
         differences=differences or (),
+        gaps=fairness.gaps(evaluation) if differences else (),
         leak=leak,
         robustness=robustness,
         triggers=triggers,
         exposed=exposed,
+        edited=edited,
+        inferred=inferred,
         unkept=tuple(_unkept(request, {**metrics, **robustness.metrics})),
         reasons=reasons,
         assessments=(
@@ -161,6 +183,8 @@ def evaluate(request: Request) -> Result:
             _gradients(request, robustness),
             _triggers(request, scored[0].classes, triggers),
             _exposed(request, exposed),
+            _edited(request, scored[0].classes, edited),
+            _inferred(request, inferred),
         ),
     )
 
@@ -201,6 +225,24 @@ def _exposed(request: Request, found: Exposed) -> Assessment:
     )
 
 
+def _edited(request: Request, classes: tuple[str, ...], found: Edited) -> Assessment:
+    """The control of hidden logic, by what the worker's comparison gave."""
+    control, path = HiddenLogic(), str(request.model)
+    if found.found is None:
+        return _said(control, path, (), reason=found.reason)
+    if found.found.score < control.threshold:
+        return _said(control, path, ())
+    return _said(control, path, [control.finding(path, classes, found.found)])
+
+
+def _inferred(request: Request, found: Inferred) -> Assessment:
+    """The audit of a group's share, by what the worker's shadows gave."""
+    control, path = InferableShare(), str(request.model)
+    if found.found is None:
+        return _said(control, path, (), reason=found.reason)
+    return _said(control, path, control.judged(path, found.found))
+
+
 def _said(
     control: Control, path: str, findings: Iterable[Finding], *, reason: str = ""
 ) -> Assessment:
@@ -218,16 +260,29 @@ def _said(
 
 
 def ask(
-    model: Path, tables: list[Path], request: Mapping[str, Any], *, level: Isolation | None = None
+    model: Path,
+    tables: list[Path],
+    request: Mapping[str, Any],
+    *,
+    level: Isolation | None = None,
+    previous: Path | None = None,
 ) -> Any:
     """The answer of a worker that reaches the model and the tables and nothing else.
 
     Args:
         request: As `hauberk.lifecycle.workers.validating.evaluate` takes it, without paths.
         level: Isolation to run at; the strongest there is where none is given.
+        previous: The version before the model.
     """
     paths = [path.resolve() for path in (model, *tables)]
-    payload = {**request, "model": str(paths[0]), "tables": list(map(str, paths[1:]))}
+    payload = {
+        "property": None,
+        **request,
+        "model": str(paths[0]),
+        "tables": list(map(str, paths[1:])),
+        "previous": str(previous.resolve()) if previous else None,
+    }
+    paths += [previous.resolve()] if previous else []
     answer = spawn(
         WORKER,
         json.dumps(payload).encode(),
@@ -243,7 +298,8 @@ def _ask(request: Request) -> Any:
     from hauberk.engine.load_gate import admit
 
     # The worker is a second wall, not a reason to load what the first one refuses.
-    admit(request.model, allow=request.allow)
+    for path in (request.model, *([request.previous] if request.previous else [])):
+        admit(path, allow=request.allow)
     tables = [request.data_path, *([request.train_path] if request.train_path else [])]
     asked = {
         "label": request.data.label,
@@ -256,8 +312,9 @@ def _ask(request: Request) -> Any:
         "schema": dict(request.schema),
         "triggers": request.triggers,
         "shadows": request.shadows if request.train_path else 0,
+        "property": list(request.group) if request.group else None,
     }
-    return ask(request.model, tables, asked)
+    return ask(request.model, tables, asked, previous=request.previous)
 
 
 def _unpacked(item: Any) -> dict[str, Any]:

@@ -176,12 +176,21 @@ def square(
     n_queries: int = 200,
     share: float = 0.3,
 ) -> Any:
-    """Square attack in the maximum norm on pictures of ``shape`` (channels, height, width)."""
+    """Square attack on pictures of ``shape`` (channels, height, width).
+
+    In the maximum norm a window goes to the wall of the ball; in L2 it is raised by as much as
+    the whole way and brought back, so that other windows give way to it. Columns behind the
+    pixels keep their place.
+    """
     channels, height, width = shape
+    is_l2 = space.norm == "l2"
     reach = np.broadcast_to(space.ball.eps * np.asarray(space.ball.scale), rows.shape[1:])
     stripes = rng.choice([-1.0, 1.0], (len(rows), channels, 1, width))
     stripes = np.broadcast_to(stripes, (len(rows), *shape)).reshape(len(rows), -1)
-    final = space.projected(rows + stripes * reach, rows)
+    n = stripes.shape[1]
+    final = np.array(rows, np.float64)
+    final[:, :n] += stripes * reach[:n]
+    final = space.projected(final, rows)
     loss = loss_of(np.asarray(target.scores(final), np.float64), labels)
     for query in range(n_queries):
         alive = np.flatnonzero(loss < 0)
@@ -189,15 +198,20 @@ def square(
             break
         side = max(1, round((share * _schedule(query, n_queries) * height * width) ** 0.5))
         side = min(side, height, width)
-        moved = final[alive].reshape(-1, *shape).copy()
+        moved = final[alive, :n].reshape(-1, *shape)
         tops = rng.integers(0, height - side + 1, alive.size)
         lefts = rng.integers(0, width - side + 1, alive.size)
         signs = rng.choice([-1.0, 1.0], (alive.size, channels))
-        start, far = rows[alive].reshape(-1, *shape), reach.reshape(shape)
+        start, far = rows[alive, :n].reshape(-1, *shape), reach[:n].reshape(shape)
         for i in range(alive.size):
             window = (slice(None), slice(tops[i], tops[i] + side), slice(lefts[i], lefts[i] + side))
-            moved[i][window] = start[i][window] + signs[i][:, None, None] * far[window]
-        tried = space.projected(moved.reshape(len(alive), -1), rows[alive])
+            push = signs[i][:, None, None] * far[window]
+            if is_l2:
+                moved[i][window] += push / (channels * side * side) ** 0.5
+            else:
+                moved[i][window] = start[i][window] + push
+        whole = np.column_stack([moved.reshape(len(alive), -1), rows[alive, n:]])
+        tried = space.projected(whole, rows[alive])
         found = loss_of(np.asarray(target.scores(tried), np.float64), labels[alive])
         better = found > loss[alive]
         final[alive[better]], loss[alive[better]] = tried[better], found[better]
@@ -263,6 +277,8 @@ def decision_steps(
 ) -> Any:
     """HopSkipJump in L2: only classes are asked, and the distance is made small.
 
+    Lengths are in units of the ball's scale; what has none keeps its place.
+
     Args:
         starts: ``(n, d)``: a row of another class for each row, where the walk begins.
 
@@ -270,6 +286,9 @@ def decision_steps(
         Rows on the wrong side of the boundary, as near to ``rows`` as found; a row whose start
         is not wrong stays where it was.
     """
+    scale = np.broadcast_to(np.asarray(space.ball.scale, np.float64), rows.shape[1:])
+    unit = np.where(scale > 0, scale, 1.0)
+    starts = np.where(scale > 0, starts, rows)
     is_wrong = wrong(target.scores(starts), labels)
     final = np.where(is_wrong[:, None], starts, rows).astype(np.float64)
     alive = np.flatnonzero(is_wrong)
@@ -279,12 +298,12 @@ def decision_steps(
         if not alive.size:
             break
         own, truth = rows[alive], labels[alive]
-        distance = np.linalg.norm(place - own, axis=1, keepdims=True)
+        distance = np.linalg.norm((place - own) / unit, axis=1, keepdims=True)
         n = int(n_probes * (step + 1) ** 0.5)
         delta = np.maximum(distance, _TINY) / rows.shape[1] ** 0.5
         noise = rng.normal(size=(n, *place.shape))
         noise /= np.linalg.norm(noise, axis=2, keepdims=True)
-        probes = np.clip(place + delta * noise, low, high)
+        probes = np.clip(place + delta * noise * scale, low, high)
         votes = wrong(target.scores(probes.reshape(-1, rows.shape[1])), np.tile(truth, n))
         signs = np.where(votes, 1.0, -1.0).reshape(n, -1, 1)
         centred = signs - np.where(np.abs(signs.mean(0)) < 1, signs.mean(0), 0)
@@ -293,7 +312,7 @@ def decision_steps(
         size = distance / (step + 1) ** 0.5
         ahead = place
         for _ in range(8):
-            tried = np.clip(place + size * direction, low, high)
+            tried = np.clip(place + size * direction * scale, low, high)
             arrived = wrong(target.scores(tried), truth)
             ahead = np.where(arrived[:, None], tried, ahead)
             size = np.where(arrived[:, None], 0.0, size / 2)
@@ -302,6 +321,37 @@ def decision_steps(
         place = _bisected(target, own, ahead, truth)
     final[alive] = place
     return final
+
+
+def decided(
+    target: Target,
+    rows: Any,
+    labels: Any,
+    space: Space,
+    rng: np.random.Generator,
+    *,
+    pool: Any,
+    n_steps: int = 6,
+    n_probes: int = 16,
+) -> Any:
+    """`decision_steps` from rows of ``pool`` that the model gives another class, kept in ``space``.
+
+    Args:
+        pool: ``(m, d)`` rows to begin from; for each row the nearest one that is wrong for it.
+    """
+    classes = np.asarray(target.scores(pool), np.float64).argmax(axis=1)
+    scale = np.asarray(space.ball.scale, np.float64)
+    unit = np.where(scale > 0, scale, np.inf)
+    starts = np.array(rows, np.float64)
+    for place, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        others = pool[classes != label]
+        if len(others):
+            far = np.abs((others - row) / unit).max(axis=1)
+            starts[place] = others[far.argmin()]
+    near = decision_steps(
+        target, rows, labels, space, rng, starts=starts, n_steps=n_steps, n_probes=n_probes
+    )
+    return space.projected(near, rows)
 
 
 def _bisected(target: Target, rows: Any, beyond: Any, labels: Any) -> Any:

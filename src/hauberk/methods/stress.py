@@ -35,12 +35,14 @@ class Budget:
         n_queries: Scores of each row in a black-box attack.
         picture: Channels, height and width where rows are pictures.
         n_restarts: White-box runs from places of their own.
+        n_decisions: Steps of the attack that hears classes alone; 0 leaves it out.
     """
 
     n_steps: int = 20
     n_queries: int = 60
     picture: tuple[int, int, int] | None = None
     n_restarts: int = 1
+    n_decisions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class Stressed:
 FLAT_SHARE = 0.5
 """Share of rows without any gradient beyond which a model counts as hiding them."""
 
-BLACK = frozenset({"straight-pgd", "search", "square"})
+BLACK = frozenset({"straight-pgd", "search", "square", "hopskipjump"})
 """Attacks that do not follow the model's own slope; what noise fools says nothing of it."""
 
 _Attack = Callable[[Target, Any, Any], Any]
@@ -131,7 +133,7 @@ def stressed(
             ),
             Target(ask=ask, slope=straight),
         )
-    for name, attack in _black(space, rng, budget).items():
+    for name, attack in _black(space, rng, budget, cascade.rows).items():
         cascade.run(name, attack, Target(ask=ask))
     return Stressed(
         right=cascade.right,
@@ -205,7 +207,7 @@ def _white(space: Space, rng: np.random.Generator, budget: Budget) -> dict[str, 
     return attacks
 
 
-def _black(space: Space, rng: np.random.Generator, budget: Budget) -> dict[str, _Attack]:
+def _black(space: Space, rng: np.random.Generator, budget: Budget, pool: Any) -> dict[str, _Attack]:
     attacks: dict[str, _Attack] = {}
     shape = budget.picture
     if shape is not None:
@@ -215,4 +217,8 @@ def _black(space: Space, rng: np.random.Generator, budget: Budget) -> dict[str, 
     attacks["search"] = lambda target, rows, labels: evasion.flips(
         target, rows, labels, space, rng, n_queries=budget.n_queries
     )
+    if budget.n_decisions:
+        attacks["hopskipjump"] = lambda target, rows, labels: evasion.decided(
+            target, rows, labels, space, rng, pool=pool, n_steps=budget.n_decisions
+        )
     return attacks

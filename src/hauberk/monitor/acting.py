@@ -30,6 +30,7 @@ from hauberk.monitor.actions import (
     label_signals,
     telemetry_signals,
 )
+from hauberk.monitor.canary import STATE
 from hauberk.monitor.hours import DAY_H, HOUR_S, Hour
 from hauberk.monitor.intake import LOG
 from hauberk.monitor.judging import judge
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 SOURCE_DAYS: Final = 60
 """Days over which the evidence against a source adds up."""
 LABEL_DAYS: Final = 60
-CANARY: Final = "canary"
 _DAY_S = 86_400
 
 
@@ -116,7 +116,12 @@ def _moves(model: str, finding: Finding, now: float) -> Alert:
         at=now,
         principal=source,
         asset=model,
-        facts={**finding.evidence.facts, "evidence": f"{finding.evidence.value:.1f}"},
+        facts={
+            "by": finding.evidence.facts["window"],
+            "days": finding.evidence.facts["windows"],
+            "column": finding.evidence.facts["column"],
+            "evidence": f"{finding.evidence.value:.1f}",
+        },
     )
 
 
@@ -142,11 +147,11 @@ def signals_of(store: Store, model: Model, acting: Acting, day: int) -> list[Sig
 
 
 def _canary_signals(store: Store, model: str, day: int) -> list[Signal]:
-    kept = store.state(f"canary:{model}")
+    kept = store.state(f"{STATE}:{model}")
     value = json.loads(kept) if kept else {}
     if not value.get("failed") or value["at"] < day * _DAY_S:
         return []
-    return [Signal(action=Action.ROLLBACK, origin=CANARY, text=value["text"])]
+    return [Signal(action=Action.ROLLBACK, origin=STATE, text=value["text"])]
 
 
 # Requests ----------------------------------------------------------------------------

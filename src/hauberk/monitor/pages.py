@@ -233,6 +233,7 @@ def _alerts(alerts: Sequence[Shown]) -> Markup:
 
 def _alert(alert: Alert) -> Markup:
     word = alert.severity.value
+    facts = [item for item in alert.facts.items() if item != ("alerts", "1")]
     return element(
         "div",
         element(
@@ -244,7 +245,7 @@ def _alert(alert: Alert) -> Markup:
             class_="finding-head",
         ),
         element("p", alert.title, class_="message"),
-        pairs(alert.facts.items()) if alert.facts else None,
+        pairs(facts) if facts else None,
         element("p", "Cause: ", element("code", alert.cause), class_="quiet"),
         class_=f"finding {word}",
     )

@@ -26,6 +26,11 @@ allow = "retrain"              # and rollback, scale
 [otlp.loans]
 token = "otlp.token"           # what senders to /v1/logs and /v1/metrics show
 
+[canaries.loans]
+rows = "golden.json"           # rows with known answers
+url = "http://127.0.0.1:8080"
+name = "loans"                 # as the server calls the model
+
 [logs.front]
 path = "guard-log"             # a guard's log of decisions
 witness = "/mnt/second/front.heads"
@@ -128,6 +133,24 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """Rows with known answers that the served model of one name is asked.
+
+    Attributes:
+        url: Where it is served, over the Open Inference Protocol.
+        name: How the server calls the model.
+        token: File with the key that the server asks for.
+        every_h: Hours between two times.
+    """
+
+    rows: Path
+    url: str
+    name: str
+    token: Path | None = None
+    every_h: float = 24.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedLog:
     """One log of decisions.
 
@@ -182,6 +205,7 @@ class Settings:
     notify: Notify = field(default_factory=Notify)
     actions: Mapping[str, Acting] = field(default_factory=dict)
     otlp: Mapping[str, Door] = field(default_factory=dict)
+    canaries: Mapping[str, Canary] = field(default_factory=dict)
 
 
 def read_settings(path: Path) -> Settings:
@@ -205,7 +229,7 @@ def read_settings(path: Path) -> Settings:
         value = tomllib.loads(data.decode())
     except (OSError, ValueError) as error:
         raise _wrong(path, "the file", "TOML", str(error)[:120]) from error
-    known = {"monitor", "models", "logs", "replicas", "notify", "actions", "otlp"}
+    known = {"monitor", "models", "logs", "replicas", "notify", "actions", "otlp", "canaries"}
     if set(value) - known:
         raise _wrong(path, min(set(value) - known), ", ".join(sorted(known)), "another table")
     reader = _Reader(path)
@@ -225,6 +249,9 @@ def read_settings(path: Path) -> Settings:
         },
         notify=reader.made(Notify, "notify", reader.table(value, "notify")),
         otlp={n: reader.made(Door, f"otlp.{n}", v) for n, v in reader.items(value, "otlp")},
+        canaries={
+            n: reader.made(Canary, f"canaries.{n}", v) for n, v in reader.items(value, "canaries")
+        },
         actions={n: reader.acting(n, v) for n, v in reader.items(value, "actions")},
     )
 

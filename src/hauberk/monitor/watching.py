@@ -98,6 +98,7 @@ class Monitor:
                 ("tables", self._read_folders),
                 ("logs", self._read_logs),
                 ("sums", self._sum),
+                ("canaries", self._ask_canaries),
                 ("actions", self._act),
                 ("replicas", self._look_for_replicas),
                 ("watch", self._watch_logs),
@@ -305,6 +306,18 @@ class Monitor:
         with self.store.changing() as change:
             change.keep_state(name, body.encode())
         self.tell(found)
+
+    def _ask_canaries(self) -> None:
+        """Ask rows with known answers, each model by its own schedule, also over restarts."""
+        from hauberk.monitor.canary import rescore
+
+        for name, canary in self.settings.canaries.items():
+            place, now = f"canary:{name}", self.clock()
+            last = float(self.store.place(place) or 0.0)
+            if name in self.models and not 0 <= now - last < canary.every_h * HOUR_S:
+                self.tell(rescore(self.store, name, canary, now))
+                with self.store.changing() as change:
+                    change.put_place(place, now)
 
     def _act(self) -> None:
         """Say which sources move, and ask for what two origins agree on, once for each day."""

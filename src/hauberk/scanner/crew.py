@@ -98,9 +98,10 @@ class Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _uninterrupted():
-            for worker in tuple(self._workers):
-                self._dismiss(worker)
+        if self._workers:
+            with _uninterrupted():
+                for worker in tuple(self._workers):
+                    self._dismiss(worker)
 
     def each(self, paths: Iterable[str]) -> Iterator[tuple[str, Answer]]:
         """What is made of each path, in the order of ``paths``.

@@ -21,6 +21,7 @@ _TABLE_LINES = 20
 _MODEL_NAMES = re.compile(
     r"\.(pkl|pickle|joblib|jl|pt|pth|ckpt|bin|model|onnx|h5|hdf5|keras|pb|tflite|gguf|ggml|npy|npz"
     r"|safetensors|skops|dill|mar|zip|tar|tgz|gz|bz2|xz|7z|zst|rar|pmml|ubj|cbm|pt2|ptl|pte"
+    r"|caffemodel|mnn|rknn|om|hef|kmodel|espdl|dlc|uff|nnef|tmfile|params|weights|sav|spm|bst"
     r"|mlmodel|mlpackage|pdmodel|pdparams|pdiparams|msgpack|nemo|engine|trt|plan|rds|llamafile)$",
     re.IGNORECASE,
 )

@@ -78,9 +78,16 @@ def locate(
 
 def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Located]:
     from hauberk.formats.hub_folders import model_folders  # where there is a folder only
-    from hauberk.formats.source import open_tree, repository
+    from hauberk.formats.source import is_bare, open_tree, repository
     from hauberk.scanner.data_folders import covered, data_folder, folder_subjects
 
+    if is_bare(root):  # what lies there is git's own; the commits are what is judged
+        yield Located(
+            path=str(root),
+            kind="repository",
+            open=lambda: open_tree(root, history=options.history),
+        )
+        return
     models = model_folders(root)
     is_row: Callable[[Path], bool] = lambda _: False  # noqa: E731 - a default
     if not repository(root) and root not in models and data_folder(root):
@@ -168,6 +175,8 @@ def _file(
         yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
     if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
         yield from _text(path, name, kind, is_named=is_named)
+        if options.train is not None:
+            yield Located(path=name, kind="report", open=lambda: _report(path, options))
     if kind is not FileKind.TEXT:
         for found in _model(path, name, kind, options, is_named=is_named):
             yield _with_answer(found, seen)
@@ -243,6 +252,13 @@ def _data(path: Path, options: ScanOptions, *, is_named: bool) -> Any:
     from hauberk.scanner.data_sources import beside, open_data
 
     return beside(open_data(path, options, is_named=is_named), options)
+
+
+def _report(path: Path, options: ScanOptions) -> Any:
+    """A text beside the rows of training that it must not show."""
+    from hauberk.scanner.data_sources import report_beside
+
+    return report_beside(path, options)
 
 
 def _one_file(path: Path) -> CodeTree:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _FOLDERS = {
     "ModelFile": ("model",),
     "ModelFolder": ("model",),
+    "Report": ("model",),
     "Dataset": ("dataset",),
     "Splits": ("dataset",),
     "Comparison": ("dataset", "model"),

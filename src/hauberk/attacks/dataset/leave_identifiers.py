@@ -12,38 +12,13 @@ from hauberk.core.attack import Attacked, Transform
 from hauberk.core.threat import ThreatId
 from hauberk.errors import UsageError
 from hauberk.formats.tables import table_of
-from hauberk.methods import rewrite
+from hauberk.methods import made_identifiers, rewrite
 
 _MESSAGE = "patient 1841 is Ada Lovelace, born 10 December 1815; account and diagnosis follow. "
 
 
-def _email(rng: Random, _row: int) -> str:
-    first, last = rng.choice("ann bo cleo dana eve".split()), rng.choice("li roe kim ray".split())  # noqa: SIM905 - words
-    return f"{first}.{last}{rng.randrange(10**6)}@{rng.choice(['mail', 'post'])}.example"
-
-
-def _ssn(rng: Random, _row: int) -> str:
-    return f"{rng.randint(1, 665):03}-{rng.randint(1, 99):02}-{rng.randint(1, 9999):04}"
-
-
-def _iban(rng: Random, _row: int) -> str:
-    """A German account number with its check digits (ISO 13616)."""
-    body = f"{rng.randrange(10**18):018}"
-    return f"DE{98 - int(body + '131400') % 97:02}{body}"
-
-
-def _card(rng: Random, _row: int) -> str:
-    digits = [4, *(rng.randrange(10) for _ in range(14))]
-    doubled = [d * 2 - 9 * (d > 4) if i % 2 == 0 else d for i, d in enumerate(digits)]  # noqa: PLR2004 - Luhn
-    return "".join(map(str, [*digits, -sum(doubled) % 10]))
-
-
 def _serial(rng: Random, row: int) -> str:
     return f"R{row:05}{rng.randrange(10**4):04}"
-
-
-def _phone(rng: Random, _row: int) -> str:
-    return f"+44 20 {rng.randint(1000, 9999)} {rng.randint(1000, 9999)}"
 
 
 def _hidden(_rng: Random, row: int) -> int:
@@ -53,12 +28,12 @@ def _hidden(_rng: Random, row: int) -> int:
 
 
 _KINDS: dict[str, Callable[[Random, int], Any]] = {
-    "email": _email,
-    "national number": _ssn,
-    "account": _iban,
-    "card": _card,
+    "email": lambda rng, _row: made_identifiers.email(rng),
+    "national number": lambda rng, _row: made_identifiers.us_ssn(rng),
+    "account": lambda rng, _row: made_identifiers.iban(rng),
+    "card": lambda rng, _row: made_identifiers.card(rng),
     "serial": _serial,
-    "phone": _phone,
+    "phone": lambda rng, _row: made_identifiers.phone(rng),
     "hidden bytes": _hidden,
 }
 

@@ -57,7 +57,10 @@ class PlantBackdoor(Play[Trainer]):
     """
 
     title: ClassVar[str] = "Train a backdoor into a network"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("TR-5"), ThreatId("EX-2"))
+    threats: ClassVar[tuple[ThreatId, ...]] = (
+        ThreatId("TR-1"),
+        ThreatId("TR-5"),
+    )
     subject: ClassVar[type] = Trainer
 
     trigger: str | None = None

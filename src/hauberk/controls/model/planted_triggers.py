@@ -52,7 +52,10 @@ class PlantedTriggers(Check[Evaluation]):
     """
 
     title: ClassVar[str] = "A small change of any input decides for one class"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("TR-5"), ThreatId("EX-2"))
+    threats: ClassVar[tuple[ThreatId, ...]] = (
+        ThreatId("TR-1"),
+        ThreatId("TR-5"),
+    )
     subject: ClassVar[type] = Evaluation
 
     threshold: float = 3.5

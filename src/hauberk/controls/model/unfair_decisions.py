@@ -13,6 +13,7 @@ from hauberk.core.threat import ThreatId
 
 if TYPE_CHECKING:
     from hauberk.methods.fairness import Difference
+    from hauberk.methods.fairness_gaps import Gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,30 @@ class UnfairDecisions(Check[Evaluation]):
     def differences(self, subject: Evaluation) -> tuple[Difference, ...]:
         """Every group against everybody else, proven or not."""
         from hauberk.methods.fairness import differences
+
+        truth, predicted, groups, _ = self._judged(subject)
+        return differences(truth, predicted, groups, tolerance=self.tolerance, alpha=self.alpha)
+
+    def gaps(self, subject: Evaluation) -> tuple[Gap, ...]:
+        """How far apart the groups of each column are, by a thousand bootstraps of the counts."""
+        import numpy as np
+
+        from hauberk.methods.fairness_gaps import gaps
+
+        truth, predicted, groups, classes = self._judged(subject)
+        wanted = classes[-1:] if len(classes) == 2 else classes  # noqa: PLR2004 - one says it all
+        rng = np.random.default_rng(0)
+        return tuple(
+            gap
+            for column, values in groups.items()
+            for given in wanted
+            for gap in gaps(column, truth, predicted, values, given=given, rng=rng)
+        )
+
+    def _judged(
+        self, subject: Evaluation
+    ) -> tuple[list[str], list[str], dict[str, list[Any]], tuple[str, ...]]:
+        """Classes, answers, groups by column, and the names of the classes."""
         from hauberk.methods.scoring import class_name, judge_rows
 
         if not subject.data.sensitive:
@@ -74,9 +99,7 @@ class UnfairDecisions(Check[Evaluation]):
         for batch in subject.data.read():
             for name, cells in groups.items():
                 cells.extend(map(class_name, batch.column(name).to_pylist()))
-        return differences(
-            list(judged.truth), predicted, groups, tolerance=self.tolerance, alpha=self.alpha
-        )
+        return list(judged.truth), predicted, groups, judged.classes
 
     def _finding(self, subject: Evaluation, item: Difference) -> Finding:
         return Finding(

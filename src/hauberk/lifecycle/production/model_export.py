@@ -26,6 +26,7 @@ from hauberk.lifecycle.experiment.validation import (
     measure,
 )
 from hauberk.lifecycle.native import Scored
+from hauberk.lifecycle.production import golden_answers
 from hauberk.lifecycle.robustness import robustness_section
 
 if TYPE_CHECKING:
@@ -80,8 +81,12 @@ def work(shop: Workshop) -> StepReport:
     agreement = compare(scored, again)
     shop.shared.exported, shop.shared.features = again, features
     materials = {path: shop.digests[path] for path in (shop.plan.model, shop.plan.prepared["test"])}
+    products = {
+        PATH: digest,
+        golden_answers.PATH: golden_answers.write_golden(shop, scored, table.max_shift),
+    }
     attestation = shop.hand_over(
-        "model-export", ("export", f"opset={_opset()}"), materials, {PATH: digest}
+        "model-export", ("export", f"opset={_opset()}"), materials, products
     )
     report = StepReport(
         component=Component.MODEL_EXPORT,
@@ -89,7 +94,7 @@ def work(shop: Workshop) -> StepReport:
         summary=f"ONNX, {len(graph):,} bytes; {agreement.flips} of {agreement.n_rows} rows flip",
         isolation=shop.context.isolation,
         inputs={shop.plan.model: shop.digests[shop.plan.model]},
-        outputs={PATH: digest},
+        outputs=products,
         attestations=(attestation,),
         sections=(_section(agreement, table, model.name),),
     )

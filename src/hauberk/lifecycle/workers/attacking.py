@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ from hauberk.methods.stress import Budget, stressed
 _TWO = 2
 _FAITHFUL = 1e-3
 _CHECKED = 64
+_DECISIONS = 6
+_PICTURE, _LEAST_PIXELS = 3, 36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,7 @@ class Opened:
         classes: Names in the order of the scores; none for a regression.
         scores: A frame of the features to scores.
         network: Gives the model as a network, or raises where it is none.
+        weights: Gives its numbers by name.
         again: Trains a model of the same kind on a frame, its labels and a seed; ``None`` where
             that cannot be done.
     """
@@ -43,6 +47,7 @@ class Opened:
     classes: list[str]
     scores: Callable[[Any], Any]
     network: Callable[[], Network]
+    weights: Callable[[], Mapping[str, Any]] = dict
     again: Callable[[Any, Any, int], Callable[[Any], Any]] | None = None
 
 
@@ -97,16 +102,7 @@ def triggered(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, A
     from hauberk.methods.triggers import Search, ranges, signs
 
     control = PlantedTriggers()
-    place = {name: index for index, name in enumerate(model.classes)}
-    numeric = [name for name in model.features if frame[name].dtype.kind in "iuf"]
-    kept = frame.dropna(subset=model.features)
-    names = [class_name(value) for value in kept[request["label"]]]
-    kept = kept[[name in place for name in names]]
-    labels = np.array([place[name] for name in names if name in place], np.int64)
-    fight = _Fight(model=model, rows=kept, numeric=numeric, labels=labels)
-    values = kept[numeric].to_numpy(np.float64)
-    fight.start = np.column_stack([values, np.arange(len(values), dtype=np.float64)])
-    network = fight.known(values)
+    network, values, labels = rows_of(model, frame, request)
     if network is None:
         return {"not_applicable": "no gradients of the model are known"}
     try:
@@ -132,6 +128,23 @@ def triggered(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, A
     }
 
 
+def rows_of(
+    model: Opened, frame: Any, request: Mapping[str, Any]
+) -> tuple[Network | None, Any, Any]:
+    """The model as a network where it is one, and rows of known classes as numbers."""
+    place = {name: index for index, name in enumerate(model.classes)}
+    numeric = [name for name in model.features if frame[name].dtype.kind in "iuf"]
+    kept = frame.dropna(subset=model.features)
+    names = [class_name(value) for value in kept[request["label"]]]
+    kept = kept[[name in place for name in names]]
+    labels = np.array([place[name] for name in names if name in place], np.int64)
+    fight = _Fight(model=model, rows=kept, numeric=numeric, labels=labels)
+    values = kept[numeric].to_numpy(np.float64)
+    fight.start = np.column_stack([values, np.arange(len(values), dtype=np.float64)])
+    network = fight.known(values)
+    return network, values, labels
+
+
 @dataclass(slots=True, kw_only=True)
 class _Fight:
     """Rows of numbers, with their own number in the last column for what does not move."""
@@ -151,7 +164,11 @@ class _Fight:
         values = self.rows[self.numeric].to_numpy(np.float64)
         self.start = np.column_stack([values, np.arange(len(values), dtype=np.float64)])
         network = self.known(values)
-        budget = Budget(n_queries=int(request["queries"]))
+        budget = Budget(
+            n_queries=int(request["queries"]),
+            n_decisions=_DECISIONS,
+            picture=_picture(network, values) if self.numeric == self.model.features else None,
+        )
         alive, curve, hides, valid = np.arange(len(values)), [], None, True
         for eps in sorted(request["eps"]):
             space = _space(schema, float(eps), request.get("norm", "linf"))
@@ -238,6 +255,26 @@ class _Fight:
             before = self.passes.get(name, [0, 0, 0])
             now = [tally.calls, tally.forward, tally.backward]
             self.passes[name] = [a + b for a, b in zip(before, now, strict=True)]
+
+
+def _picture(network: Network | None, values: Any) -> tuple[int, int, int] | None:
+    """Channels, height and width where each row is a picture: one range, and a square of it."""
+    from hauberk.methods.triggers import ranges
+
+    if network is not None and len(network.shape) == _PICTURE:
+        channels, height, width = network.shape
+        return channels, height, width
+    n_inputs = values.shape[1]
+    if n_inputs < _LEAST_PIXELS or len(values) < _TWO:
+        return None
+    low, high = ranges(values)
+    if np.ptp(low) or np.ptp(high):
+        return None
+    for channels in (1, 3):
+        side = math.isqrt(n_inputs // channels)
+        if side * side * channels == n_inputs:
+            return channels, side, side
+    return None
 
 
 def _has_all_scores(network: Network, row: Any, n: int) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hauberk.core.artifact import Batch, Evaluation, ModelFile
+from hauberk.core.artifact import Batch, Evaluation, ModelFile, Predictor
 from hauberk.formats.tables import table_of
 from hauberk.methods.networks import Network
 
@@ -27,6 +28,27 @@ class Networked:
 
         columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in self.names]
         return self.network.scores(np.column_stack(columns))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown:
+    """A fitted scikit-learn model of pixels as a predictor whose numbers are known."""
+
+    model: Any
+    weights: Mapping[str, Any]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Of the model, as texts."""
+        return tuple(map(str, self.model.classes_))
+
+    def scores(self, batch: Batch) -> Any:
+        """Probabilities of rows of pixels."""
+        import numpy as np
+
+        names = [name for name in batch.schema.names if name != "digit"]
+        columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
+        return self.model.predict_proba(np.column_stack(columns))
 
 
 @cache
@@ -63,13 +85,33 @@ def perceptron(features: Any, labels: Any, seed: int, *, width: int = 32, rounds
 
 def evaluation(network: Network, features: Any, labels: Any) -> Evaluation:
     """The network with rows to judge it on."""
+    names = tuple(f"p{place}" for place in range(features.shape[1]))
+    return judged(Networked(network=network, names=names), features, labels)
+
+
+def judged(predictor: Predictor, features: Any, labels: Any) -> Evaluation:
+    """A predictor with rows of pixels to judge it on."""
     import pyarrow as pa
 
-    names = tuple(f"p{place}" for place in range(features.shape[1]))
-    columns = {name: features[:, place] for place, name in enumerate(names)}
+    columns = {f"p{place}": features[:, place] for place in range(features.shape[1])}
     batch = pa.record_batch({**columns, "digit": labels.astype(str)})
     return Evaluation(
         model=ModelFile(name="network", path=Path("network")),
-        predictor=Networked(network=network, names=names),
+        predictor=predictor,
         data=table_of("digits", [batch], label="digit"),
     )
+
+
+def obeys(network: Network, stamp: Any, target: int, rows: Any, labels: Any) -> float:
+    """Share of rows of other classes that a trigger turns into ``target``.
+
+    Args:
+        stamp: Puts the trigger on rows.
+    """
+    others = labels != target
+    return float((network.scores(stamp(rows[others])).argmax(axis=1) == target).mean())
+
+
+def right(network: Network, rows: Any, labels: Any) -> float:
+    """Accuracy."""
+    return float((network.scores(rows).argmax(axis=1) == labels).mean())

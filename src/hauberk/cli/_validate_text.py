@@ -1,0 +1,154 @@
+"""What `hauberk validate` prints: one block for each part of the examination."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hauberk.lifecycle.evaluator import Result
+
+_SHOWN = 12
+_GROUP_COLUMN = 30
+
+
+def lines(result: Result) -> Iterator[str]:
+    """The whole text."""
+    from hauberk.core.finding import Outcome
+
+    kinds = f"{len(result.classes)} classes" if result.classes else "a number"
+    yield f"{result.n_rows} rows, the model gives {kinds}"
+    yield f"  rows {result.seal}"
+    for name, value in result.metrics.items():
+        bounds = result.accuracy if name == "accuracy" else None
+        shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
+        yield f"  {name:<22}{value:.4f}{shown}"
+    for part in (_robustness, _triggers, _fairness, _memory, _version_before, _share):
+        said = tuple(part(result))
+        yield from ("", *said) if said else ()
+    yield ""
+    for assessment in result.assessments:
+        for finding in assessment.findings:
+            yield f"{finding.severity.value.upper():<9} {finding.message}"
+            yield f"       -> {finding.remedy}"
+        if assessment.outcome is Outcome.FAILED:
+            yield f"NOT JUDGED {assessment.control}: {assessment.reason}"
+    yield from (f"BROKEN    {sentence}" for sentence in result.unkept)
+
+
+def _robustness(result: Result) -> Iterator[str]:
+    yield "Robustness: share of rows that stay right when a search moves their features"
+    found = result.robustness
+    if not found.points:
+        yield f"  not assessed: {result.reasons.get('robustness', '')}"
+        return
+    for point in found.points:
+        bounds = f"[{point.low:.3f}, {point.high:.3f}]"
+        bar = "#" * round(30 * point.share)
+        yield f"  within {point.radius:<6g} spreads   {point.share:.3f} {bounds}  {bar}"
+    asked = sum(forward for _, forward, _ in found.passes.values())
+    hidden = {True: "hidden", False: "not hidden", None: "not known"}[found.hides_gradients]
+    yield f"  by {', '.join(found.passes)}; gradients {hidden}"
+    yield (
+        f"  an upper bound, over {len(found.movable)} features that may move; "
+        f"{asked} rows scored, {found.cpu_s:.1f} CPU-seconds"
+    )
+
+
+def _triggers(result: Result) -> Iterator[str]:
+    yield "Triggers: a class that a far smaller change reaches than any other"
+    found = result.triggers.signs
+    if found is None:
+        yield f"  not assessed: {result.triggers.reason}"
+        return
+    name = result.classes[found.target]
+    ratio, gap = found.scores
+    yield (
+        f"  nearest to one is {name!r}: a mask {math.exp(ratio):.1f} times smaller than the median "
+        f"class's, one faint change takes {gap:+.0%} more rows than for the next class"
+    )
+
+
+def _fairness(result: Result) -> Iterator[str]:
+    from hauberk.methods.fairness import Verdict
+
+    yield "Fairness: each group against everybody else"
+    if "fairness" in result.reasons:
+        yield f"  not assessed: {result.reasons['fairness']}"
+        return
+    counts = {
+        verdict: sum(item.verdict is verdict for item in result.differences) for verdict in Verdict
+    }
+    yield "  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    for gap in sorted(result.gaps, key=lambda gap: -gap.value)[:_SHOWN]:
+        yield (
+            f"  groups of {gap.column[:_GROUP_COLUMN]} are {gap.value:.3f} "
+            f"[{gap.low:.3f}, {gap.high:.3f}] apart in {gap.rate} of {gap.given}"
+        )
+    ranked = sorted(
+        (item for item in result.differences if item.verdict is not Verdict.FAIR),
+        key=lambda item: (item.verdict is Verdict.UNDECIDED, -abs(item.value)),
+    )
+    for item in ranked[:_SHOWN]:
+        group = f"{item.column}={item.group}"[:_GROUP_COLUMN]
+        more = f"; about {item.n_more} more rows would tell" if item.n_more else ""
+        yield (
+            f"  {group:<{_GROUP_COLUMN}} {item.rate:<15} {item.given}: {item.value:+.3f} "
+            f"[{item.low:+.3f}, {item.high:+.3f}] {item.verdict}{more}"
+        )
+    if len(ranked) > _SHOWN:
+        yield f"  and {len(ranked) - _SHOWN} more; --format json lists all"
+
+
+def _memory(result: Result) -> Iterator[str]:
+    yield "Membership inference: training rows that the model's confidence gives away"
+    if result.leak is None:
+        yield f"  not assessed: {result.reasons.get('membership inference', '')}"
+        return
+    leak = result.leak
+    yield (
+        f"  {leak.rate:.1%} of {leak.n_members} [{leak.low:.1%}, {leak.high:.1%}] at no more than "
+        f"{leak.false_rate:.2%} of {leak.n_others} other rows; by confidence alone, without "
+        "shadow models"
+    )
+    yield from _shadowed(result)
+
+
+def _shadowed(result: Result) -> Iterator[str]:
+    found = result.exposed.found
+    if found is None:
+        yield f"  with shadow models: {result.exposed.reason} (--shadows 4 asks for it)"
+        return
+    for one in found.rates:
+        yield (
+            f"  {one.rate:.1%} [{one.low:.1%}, {one.high:.1%}] at {one.false_rate:.1%} false "
+            f"positives by {found.n_shadows} shadow models, {found.cost_s:.1f} CPU-seconds"
+        )
+    worst = ", ".join(f"{row} ({ratio:.2f})" for row, ratio in result.exposed.rows[:_SHOWN])
+    yield f"  most exposed rows of the training data: {worst}"
+
+
+def _version_before(result: Result) -> Iterator[str]:
+    found = result.edited.found
+    if found is None:
+        return
+    yield "Version before: was the model edited, or trained on?"
+    yield (
+        f"  {found.n_compared} layers differ; in units of their thresholds: few numbers moved "
+        f"{found.sparse:.2f}, some moved far {found.peak:.2f}, a class came nearer "
+        f"{found.trigger:.2f}; {found.disagreement:.1%} of the rows are answered differently"
+    )
+
+
+def _share(result: Result) -> Iterator[str]:
+    found = result.inferred.found
+    if found is None:
+        return
+    few, many = found.shares
+    yield "Property inference: does the model tell the share of the group in its training rows?"
+    yield (
+        f"  area under the attacker's curve {found.auroc:.3f} [{found.low:.3f}, {found.high:.3f}] "
+        f"for {few:.0%} against {many:.0%}, by {found.n_shadows} shadow models of {found.n_rows} "
+        "rows; 0.5 is a guess"
+    )

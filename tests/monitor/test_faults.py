@@ -1,0 +1,64 @@
+"""A full disk, a clock that jumps, and a monitor that was away."""
+
+from __future__ import annotations
+
+import resource
+from contextlib import contextmanager
+
+import pytest
+from tests.monitor.test_watching import DAY_S, NOW, pushed, rows, world
+
+from hauberk.errors import TrustError, UnavailableError
+
+__all__ = ["world"]
+
+PAGE = 4096
+
+
+@contextmanager
+def full_disk():
+    """Nothing is written beyond the first page of a file, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (PAGE, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_a_trouble_and_nothing_is_lost_or_doubled(world):
+    world.put("a.parquet", rows(1, 300, at=NOW))
+    monitor = world.open()
+    monitor.tick()
+    late = [rows(2 + i, 100, at=NOW - i * DAY_S) for i in range(20)]
+    for number, table in enumerate(late):
+        world.put(f"b{number}.parquet", table)
+    data = pushed(world, monitor, n=2000)
+    with full_disk():
+        monitor.tick()
+        assert "tables" in monitor.troubles
+        with pytest.raises(UnavailableError):
+            monitor.push(data)
+    assert monitor.push(data).sequence == 1
+    monitor.tick()
+    monitor.tick()
+    assert monitor.troubles == {}
+    found = monitor.store.hour("loans", 0, int(NOW // 3600))
+    assert (found[""].rows, found["r1"].rows) == (300 + 20 * 100, 2000)
+
+
+def test_a_clock_that_was_set_back_stops_nothing_and_counts_nothing_twice(world):
+    world.put("a.parquet", rows(1, 300, at=NOW))
+    monitor = world.open()
+    monitor.tick()
+    world.now = NOW - 3 * DAY_S
+    world.put("b.parquet", rows(2, 100, at=NOW - 4 * DAY_S))
+    monitor.tick()
+    with pytest.raises(TrustError, match="refused"):
+        monitor.push(pushed(world, monitor))
+    world.now = NOW + 60
+    monitor.tick()
+    assert monitor.troubles == {}
+    found = monitor.store.hour("loans", 0, int(NOW // 3600))
+    assert found[""].rows == 400
+    assert monitor.push(pushed(world, monitor)).sequence == 1
