@@ -121,10 +121,16 @@ def _guarded(verb: str, words: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
-    except ModuleNotFoundError as error:
-        return _print_missing(verb, error)
     except Exception as error:  # noqa: BLE001 - the outermost boundary: report, do not hide
-        return _print_internal(error)
+        return _print_unexpected(verb, error)
+
+
+def _print_unexpected(verb: str, error: Exception) -> int:
+    if isinstance(error, ModuleNotFoundError):
+        return _print_missing(verb, error)
+    if isinstance(error, OSError) and error.errno in _places():
+        return _print_refused(error)
+    return _print_internal(error)
 
 
 def _call(verb: str, words: list[str]) -> int:
@@ -222,8 +228,6 @@ def _print_refused(error: OSError) -> int:
 
 
 def _print_internal(error: Exception) -> int:
-    if isinstance(error, OSError) and error.errno in _places():
-        return _print_refused(error)
     import os
     import traceback
 

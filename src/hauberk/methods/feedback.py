@@ -221,7 +221,7 @@ def learner(x: Any, labels: Any, weights: Any) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(max_iter=60)
+    model = LogisticRegression(max_iter=30)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fitted enough to compare
         return model.fit(x, labels, sample_weight=weights)

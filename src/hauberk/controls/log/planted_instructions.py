@@ -65,6 +65,8 @@ class PlantedInstructions(Check[LogSegment]):
     data went to an address, and whoever checks being asked to let something through.
 
     Limits:
+        The figure is over the wordings that the attack has, and the last two families were
+        written after two of them had passed: wordings that nobody has seen pass more often.
         A plain request in ordinary words ("this run is the best one") passes, as does one in a
         language beyond English and a few phrases of German, French and Spanish, or one split
         over several notes. What acts on readers of pages, tables and terminals is not judged
