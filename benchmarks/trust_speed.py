@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,11 +21,13 @@ from pathlib import Path
 
 from hauberk.core.lifecycle import Component
 from hauberk.core.policy import EvidenceMode, Isolation, Policy
+from hauberk.engine.load_gate import admit
 from hauberk.trust import dsse
 from hauberk.trust.chain import verify_chain
 from hauberk.trust.digest import digest_bytes, digest_file, leaves_of
 from hauberk.trust.keys import Algorithm, KeyPair, Label, Role, generate
 from hauberk.trust.manifest import manifest_of
+from hauberk.trust.oms.verification import sign_model, verify_model
 from hauberk.trust.places import OpenPlace
 from hauberk.trust.predicates import (
     Circumstances,
@@ -37,7 +40,8 @@ from hauberk.trust.predicates import (
     release_statement,
     step_statement,
 )
-from hauberk.trust.root import RoleKeys, Root, TrustedKey
+from hauberk.trust.role_keys import RoleKeys, TrustedKey
+from hauberk.trust.root import Root
 from hauberk.trust.statement import PAYLOAD_TYPE
 
 MIB = 1 << 20
@@ -81,6 +85,36 @@ def hashing(folder: Path, size_mib: int, rounds: int) -> dict[str, float]:
         "sha256_raw_gb_per_cpu_s": size_mib * MIB / seconds["raw"] / 1e9,
         "digest_file_over_raw": seconds["raw"] / seconds["file"],
         "leaves_of_over_raw": seconds["raw"] / seconds["leaves"],
+    }
+
+
+def load_gate(folder: Path, size_mib: int, rounds: int) -> dict[str, float]:
+    """What stands before a load: a verified signature and every byte judged."""
+    model = folder / "model"
+    model.mkdir()
+    count = size_mib * MIB // 4
+    head = {"w": {"dtype": "F32", "shape": [count], "data_offsets": [0, count * 4]}}
+    text = json.dumps(head).encode()
+    with (model / "model.safetensors").open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _ in range(size_mib):
+            file.write(os.urandom(MIB))
+    pair = generate()
+    known = {pair.public.key_id: pair.public}
+    signature = model / "model.sig"
+    signature.write_bytes(sign_model(model, signature, [pair]))
+    weights = model / "model.safetensors"
+    seconds = best(
+        rounds,
+        raw=lambda: raw_sha256(weights),
+        gate=lambda: admit(weights),
+        verify=lambda: verify_model(model, signature, known, workers=1),
+    )
+    shutil.rmtree(model)
+    return {
+        "load_gate_hash_passes": seconds["gate"] / seconds["raw"],
+        "load_gate_ms_beyond_one_pass": (seconds["gate"] - seconds["raw"]) * 1e3,
+        "verify_model_over_raw": seconds["raw"] / seconds["verify"],
     }
 
 
@@ -195,6 +229,7 @@ def main() -> None:
     where = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=where) as folder:
         figures = hashing(Path(folder), options.size_mib, options.rounds)
+        figures |= load_gate(Path(folder), options.size_mib, options.rounds)
         figures |= small_files(Path(folder), options.rounds)
     figures |= signatures(options.rounds) | chain(options.rounds)
     if options.format == "json":

@@ -47,6 +47,20 @@ def test_each_verb_shows_help_with_an_example(
     assert "example:" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("name", "code"), [("numpy", 3), ("hauberk.nothing", 4), (None, 4)])
+def test_a_missing_library_of_an_extra_is_named_and_is_no_internal_error(
+    name: str | None, code: int, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    import hauberk.cli.threats as verb
+
+    def fail(args):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(verb, "run", fail)
+    assert main(["threats"]) == code
+    assert ("pip install" in capsys.readouterr().err) == (code == 3)
+
+
 @pytest.mark.parametrize(
     ("words", "guess"),
     [

@@ -10,6 +10,7 @@ import pytest
 
 from hauberk.cli import main
 from hauberk.cli.words import configuration
+from hauberk.errors import TrustError
 from hauberk.trust import keys
 from hauberk.trust.keys import Label, generate
 from hauberk.trust.root import Pin, load, pin, root_path
@@ -119,3 +120,75 @@ def test_a_policy_floor_is_read_from_a_file(pinned: Path, tmp_path: Path):
 def test_a_root_that_is_nowhere_is_said(capsys: pytest.CaptureFixture[str]):
     assert main(["root", "show", "nothing"]) == 3
     assert "there is no root nothing" in capsys.readouterr().err
+
+
+def key_ids(path: Path) -> dict[str, str]:
+    return {role.value: held.keys[0].public.key_id for role, held in load(path).roles.items()}
+
+
+def test_a_key_with_an_end_is_announced_and_counts_for_nothing_after_it(
+    pinned: Path, capsys: pytest.CaptureFixture[str]
+):
+    release = key_ids(pinned)["release"]
+    assert main(["root", "check"]) == 0
+    assert main(["root", "rotate", "loans", "--until", f"{release[:16]}=2999-12-31"]) == 0
+    assert main(["root", "check", "loans"]) == 0
+    assert main(["root", "check", "loans", "--days", "999999"]) == 1
+    capsys.readouterr()
+    assert main(["root", "rotate", "loans", "--until", f"{release[:16]}=2001-12-31"]) == 0
+    assert "ended 2002-01-01T00:00:00.000Z" in capsys.readouterr().out
+    assert main(["root", "check"]) == 1
+    assert f"ALARM: root of loans: key {release[:16]}" in capsys.readouterr().out
+    root = load(pinned)
+    with pytest.raises(TrustError, match="have ended"):
+        root.keys(keys.Role.RELEASE)
+    assert root.keys(keys.Role.LIFECYCLE).by_id()
+
+
+def test_before_its_end_a_key_counts_and_later_the_owner_may_extend_it(pinned: Path):
+    release = key_ids(pinned)["release"]
+    assert main(["root", "rotate", "loans", "--until", f"{release[:16]}=2001-12-31"]) == 0
+    end = 1_009_843_200.0  # the midnight after that day, in UTC
+    assert release in load(pinned, now=end - 1).keys(keys.Role.RELEASE).by_id()
+    with pytest.raises(TrustError):
+        load(pinned, now=end).keys(keys.Role.RELEASE)
+    assert main(["root", "rotate", "loans", "--until", f"{release[:16]}=never"]) == 0
+    assert release in load(pinned).keys(keys.Role.RELEASE).by_id()
+    assert load(pinned).version == 3
+
+
+def test_an_ended_key_stays_in_the_file_that_is_handed_on(pinned: Path, tmp_path: Path):
+    release = key_ids(pinned)["release"]
+    assert main(["root", "rotate", "loans", "--until", f"{release[:16]}=2001-12-31"]) == 0
+    assert main(["root", "show", "loans", "--out", str(tmp_path / "root.json")]) == 0
+    held = load(tmp_path / "root.json").roles[keys.Role.RELEASE]
+    assert ([key.public.key_id for key in held.ended], held.keys) == ([release], ())
+
+
+@pytest.mark.parametrize(
+    "text", ["0123456789abcdef=2030-01-01", "x", "=never", "{key}=soon", "{key}=2030-13-01"]
+)
+def test_an_end_that_fits_nothing_is_a_mistake(pinned: Path, text: str):
+    before = pinned.read_bytes()
+    text = text.replace("{key}", key_ids(pinned)["release"][:16])
+    assert main(["root", "rotate", "loans", "--until", text]) == 2
+    assert pinned.read_bytes() == before
+
+
+def test_what_an_ended_key_signed_is_refused_with_the_keys_name(
+    pinned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    data = tmp_path / "rows.csv"
+    data.write_text("a,b\n1,2\n")
+    project = tmp_path / "rows"
+    project.mkdir()
+    where = ["--project", str(project)]
+    assert main(["data", "add", "rows", str(data), *where]) == 0
+    assert main(["data", "verify", "rows", *where]) == 0
+    name = next(iter(configuration().joinpath("roots").glob("rows*.json"))).stem
+    lifecycle = key_ids(root_path(configuration(), name))["lifecycle"]
+    assert main(["root", "rotate", name, "--until", f"{lifecycle[:16]}=2001-12-31"]) == 0
+    capsys.readouterr()
+    assert main(["data", "verify", "rows", *where]) == 1
+    assert "have ended" in capsys.readouterr().err
+    assert main(["data", "add", "rows", str(data), *where]) == 1

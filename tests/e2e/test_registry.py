@@ -159,3 +159,36 @@ def test_nothing_is_signed_for_a_fork(
     monkeypatch.setenv("CIRCLE_PR_REPONAME", "tumours")
     assert main(["registry", "resign", "--registry", str(registry)]) == 1
     assert "nothing is signed for a fork" in capsys.readouterr().err
+
+
+def test_a_version_leaves_as_a_signed_image_and_reaches_a_server_verified(
+    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+):
+    from hauberk.integrations.kserve import main as init_step
+
+    promote(registry, tmp_path)
+    where = ["--registry", str(registry)]
+    image, root = tmp_path / "image", tmp_path / "root.json"
+    assert main(["registry", "export", f"{MODEL}@production", str(image), *where]) == 0
+    assert main(["registry", "export", f"{MODEL}@production", str(image), *where]) == 2
+    assert main(["verify", str(image)]) == 0
+    assert main(["verify", str(image), "--root", str(root)]) == 0
+    with as_user(tmp_path / "nobody"):
+        assert main(["verify", str(image), "--root", str(root)]) == 0
+        assert main(["verify", str(image)]) == 3
+    assert main(["root", "show", MODEL, "--out", str(tmp_path / "now.json")]) == 0
+    monkeypatch.setenv("HAUBERK_REGISTRY", str(registry))
+    monkeypatch.setenv("HAUBERK_ROOT", str(tmp_path / "now.json"))
+    with as_user(tmp_path / "server"):
+        assert init_step([f"hauberk://{MODEL}@production", str(tmp_path / "mnt")]) == 0
+        assert (tmp_path / "mnt" / "model.onnx").is_file()
+        monkeypatch.setenv("HAUBERK_ROOT", "")
+        assert init_step([f"hauberk://{MODEL}@production", str(tmp_path / "other")]) == 2
+    assert main(["registry", "retire", f"{MODEL}@1", "--reason", "a backdoor", *where]) == 0
+    monkeypatch.setenv("HAUBERK_ROOT", str(tmp_path / "now.json"))
+    with as_user(tmp_path / "server"):
+        assert init_step([f"hauberk://{MODEL}@production", str(tmp_path / "late")]) == 1
+    assert not (tmp_path / "late").exists()
+    assert main(["registry", "export", f"{MODEL}@1", str(tmp_path / "late"), *where]) == 1
+    assert not (tmp_path / "late").exists()
+    capsys.readouterr()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from hauberk.guard.loopback import InProcess
 from hauberk.guard.policy import Audit
 from hauberk.guard.server import running
 from hauberk.methods.forms import Form
+from hauberk.methods.output_marks import Marks
 from hauberk.range.worlds.puppets import FAULTS, GREETING, puppet
 
 POLICY = ChatPolicy(slow_s=0.01)
@@ -369,6 +371,24 @@ def test_every_decision_is_written_down_without_a_word_of_it(open_desk):
     records = [json.loads(record) for record in paper.records]
     assert [r["action"] for r in records] == ["allow", "block"]
     assert b"PAYLOAD" not in b"".join(paper.records)
+
+
+def test_what_was_said_is_known_by_its_mark(open_desk):
+    text = "The old ferry runs twice a day between the mill and the harbour until the first snow."
+    paper = Paper()
+    desk = open_desk(replace(POLICY, audit=Audit.DURABLE), log=paper)
+    desk.tell({"say": text})
+    desk.service.close()
+    marks = [base64.b64decode(mark) for mark in json.loads(paper.records[-1])["marks"]]
+    assert Marks(marks).match(text.upper()).is_exact
+
+
+def test_nothing_is_marked_where_the_policy_says_so(open_desk):
+    paper = Paper()
+    desk = open_desk(replace(POLICY, audit=Audit.DURABLE, mark_outputs=False), log=paper)
+    desk.tell({"say": "The old ferry runs twice a day between the mill and the harbour."})
+    desk.service.close()
+    assert "marks" not in json.loads(paper.records[-1])
 
 
 def test_without_a_working_log_nothing_is_answered(open_desk):

@@ -16,7 +16,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from sklearn.linear_model import LogisticRegression
 
 from hauberk.integrations import mlflow_legacy
-from hauberk.integrations.mlflow_models import GATE, KEYS, LEGACY, POLICY
+from hauberk.integrations.environment import KEYS, POLICY
+from hauberk.integrations.mlflow_models import GATE, LEGACY
 
 CANARY = "canary"
 ENTRY = {

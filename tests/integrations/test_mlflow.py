@@ -10,7 +10,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from tests.worlds.servers import absent
 
+from hauberk.trust.digest import digest_bytes
 from hauberk.trust.keys import generate
+from hauberk.trust.registry.requests import read_requests
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-integrations/mlflow/bin/python"
@@ -54,12 +56,14 @@ def found(tmp_path_factory):
     (keys / "other.pub").write_text(other.public.pem)
     site = folder / "site"
     site.mkdir()
+    words = ("mlflow_steps.py", folder, keys / "key.pem", keys / "key.pub", keys / "other.pub")
+    return run_there(folder, site, *words)
+
+
+def run_there(folder, site, script, *words):
+    """What a script printed in MLflow's environment."""
     done = subprocess.run(
-        [
-            PYTHON,
-            ROOT / "tests/integrations/mlflow_steps.py",
-            *(folder, keys / "key.pem", keys / "key.pub", keys / "other.pub"),
-        ],
+        [PYTHON, ROOT / "tests/integrations" / script, *words],
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -115,3 +119,18 @@ def test_an_unreviewed_name_is_refused_until_a_policy_file_lists_it(found):
 
 def test_no_payload_ran(found):
     assert found["canary"] is False
+
+
+def test_aliases_and_tags_become_requests_and_answers_come_back_as_tags(tmp_path):
+    if not PYTHON.exists():
+        absent("MLflow's environment")
+    site = tmp_path / "site"
+    site.mkdir()
+    found = run_there(tmp_path, site, "mlflow_requests.py", tmp_path)
+    requests = read_requests(found["requests"].encode())
+    assert [(one.name, one.version, one.asked_by) for one in requests] == [
+        ("Loans", "2", "tag hauberk.request"),
+        ("Loans", "1", "alias production"),
+    ]
+    assert digest_bytes(b"weights 1") in requests[1].digests
+    assert (found["codes"], found["tag"]) == ([0, 0, 1], "in production")

@@ -58,6 +58,7 @@ from hauberk.range.worlds import stores
 from hauberk.range.worlds.crowds import annotated
 from hauberk.range.worlds.drawn import releases
 from hauberk.range.worlds.logs import honest_index, honest_log
+from hauberk.range.worlds.outputs import written
 from hauberk.range.worlds.registry import Project, entry
 from hauberk.range.worlds.reports import honest_report
 from hauberk.range.worlds.sites import crawl, sentence
@@ -108,6 +109,11 @@ def people_with_labels(_folder: Path) -> Dataset:
 def crawled_pages(_folder: Path) -> Dataset:
     """Ordinary pages of some domains."""
     return crawl(7, 60)
+
+
+def texts_beside_outputs(_folder: Path) -> Dataset:
+    """Texts of people, with the marks of what a model said."""
+    return written(1)
 
 
 def library_of_passages(_folder: Path) -> Dataset:
@@ -713,6 +719,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
         table_without_label,
         people_with_labels,
         crawled_pages,
+        texts_beside_outputs,
         library_of_passages,
     ),
     (Comparison, Dataset): (comparison, comparison_without_old),

@@ -46,7 +46,9 @@ def test_a_project_without_a_store_has_no_log(tmp_path: Path):
     assert log_deed(bare, DEED) is None
 
 
-def test_a_key_that_the_project_does_not_trust_signs_no_head(place: Place, tmp_path: Path):
+def test_a_person_without_a_trusted_key_leaves_a_record_that_the_next_head_covers(
+    place: Place, tmp_path: Path
+):
     told: list[str] = []
     other = Place(
         project=place.project,
@@ -55,9 +57,20 @@ def test_a_key_that_the_project_does_not_trust_signs_no_head(place: Place, tmp_p
         tell=told.append,
         root_file=place.configuration / "roots" / "loans.json",
     )
-    label = keys.Label(custodian="eve", machine="m")
     other.configuration.mkdir(mode=0o700)
+    assert log_deed(other, DEED) == 0
+    label = keys.Label(custodian="bob", machine="m")
     keys.make_missing(keys_folder(other.configuration), label, (Role.LIFECYCLE,))
-    assert log_deed(other, DEED) is None
-    assert "not trusted" in told[0]
-    assert list(Store.open(place.project, read_only=True).log.records()) == []
+    assert log_deed(other, DEED) == 1
+    assert [line.partition(" holds")[0] for line in told] == [
+        "record 0 of the project's log",
+        "record 1 of the project's log",
+    ]
+    log = place.project / ".hauberk" / "log"
+    trusted = place.root().keys(Role.LIFECYCLE).by_id().values()
+    before = examine(log, check=signed_by(HEAD_SIGNER, trusted))
+    assert before.is_clean
+    assert log_deed(place, DEED) == 2
+    after = examine(log, check=signed_by(HEAD_SIGNER, trusted))
+    assert after.is_clean
+    assert len(list(Store.open(place.project, read_only=True).log.records())) == 3

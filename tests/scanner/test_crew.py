@@ -117,9 +117,10 @@ def test_an_abandoned_scan_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_command_leaves_no_process(tmp_path: Path) -> None:
-    for number in range(8):
-        words = {f"token{number}-{word}": word for word in range(60_000)}
-        (tmp_path / f"{number}.pkl").write_bytes(pickle.dumps(words))
+    words = {f"token{word}": word for word in range(60_000)}
+    (tmp_path / "0.pkl").write_bytes(pickle.dumps(words))
+    for number in range(1, 200):  # far more work than there will be time for
+        os.link(tmp_path / "0.pkl", tmp_path / f"{number}.pkl")
     child = subprocess.Popen(
         [sys.executable, "-m", "hauberk.cli", "scan", str(tmp_path), "--jobs", "2"],
         start_new_session=True,

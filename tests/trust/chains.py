@@ -26,7 +26,8 @@ from hauberk.trust.predicates import (
     release_statement,
     step_statement,
 )
-from hauberk.trust.root import RoleKeys, Root, TrustedKey
+from hauberk.trust.role_keys import RoleKeys, TrustedKey
+from hauberk.trust.root import Root
 from hauberk.trust.statement import PAYLOAD_TYPE
 
 LABEL = Label(machine="m1", custodian="ada")

@@ -22,7 +22,8 @@ from hauberk.trust.predicates import (
     step_statement,
     summary_statement,
 )
-from hauberk.trust.root import Pin, RoleKeys, TrustedKey
+from hauberk.trust.role_keys import RoleKeys, TrustedKey
+from hauberk.trust.root import Pin
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from hauberk.errors import TrustError
 from hauberk.trust.keys import Label, Role, generate
 from hauberk.trust.predicates import release_statement
 from hauberk.trust.promotion import check_production, check_promotion
-from hauberk.trust.root import Pin, RoleKeys, TrustedKey
+from hauberk.trust.role_keys import RoleKeys, TrustedKey
+from hauberk.trust.root import Pin
 
 ROOT = root_of(generate(), generate())
 

@@ -18,10 +18,9 @@ from hauberk.trust.keys import (
     load_public,
     make_missing,
 )
+from hauberk.trust.role_keys import RoleKeys, TrustedKey
 from hauberk.trust.root import (
     Pin,
-    RoleKeys,
-    TrustedKey,
     check_tool,
     from_json,
     load,

@@ -11,6 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hauberk.errors import HauberkError
 
 _ORDER: dict[str, str] = {
     "try": "make a small project, run its lifecycle, attack it, write one page",
@@ -118,7 +122,15 @@ def _guarded(verb: str, words: list[str]) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:  # noqa: BLE001 - the outermost boundary: report, do not hide
-        return _print_internal(error)
+        return _print_unexpected(verb, error)
+
+
+def _print_unexpected(verb: str, error: Exception) -> int:
+    if isinstance(error, ModuleNotFoundError):
+        return _print_missing(verb, error)
+    if isinstance(error, OSError) and error.errno in _places():
+        return _print_refused(error)
+    return _print_internal(error)
 
 
 def _call(verb: str, words: list[str]) -> int:
@@ -163,13 +175,26 @@ def module_of(verb: str) -> ModuleType:
     """
     import importlib
 
-    from hauberk.errors import UnavailableError
-
     try:
         return importlib.import_module(f"hauberk.cli.{verb}")
     except ModuleNotFoundError as error:
-        message = f"hauberk {verb} needs {error.name}, which is not installed"
-        raise UnavailableError(message, hint="pip install 'hauberk[all]'") from error
+        raise _needs(verb, error) from error
+
+
+def _print_missing(verb: str, error: ModuleNotFoundError) -> int:
+    """A library of an extra is missing; a module of our own would be our mistake."""
+    if error.name is None or error.name.partition(".")[0] == "hauberk":
+        return _print_internal(error)
+    missing = _needs(verb, error)
+    _print_error(missing)
+    return missing.exit_code
+
+
+def _needs(verb: str, error: ModuleNotFoundError) -> HauberkError:
+    from hauberk.errors import UnavailableError
+
+    message = f"hauberk {verb} needs {error.name}, which is not installed"
+    return UnavailableError(message, hint="pip install 'hauberk[all]'")
 
 
 def _print_error(error: BaseException) -> None:
@@ -180,6 +205,26 @@ def _print_error(error: BaseException) -> None:
     print(f"hauberk: {error.message}", file=sys.stderr)
     for name, value in error.details():
         print(f"  {name + ':':<10}{value}", file=sys.stderr)
+
+
+def _places() -> frozenset[int]:
+    """Errors that the place has and no defect of ours: no right, no room, no more files."""
+    import errno
+
+    names = ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "ENAMETOOLONG")
+    return frozenset(getattr(errno, name) for name in names)
+
+
+def _print_refused(error: OSError) -> int:
+    from hauberk.errors import UnavailableError
+
+    found = error.strerror or str(error)
+    hint = "give yourself the right, make room, or work on a copy elsewhere"
+    refusal = UnavailableError(
+        "a place cannot be used", subject=str(error.filename or ""), found=found, hint=hint
+    )
+    _print_error(refusal)
+    return refusal.exit_code
 
 
 def _print_internal(error: Exception) -> int:

@@ -53,7 +53,7 @@ def project_location(project: Path) -> str | None:
     """Where a project's registry is, if it has one."""
     if not (project / "hauberk.toml").is_file() and not (project / "pyproject.toml").is_file():
         return None
-    from hauberk.lifecycle.production.model_registry import is_founded, location
+    from hauberk.lifecycle.registry_place import is_founded, location
     from hauberk.lifecycle.settings import load
 
     try:
@@ -104,7 +104,7 @@ def hands(args: argparse.Namespace) -> list[Hand]:
 
 def _service_key(args: argparse.Namespace) -> Hand:
     """A person's key that never leaves a token or a service."""
-    from hauberk.trust.oms.signers import read_public_file, service_key
+    from hauberk.trust.oms.signers import ask_secret, read_public_file, service_key
 
     if args.public_key is None:
         raise UsageError(
@@ -113,7 +113,7 @@ def _service_key(args: argparse.Namespace) -> Hand:
             expected="the public half of the service's key, in PEM",
             found="none",
         )
-    return service_key(args.signer, read_public_file(args.public_key), getpass.getpass)
+    return service_key(args.signer, read_public_file(args.public_key), ask_secret)
 
 
 def registrar(args: argparse.Namespace, model: str | None = None) -> Registrar:

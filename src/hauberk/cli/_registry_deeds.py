@@ -57,7 +57,7 @@ def init(args: argparse.Namespace) -> int:
 
 
 def _new_place(args: argparse.Namespace) -> tuple[Any, str]:
-    from hauberk.lifecycle.production.model_registry import location
+    from hauberk.lifecycle.registry_place import location
     from hauberk.lifecycle.settings import load
     from hauberk.trust.registry.shelf import open_location
     from hauberk.trust.store import Store
@@ -415,7 +415,22 @@ def pull(args: argparse.Namespace) -> int:
     return 0
 
 
+def export(args: argparse.Namespace) -> int:
+    """Write a verified version as a signed OCI image layout."""
+    from hauberk.cli._export import export_version
+
+    return export_version(args)
+
+
+def requests(args: argparse.Namespace) -> int:
+    """Say what became of requests to promote."""
+    from hauberk.cli._requests import answer
+
+    return answer(args)
+
+
 __all__ = [
+    "export",
     "grant",
     "history",
     "init",
@@ -423,6 +438,7 @@ __all__ = [
     "promote",
     "publish",
     "pull",
+    "requests",
     "resign",
     "retire",
     "revoke_key",

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from hauberk.trust.registry.view import Resolved, View
     from hauberk.trust.root import Root
 
-_BUNDLE = "hauberk/bundle/"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -48,10 +46,9 @@ class Found:
 
     def layout(self) -> dict[str, HeldFile]:
         """Path to file as a bundle has them: a bundle is fetched as one."""
-        files = self.manifest.files
-        if all(path.startswith(_BUNDLE) for path in files):
-            return {path.removeprefix(_BUNDLE): held for path, held in files.items()}
-        return dict(files)
+        from hauberk.trust.registry.transfer import served_files
+
+        return served_files(self.manifest)
 
     def statements(self) -> dict[str, bytes]:
         """The signed release, where a bundle carries it."""

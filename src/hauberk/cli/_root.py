@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hauberk.cli.words import configuration
+from hauberk.cli.words import clock, configuration
 from hauberk.errors import TrustError, UnavailableError, UsageError
 from hauberk.trust import keys
 from hauberk.trust import root as roots
+from hauberk.trust.fields import time_text
 from hauberk.trust.private_files import is_there
+from hauberk.trust.role_keys import RoleKeys, TrustedKey
 from hauberk.trust.root import Pin, Root
 
+WARN_DAYS = 30.0
 _KEY_DIGITS = 8  # fewer are a guess
+_DAY_S = 86_400.0
 
 
 def init(args: argparse.Namespace) -> int:
@@ -96,8 +102,24 @@ def rotate(args: argparse.Namespace) -> int:
 
 
 def _rotated(old: Root, args: argparse.Namespace) -> Root:
+    """The next version; an end for a key that is not there is a mistake.
+
+    Raises:
+        UsageError: An argument fits nothing, or would lower a floor.
+    """
     roles = {role: _role(old, role, args) for role in keys.STATEMENT_ROLES}
-    changes: dict[str, Any] = {"roles": {r: held for r, held in roles.items() if held.keys}}
+    named = {key.public.key_id for held in roles.values() for key in (*held.keys, *held.ended)}
+    for text in args.until:
+        if not any(_is_meant(text.partition("=")[0], key_id) for key_id in named):
+            raise UsageError(
+                "no key of the root begins so",
+                subject="--until",
+                expected=f"{_KEY_DIGITS} or more digits of the id of one of its keys",
+                found=ascii(text)[:80],
+            )
+    changes: dict[str, Any] = {
+        "roles": {r: held for r, held in roles.items() if held.keys or held.ended}
+    }
     if args.release_floor is not None:
         changes["release_floor"] = _higher("release floor", old.release_floor, args.release_floor)
     if args.tool_floor is not None:
@@ -119,11 +141,11 @@ def _higher(what: str, old: int, new: int) -> int:
     return new
 
 
-def _role(old: Root, role: keys.Role, args: argparse.Namespace) -> roots.RoleKeys:
+def _role(old: Root, role: keys.Role, args: argparse.Namespace) -> RoleKeys:
     held = old.roles.get(role)
     kept = {
         key.public.key_id: key
-        for key in (held.keys if held else ())
+        for key in ((*held.keys, *held.ended) if held else ())
         if not any(_is_meant(one, key.public.key_id) for one in args.remove)
     }
     for card in getattr(args, f"add_{role.value}"):
@@ -133,7 +155,8 @@ def _role(old: Root, role: keys.Role, args: argparse.Namespace) -> roots.RoleKey
             raise UsageError(
                 "a card cannot be read", subject=str(card), found=error.strerror
             ) from error
-        kept[public.key_id] = roots.TrustedKey(public=public, label=label)
+        kept[public.key_id] = TrustedKey(public=public, label=label)
+    kept |= {key_id: _until(kept[key_id], args) for key_id in kept}
     threshold = getattr(args, f"{role.value}_threshold") or (held.threshold if held else 1)
     if held and not 1 <= threshold <= len(kept):
         raise UsageError(
@@ -143,7 +166,70 @@ def _role(old: Root, role: keys.Role, args: argparse.Namespace) -> roots.RoleKey
             found=str(threshold),
             hint="add a key, or lower the threshold",
         )
-    return roots.RoleKeys(threshold=threshold, keys=tuple(kept.values()))
+    return RoleKeys(threshold=threshold, keys=tuple(kept.values())).at(clock())
+
+
+def _until(key: TrustedKey, args: argparse.Namespace) -> TrustedKey:
+    """A key with the end that ``--until KEY=DAY`` gives it, or without one (``KEY=never``)."""
+    for text in args.until:
+        beginning, _, day = text.partition("=")
+        if _is_meant(beginning, key.public.key_id):
+            return replace(key, ends=None if day == "never" else _end_of(day, text))
+    return key
+
+
+def _end_of(day: str, text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise UsageError(
+            "this is no end of a key",
+            subject="--until",
+            expected="KEY=2030-12-31, the last day in UTC, or KEY=never",
+            found=ascii(text)[:80],
+        ) from error
+    return (moment + timedelta(days=1)).timestamp()
+
+
+def check(args: argparse.Namespace) -> int:
+    """The early alarm: 1 where a key ended or ends soon."""
+    found = [_find(name) for name in args.names] or _every()
+    alarms = [line for root in found for line in ending_lines(root, clock(), args.days * _DAY_S)]
+    for line in alarms:
+        print(f"ALARM: {line}")
+    if not alarms:
+        print(f"{len(found)} roots: no key ends within {args.days:g} days")
+    return 1 if alarms else 0
+
+
+def _every() -> list[Root]:
+    return [roots.load(path) for path in sorted((configuration() / "roots").glob("*.json"))]
+
+
+def ending_lines(root: Root, now: float, within_s: float = WARN_DAYS * _DAY_S) -> Iterator[str]:
+    """What to say of keys that ended or end soon."""
+    for role, key in root.ending(now, within_s):
+        yield (
+            f"root of {root.project}: key {key.public.key_id[:16]} of {key.label.custodian} "
+            f"({role}) {_ends(key, now)}"
+        )
+
+
+def warn_ending(project: str, file: Path | None) -> None:
+    """The early alarm beside another command: a line on the error stream for each key."""
+    path = file or roots.root_path(configuration(), project)
+    if not path.is_file():
+        return
+    for line in ending_lines(roots.load(path), clock()):
+        print(f"warning: {line}", file=sys.stderr)
+
+
+def _ends(key: TrustedKey, now: float) -> str:
+    if key.ends is None:
+        return ""
+    if key.ends <= now:
+        return f"ended {time_text(key.ends)} and counts for nothing"
+    return f"ends {time_text(key.ends)}, in {(key.ends - now) / _DAY_S:.0f} days"
 
 
 def _is_meant(beginning: str, key_id: str) -> bool:
@@ -208,9 +294,10 @@ def _lines(root: Root) -> Iterator[str]:
     for role, held in root.roles.items():
         labels = [key.label for key in held.keys]
         yield f"  {role}: {held.threshold} of {len(held.keys)} keys ({keys.custody(labels)})"
-        for key in held.keys:
+        for key in (*held.keys, *held.ended):
             who = f"{key.label.custodian} on machine {key.label.machine}"
-            yield f"    {key.public.key_id}  {who}"
+            end = _ends(key, clock())
+            yield f"    {key.public.key_id}  {who}{end and f'; {end}'}"
     policy = root.policy
     yield f"  policy floor: isolation {policy.min_isolation}, denies from {policy.fail_on} on"
     yield f"  floors: Hauberk {root.tool_floor}, release {root.release_floor}"

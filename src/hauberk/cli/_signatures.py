@@ -20,14 +20,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--key", type=Path, action="append", metavar="FILE", help="public key")
     group.add_argument("--identity", metavar="NAME", help="who signed, for keyless signatures")
     group.add_argument("--issuer", metavar="URL", help="who vouches for the identity")
+    group.add_argument("--tag", metavar="NAME", help="which image of an OCI layout")
 
 
 def is_meant(args: argparse.Namespace) -> bool:
     """Whether a signature is to be verified, and not a project's chain."""
     from hauberk.lifecycle.settings import find
+    from hauberk.trust.oci.layout import is_layout
     from hauberk.trust.oms.verification import SIGNATURE_NAME
 
     path = Path(args.project)
+    if is_layout(path):
+        return True
     if args.signature or args.key or args.identity or path.is_symlink() or path.is_file():
         return True
     return path.is_dir() and (path / SIGNATURE_NAME).is_file() and find(path) is None
@@ -35,11 +39,12 @@ def is_meant(args: argparse.Namespace) -> bool:
 
 def run(args: argparse.Namespace) -> int:
     """Verify; what does not hold is raised and becomes exit code 1."""
-    import json
-
+    from hauberk.trust.oci.layout import is_layout
     from hauberk.trust.oms.verification import signature_path
 
     path = Path(args.project)
+    if is_layout(path) and not args.signature:
+        return _told(args, path, _verified_image(args, path))
     if not path.is_symlink() and not path.exists():
         raise UsageError("there is no such model", subject=str(path), expected="a file or folder")
     signature = args.signature or signature_path(path)
@@ -52,7 +57,26 @@ def run(args: argparse.Namespace) -> int:
             found="none",
             hint="get it from whoever made the model; hauberk sign signs what you made",
         )
-    found = _verified(args, path, signature)
+    return _told(args, path, _verified(args, path, signature))
+
+
+def _verified_image(args: argparse.Namespace, path: Path) -> VerifiedModel:
+    from hauberk.trust.oci.layout import open_layout
+    from hauberk.trust.oci.verification import verify_image
+
+    if args.identity is not None:
+        raise UsageError(
+            "keyless signatures in images are not read",
+            subject="--identity",
+            expected="--key with a public key, or --root",
+            found="--identity",
+        )
+    return verify_image(open_layout(path, args.tag), _keys(args))
+
+
+def _told(args: argparse.Namespace, path: Path, found: VerifiedModel) -> int:
+    import json
+
     if args.format == "json":
         print(json.dumps(_as_json(found), indent=1))
         return 0

@@ -129,6 +129,21 @@ def _pull(deed: argparse.ArgumentParser) -> None:
     _allowing.configure(deed)
 
 
+def _requests(deed: argparse.ArgumentParser) -> None:
+    deed.add_argument("requests", type=Path, metavar="FILE", help="from mlflow_promotions")
+    _format(deed)
+
+
+def _export(deed: argparse.ArgumentParser) -> None:
+    deed.add_argument("reference", metavar="MODEL@CHANNEL")
+    deed.add_argument("target", type=Path, metavar="LAYOUT", help="must not be there yet")
+    deed.add_argument("--key", type=Path, metavar="FILE", help="private key in PEM that signs it")
+    deed.add_argument("--tag", help="the image's name; the version by default")
+    deed.add_argument("--architecture", default="amd64", help="what the image says of machines")
+    deed.add_argument("--unattested", action="store_true", help="take what nobody attests")
+    _allowing.configure(deed)
+
+
 def _nothing(deed: argparse.ArgumentParser) -> None:
     del deed
 
@@ -148,4 +163,6 @@ _DEEDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "status": ("show roles, persons, expiry and channels", _format),
     "history": ("show what the channels of a model pointed at", _history),
     "pull": ("fetch a verified version into a folder", _pull),
+    "requests": ("say what became of requests to promote", _requests),
+    "export": ("write a verified version as a signed OCI image layout", _export),
 }

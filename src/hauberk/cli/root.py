@@ -36,10 +36,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         rotate.add_argument(f"--add-{role}", type=Path, action="append", default=[], metavar="CARD")
         rotate.add_argument(f"--{role}-threshold", type=int, metavar="N")
     rotate.add_argument("--remove", action="append", default=[], metavar="KEY")
+    rotate.add_argument(
+        "--until",
+        action="append",
+        default=[],
+        metavar="KEY=DAY",
+        help="the last day (UTC) on which a key counts, or never",
+    )
     rotate.add_argument("--release-floor", type=int, metavar="N")
     rotate.add_argument("--tool-floor", metavar="VERSION")
     rotate.add_argument("--policy", type=Path, metavar="FILE", help="the policy floor, as JSON")
     rotate.add_argument("--dry-run", action="store_true", help="only say what would change")
+    check = deeds.add_parser("check", help="1 where a key ended or ends soon, for a daily job")
+    check.add_argument("names", nargs="*", metavar="FILE|PROJECT", help="all that are pinned")
+    check.add_argument("--days", type=float, default=30.0, help="how soon is soon")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,4 +57,5 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli import _root
 
     deeds = {"init": _root.init, "pin": _root.pin, "show": _root.show, "rotate": _root.rotate}
+    deeds["check"] = _root.check
     return deeds[args.deed](args)

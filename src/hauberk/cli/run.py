@@ -48,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run, show progress, print the summary."""
+    from hauberk.cli._root import warn_ending
     from hauberk.cli.words import clock, colour, configuration, project_folder
     from hauberk.core.policy import Isolation
     from hauberk.lifecycle.run import Options
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         ),
     )
     _summary(record, coloured=colour(sys.stdout))
+    warn_ending(load(root).project.name, Path(args.root) if args.root else None)
     return record.exit_code
 
 

@@ -113,6 +113,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="rows that each combination of --sensitive must have",
     )
+    data.add_argument(
+        "--outputs",
+        metavar="LOG",
+        type=Path,
+        help="log of a guard: find rows that its models have said",
+    )
     data.add_argument("--annotator", metavar="COL", help="column that names who labelled a row")
     data.add_argument("--source", metavar="COL", help="column that names who gave a row")
     data.add_argument("--sensitive", metavar="COLS", default="", help="protected groups: a,b,c")
@@ -149,6 +155,7 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         against=args.against,
         reference=args.reference,
         control=args.control,
+        outputs=args.outputs,
         transforms=args.transforms,
         group=args.group,
         time=args.time,
@@ -287,9 +294,15 @@ def _write(result: ScanResult, args: argparse.Namespace) -> None:
 
 
 def _keep(path: Path, text: str) -> None:
+    is_device = path.exists() and not path.is_file()
+    partial = path if is_device else path.with_name(f".{path.name}.partial")
     try:
-        path.write_text(text, "utf-8")
+        partial.write_text(text, "utf-8")
+        if partial != path:
+            partial.replace(path)
     except OSError as error:
+        if partial != path:
+            partial.unlink(missing_ok=True)
         from hauberk.errors import UnavailableError
 
         reason = error.strerror or str(error)

@@ -54,7 +54,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _key(args: argparse.Namespace) -> SigningKey:
     from hauberk.errors import UsageError
-    from hauberk.trust.oms.signers import read_private_file, read_public_file, service_key
+    from hauberk.trust.oms.signers import (
+        ask_secret,
+        read_private_file,
+        read_public_file,
+        service_key,
+    )
 
     if args.key is not None:
         return read_private_file(args.key)
@@ -68,7 +73,7 @@ def _key(args: argparse.Namespace) -> SigningKey:
             expected="the public key in PEM",
             found="none",
         )
-    return service_key(args.signer, read_public_file(args.public_key), _secret)
+    return service_key(args.signer, read_public_file(args.public_key), ask_secret)
 
 
 def _own() -> SigningKey:
@@ -81,12 +86,6 @@ def _own() -> SigningKey:
         if "kept" not in line:
             print(line)
     return load(keys_folder(configuration()), Role.RELEASE)
-
-
-def _secret(name: str) -> str:
-    import getpass
-
-    return getpass.getpass(f"{name}: ")
 
 
 def _size(text: str | None) -> int | None:

@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from hauberk.cli import _signatures
+    from hauberk.cli._root import warn_ending
     from hauberk.cli.words import configuration, project_folder
     from hauberk.lifecycle.chain_text import as_json, verified_lines
     from hauberk.lifecycle.settings import load
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(as_json(chain), indent=1))
     else:
         print("\n".join(verified_lines(chain)))
+    warn_ending(load(root).project.name, args.root)
     return 0
 
 

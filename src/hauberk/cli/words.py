@@ -27,6 +27,7 @@ def project_folder(name: str) -> Path:
             subject=name,
             expected="a folder",
             found="a file" if root.exists() else "nothing",
+            hint="name the folder that holds hauberk.toml; hauberk try makes one to look at",
         )
     return root.resolve()
 

@@ -86,6 +86,8 @@ class Dataset(Artifact):
             promises nothing.
         path: Where the bytes lie, for messages and locations.
         reference: Rows of the same kind that somebody vouches for.
+        generated: Marks of texts that models of one's own have said, as the guard's log has
+            them; empty where no log is named.
         files: Name of the file behind each row, where every row is a file of its own.
     """
 
@@ -98,6 +100,7 @@ class Dataset(Artifact):
     min_group: int = 0
     path: Path | None = None
     reference: Dataset | None = None
+    generated: tuple[bytes, ...] = ()
     files: tuple[str, ...] = ()
 
 

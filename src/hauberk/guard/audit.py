@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import threading
 import time
+from base64 import b64encode
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from hauberk.errors import HauberkError, UnavailableError
@@ -49,6 +51,7 @@ class Decision:
         signals: What controls on exchanges said, with their evidence (`judging.Noted.facts`).
         policy: Digest of the serving policy that decided.
         latency_us: From headers to answer.
+        marks: Of the texts that were answered (`methods.output_marks`).
     """
 
     at: float
@@ -64,6 +67,7 @@ class Decision:
     shadow: tuple[str, ...] = ()
     signals: tuple[dict[str, Any], ...] = ()
     policy: str = ""
+    marks: tuple[bytes, ...] = ()
 
 
 def record_of(decision: Decision) -> bytes:
@@ -84,8 +88,25 @@ def record_of(decision: Decision) -> bytes:
             "shadow": list(decision.shadow),
             "signals": list(decision.signals),
             "policy": decision.policy,
+            **_marks(decision.marks),
         }
     )
+
+
+def _marks(marks: tuple[bytes, ...]) -> dict[str, list[str]]:
+    return {"marks": [b64encode(mark).decode() for mark in marks]} if marks else {}
+
+
+MAX_MARKED = 100
+"""Texts of one answer that are marked."""
+
+
+def marks_of(texts: Iterable[object]) -> tuple[bytes, ...]:
+    """Marks of the texts of an answer, in order."""
+    from hauberk.methods.output_marks import mark_of
+
+    found = (mark_of(str(text)) for text in islice(texts, MAX_MARKED))
+    return tuple(mark for mark in found if mark is not None)
 
 
 class Auditor:

@@ -45,6 +45,8 @@ class ChatPolicy:
         promote: Ids of controls taken out of shadow.
         audit: ``async`` answers first, ``durable`` answers when the log holds the decision.
         on_audit_failure: ``refuse`` answers 503 while the log cannot be written.
+        mark_outputs: Whether the log keeps marks of texts that were answered, by which they are
+            known when they come back as data (`hauberk scan --outputs`).
         form: What answers are, where clients may not choose (``html``, ``sql`` ...).
         link_hosts: Hosts that links in answers may point to.
         sql_tables: Tables that statements may read; empty for any.
@@ -73,6 +75,7 @@ class ChatPolicy:
     promote: frozenset[str] = frozenset()
     audit: Audit = Audit.ASYNC
     on_audit_failure: OnAuditFailure = OnAuditFailure.REFUSE
+    mark_outputs: bool = True
     form: str = ""
     link_hosts: frozenset[str] = frozenset()
     sql_tables: frozenset[str] = frozenset()

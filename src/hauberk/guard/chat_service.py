@@ -35,7 +35,7 @@ from hauberk.core.ports import ClientState
 from hauberk.errors import ArtifactError, HauberkError
 from hauberk.formats import chat, server_events
 from hauberk.formats.chat import ChatAnswer, ChatRequest
-from hauberk.guard.audit import Auditor, Decision, Log, record_of
+from hauberk.guard.audit import Auditor, Decision, Log, marks_of, record_of
 from hauberk.guard.chat_policy import ChatPolicy
 from hauberk.guard.chat_upstream import Spoken, Upstream, UpstreamError, ask
 from hauberk.guard.identity import Identity, Keyring
@@ -147,7 +147,8 @@ class ChatService:
             self.metrics.refuse(reply.rule)
         if self._auditor is None:
             return reply
-        record = record_of(_decision(exchange, reply, seconds, noted))
+        marks = () if course is None or reply.rule else course.marks
+        record = record_of(replace(_decision(exchange, reply, seconds, noted), marks=marks))
         if self.policy.audit is Audit.ASYNC or reply.rule:
             self._auditor.append(record)
             return reply
@@ -176,6 +177,8 @@ class ChatService:
             answer = await self._asked(request)
         answered = replace(asked, response=chat.write_answer(answer))
         await self._judged(answered, course)  # 6
+        if self.policy.mark_outputs and self._auditor is not None:
+            course.marks = marks_of(choice.text for choice in answer.choices)
         return self._shown(request, answer, exchange.sink)  # 7
 
     # 2 ---------------------------------------------------------------------------------

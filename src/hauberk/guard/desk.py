@@ -290,6 +290,7 @@ class Desk:
             shadow=tuple(one.control for one in course.noted if not one.obeyed),
             signals=tuple(one.facts() for one in course.noted),
             policy=self.policy_digest,
+            marks=course.marks,
         )
 
     def _unaudited(self) -> Reply | None:

@@ -69,11 +69,13 @@ class Course:
     Attributes:
         rows: Rows that the model answered.
         units: What the exchange was charged.
+        marks: Of the texts that the model answered.
     """
 
     noted: list[Noted] = field(default_factory=list)
     rows: int = 0
     units: float = 0.0
+    marks: tuple[bytes, ...] = ()
 
     @property
     def strongest(self) -> Noted | None:

@@ -80,6 +80,8 @@ class GuardPolicy:
         promote: Ids of controls taken out of shadow.
         audit: ``async`` answers first, ``durable`` answers when the log holds the decision.
         on_audit_failure: ``refuse`` answers 503 while the log cannot be written.
+        mark_outputs: Whether the log keeps marks of texts that were answered, by which they are
+            known when they come back as data (`hauberk scan --outputs`).
         on_state_failure: ``refuse`` answers 503 while the memory that hosts share is away,
             ``degrade`` goes on with budgets that each host keeps for itself.
         link_hosts: Hosts that links in encoded outputs may point to.
@@ -112,6 +114,7 @@ class GuardPolicy:
     promote: frozenset[str] = frozenset()
     audit: Audit = Audit.ASYNC
     on_audit_failure: OnAuditFailure = OnAuditFailure.REFUSE
+    mark_outputs: bool = True
     on_state_failure: OnStateFailure = OnStateFailure.REFUSE
     link_hosts: frozenset[str] = frozenset()
     sink: str = ""

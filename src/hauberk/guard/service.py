@@ -38,6 +38,7 @@ from hauberk.formats.v2 import Datatype, Request, Response, Tensor
 from hauberk.formats.v2_schema import TensorSchema, limits_for
 from hauberk.guard import metrics, openapi
 from hauberk.guard.answering import Answers, FailedAnswerError, Local, Meter
+from hauberk.guard.audit import marks_of
 from hauberk.guard.bundle import MANIFEST, Bundle
 from hauberk.guard.desk import Books, Desk, Surroundings, Tap
 from hauberk.guard.judging import Course
@@ -246,8 +247,16 @@ class Service:
             return refusal(422, str(error), error.rule or "answer")
         if not reply.rule:
             course.rows = n_rows
+            course.marks = self._marks(outputs)
             self.desk.world.tap.accepted(request, outputs, exchange.at)
         return reply
+
+    def _marks(self, outputs: tuple[Tensor, ...]) -> tuple[bytes, ...]:
+        """Marks of the texts that the model gave, where there is a log to keep them."""
+        if not self.bundle.policy.mark_outputs or self.desk.books.auditor is None:
+            return ()
+        texts = (tensor for tensor in outputs if tensor.datatype is Datatype.BYTES)
+        return marks_of(value for tensor in texts for value in tensor.values)
 
     async def _given(
         self, exchange: Exchange, request: Request, outputs: tuple[Tensor, ...], course: Course

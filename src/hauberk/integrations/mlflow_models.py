@@ -23,52 +23,26 @@ Limits:
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 
-from hauberk.errors import HauberkError, TrustError, UsageError
+from hauberk.errors import HauberkError, TrustError
+from hauberk.integrations.environment import KEYS, policy_entries, trusted_keys
 from hauberk.trust.keys import KeyId, PublicKey
 
-if TYPE_CHECKING:
-    from hauberk.core.policy import Waiver
-
-KEYS: Final = "HAUBERK_MODEL_KEYS"
 LEGACY: Final = "HAUBERK_MODEL_LEGACY"
 GATE: Final = "HAUBERK_MODEL_GATE"
-POLICY: Final = "HAUBERK_MODEL_POLICY"
 LEGACY_FILE: Final = "hauberk.legacy.json"
 SIGNATURE: Final = "model.sig"
 
 _WRITTEN_BY_READERS: Final = "registered_model_meta"
 """MLflow itself leaves this beside a model that it reads in place; it is no part of the model."""
-
-
-def trusted_keys(environment: Mapping[str, str] | None = None) -> dict[KeyId, PublicKey]:
-    """The keys that the environment names; empty where it names none.
-
-    Raises:
-        UsageError: A file is not there.
-        ArtifactError: A file holds no key.
-    """
-    from hauberk.trust.oms.signers import read_public_file
-
-    environment = os.environ if environment is None else environment
-    found = {}
-    for name in filter(None, environment.get(KEYS, "").split(":")):
-        if not Path(name).is_file():
-            raise UsageError(
-                "there is no such key", subject=KEYS, expected="files in PEM", found=name
-            )
-        key = read_public_file(Path(name))
-        found[key.key_id] = key
-    return found
 
 
 def verify(folder: Path, keys: Mapping[KeyId, PublicKey], name: str) -> None:
@@ -120,30 +94,6 @@ def admitted(folder: Path, name: str) -> None:
         if os.environ.get(GATE) != "warn":
             raise
         warnings.warn(f"{name}: {error.message}: {error.found}", stacklevel=3)
-
-
-def policy_entries(environment: Mapping[str, str] | None = None) -> tuple[Waiver, ...]:
-    """The waivers of the policy file that the environment names; none where it names none.
-
-    Raises:
-        UsageError: It cannot be read, or says something that cannot be.
-    """
-    from hauberk.trust.policy import read_project_policy
-
-    environment = os.environ if environment is None else environment
-    name = environment.get(POLICY, "")
-    if not name:
-        return ()
-    try:
-        value = json.loads(Path(name).read_bytes())
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            "the policy file cannot be read",
-            subject=POLICY,
-            expected="JSON, as hauberk root show writes a policy",
-            found=str(error),
-        ) from error
-    return read_project_policy(value, name).waivers
 
 
 class VerifiedModels(ModelsArtifactRepository):  # type: ignore[misc]  # MLflow has no types here

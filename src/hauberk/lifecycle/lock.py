@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hauberk.core.artifact import Digest
-from hauberk.errors import UsageError
+from hauberk.errors import ArtifactError, UsageError
 from hauberk.trust.canonical import parse_json
 
 FILE = "hauberk.lock"
@@ -60,22 +60,25 @@ class Pins:
 def _read(path: Path) -> dict[str, Pin]:
     if not path.exists():
         return {}
-    document = parse_json(path.read_bytes(), max_bytes=MAX_BYTES, max_depth=8)
     try:
-        return _pins(document)
-    except (KeyError, TypeError, AttributeError) as error:
+        return _pins(parse_json(path.read_bytes(), max_bytes=MAX_BYTES, max_depth=8))
+    except (ArtifactError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(
             "the lock file cannot be read",
             subject=str(path),
             expected=f"version {VERSION} with a table of sources",
-            found=f"{type(error).__name__}: {error}",
-            hint="restore it from version control",
+            found=error.found if isinstance(error, ArtifactError) else _wrong(error),
+            hint="restore it from version control; without it the next run pins what it finds",
         ) from error
+
+
+def _wrong(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _pins(document: Any) -> dict[str, Pin]:
     if document["version"] != VERSION:
-        raise KeyError(f"version {document['version']}")
+        raise ValueError(f"version {document['version']}")
     return {
         name: Pin(
             uri=item["uri"],

@@ -125,8 +125,11 @@ def columns_of(path: Path) -> tuple[str, ...]:
     """Names in the first line of a delimited text; nothing for other files."""
     if path.suffix.lower() not in (".csv", ".tsv"):
         return ()
-    with path.open("rb") as file:
-        line = file.readline(1 << 16).decode("utf-8", "replace").strip()
+    try:
+        with path.open("rb") as file:
+            line = file.readline(1 << 16).decode("utf-8", "replace").strip()
+    except OSError:  # it is named all the same, and the run says why it cannot be read
+        return ()
     separator = "\t" if "\t" in line else ";" if ";" in line and "," not in line else ","
     return tuple(part.strip().strip('"') for part in line.split(separator))
 

@@ -68,11 +68,13 @@ def of_release(
     )
 
 
-def stage(shop: Workshop, release: bytes, statements: tuple[bytes, ...], location: str) -> int:
+def stage(
+    shop: Workshop, release: bytes, statements: tuple[bytes, ...], location: str
+) -> tuple[Manifest, int]:
     """Publish what a run has released; its signer signs the registry's metadata too.
 
     Returns:
-        The registry's state.
+        The version, and the registry's state with it.
 
     Raises:
         TrustError: The registry is not the pinned one, or the run's keys may not publish there.
@@ -98,7 +100,7 @@ def stage(shop: Workshop, release: bytes, statements: tuple[bytes, ...], locatio
         hands=metadata_hands(shop.signing),
         clock=shop.context.clock,
     )
-    return deeds.publish(writer, manifest).version
+    return manifest, deeds.publish(writer, manifest).version
 
 
 def _read(release: bytes) -> Release:

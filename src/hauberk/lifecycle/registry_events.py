@@ -40,38 +40,49 @@ class Deed:
     state: int
 
 
+def event_of(deed: Deed) -> bytes:
+    """The record that a deed leaves."""
+    event = {
+        "kind": "registry",
+        "deed": deed.deed,
+        "subject": deed.subject,
+        "registry": deed.registry,
+        "state": deed.state,
+    }
+    return canonical_json(checked(event))
+
+
 def log_deed(place: Place, deed: Deed) -> int | None:
-    """Append a record, and sign the log's head; the number of the record.
+    """Append a record, and sign the log's head where a key here may; the record's number.
 
     A project that never ran has no log, and nothing is logged. The deed itself is done, so
-    whatever prevents the record is told and does not fail it.
+    whatever prevents the record is told and does not fail it. Somebody whose key signs no heads
+    of this project leaves a record all the same: the next head covers it.
     """
     if not (place.project / NAME).is_dir():
         return None
-    event = checked(
-        {
-            "kind": "registry",
-            "deed": deed.deed,
-            "subject": deed.subject,
-            "registry": deed.registry,
-            "state": deed.state,
-        }
-    )
     try:
         store = Store.open(place.project)
-        trusted = place.root().keys(Role.LIFECYCLE).by_id()
-        with (
-            store.lock(),
-            Signer.start(keys_folder(place.configuration), (Role.LIFECYCLE,)) as signer,
-        ):
-            if signer.public[Role.LIFECYCLE].key_id not in trusted:
+        with store.lock():
+            receipt = store.log.append([event_of(deed)])
+            if not _head_signed(place, store):
                 place.tell(
-                    "the deed is done, but not in the project's log: your key is not trusted"
+                    f"record {receipt.size - 1} of the project's log holds the deed; "
+                    "the next run's signed head covers it: your key signs none"
                 )
-                return None
-            receipt = store.log.append([canonical_json(event)])
-            store.log.checkpoint(lambda text: signer.sign_head(Role.LIFECYCLE, text))
     except HauberkError as error:
         place.tell(f"the deed is done, but not in the project's log: {error.message}")
         return None
     return receipt.size - 1
+
+
+def _head_signed(place: Place, store: Store) -> bool:
+    try:
+        trusted = place.root().keys(Role.LIFECYCLE).by_id()
+        with Signer.start(keys_folder(place.configuration), (Role.LIFECYCLE,)) as signer:
+            if signer.public[Role.LIFECYCLE].key_id not in trusted:
+                return False
+            store.log.checkpoint(lambda text: signer.sign_head(Role.LIFECYCLE, text))
+    except HauberkError:
+        return False  # no key, or no root: whoever has them signs the next head
+    return True

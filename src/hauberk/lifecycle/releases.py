@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hauberk.core.artifact import Digest
 from hauberk.errors import TrustError, UsageError
@@ -99,16 +99,22 @@ def required(store: Store, project: str) -> Staged:
     Raises:
         UsageError: Nothing is.
     """
-    found = staged(store, project)
-    if found is None:
-        raise UsageError(
-            "nothing has been released yet",
-            subject=project,
-            expected=f"a release in channel {STAGING}",
-            found="none",
-            hint="hauberk run releases to staging when every gate allows it and keys are there",
-        )
-    return found
+    return staged(store, project) or required_nothing(project)
+
+
+def required_nothing(project: str) -> NoReturn:
+    """Say that there is no release.
+
+    Raises:
+        UsageError: Always.
+    """
+    raise UsageError(
+        "nothing has been released yet",
+        subject=project,
+        expected=f"a release in channel {STAGING}",
+        found="none",
+        hint="hauberk run releases to staging when every gate allows it and keys are there",
+    )
 
 
 def _blob(store: Store, digest: Digest) -> bytes:

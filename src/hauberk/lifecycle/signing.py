@@ -26,7 +26,7 @@ from hauberk.trust.ci import where
 from hauberk.trust.keys import Label, PublicKey, Role
 from hauberk.trust.policy import sealed, tighten
 from hauberk.trust.predicates import Circumstances, ModelTest, Release, Step
-from hauberk.trust.private_files import is_there
+from hauberk.trust.private_files import is_there, make_folder
 from hauberk.trust.root import Pin, Root, own_root, pin, resolve, root_path
 from hauberk.trust.signer import Signer
 
@@ -288,7 +288,7 @@ def make_keys(configuration: Path) -> Iterator[str]:
         TrustError: The folder is open to others.
     """
     folder = keys_folder(configuration)
-    configuration.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(configuration)
     label = Label(custodian=getpass.getuser(), machine=keys.machine_name())
     made = keys.make_missing(folder, label, ROLES)
     for role in ROLES:

@@ -40,6 +40,8 @@ def verify_project(
 
     store = Store.open(settings.root, create=False, read_only=True)
     name = settings.project.name
+    if not store.holds_anything():
+        releases.required_nothing(name)
     root = resolve(name, configuration, file=root_file)
     own = settings.policy_over(root.policy)
     tighten(root.policy, own, project_waivers=root.project_waivers)

@@ -214,6 +214,14 @@ def read_settings(path: Path) -> Settings:
     Raises:
         UsageError: It cannot be read, or a table, a key or a value is wrong.
     """
+    if not path.exists():
+        raise UsageError(
+            "there is no file for the monitor here",
+            subject=str(path),
+            expected="a TOML file that names models, logs or replicas",
+            found="nothing",
+            hint="docs/tutorials/monitoring.md shows one; hauberk monitor --help takes its path",
+        )
     try:
         data = path.read_bytes()
         if len(data) > MAX_FILE_BYTES:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hauberk.core.artifact import Comparison, Dataset, Report, Splits, Synthesis, Transformation
-from hauberk.errors import UsageError
+from hauberk.errors import ArtifactError, UsageError
 from hauberk.scanner.data_folders import data_folder, open_folder
 from hauberk.scanner.options import ScanOptions
 
@@ -36,6 +36,8 @@ def beside(dataset: Dataset, options: ScanOptions) -> Any:
     """The subject that ``dataset`` makes up with the tables that the options name."""
     if options.reference is not None:
         dataset = replace(dataset, reference=open_data(options.reference, options, like=dataset))
+    if options.outputs is not None:
+        dataset = replace(dataset, generated=marks_in(options.outputs))
     if options.transforms is not None:
         return _transformed(dataset, options)
     if options.train is not None:
@@ -61,6 +63,43 @@ def report_beside(path: Path, options: ScanOptions) -> Report:
             found="none",
         )
     return open_report(path, open_data(options.train, options, is_named=False))
+
+
+def marks_in(folder: Path) -> tuple[bytes, ...]:
+    """Marks of outputs in the log of a guard.
+
+    Raises:
+        ArtifactError: A record is none of a guard.
+        TrustError: The log was changed.
+        UsageError: There is no log.
+    """
+    import json
+    from base64 import b64decode
+
+    from hauberk.trust.log import Log
+
+    if not folder.is_dir():
+        raise UsageError(
+            "there is no log of outputs",
+            subject=str(folder),
+            expected="the folder of a guard's --log",
+        )
+    log = Log.open(folder)
+    found: dict[bytes, None] = {}
+    try:
+        for record in log.records():
+            if b'"marks"' in record:
+                found.update(
+                    {b64decode(mark, validate=True): None for mark in json.loads(record)["marks"]}
+                )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            "a record of the log of outputs cannot be read",
+            subject=str(folder),
+            expected="decisions of a guard",
+            found=type(error).__name__,
+        ) from error
+    return tuple(found)
 
 
 def _transformed(dataset: Dataset, options: ScanOptions) -> Transformation:

@@ -23,6 +23,7 @@ class ScanOptions:
             must not show.
         against: An older version that the scanned table is compared with.
         reference: Rows of the same kind that somebody vouches for.
+        outputs: Log of a guard, with marks of what its models said.
         control: Real rows that a generator never saw, for a scanned table that was generated.
         transforms: What a step says that it made of ``against``.
         group: Column whose values may stand on one side of a split only.
@@ -42,6 +43,7 @@ class ScanOptions:
     train: Path | None = None
     against: Path | None = None
     reference: Path | None = None
+    outputs: Path | None = None
     control: Path | None = None
     transforms: Path | None = None
     group: str | None = None

@@ -291,7 +291,7 @@ def _taken(dataset: Dataset, held: set[int], *, wanted: bool) -> Iterator[Any]:
         mask = [(row in held) == wanted for row in range(first, first + batch.num_rows)]
         first += batch.num_rows
         whole = pa.Table.from_batches([batch])
-        yield from whole.filter(pa.array(mask)).to_batches()
+        yield from whole.filter(pa.array(mask)).to_batches() or [batch.slice(0, 0)]  # type: ignore[attr-defined] # Arrow's own
 
 
 def _split_files(

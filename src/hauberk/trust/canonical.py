@@ -30,7 +30,7 @@ MAX_DEPTH = 64  # our own documents nest less than 12 deep
 MAX_INTEGER = 2**53 - 1  # RFC 7493 section 2.2: exact in a double
 _MAX_INTEGER_CHARS = len(str(-MAX_INTEGER))
 _MAX_FLOAT_CHARS = 400  # no shortest double is longer; longer ones only cost time
-_BYTES_PER_VALUE = 8  # of the allowed size; rows of tiny values would cost seconds to read
+_BYTES_PER_VALUE = 32  # of the allowed size; rows of tiny values would cost seconds to read
 _FIXED_DIGITS = 21  # ECMAScript Number::toString switches to exponents beyond these
 _FIXED_ZEROS = -6
 

@@ -56,6 +56,7 @@ from hauberk.trust.predicates import (
     read_release,
     read_step,
 )
+from hauberk.trust.role_keys import telling_ended
 from hauberk.trust.root import Pin, Root, check_tool
 from hauberk.trust.statement import PAYLOAD_TYPE, Statement, parse
 
@@ -198,9 +199,10 @@ def open_signed(data: bytes, root: Root, role: Role) -> tuple[Statement, Digest,
     trusted = root.keys(role)
     keys = trusted.by_id()
     envelope = Envelope.from_bytes(data, canonical=True)
-    verified = verify_keys(
-        envelope, keys, trusted.threshold, payload_type=PAYLOAD_TYPE, strict=True
-    )
+    with telling_ended(trusted):
+        verified = verify_keys(
+            envelope, keys, trusted.threshold, payload_type=PAYLOAD_TYPE, strict=True
+        )
     return parse(verified.payload), digest_bytes(verified.payload), verified.key_ids
 
 

@@ -74,7 +74,10 @@ def _typed(error: OSError, subject: str) -> HauberkError:
             found=found,
             hint="free space or raise the quota, then run again; nothing half-written is visible",
         )
-    hint = "give yourself write permission, or work on a writable copy of the project"
+    hint = (
+        "give yourself write permission, work on a writable copy of the project, or set "
+        "XDG_CONFIG_HOME for files of your home"
+    )
     return UnavailableError(
         "the store cannot be used",
         subject=subject,

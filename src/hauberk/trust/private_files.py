@@ -127,5 +127,5 @@ def _explained(path: Path) -> Iterator[None]:
             subject=str(path),
             expected="a folder that its user may read and write",
             found=error.strerror or "an error",
-            hint="check the disk and the permissions of the folder",
+            hint="check the disk and the permissions of the folder; XDG_CONFIG_HOME names another",
         ) from error

@@ -25,6 +25,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -36,12 +37,9 @@ from hauberk.core.policy import Policy
 from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
 from hauberk.trust.canonical import canonical_json, parse_json
 from hauberk.trust.digest import parse_digest
-from hauberk.trust.fields import Fields, misfit
+from hauberk.trust.fields import Fields, misfit, time_text
 from hauberk.trust.keys import (
     STATEMENT_ROLES,
-    KeyId,
-    Label,
-    PublicKey,
     Role,
     load_public,
     read_label,
@@ -50,6 +48,7 @@ from hauberk.trust.keys import (
 from hauberk.trust.policy import policy_document, read_policy
 from hauberk.trust.private_files import is_there, make_folder, write
 from hauberk.trust.registry.anchor import Anchor, anchor_document, read_anchor
+from hauberk.trust.role_keys import RoleKeys, TrustedKey, ended_text
 
 FORMAT = "urn:hauberk:root:v1"
 MAX_ROOT_BYTES = 1 << 20
@@ -66,30 +65,6 @@ class Pin(StrEnum):
 
     PINNED = "pinned"
     FIRST_USE = "first-use"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustedKey:
-    """A key with the label it was pinned under."""
-
-    public: PublicKey
-    label: Label
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleKeys:
-    """The keys of one role.
-
-    Attributes:
-        threshold: How many of them must have signed, at least 1.
-    """
-
-    threshold: int
-    keys: tuple[TrustedKey, ...]
-
-    def by_id(self) -> dict[KeyId, PublicKey]:
-        """Key id to key."""
-        return {key.public.key_id: key.public for key in self.keys}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +101,12 @@ class Root:
         """The keys of a role.
 
         Raises:
-            TrustError: The root trusts nobody with it.
+            TrustError: The root trusts nobody with it, or so many keys ended that the others
+                do not reach the threshold.
         """
+        held = self.roles.get(role)
+        if held is not None and held.ended and len(held.keys) < held.threshold:
+            raise _all_ended(self, role, held)
         if role not in self.roles:
             raise TrustError(
                 f"nobody is trusted with role {role}",
@@ -138,6 +117,31 @@ class Root:
                 hint="pin a root with a key for this role",
             )
         return self.roles[role]
+
+    def at(self, now: float) -> Root:
+        """The same root, with its keys divided by whether their end has passed."""
+        return replace(self, roles={role: held.at(now) for role, held in self.roles.items()})
+
+    def ending(self, now: float, within_s: float) -> tuple[tuple[Role, TrustedKey], ...]:
+        """Keys that ended, or end soon, with their roles."""
+        return tuple(
+            (role, key)
+            for role, held in self.roles.items()
+            for key in (*held.ended, *held.keys)
+            if key.ends is not None and key.ends <= now + within_s
+        )
+
+
+def _all_ended(root: Root, role: Role, held: RoleKeys) -> TrustError:
+    return TrustError(
+        f"the keys of role {role} have ended",
+        subject=f"root of {root.project}",
+        rule="a key counts for nothing after its end",
+        expected=f"{held.threshold} keys of role {role} in force",
+        found=f"{len(held.keys)}; {ended_text(held)}",
+        hint="whoever owns the root gives it a new key, or this one a later end: "
+        "hauberk root rotate",
+    )
 
 
 # Finding and pinning -----------------------------------------------------------------
@@ -210,8 +214,12 @@ def resolve(
     return first
 
 
-def load(path: Path) -> Root:
-    """The root in a file.
+def load(path: Path, *, now: float | None = None) -> Root:
+    """The root in a file, with its keys divided by whether their end has passed.
+
+    Args:
+        path: The file.
+        now: Seconds since the epoch; the present moment by default.
 
     Raises:
         UnavailableError: There is none.
@@ -227,7 +235,7 @@ def load(path: Path) -> Root:
         data = os.read(file, MAX_ROOT_BYTES + 1)
     finally:
         os.close(file)
-    return from_json(data)
+    return from_json(data).at(time.time() if now is None else now)
 
 
 def _check_owner(seen: os.stat_result, path: Path) -> None:
@@ -379,7 +387,8 @@ def _role_document(keys: RoleKeys) -> dict[str, Any]:
             "label": {"custodian": key.label.custodian, "machine": key.label.machine},
             "public": key.public.pem,
         }
-        for key in keys.keys
+        | ({} if key.ends is None else {"ends": time_text(key.ends)})
+        for key in (*keys.keys, *keys.ended)
     ]
     return {"keys": rows, "threshold": keys.threshold}
 
@@ -460,7 +469,7 @@ def _read_role(fields: Fields) -> RoleKeys:
 
 
 def _read_key(item: Any, where: str) -> TrustedKey:
-    fields = Fields.of(item, where).only("key_id", "label", "public")
+    fields = Fields.of(item, where).only("ends", "key_id", "label", "public")
     public = read_public(fields.text("public"))
     if fields.text("key_id") != public.key_id:
         raise ArtifactError(
@@ -471,4 +480,8 @@ def _read_key(item: Any, where: str) -> TrustedKey:
             found=ascii(fields.text("key_id"))[:80],
             hint="correct the id after comparing it with the key's owner",
         )
-    return TrustedKey(public=public, label=read_label(fields.values.get("label")))
+    return TrustedKey(
+        public=public,
+        label=read_label(fields.values.get("label")),
+        ends=fields.time("ends") if "ends" in fields.values else None,
+    )

@@ -132,6 +132,12 @@ class Store:
         """The database of pointers and index, where the project names one."""
         return self.backends.database
 
+    def holds_anything(self) -> bool:
+        """Whether a pointer or a log was ever written here, or a server may hold them."""
+        if self.backends != LOCAL:
+            return True
+        return (self.root / "pointers.sqlite").exists() or _has_entries(self.root / "log")
+
     @cached_property
     def log(self) -> Log:
         """The append-only log; opened when it is first asked for.

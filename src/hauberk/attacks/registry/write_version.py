@@ -35,9 +35,11 @@ PEOPLE = (
     "build service",
     "one owner",
     "one owner twice",
+    "guest after the end",
 )
 """Who signs: a key that nobody pinned, one of another role, one of another project's root, the
-signatures of an earlier version again, and one of two owners, alone or counted twice."""
+signatures of an earlier version again, one of two owners, alone or counted twice, and a key that
+was let in until a day that has passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ stranger would. Promotion to production is a separate act of two persons.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hauberk.core.artifact import Digest, PipelineRun
@@ -20,6 +19,7 @@ from hauberk.guard.release import FOLDER
 from hauberk.lifecycle import releases, reporting
 from hauberk.lifecycle.production.model_export import RELEASED
 from hauberk.lifecycle.production.serving import next_version
+from hauberk.lifecycle.registry_place import is_founded, location
 from hauberk.lifecycle.verification import verify_release
 from hauberk.trust.digest import digest_bytes
 from hauberk.trust.dsse import Envelope
@@ -27,7 +27,6 @@ from hauberk.trust.predicates import Named, Release, Source
 
 if TYPE_CHECKING:
     from hauberk.core.record import Attestation
-    from hauberk.lifecycle.settings import Settings
     from hauberk.lifecycle.workshop import Workshop
 
 
@@ -41,17 +40,6 @@ class TABLE:
     """
 
     location: str = ".hauberk/registry"
-
-
-def location(settings: Settings) -> str:
-    """Where the project's registry is, or would be: a folder, or an address of a store."""
-    said = str(settings.table(Component.MODEL_REGISTRY).location)
-    return said if "://" in said else str(settings.root / said)
-
-
-def is_founded(place: str) -> bool:
-    """Whether there is a registry, as far as can be told without asking a server."""
-    return "://" in place or (Path(place) / "metadata").is_dir()
 
 
 def work(shop: Workshop) -> StepReport:
@@ -120,9 +108,14 @@ def _published(shop: Workshop, release: bytes) -> str:
     if not is_founded(place):
         return "none: hauberk registry init makes one"
     from hauberk.lifecycle.publishing import stage
+    from hauberk.lifecycle.registry_events import Deed, event_of
 
     statements = tuple(item.envelope for item in (*shop.attestations, *shop.tests))
-    state = stage(shop, release, statements, place)
+    manifest, state = stage(shop, release, statements, place)
+    subject = f"{manifest.model}@{manifest.version}"
+    deed = Deed(deed="publish", subject=subject, registry=place[-200:], state=state)
+    shop.store.log.append([event_of(deed)])
+    shop.signing.sign_head(shop.store)
     return f"staged in {place}, state {state}"
 
 

@@ -13,12 +13,15 @@ from hauberk.range.outcomes import alarmed
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.worlds.datasets import CONTROL, Trainee, Warehouse, copy_of
 from hauberk.trust import dsse
-from hauberk.trust.keys import KeyPair, generate
+from hauberk.trust.keys import KeyPair, Label, generate
+from hauberk.trust.role_keys import TrustedKey
 
 VD_4 = ThreatId("VD-4")
 NAME = "rows"
 _OUT_OF_ROLE = ("contractor", "releaser", "owner of another project", "build service")
 _TOO_FEW = ("one owner", "one owner twice")
+_ENDED = ("guest after the end",)
+_END = 1_800_000_000.0
 
 
 def _house(seed: int) -> Warehouse:
@@ -34,6 +37,7 @@ class Account:
     """An insider's account, before a training that verifies or does not."""
 
     trainee: Trainee
+    guest: tuple[KeyPair, ...] = ()
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -51,6 +55,7 @@ class Account:
             "build service": owners,
             "one owner": owners[:1],
             "one owner twice": (owners[0], owners[0]),
+            "guest after the end": self.guest,
         }
         before = house.newest(NAME)
         house.keys = hands[who]
@@ -90,6 +95,21 @@ def _trial(seed: int, people: tuple[str, ...]) -> Trial:
     return Trial(values={"refused": not outcomes[0]}, potent=outcomes[1])
 
 
+def _ended(seed: int) -> Trial:
+    """A guest whose key has ended; the same deed counts while the key is in force."""
+    attack, guest = WriteVersion(who=_ENDED[0]), generate()
+    house = _house(seed)
+    label = Label(machine="m-guest", custodian="guest")
+    house.guests = (TrustedKey(public=guest.public, label=label, ends=_END),)
+    outcomes = []
+    for now, guarded in ((_END, True), (_END, False), (_END - 1, True)):
+        visited = copy_of(house)
+        visited.now = now
+        account = Account(Trainee(house=visited, name=NAME, guarded=guarded), guest=(guest,))
+        outcomes.append(attack.play(account, Random(seed)).succeeded)
+    return Trial(values={"refused": not outcomes[0]}, potent=outcomes[1] and outcomes[2])
+
+
 def _honest(seed: int) -> Trial:
     house = _house(seed)
     rows = house.copy["rows.csv"] + b"60,0.5,1\n"
@@ -115,6 +135,15 @@ SCENARIOS = (
         play=lambda seed: _trial(seed, _TOO_FEW),
         parts=(("refused", "under threshold"),),
         note=f"{', '.join(_TOO_FEW)} in turn; {_NOTE}",
+    ),
+    Scenario(
+        threat=VD_4,
+        attack=WriteVersion(who="guest after the end"),
+        control=CONTROL,
+        play=_ended,
+        parts=(("refused", "expired"),),
+        note="a guest's key, used from its end on and dated back; potent where a client that "
+        "follows names takes the version, and the control too while the key counts",
     ),
     Scenario(
         threat=VD_4,

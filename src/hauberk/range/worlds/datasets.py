@@ -24,7 +24,8 @@ from hauberk.trust.canonical import canonical_json
 from hauberk.trust.digest import digest_bytes
 from hauberk.trust.keys import KeyPair, Label, Role, generate
 from hauberk.trust.policy import sealed
-from hauberk.trust.root import RoleKeys, Root, TrustedKey
+from hauberk.trust.role_keys import RoleKeys, TrustedKey
+from hauberk.trust.root import Root
 from hauberk.trust.statement import PAYLOAD_TYPE
 from hauberk.trust.versions.commit import keep_files
 from hauberk.trust.versions.intake import take
@@ -45,6 +46,9 @@ class Warehouse:
         pointers: Name to the link that it points at.
         copy: The files that lie where a training would read them.
         releasers: Keys that may release models and sign no data; the owners' by default.
+        guests: Further keys with an end, each of which may sign a version alone until then;
+            so may each owner where there are guests.
+        now: When clients look, in seconds since the epoch.
     """
 
     keys: tuple[KeyPair, ...] = field(default_factory=lambda: (generate(), generate()))
@@ -54,13 +58,18 @@ class Warehouse:
     copy: dict[str, bytes] = field(default_factory=dict)
     seen: Link | None = None
     releasers: tuple[KeyPair, ...] = ()
+    guests: tuple[TrustedKey, ...] = ()
+    now: float = 0.0
 
     def root(self) -> Root:
-        """What clients pinned: both owners have to sign."""
+        """What clients pinned: both owners have to sign, or one of them where there are guests."""
+        owners = _role(self.keys)
+        if self.guests:
+            owners = replace(owners, threshold=1, keys=(*owners.keys, *self.guests)).at(self.now)
         return Root(
             project="warehouse",
             roles={
-                Role.LIFECYCLE: _role(self.keys),
+                Role.LIFECYCLE: owners,
                 Role.RELEASE: _role(self.releasers or self.keys),
             },
             policy=sealed(Policy(min_isolation=Isolation.LANDLOCK)),

@@ -10,21 +10,49 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
+from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableError, UsageError
 from hauberk.trust.digest import open_regular
 from hauberk.trust.keys import MAX_KEY_BYTES, KeyPair, PublicKey, read_pair, read_public
 
 SCHEMES: Final = {
-    "hsm": "securesystemslib[pykcs11]",
+    "hsm": "securesystemslib[hsm]",
     "gcpkms": "securesystemslib[gcpkms]",
     "awskms": "securesystemslib[awskms]",
     "azurekms": "securesystemslib[azurekms]",
-    "hv": "securesystemslib[hashivault]",
+    "hv": "securesystemslib[vault]",
 }
 """URI scheme to what must be installed for it."""
+
+
+PIN_FILE: Final = "HAUBERK_PIN_FILE"
+"""Names a file with the secret of a token or service, for jobs without a person."""
+
+
+def ask_secret(name: str) -> str:
+    """What opens a token: from the file that `PIN_FILE` names, else from the terminal.
+
+    Raises:
+        TrustError: Others may read the file.
+        UnavailableError: There is no such file, and nobody to ask.
+    """
+    import getpass
+
+    path = os.environ.get(PIN_FILE, "")
+    if path:
+        return _private_bytes(Path(path)).decode().strip()
+    try:
+        return getpass.getpass(f"{name}: ")
+    except EOFError as error:
+        raise UnavailableError(
+            "there is nobody to ask for the secret of the key",
+            subject=name,
+            expected=f"a terminal, or a file that {PIN_FILE} names",
+            found="neither",
+        ) from error
 
 
 def read_private_file(path: Path) -> KeyPair:
@@ -35,19 +63,23 @@ def read_private_file(path: Path) -> KeyPair:
         ArtifactError: It is no key of a known kind, or encrypted.
         UnavailableError: It cannot be read.
     """
+    return read_pair(_private_bytes(path))
+
+
+def _private_bytes(path: Path) -> bytes:
     with open_regular(path) as descriptor:
         mode = os.fstat(descriptor).st_mode
         data = os.read(descriptor, MAX_KEY_BYTES + 1)
     if mode & 0o077:
         raise TrustError(
-            f"the private key {path} is open to others",
+            f"the secret {path} is open to others",
             subject=str(path),
-            rule="private keys belong to their user alone",
+            rule="private keys and PINs belong to their user alone",
             expected="mode 0600",
             found=f"mode {mode & 0o777:04o}",
             hint=f"if nobody can have read it: chmod 600 {path}; else make a new key",
         )
-    return read_pair(data)
+    return data
 
 
 def read_public_file(path: Path) -> PublicKey:
@@ -82,6 +114,8 @@ class ServiceKey:
         """
         try:
             made = bytes.fromhex(self.signer.sign(data).signature)
+        except HauberkError:  # whoever was asked for the secret had none to give
+            raise
         except Exception as error:  # every service raises errors of its own library
             raise _service_failed(error) from error
         if not self.public.is_good(made, data):
@@ -102,11 +136,12 @@ def service_key(
     """The key that a URI names.
 
     Args:
-        secret: Asks a person for what opens a token, such as its PIN.
+        uri: Scheme, place, and what the service adds, such as ``?label=`` of a token.
         public: Its public half, which the caller knows beforehand.
+        secret: Asks a person for what opens a token, such as its PIN; once for each name.
 
     Raises:
-        UsageError: The scheme is not known.
+        UsageError: The scheme is not known, or the rest of the URI is none of its.
         UnavailableError: A library is missing, or the service cannot be reached.
     """
     scheme = uri.partition(":")[0]
@@ -127,7 +162,8 @@ def service_key(
         )
 
         key = SSlibKey.from_crypto(load_der_public_key(public.spki))
-        return ServiceKey(public=public, signer=Signer.from_priv_key_uri(uri, key, secret))
+        once = cache(secret) if secret is not None else None
+        return ServiceKey(public=public, signer=Signer.from_priv_key_uri(uri, key, once))
     except (ImportError, UnsupportedLibraryError) as error:
         raise UnavailableError(
             f"keys of {scheme} need a library that is not installed",
@@ -135,6 +171,14 @@ def service_key(
             expected=SCHEMES[scheme],
             found=str(error)[:200],
             hint=f"pip install '{SCHEMES[scheme]}'",
+        ) from error
+    except ValueError as error:
+        raise UsageError(
+            f"the key of {scheme} cannot be named so",
+            subject=ascii(uri)[:80],
+            expected="a URI of this service, and a public key of a kind that it has",
+            found=str(error)[:200],
+            hint="docs/keys.md shows one for each service",
         ) from error
     except Exception as error:  # every service raises errors of its own library
         raise _service_failed(error) from error
@@ -171,11 +215,22 @@ def keyless_bundle(payload: bytes, token: str | None) -> bytes:
             hint="give the job permission id-token: write, or sign with a key",
         )
     try:
+        named = sigstore.oidc.IdentityToken(identity)
+    except sigstore.oidc.IdentityError as error:
+        raise UsageError(
+            "this is no OpenID token to sign with",
+            subject="--token-file",
+            rule="a token is for sigstore, and signs within minutes of being issued",
+            expected="a token in force with the audience sigstore",
+            found=str(error)[:200],
+            hint="ask the build service for a new one",
+        ) from error
+    try:
         statement = sigstore.dsse.Statement(payload)
         context = sigstore.sign.SigningContext.from_trust_config(
             sigstore.models.ClientTrustConfig.production()
         )
-        with context.signer(sigstore.oidc.IdentityToken(identity)) as signer:
+        with context.signer(named) as signer:
             return bytes(signer.sign_dsse(statement).to_json().encode())
     except Exception as error:  # errors of transport, of servers and of tokens alike
         raise _service_failed(error) from error

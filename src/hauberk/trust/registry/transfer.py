@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from hauberk.core.artifact import Digest
 from hauberk.errors import TrustError, UnavailableError, UsageError
 from hauberk.trust.durable import explained
-from hauberk.trust.registry.documents import HeldFile
+from hauberk.trust.registry.documents import HeldFile, Manifest
 
 if TYPE_CHECKING:
     from hauberk.core.ports import Blobs
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MAX_ENVELOPE_BYTES = 32 << 20
 MIN_BYTES_PER_S = 4096  # a gigabyte takes three days then; a drip of bytes is cut off
 GRACE_S = 30.0
+_BUNDLE = "hauberk/bundle/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,14 @@ def envelope(blobs: Blobs, digest: Digest) -> bytes:
         raise _wrong("is too large", digest, f"at most {MAX_ENVELOPE_BYTES} bytes", f"{size} bytes")
     held = HeldFile(digest=digest, size=size)
     return b"".join(received(blobs.open(digest), held, digest))
+
+
+def served_files(manifest: Manifest) -> dict[str, HeldFile]:
+    """Path to file as a version is laid out for serving: a bundle as one."""
+    files = manifest.files
+    if all(path.startswith(_BUNDLE) for path in files):
+        return {path.removeprefix(_BUNDLE): held for path, held in files.items()}
+    return dict(files)
 
 
 def contents(blobs: Blobs, files: Mapping[str, HeldFile]) -> Iterator[tuple[str, bytes]]:

@@ -33,6 +33,7 @@ from hauberk.trust.dsse import Envelope
 from hauberk.trust.keys import Role
 from hauberk.trust.predicates import DATA_VERSION
 from hauberk.trust.private_files import is_there, make_folder, write
+from hauberk.trust.role_keys import telling_ended
 from hauberk.trust.root import Root, check_tool
 from hauberk.trust.statement import PAYLOAD_TYPE, parse
 from hauberk.trust.versions.recipes import malformed
@@ -223,7 +224,8 @@ def _signed(name: str, link: Link, blobs: Blobs, root: Root) -> tuple[Version, t
     keys = root.keys(Role.LIFECYCLE)
     envelope = Envelope.from_bytes(_small(blobs, link.envelope), canonical=True)
     # Not strict: after a rotation old versions bear signatures of keys that went.
-    good = dsse.verify_keys(envelope, keys.by_id(), keys.threshold, payload_type=PAYLOAD_TYPE)
+    with telling_ended(keys):
+        good = dsse.verify_keys(envelope, keys.by_id(), keys.threshold, payload_type=PAYLOAD_TYPE)
     said = parse(good.payload)
     data = _small(blobs, link.version)
     version = read_version(data)
