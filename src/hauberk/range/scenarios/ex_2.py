@@ -117,7 +117,6 @@ SCENARIOS = (
         control="a model's signature",
         play=_after_signing,
         parts=(("refused", "after signing"),),
-        trials=20,
         note="an idle unit made a detector, 20 flipped bits, a leaf's answer, one epoch on rows "
         "with a mark: in turn, in a file that its owner signed",
     ),
@@ -127,7 +126,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_before_signing,
         parts=(("model_auroc", "before signing"),),
-        trials=8,
+        trials=64,
         note="the same edits in turn, of networks of 24 to 64 hidden units and of trees, each "
         "against an honest next version: one more epoch, or a tree grown from more rows; potent "
         "where the hidden condition gives its class to 30 % of the other rows or more",

@@ -80,7 +80,6 @@ SCENARIOS = (
             ("audited", "attacker's AUROC with its interval"),
             ("refused", "above the policy's value"),
         ),
-        trials=8,
         note="30 or 70 % of 200 rows in a group whose classes follow another rule; an audit counts "
         "where an attacker with rows of its own reaches no more than its upper bound on 40 models "
         "that it never saw; clean twins are people whose group changes nothing; accepted is an "
