@@ -22,6 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "lock.txt"
 BUILD = ("hatchling", "editables")
+OLDER = ("async-timeout",)
+"""What packages want on earlier patch releases of Python than the one that resolves: redis before
+3.11.3, which Debian has."""
 HEADER = """\
 # Written by scripts/lock.py (make lock); do not edit.
 # Everything that development and hauberk[all] install, by hash.
@@ -72,7 +75,7 @@ def wanted() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     extras = project["project"]["optional-dependencies"]
     groups = [project["project"]["dependencies"], *map(extras.get, chosen(extras, "all"))]
-    groups += [project["dependency-groups"]["dev"], BUILD]
+    groups += [project["dependency-groups"]["dev"], BUILD, OLDER]
     return sorted({item for group in groups for item in group if not item.startswith("hauberk[")})
 
 
