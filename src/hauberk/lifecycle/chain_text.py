@@ -92,7 +92,8 @@ def as_json(chain: VerifiedChain) -> dict[str, Any]:
 
 def _step_lines(step: Step, *, last: bool, skipped: bool) -> Iterator[str]:
     branch, trunk = ("└─", "  ") if last else ("├─", "│ ")
-    command = f": {' '.join(step.command)}" if step.command else ""
+    words = [word for word in step.command if not word.endswith("=None")]  # what was not asked for
+    command = f": {' '.join(words)}" if words else ""
     note = ", from an earlier run" if skipped else ""
     yield f"{branch} {step.name}{command} ({step.isolation}{note})"
     for verb, items in (("made", step.products), ("took", step.materials)):
