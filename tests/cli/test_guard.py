@@ -110,6 +110,15 @@ def test_a_schema_of_a_bundle_brings_ranges_to_a_model_server(tmp_path):
         assert "NOT VERIFIED" in on.said
 
 
+@pytest.mark.parametrize(
+    "words", [("--state", "redis://127.0.0.1:1"), ("--telemetry", "t.json"), ("--workers", "2")]
+)
+def test_what_a_chat_guard_cannot_do_is_refused_and_not_left_undone(words, capsys):
+    chat = ["guard", "--chat", "--upstream", "http://127.0.0.1:9/v1"]
+    assert main([*chat, *words]) == 2
+    assert words[0] in capsys.readouterr().err
+
+
 def test_without_a_server_there_is_nothing_to_guard(capsys):
     assert main(["guard", "--upstream", "http://127.0.0.1:1"]) == 2
     assert main(["guard", "--upstream", "http://127.0.0.1:1", "--model", "m"]) == 3

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hauberk.guard.chat_upstream import Upstream
 
 EXIT_INTERRUPTED = 130
+_ELSEWHERE = ("state", "telemetry", "profile", "model", "schema", "bundle", "root")
+"""Options of the door of predictive models."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +51,7 @@ def run(args: argparse.Namespace, upstream: Upstream) -> int:
     from hauberk.methods.recall import known_of
     from hauberk.trust.log import Log
 
+    _fits(args)
     around = ways_around(upstream, is_refused=args.sole_door)
     policy = _policy(args.policy)
     keyring = _door.ways(args)
@@ -77,6 +80,26 @@ def run(args: argparse.Namespace, upstream: Upstream) -> int:
     for line in service.metrics.shadows.lines():
         print(f"  {line}")
     return EXIT_INTERRUPTED if stopped else 0
+
+
+def _fits(args: argparse.Namespace) -> None:
+    """Refuse what only the guard of a predictive model does, rather than leave it undone.
+
+    Raises:
+        UsageError: Something of it was asked for.
+    """
+    asked = [name for name in _ELSEWHERE if getattr(args, name) is not None]
+    if args.workers > 1:
+        asked.append("workers")
+    if asked:
+        raise UsageError(
+            "the chat guard does not do this",
+            subject=", ".join("--" + name.replace("_", "-") for name in asked),
+            rule="nothing that is asked for is left undone",
+            expected="the options of a chat door",
+            found="options of a door for predictive models",
+            hint="leave them out; what they do is not built for chats yet",
+        )
 
 
 def ways_around(upstream: Upstream, *, is_refused: bool) -> tuple[str, ...]:
