@@ -62,6 +62,12 @@ def test_content_that_nobody_reads_ends_as_one_entry_and_exit_code_three(
     assert unjudged(document) == [str(tmp_path / label)]
 
 
+def test_a_table_without_rows_is_not_called_clean(tmp_path, capsys):
+    (tmp_path / "cut.csv").write_text("age,label\n", "utf-8")
+    code, document = report(tmp_path / "cut.csv", capsys)
+    assert (code, unjudged(document)) == (3, [str(tmp_path / "cut.csv")])
+
+
 def test_a_pipe_is_never_waited_for(tmp_path, capsys):
     os.mkfifo(tmp_path / "model.pkl")
     code, document = report(tmp_path, capsys)

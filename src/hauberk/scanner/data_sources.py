@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hauberk.core.artifact import Comparison, Dataset, Report, Splits, Synthesis, Transformation
-from hauberk.errors import ArtifactError, UsageError
+from hauberk.errors import ArtifactError, HauberkError, UnavailableError, UsageError
 from hauberk.scanner.data_folders import data_folder, open_folder
 from hauberk.scanner.options import ScanOptions
 
@@ -23,12 +23,21 @@ def open_data(
 
     Raises:
         ArtifactError: It is malformed, hostile or beyond a bound.
+        UnavailableError: It is a table without rows, of which nothing can be said.
         UsageError: It is not there, or a named column is not.
     """
     if path.is_dir() and data_folder(path):
         found = open_folder(path, options, like=like)
     else:
         found = _table(path, options, is_named=is_named)
+        if is_named and _is_empty(found):
+            raise UnavailableError(
+                "the data set has no rows, so that nothing can be said of it",
+                subject=str(path),
+                expected="at least one row",
+                found="columns without rows" if found.columns else "nothing",
+                hint="see whether the step that writes it came to its end",
+            )
     return replace(found, min_group=options.min_group)
 
 
@@ -134,6 +143,14 @@ def _table(path: Path, options: ScanOptions, *, is_named: bool) -> Dataset:
         annotator=options.annotator,
         arrays=options.arrays,
     )
+
+
+def _is_empty(table: Dataset) -> bool:
+    """Whether there is no row; what cannot be read is told by whoever reads it all."""
+    try:
+        return not any(batch.num_rows for batch in table.read())
+    except HauberkError:
+        return False
 
 
 def _has_columns(path: Path, options: ScanOptions) -> bool:
