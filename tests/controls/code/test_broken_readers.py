@@ -10,7 +10,14 @@ from hauberk.formats.source import open_tree
 from hauberk.methods.code import reading
 from hauberk.range.planted import single
 
-BOUND_IN_TEST = "def f(rows):\n    if (n := len(rows)) > 3:\n        return n == 4\n    return n\n"
+BOUND_IN_TEST = """
+def f(rows):
+    if (n := 3) > len(rows):
+        rows = rows[:n]
+    if n == 4:
+        return rows
+    return None
+"""
 DANGEROUS = "import os\nimport sys\nos.system(sys.argv[1])\n"
 
 
