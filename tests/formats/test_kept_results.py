@@ -174,3 +174,12 @@ def test_a_tree_is_one_state_for_all_controls_while_it_is_written_to(tree):
     first = [file.text for file in opened.files()]
     (tree / "plain.py").write_text("total = 3\n", "utf-8")
     assert [file.text for file in opened.files()] == first
+
+
+def test_a_file_that_goes_while_a_tree_is_listed_is_no_part_of_it(tree):
+    from hauberk.formats.source import walk_files
+
+    walking = walk_files(tree)
+    assert next(walking).name == "people.py"
+    (tree / "plain.py").unlink()
+    assert [path.name for path in walking] == ["run.py"]

@@ -209,7 +209,10 @@ def _walk(root: Path) -> Iterator[Path]:
         folder = waiting.pop()
         folders = []
         for path in _sorted(folder):
-            mode = path.lstat().st_mode
+            try:
+                mode = path.lstat().st_mode
+            except FileNotFoundError:
+                continue  # taken away since the folder was listed: no part of the tree
             if stat.S_ISDIR(mode) and path.name not in _LEFT_OUT:
                 folders.append(path)
             elif stat.S_ISREG(mode):
