@@ -56,6 +56,21 @@ def test_a_change_is_told_and_what_stood_there_before_is_not(project):
     assert messages(project, diff="HEAD") == ["code/code-execution"]
 
 
+def test_a_changed_line_is_told_by_the_finding_that_speaks_for_many(project):
+    download = "requests.get('http://files.acme-data.net/{}.csv')\n"
+    text = "import requests\n" + "".join(download.format(n) for n in range(7))
+    (project / "a.py").write_text(text, "utf-8")
+    for words in (
+        ("init", "-q", "."),
+        ("add", "-A"),
+        ("-c", "user.name=a", "-c", "user.email=a@b.example", "commit", "-qm", "x"),
+    ):
+        subprocess.run(["git", *words], cwd=project, check=True, capture_output=True)
+    assert messages(project, diff="HEAD") == []
+    (project / "a.py").write_text(text + download.format("new"), "utf-8")
+    assert messages(project, diff="HEAD") == ["code/insecure-downloads"]
+
+
 def test_a_base_that_is_no_commit_is_a_usage_error(project):
     with pytest.raises(UsageError):
         messages(project, diff="nowhere")

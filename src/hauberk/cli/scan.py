@@ -57,6 +57,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="worker processes that read model files (default: one for each core)",
     )
     parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="read all code anew: keep nothing in the cache folder, and believe nothing there",
+    )
+    parser.add_argument(
         "--digest", action="store_true", help="tell the SHA-256 of each model file as well"
     )
     code = parser.add_argument_group("repositories")
@@ -165,6 +170,7 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         narrowing=_narrowing(args),
         jobs=_jobs(args.jobs),
         digest=args.digest,
+        cache=not args.no_cache,
     )
     policy = Policy(fail_on=Severity(args.fail_on))
     result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())

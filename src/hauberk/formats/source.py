@@ -25,6 +25,9 @@ from hauberk.errors import ArtifactError, UnavailableError, UsageError
 MAX_FILE_BYTES = 4 << 20
 """Code and configuration are smaller; a larger file is listed as not read."""
 
+MAX_KEPT_TEXT = 32 << 20
+"""Letters of a tree that are kept for the passes of all controls."""
+
 MAX_FILES = 1_000_000
 MAX_HISTORY_BLOBS = 1_000_000
 MAX_HISTORY_BYTES = 1 << 20
@@ -69,7 +72,7 @@ def open_tree(root: Path, *, history: bool = True) -> CodeTree:
     return CodeTree(
         name=str(root),
         root=root,
-        files=partial(_files, root),
+        files=_Passes(root),
         history=opened,
         unread=partial(_unread, root),
     )
@@ -129,6 +132,36 @@ def _files(root: Path) -> Iterator[SourceFile]:
         yield source_file(path.relative_to(root), data)
 
 
+class _Passes:
+    """Passes over the files of a tree: all controls see what the first whole pass has read.
+
+    So a tree that is being written to is judged as one state of it, and is read once. A tree
+    whose text is larger than `MAX_KEPT_TEXT` is read anew in each pass.
+    """
+
+    __slots__ = ("_kept", "_root")
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._kept: tuple[SourceFile, ...] | None = None
+
+    def __call__(self) -> Iterator[SourceFile]:
+        return iter(self._kept) if self._kept is not None else self._read()
+
+    def _read(self) -> Iterator[SourceFile]:
+        kept: list[SourceFile] = []
+        size = 0
+        for file in _files(self._root):
+            size += len(file.text)
+            if size <= MAX_KEPT_TEXT:
+                kept.append(file)
+            else:
+                kept.clear()
+            yield file
+        if size <= MAX_KEPT_TEXT:
+            self._kept = tuple(kept)
+
+
 def source_file(path: Path, data: bytes) -> SourceFile:
     """Bytes as a file of code; what is not UTF-8 is replaced and marked as lossy."""
     text = data.decode("utf-8", "replace")
@@ -176,7 +209,10 @@ def _walk(root: Path) -> Iterator[Path]:
         folder = waiting.pop()
         folders = []
         for path in _sorted(folder):
-            mode = path.lstat().st_mode
+            try:
+                mode = path.lstat().st_mode
+            except FileNotFoundError:
+                continue  # taken away since the folder was listed: no part of the tree
             if stat.S_ISDIR(mode) and path.name not in _LEFT_OUT:
                 folders.append(path)
             elif stat.S_ISREG(mode):

@@ -233,6 +233,15 @@ def _hunks(text: str) -> dict[str, list[tuple[int, int]]]:
     return lines
 
 
+def _stands_in(finding: Finding, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether a finding stands on a changed line, or one of the lines that it speaks for."""
+    if finding.location.line is None:
+        return True
+    told = finding.evidence.facts.get("lines", "").split(", ")
+    lines = {finding.location.line, *(int(line) for line in told if line.isdecimal())}
+    return any(first <= line <= last for line in lines for first, last in spans)
+
+
 def _is_touched(finding: Finding, touched: Sequence[Changed]) -> bool:
     commit = finding.evidence.facts.get("commit", "")
     for change in touched:
@@ -241,8 +250,7 @@ def _is_touched(finding: Finding, touched: Sequence[Changed]) -> bool:
                 return True
             continue
         spans = next((s for name, s in change.lines.items() if _is_same(finding.path, name)), None)
-        line = finding.location.line
-        if spans is not None and (line is None or any(a <= line <= b for a, b in spans)):
+        if spans is not None and _stands_in(finding, spans):
             return True
         past = finding.path.partition(":")[0]
         if ":" in finding.path and any(oid.startswith(past) for oid in change.commits):

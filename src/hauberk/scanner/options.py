@@ -34,6 +34,7 @@ class ScanOptions:
         narrowing: Imports, base commit and baseline, where any is given.
         jobs: Worker processes that read files; 0 reads them in this process.
         digest: Whether the digests of model files are told.
+        cache: Whether what is read in code is kept for the next scan, in the user's cache.
     """
 
     label: str | None = None
@@ -54,3 +55,4 @@ class ScanOptions:
     narrowing: Narrowing | None = None
     jobs: int = 0
     digest: bool = False
+    cache: bool = False

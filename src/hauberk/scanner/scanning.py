@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -80,9 +81,17 @@ def scan(
         UsageError: There is nothing at a path, or a named column does not exist.
     """
     chosen = options or ScanOptions()
-    with _crew(chosen) as crew:
+    with _crew(chosen) as crew, _keeping(paths, chosen):
         located = (item for path in paths for item in locate(path, chosen, crew))
         return judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+
+
+def _keeping(paths: Sequence[Path], options: ScanOptions) -> AbstractContextManager[None]:
+    if not options.cache or all(map(os.path.isfile, paths)):
+        return nullcontext()
+    from hauberk.formats.kept_results import keeping
+
+    return keeping(paths)
 
 
 def _crew(options: ScanOptions) -> AbstractContextManager[Crew | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import ClassVar
@@ -13,6 +13,7 @@ from hauberk.core.control import Check
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
+from hauberk.formats.kept_results import unless_known_empty
 from hauberk.formats.notebooks import Cell, read_notebook
 from hauberk.methods.allowances import allowed_lines
 from hauberk.methods.secrets import Secret, find_secrets
@@ -82,7 +83,7 @@ class CommittedSecrets(Check[CodeTree]):
 
     def _in_tree(self, file: SourceFile, known: set[str]) -> Iterator[Finding]:
         told = 0
-        for place in _places(file, self.id):
+        for place in self._places(file):
             known.add(place.secret.identity)
             if place.is_allowed:
                 continue
@@ -93,10 +94,13 @@ class CommittedSecrets(Check[CodeTree]):
             yield _finding(place, file.name)
 
     def _in_history(self, file: SourceFile, known: set[str]) -> Iterator[Finding]:
-        for place in _places(file, self.id):
+        for place in self._places(file):
             if place.secret.identity not in known and not place.is_allowed:
                 yield _finding(place, file.name, former=True)
             known.add(place.secret.identity)
+
+    def _places(self, file: SourceFile) -> Sequence[_Place]:
+        return unless_known_empty(self.id, file, lambda: list(_places(file, self.id)))
 
 
 # Reading -------------------------------------------------------------------------------

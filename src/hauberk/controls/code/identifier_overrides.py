@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 from hauberk.core.artifact import CodeTree, SourceFile
@@ -12,6 +13,7 @@ from hauberk.core.control import Check
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
+from hauberk.formats.kept_results import unless_known_empty
 from hauberk.formats.python_source import is_python, parse, python_text
 from hauberk.methods.allowances import allowed_lines
 from hauberk.methods.identity_effects import NOTHING, Effect, Led, led
@@ -71,11 +73,9 @@ class IdentifierOverrides(Check[CodeTree]):
             if not is_python(file) or (not self.with_tests and _is_test(file)):
                 continue
             try:
-                tree = parse(file)
+                yield from unless_known_empty(self.id, file, partial(self._in_file, file))
             except ArtifactError as error:
                 unread.append((file.name, error.found or error.message))
-                continue
-            yield from self._in_module(file, tree)
         for path, reason in subject.unread():
             if path.suffix in (".py", ".ipynb"):
                 unread.append((path.as_posix(), reason))
@@ -83,6 +83,9 @@ class IdentifierOverrides(Check[CodeTree]):
             yield _all_unparsed(unread)
         else:
             yield from (_unparsed(name, reason) for name, reason in unread)
+
+    def _in_file(self, file: SourceFile) -> list[Finding]:
+        return list(self._in_module(file, parse(file)))
 
     def _in_module(self, file: SourceFile, tree: ast.Module) -> Iterator[Finding]:
         allowed = allowed_lines(python_text(file), self.id)

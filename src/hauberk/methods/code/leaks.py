@@ -111,6 +111,18 @@ _KINDS = (
     ("internal address", _ADDRESS), ("internal host", _HOST), ("bucket", _BUCKET), ("registry path", _REGISTRY),
     ("ticket", _TICKET), ("cloud resource", _ARN), ("person", _PERSON), ("home folder", _LOCAL),
 )  # fmt: skip
+_SIGNS = {
+    "internal address": ("10.", "192.168.", "172."),
+    "internal host": (
+        *(".internal", ".corp", ".intra", ".lan", ".prod", ".priv"),
+        *("internal.", "corp.", "intranet.", "intra."),
+    ),
+    "bucket": ("://",),
+    "registry path": ("amazonaws.com", "azurecr.io", "pkg.dev", "gcr.io"),
+    "cloud resource": ("arn:aws",),
+    "home folder": ("/home/", "users"),
+}
+"""One of these stands, in small letters, in every text that holds the kind; found far faster."""
 _COMMENT = {
     ".py": "#",
     ".sh": "#",
@@ -130,12 +142,20 @@ _EXAMPLE = re.compile(
 
 def places(text: str, path: PurePath) -> Iterator[Leak]:
     """Internal hosts, addresses, buckets, registries, tickets and people in comments and settings."""
+    small = text.lower()
+    kinds = [
+        (what, pattern)
+        for what, pattern in _KINDS
+        if (any(sign in small for sign in _SIGNS[what]) if what in _SIGNS else pattern.search(text))
+    ]
+    if not kinds:
+        return
     mark = _COMMENT.get(path.suffix.lower())
     for number, line in enumerate(text.split("\n"), start=1):
         if len(line) > 2000 or _EXAMPLE.search(line):
             continue
         comment = line.partition(mark)[2] if mark and mark in line else ""
-        for what, pattern in _KINDS:
+        for what, pattern in kinds:
             read = line if what not in {"person", "ticket"} else (comment if mark else line)
             match = pattern.search(read)
             if match is None or (what == "internal address" and _is_netmask(line)):

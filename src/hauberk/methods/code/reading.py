@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from hauberk.core.artifact import CodeTree, SourceFile
-from hauberk.core.finding import Finding
+from hauberk.core.finding import Finding, Level, Severity
 from hauberk.errors import ArtifactError, InternalError
+from hauberk.formats.kept_results import kept_results
 from hauberk.formats.notebooks import read_notebook
 from hauberk.formats.python_source import is_python, parse
 from hauberk.methods.code.commands import faults
@@ -116,7 +119,7 @@ def read_hits(file: SourceFile, torch: Torch = None) -> Read:
     if key not in _kept:
         if len(_kept) >= MAX_KEPT:
             _kept.clear()
-        _kept[key] = _read(file, torch)
+        _kept[key] = _from_before(file, torch)
     return _kept[key]
 
 
@@ -166,6 +169,43 @@ def _torches(file: SourceFile) -> Iterator[tuple[int, ...]]:
         numbers = re.findall(r"\d+", version.partition("+")[0])
         if len(numbers) > 1:
             yield tuple(int(number) for number in numbers[:3])
+
+
+# Kept from one scan to the next --------------------------------------------------------
+
+
+def _from_before(file: SourceFile, torch: Torch) -> Read:
+    """What an earlier scan read in the same content, or what is read now."""
+    kept = kept_results()
+    key = kept.key(f"code {torch}", file) if kept is not None else None
+    if kept is None or key is None:
+        return _read(file, torch)
+    found = kept.get(key)
+    if found is not None:
+        with suppress(ValueError, TypeError, IndexError):
+            return _unpacked(found)
+    read = _read(file, torch)
+    if not read.broken:
+        kept.put(key, _packed(read))
+    return read
+
+
+def _packed(read: Read) -> list[object]:
+    hits = [
+        [[r.name, r.severity, r.says, r.remedy, r.cwe, r.level], hit.line, hit.found]
+        for hit in read.hits
+        for r in (hit.rule,)
+    ]
+    return [hits, read.reason, read.owner]
+
+
+def _unpacked(found: Any) -> Read:
+    hits, reason, owner = found
+    rules = (
+        (Rule(name, Severity(severity), says, remedy, cwe, Level(level)), line, shown)
+        for (name, severity, says, remedy, cwe, level), line, shown in hits
+    )
+    return Read(tuple(Hit(*one) for one in rules), reason, owner)
 
 
 # One file ------------------------------------------------------------------------------
