@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import os
 import re
 import sys
@@ -29,14 +28,16 @@ class Parser(argparse.ArgumentParser):
 
 def _meant(message: str, options: list[str]) -> str:
     """The option or choice that looks most like the word that was not understood."""
+    from difflib import get_close_matches
+
     choice = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
     if choice is not None:
         known = [word.strip(" '") for word in choice[2].split(",")]
-        return next(iter(difflib.get_close_matches(choice[1], known, n=1)), "")
+        return next(iter(get_close_matches(choice[1], known, n=1)), "")
     unknown = re.search(r"unrecognized arguments: .*?(--[\w-]+)", message)
     if unknown is None:
         return ""
-    return next(iter(difflib.get_close_matches(unknown[1], options, n=1)), "")
+    return next(iter(get_close_matches(unknown[1], options, n=1)), "")
 
 
 def deeds_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,7 +184,7 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
     if args.write_baseline is not None:
         from hauberk.scanner.narrowing import baseline_text
 
-        _keep(args.write_baseline, baseline_text(result.findings))
+        _keep(args.write_baseline, [baseline_text(result.findings)])
     _write(result, args)
     return int(result.summary["exit_code"])
 
@@ -292,18 +292,19 @@ def arrays(text: str) -> tuple[str, str]:
 
 
 def _write(result: ScanResult, args: argparse.Namespace) -> None:
-    text = _rendered(result, args)
+    pieces = _rendered(result, args)
     if args.output is None:
-        sys.stdout.write(text)
+        sys.stdout.writelines(pieces)
         return
-    _keep(args.output, text)
+    _keep(args.output, pieces)
 
 
-def _keep(path: Path, text: str) -> None:
+def _keep(path: Path, pieces: Iterable[str]) -> None:
     is_device = path.exists() and not path.is_file()
     partial = path if is_device else path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, "utf-8")
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(pieces)
         if partial != path:
             partial.replace(path)
     except OSError as error:
@@ -317,11 +318,12 @@ def _keep(path: Path, text: str) -> None:
         ) from error
 
 
-def _rendered(result: ScanResult, args: argparse.Namespace) -> str:
+def _rendered(result: ScanResult, args: argparse.Namespace) -> Iterable[str]:
     from hauberk import report
 
     if args.format == "text":
         colour = args.output is None and sys.stdout.isatty()
-        return report.scan_text(result, colour=colour)
-    writers = {"json": report.scan_json, "sarif": report.scan_sarif, "html": report.scan_html}
-    return writers[args.format](result)
+        return [report.scan_text(result, colour=colour)]
+    if args.format == "json":
+        return report.scan_json_pieces(result)
+    return [{"sarif": report.scan_sarif, "html": report.scan_html}[args.format](result)]

@@ -7,7 +7,6 @@ class of its kind, named like the file. Zero or two are an error of ours, found 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -74,6 +73,8 @@ def _of_subject(
     package = _import(f"hauberk.{family}.{subject}")
     if package is None:
         return ()
+    import pkgutil
+
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     if types is not None:
         names = [name for name in names if _may_declare(Path(package.__path__[0], name), types)]

@@ -10,9 +10,7 @@ A `Ledger` counts what is unpacked over all levels of nesting and ends a bomb ea
 
 from __future__ import annotations
 
-import bz2
 import io
-import lzma
 import stat
 import struct
 import zlib
@@ -144,7 +142,15 @@ def _decoder(name: str) -> Any:
     return getattr(stream_decoders, name)()
 
 
-def _xz() -> lzma.LZMADecompressor:
+def _bz2() -> Any:
+    import bz2
+
+    return bz2.BZ2Decompressor()
+
+
+def _xz() -> Any:
+    import lzma
+
     # A dictionary beyond 256 MiB is the writer's claim on the reader's memory.
     return lzma.LZMADecompressor(memlimit=256 << 20)
 
@@ -152,7 +158,7 @@ def _xz() -> lzma.LZMADecompressor:
 STREAMS: dict[str, Callable[[], Any]] = {
     "gzip": lambda: zlib.decompressobj(31),
     "zlib": lambda: zlib.decompressobj(15),
-    "bz2": bz2.BZ2Decompressor,
+    "bz2": _bz2,
     "xz": _xz,
     "deflate": lambda: zlib.decompressobj(-15),
     "zstd": partial(_decoder, "ZstdDecoder"),
@@ -219,7 +225,9 @@ def _pump(decoder: Any, data: bytes, kind: str) -> Iterator[bytes]:
     while True:
         try:
             out = decoder.decompress(data, CHUNK_BYTES)
-        except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
+        except Exception as error:
+            if not _is_broken(error):
+                raise
             raise _broken_stream(kind, str(error)) from error
         if out:
             yield out
@@ -227,6 +235,14 @@ def _pump(decoder: Any, data: bytes, kind: str) -> Iterator[bytes]:
         wants_more = getattr(decoder, "needs_input", not data and len(out) < CHUNK_BYTES)
         if decoder.eof or wants_more:
             return
+
+
+def _is_broken(error: Exception) -> bool:
+    if isinstance(error, zlib.error | OSError | EOFError):
+        return True
+    import lzma
+
+    return isinstance(error, lzma.LZMAError)
 
 
 def _broken_stream(kind: str, reason: str) -> ArtifactError:

@@ -1,4 +1,4 @@
-"""Native files of gradient boosting libraries: both of XGBoost's, and CatBoost's container.
+"""Native files of gradient boosting libraries: XGBoost's, CatBoost's and LightGBM's.
 
 They carry no code; what can hurt is a length that no file fills. Types of UBJSON are those of
 its draft 12, as XGBoost reads them; its older binary format is read as its C++ writes it.
@@ -6,6 +6,7 @@ its draft 12, as XGBoost reads them; its older binary format is read as its C++ 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from hauberk.errors import ArtifactError
@@ -58,6 +59,36 @@ def _catboost(span: Span) -> None:
     name = core.read(at + 4, min(_number(core, at, 4), MAX_NAME_BYTES))
     if not name.isascii() or b"Model" not in name:
         raise _broken("CatBoost model", "its format has no name")
+
+
+# LightGBM
+
+_LEAVES = re.compile(rb"^num_leaves=(\d{1,20})\r?$", re.MULTILINE)
+_CHILDREN = re.compile(rb"^(?:left|right)_child=([-\d ]*)\r?$", re.MULTILINE)
+
+
+def judge_lightgbm(span: Span) -> Iterator[Said]:
+    """Trees whose nodes are not as many as they claim, or lead outside of their tree."""
+    if span.size > _MEMORY_BYTES:
+        return
+    for block in span.read(0, span.size).split(b"\nTree=")[1:]:
+        found = _LEAVES.search(block)
+        leaves = int(found[1]) if found else 0
+        if leaves > span.size:
+            yield evasive(f"a tree claims {leaves} leaves in {span.size} bytes")
+            return
+        for line in _CHILDREN.finditer(block):
+            try:
+                children = [int(word) for word in line[1].split()]
+            except ValueError:
+                yield evasive("a tree whose children are no numbers")
+                return
+            if len(children) != max(leaves - 1, 0) and leaves > 1:
+                yield evasive(f"a tree of {leaves} leaves has {len(children)} inner nodes")
+                return
+            if any(not -leaves <= child < max(leaves - 1, 1) for child in children):
+                yield evasive(f"a node leads outside of its tree of {leaves} leaves")
+                return
 
 
 # XGBoost before UBJSON

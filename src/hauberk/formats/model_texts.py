@@ -24,7 +24,12 @@ MAX_TEXT_BYTES = 16 << 20
 def judge_model_text(span: Span, detail: str) -> Iterator[Said]:
     """What is wrong with a text of the kind that ``detail`` names."""
     kind = TextKind(detail)
-    if kind is TextKind.LIGHTGBM or (kind is TextKind.XGBOOST and span.size > MAX_JSON_BYTES):
+    if kind is TextKind.LIGHTGBM:
+        from hauberk.formats.booster_files import judge_lightgbm
+
+        yield from judge_lightgbm(span)
+        return
+    if kind is TextKind.XGBOOST and span.size > MAX_JSON_BYTES:
         return
     if kind is TextKind.PMML:
         yield from _pmml(_text(span.read(0, MAX_TEXT_BYTES)))

@@ -23,6 +23,7 @@ _OWN_OPERATORS = frozenset(
     | {"inductor", "torch_sparse", "torch_scatter", "torch_cluster", "profiler", "cuda"}
 )
 _FILES = frozenset({"from_file", "save", "load"})
+_IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+(?!__torch__\b)([A-Za-z_][\w.]*)", re.MULTILINE)
 _PYTHON = re.compile(r"\^\w+\(")
 _FOREIGN_CLASS = re.compile(r"__torch__\.torch\.classes\.(\w+)\.(\w+)")
 _OWN_CLASSES = frozenset(
@@ -34,6 +35,9 @@ def judge_script(text: str) -> Iterator[Said]:
     """Operators that the code of a TorchScript model calls."""
     if _PYTHON.search(text):
         yield Remark(Grade.DANGEROUS, "PythonOp", "calls a Python function of the process", 0)
+    if found := _IMPORT.search(text):
+        shown = printable(found[1])
+        yield evasive(f"its code imports {shown}, which no writer of TorchScript writes")
     for call in _OPERATOR.finditer(text):
         space, name = call[1] or "torch", call[2] or call[3]
         if name in _FILES or space in {"rpc", "aten_rpc"}:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hauberk.report.bom import bill_of_materials
     from hauberk.report.page import html
     from hauberk.report.sarif import scan_sarif
-    from hauberk.report.scan import scan_html, scan_json, scan_text
+    from hauberk.report.scan import scan_html, scan_json, scan_json_pieces, scan_text
     from hauberk.report.scan_result import ScanResult
     from hauberk.report.terminal import summary_text
 
@@ -23,6 +23,7 @@ __all__ = [
     "html",
     "scan_html",
     "scan_json",
+    "scan_json_pieces",
     "scan_sarif",
     "scan_text",
     "summary_text",
@@ -34,6 +35,7 @@ _HOME = {
     "html": "page",
     "scan_html": "scan",
     "scan_json": "scan",
+    "scan_json_pieces": "scan",
     "scan_sarif": "sarif",
     "scan_text": "scan",
     "summary_text": "terminal",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,10 +38,16 @@ class Console:
     def wrap(self, text: str, *, indent: int = 0, first: str = "") -> list[str]:
         """Lines of ``text`` no wider than the width; ``first`` leads the first line."""
         lead = " " * indent
+        start = first.ljust(indent) if first else lead
+        shown = visible(text)
+        if shown and shown == shown.strip() and len(start) + len(shown) <= self.width:
+            return [start + shown]
+        import textwrap
+
         return textwrap.wrap(
-            visible(text),
+            shown,
             self.width,
-            initial_indent=first.ljust(indent) if first else lead,
+            initial_indent=start,
             subsequent_indent=lead,
             break_on_hyphens=False,
         ) or [first]

@@ -9,11 +9,11 @@ overrides, zero-width characters, lone surrogates) are replaced by their code po
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape as escape_html
 
 MAX_TEXT = 4000
 """Longest string from data that is shown; a longer one is cut and says by how much."""
 
+_ENTITIES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#x27;"))
 _VOID = frozenset({"br", "hr", "meta"})
 
 
@@ -56,11 +56,18 @@ def _shown(char: str) -> str:
     )
 
 
+def _escape_html(text: str) -> str:
+    # What `html.escape` does; `html` itself brings the table of all entities with it.
+    for char, entity in _ENTITIES:
+        text = text.replace(char, entity)
+    return text
+
+
 def escape(text: str) -> Markup:
     """``text`` as HTML content: inert, with invisible characters set apart."""
     text = clipped(text)
     if text.isprintable():
-        return Markup(escape_html(text))
+        return Markup(_escape_html(text))
     return Markup("".join(_escaped(char) for char in text))
 
 
@@ -68,7 +75,7 @@ def _escaped(char: str) -> str:
     shown = _shown(char)
     if len(shown) > len(" \N{RETURN SYMBOL} "):
         return f'<span class="ctl">{shown}</span>'
-    return escape_html(shown)
+    return _escape_html(shown)
 
 
 def element(name: str, /, *children: Node, **attributes: Attribute) -> Markup:
@@ -107,5 +114,5 @@ def _attribute(key: str, value: Attribute) -> str:
     key = key.rstrip("_").replace("_", "-")
     if value is True:
         return f" {key}"
-    text = value if isinstance(value, Markup) else escape_html(visible(str(value)))
+    text = value if isinstance(value, Markup) else _escape_html(visible(str(value)))
     return f' {key}="{text}"'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hauberk.core.codec import to_json
@@ -107,18 +107,27 @@ def _closing(console: Console, result: ScanResult) -> list[str]:
 
 
 def scan_json(result: ScanResult) -> str:
-    """A scan as JSON by ``scan.schema.json``, which ships beside this module.
+    """A scan as JSON by ``scan.schema.json``, which ships beside this module."""
+    return "".join(scan_json_pieces(result))
 
-    It is written piece by piece: a folder of a million files has as many assessments.
+
+def scan_json_pieces(result: ScanResult) -> Iterator[str]:
+    """What `scan_json` writes, in pieces to be written one by one.
+
+    A folder of a million files has as many assessments, and gigabytes of JSON.
     """
-    pieces = [f'{{\n  "schema": {SCAN_SCHEMA}']
+    yield f'{{\n  "schema": {SCAN_SCHEMA}'
     lists = {"findings": map(_finding, result.findings)}
     lists |= {"assessments": map(_assessment, result.assessments)}
     for name, items in lists.items():
-        body = ",\n".join(_indented(item, 4) for item in items)
-        pieces.append(f'  "{name}": [\n{body}\n  ]' if body else f'  "{name}": []')
+        yield f',\n  "{name}": ['
+        end = ""
+        for item in items:
+            yield f"{',' if end else ''}\n{_indented(item, 4)}"
+            end = "\n  "
+        yield f"{end}]"
     summary = _indented({**result.summary, **counted(result)}, 2).lstrip()
-    return ",\n".join([*pieces, f'  "summary": {summary}']) + "\n}\n"
+    yield f',\n  "summary": {summary}\n}}\n'
 
 
 def _indented(value: Any, width: int) -> str:

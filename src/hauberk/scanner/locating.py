@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hauberk.core.model_file import ModelFile
-from hauberk.errors import ArtifactError, UsageError
+from hauberk.errors import LimitError, UsageError
 from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
 from hauberk.scanner.options import ScanOptions
 
@@ -95,11 +95,14 @@ def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Loc
             yield Located(path=name, kind=kind, open=opener)
         is_row = covered(root)
     has_text = False
-    for path, seen in _looked_at((path for path in _walk(root) if not is_row(path)), crew):
+    beyond: list[Path] = []
+    paths = (path for path in _walk(root, beyond) if not is_row(path))
+    for path, seen in _looked_at(paths, crew):
         for found in _file(path, seen, options, is_named=False):
             has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
                 yield found
+    yield from map(_unread, beyond)
     yield from map(_model_folder, models)
     is_repository = repository(root)
     if has_text or is_repository:
@@ -117,30 +120,53 @@ def _model_folder(path: Path) -> Located:
     return Located(path=name, kind="model folder", open=lambda: ModelFolder(name=name, path=path))
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    """What lies below ``root`` sorted by path, folders only where they cannot be read."""
+def _walk(root: Path, beyond: list[Path]) -> Iterator[Path]:
+    """What lies below ``root`` sorted by path, folders only where they cannot be read.
+
+    Args:
+        beyond: Takes the folder with which there are too many files; nothing more is read.
+    """
     count = 0
     waiting = [root]
     while waiting:
         folder = waiting.pop()
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            files, folders = _listed(folder, MAX_FILES - count)
         except OSError:
             yield folder
             continue
+        count += len(files) + len(folders)
+        if count > MAX_FILES:
+            beyond.append(folder)
+            return
+        yield from map(folder.joinpath, files)
+        waiting += [folder / name for name in reversed(folders) if name not in _LEFT_OUT]
+
+
+def _listed(folder: Path, room: int) -> tuple[list[str], list[str]]:
+    """Names of files and of folders, sorted, of one more at most than there is room for."""
+    files: list[str] = []
+    folders: list[str] = []
+    with os.scandir(folder) as entries:
         for entry in entries:
-            count += 1
-            if count > MAX_FILES:
-                raise ArtifactError(
-                    "the folder holds too many files",
-                    subject=str(root),
-                    rule=f"at most {MAX_FILES} files in one scan",
-                    hint="scan its parts one by one",
-                )
-            if not entry.is_dir(follow_symlinks=False):
-                yield Path(entry.path)
-        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
-        waiting += [Path(item.path) for item in reversed(folders) if item.name not in _LEFT_OUT]
+            (folders if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
+            if len(files) + len(folders) > room:
+                break
+    return sorted(files), sorted(folders)
+
+
+def _unread(folder: Path) -> Located:
+    opener = partial(_too_many, folder)
+    return Located(path=str(folder), kind=FileKind.UNREADABLE, open=opener)
+
+
+def _too_many(folder: Path) -> NoReturn:
+    raise LimitError(
+        "there are too many files: neither this folder nor what comes behind it was read",
+        subject=str(folder),
+        rule=f"at most {MAX_FILES} files in one scan",
+        hint="scan its parts one by one",
+    )
 
 
 def _looked_at(
