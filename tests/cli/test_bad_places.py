@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -291,3 +292,21 @@ def test_a_release_that_was_cut_short_is_absent_or_whole(
     assert "publish it under a new version" in capsys.readouterr().err
     assert main(["registry", "history", "loans", *place]) == 0
     assert "staging" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", ["", "1"])
+def test_a_terminal_is_coloured_unless_somebody_asked_for_none(tmp_path: Path, value: str) -> None:
+    (tmp_path / "model.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    terminal, other = os.openpty()
+    command = [sys.executable, "-m", "hauberk.cli", "scan", "model.pkl"]
+    variables = {**os.environ, "NO_COLOR": value}
+    with subprocess.Popen(command, cwd=tmp_path, stdout=other, env=variables) as scan:
+        os.close(other)
+        shown = b""
+        with contextlib.suppress(OSError):  # a terminal without another end gives no end of file
+            while part := os.read(terminal, 4096):
+                shown += part
+        scan.wait(240)
+    os.close(terminal)
+    assert b"CRITICAL" in shown
+    assert (b"\x1b[" in shown) == (value == "")

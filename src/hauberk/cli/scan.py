@@ -315,7 +315,8 @@ def _rendered(result: ScanResult, args: argparse.Namespace) -> str:
     from hauberk import report
 
     if args.format == "text":
-        colour = args.output is None and sys.stdout.isatty()
-        return report.scan_text(result, colour=colour)
+        from hauberk.cli.words import colour
+
+        return report.scan_text(result, colour=args.output is None and colour())
     writers = {"json": report.scan_json, "sarif": report.scan_sarif, "html": report.scan_html}
     return writers[args.format](result)
