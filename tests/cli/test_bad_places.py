@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -195,3 +196,117 @@ def test_an_interrupt_ends_with_its_code_and_without_a_traceback(
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
     assert "interrupted; nothing half-done was kept" in done.stderr
+
+
+SWALLOWED = """
+import os, signal, sys, time, weakref
+import hauberk.cli as cli
+from hauberk.cli import threats
+class Thing: pass
+def interrupted(args):
+    thing = Thing()
+    kept = weakref.ref(thing, lambda _: (os.kill(os.getpid(), signal.SIGINT), time.sleep(0)))
+    del thing
+    time.sleep(60)
+    return 0
+threats.run = interrupted
+sys.exit(cli.main(["threats"]))
+"""
+
+
+def test_an_interrupt_that_a_callback_swallows_is_heard_all_the_same() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "interrupted; nothing half-done was kept" in done.stderr
+
+
+CUT_SHORT = """
+import importlib, os, signal, sys
+import hauberk.cli as cli
+module = importlib.import_module(sys.argv[1])
+owner, _, name = sys.argv[2].rpartition(".")
+place = getattr(module, owner) if owner else module
+real = getattr(place, name)
+def interrupted(*args, **named):
+    value = real(*args, **named)
+    os.kill(os.getpid(), signal.SIGINT)
+    return value
+setattr(place, name, interrupted)
+sys.exit(cli.main(sys.argv[3:]))
+"""
+
+
+def _cut_short(place: str, words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", CUT_SHORT, *place.split(), *words],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "hauberk.trust.versions.recipes Keeper.keep",
+        "hauberk.trust.log Log.append",
+        "hauberk.trust.log Log.checkpoint",
+    ],
+)
+def test_a_version_that_was_cut_short_is_not_there_and_can_be_added_again(
+    tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text("a,y\n1,0\n2,1\n")
+    words = ["data", "add", "rows", str(tmp_path / "rows.csv"), "--project", str(tmp_path)]
+    done = _cut_short(place, words)
+    assert done.returncode == 130, done.stderr
+    assert main(words) == 0
+    assert "rows@1" in capsys.readouterr().out
+    assert main(["data", "verify", "rows", "--project", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("deed", ["_write_once", "publish_state"])
+def test_a_release_that_was_cut_short_is_absent_or_whole(
+    tmp_path: Path, deed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--registry", str(tmp_path / "registry"), "--project", str(tmp_path)]
+    assert main(["registry", "init", "--name", "loans", "--custodian", "ada", *place]) == 0
+    (tmp_path / "weights.txt").write_text("weights")
+    published = ["registry", "publish", str(tmp_path / "weights.txt"), "--model", "loans"]
+    words = [*published, "--version", "1", *place]
+    done = _cut_short(f"hauberk.trust.registry.registrar Registrar.{deed}", words)
+    assert done.returncode == 130, done.stderr
+    capsys.readouterr()
+    code = main(words)
+    shown = capsys.readouterr()
+    if deed == "_write_once":
+        assert (code, "loans 1 published" in shown.out) == (0, True), shown.err
+    else:
+        assert (code, "it is there with these very files" in shown.err) == (1, True), shown.out
+    (tmp_path / "weights.txt").write_text("other weights")
+    assert main(words) == 1
+    assert "publish it under a new version" in capsys.readouterr().err
+    assert main(["registry", "history", "loans", *place]) == 0
+    assert "staging" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", ["", "1"])
+def test_a_terminal_is_coloured_unless_somebody_asked_for_none(tmp_path: Path, value: str) -> None:
+    (tmp_path / "model.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    terminal, other = os.openpty()
+    command = [sys.executable, "-m", "hauberk.cli", "scan", "model.pkl"]
+    variables = {**os.environ, "NO_COLOR": value}
+    with subprocess.Popen(command, cwd=tmp_path, stdout=other, env=variables) as scan:
+        os.close(other)
+        shown = b""
+        with contextlib.suppress(OSError):  # a terminal without another end gives no end of file
+            while part := os.read(terminal, 4096):
+                shown += part
+        scan.wait(240)
+    os.close(terminal)
+    assert b"CRITICAL" in shown
+    assert (b"\x1b[" in shown) == (value == "")

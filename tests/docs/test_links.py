@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from hauberk.cli import VERBS
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path.relative_to(ROOT)
@@ -43,3 +45,23 @@ def test_the_lock_names_no_index_and_every_package_has_a_hash():
     entries = [block for block in re.split(r"\n(?=[a-z])", lock) if "==" in block]
     assert entries
     assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_every_verb_has_a_row_that_says_where_it_is_described():
+    rows = re.findall(
+        r"^\| (`[^|]+) \|", (ROOT / "docs/commands.md").read_text("utf-8"), re.MULTILINE
+    )
+    named = {words.split()[0] for row in rows for words in re.findall(r"`([^`]+)`", row)}
+    assert named == set(VERBS)
+
+
+def test_every_page_is_reached_from_the_index():
+    reached, ahead = set(), [ROOT / "docs" / "index.md"]
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        links = re.findall(r"\]\(([^)\s#]+)", page.read_text("utf-8"))
+        pages = {(page.parent / link).resolve() for link in links if link.endswith(".md")}
+        ahead += [each for each in pages - reached if each.is_file() and each not in ahead]
+    pages = {page for page in ROOT.glob("docs/**/*.md") if page.parent.name != "decisions"}
+    assert sorted(pages - reached) == []

@@ -74,6 +74,15 @@ def test_package_addresses_are_escaped():
     assert purls == ["pkg:pypi/numpy@2.0", "pkg:pypi/torch@2.1%2Bcpu"]
 
 
+def test_a_folder_claims_no_hash_that_no_other_tool_could_compute():
+    tree = digest("shards")
+    step = _step(Component.ACQUISITION, outputs={"shards/": tree, "raw.csv": digest("raw")})
+    folder, file = document(replace(_record(), steps=(step,)))["components"]
+    assert "hashes" not in folder
+    assert {"name": "hauberk:data:tree digest", "value": tree} in folder["properties"]
+    assert file["hashes"] == [{"alg": "SHA-256", "content": digest("raw")[7:]}]
+
+
 def test_the_card_says_what_the_sealed_test_set_gave():
     card = document(_record())["components"][0]["modelCard"]
     assert card["quantitativeAnalysis"]["performanceMetrics"] == [

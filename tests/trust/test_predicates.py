@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -138,6 +139,35 @@ def test_a_step_is_slsa_provenance(world):
         "invocationId": "run-7",
         "startedOn": "1970-01-12T13:46:40.500Z",
     }
+
+
+def test_every_field_of_the_provenance_is_one_that_the_published_definition_knows(world):
+    reader = pytest.importorskip("google.protobuf.json_format", reason="comes with protobuf")
+    reason = "the definitions come with in-toto-attestation"
+    published = pytest.importorskip("in_toto_attestation.v1.statement", reason=reason)
+    kinds = "in_toto_attestation.predicates.provenance.v1.provenance_pb2"
+    provenance = pytest.importorskip(kinds, reason=reason).Provenance
+    plain = pytest.importorskip("in_toto_attestation.v1.statement_pb2", reason=reason).Statement
+    for step in world.steps:
+        body = json.loads(step_statement(step))
+        published.Statement.copy_from_pb(reader.ParseDict(body, plain())).validate()
+        reader.ParseDict(body["predicate"], provenance())
+
+
+def test_the_provenance_has_what_its_specification_demands(world):
+    for step in world.steps:
+        predicate = json.loads(step_statement(step))["predicate"]
+        definition, details = predicate["buildDefinition"], predicate["runDetails"]
+        assert set(predicate) == {"buildDefinition", "runDetails"}
+        for address in (definition["buildType"], details["builder"]["id"]):
+            assert re.match(r"[a-z][a-z0-9+.-]*:\S+$", address), "a type or builder is a URI"
+        assert definition["externalParameters"]
+        for version in details["builder"]["version"].items():
+            assert [type(part) for part in version] == [str, str]
+        for resource in (*definition["resolvedDependencies"], *details["byproducts"]):
+            assert resource["digest"], "a resource has a URI, a digest or content"
+        for stamp in ("startedOn", "finishedOn"):
+            assert details["metadata"][stamp].endswith("Z")
 
 
 def test_a_folder_is_told_from_a_file_by_its_digest_set(world):

@@ -7,9 +7,10 @@ and maps their class to the exit code.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -126,7 +127,8 @@ def _guarded(verb: str, words: list[str]) -> int:
     from hauberk.errors import HauberkError
 
     try:
-        return _call(verb, words)
+        with _heard():
+            return _call(verb, words)
     except HauberkError as error:
         _print_error(error)
         return error.exit_code
@@ -138,6 +140,31 @@ def _guarded(verb: str, words: list[str]) -> int:
         return 1
     except Exception as error:  # noqa: BLE001 - the outermost boundary: report, do not hide
         return _print_unexpected(verb, error)
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    """Ask again for an interruption that fell into a place that swallows errors.
+
+    Callbacks and destructors do, and importing a large library runs thousands of them: a
+    Ctrl-C would print a traceback there, and the command would go on.
+    """
+    usual = sys.unraisablehook
+
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if lost.exc_type is not KeyboardInterrupt:
+            usual(lost)
+            return
+        import signal
+
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)  # not at once: that would be swallowed too
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
 
 
 def _print_unexpected(verb: str, error: Exception) -> int:

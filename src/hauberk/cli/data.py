@@ -110,6 +110,7 @@ def _place(args: argparse.Namespace) -> Place:
 
 
 def _add(args: argparse.Namespace, place: Place) -> int:
+    from hauberk.cli.words import working
     from hauberk.lifecycle.datasets import About, add, prepare
     from hauberk.trust.versions.versions import check_text
 
@@ -122,7 +123,8 @@ def _add(args: argparse.Namespace, place: Place) -> int:
     )
     name, path = _named(args)
     prepare(place)
-    done = add(place, path, name, about, indexed=not args.no_index, rewrite=args.rewrite)
+    with working("keeping the version"):
+        done = add(place, path, name, about, indexed=not args.no_index, rewrite=args.rewrite)
     print(_line(done.version) if done.is_new else f"{done.version.title} has these files already")
     if done.is_new:
         print(f"  stored    {done.stored:,} new bytes, {_share(done.stored, done.version.size)}")

@@ -59,9 +59,11 @@ def run(args: argparse.Namespace) -> int:
         },
     )
     if args.format == "text":
+        from hauberk.cli.words import colour
+
         for item in told:
             sys.stdout.write(f"{item.path}: {item.reason}\n")
-        sys.stdout.write(report.scan_text(result, colour=sys.stdout.isatty()))
+        sys.stdout.write(report.scan_text(result, colour=colour()))
     else:
         writer = {"json": report.scan_json, "sarif": report.scan_sarif}[args.format]
         sys.stdout.write(writer(result))

@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.name or args.count < 1:
         raise UsageError("there is nothing to replay", expected="NAME of a step, N from 1 on")
+    from hauberk.cli.words import working
     from hauberk.controls.pipeline.tampered_training import TamperedTraining
     from hauberk.core.finding import Outcome
     from hauberk.engine import assess
@@ -52,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.lifecycle.wrapping import recipe_of
 
     recipe = recipe_of(args.project.resolve(), args.name, segments=args.segments or "")
-    found = replay(recipe, count=args.count, full=args.full)
+    with working("doing the training again"):
+        found = replay(recipe, count=args.count, full=args.full)
     judged = assess(TamperedTraining(), found)
     if judged.outcome is Outcome.CLEAN:
         drawn = ", ".join(map(str, found.drawn)) or "all of it"

@@ -86,7 +86,9 @@ def _text(kind: str, record: RunRecord) -> str:
 
 
 def _colours() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    from hauberk.cli.words import colour
+
+    return colour()
 
 
 def _find(project: Path, name: str) -> tuple[Path, RunRecord]:

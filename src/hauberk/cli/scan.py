@@ -322,8 +322,9 @@ def _rendered(result: ScanResult, args: argparse.Namespace) -> Iterable[str]:
     from hauberk import report
 
     if args.format == "text":
-        colour = args.output is None and sys.stdout.isatty()
-        return [report.scan_text(result, colour=colour)]
+        from hauberk.cli.words import colour
+
+        return [report.scan_text(result, colour=args.output is None and colour())]
     if args.format == "json":
         return report.scan_json_pieces(result)
     return [{"sarif": report.scan_sarif, "html": report.scan_html}[args.format](result)]

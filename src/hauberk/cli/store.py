@@ -58,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
         today=datetime.now(UTC).date(),
     )
     if args.format == "text":
-        sys.stdout.write(report.scan_text(result, colour=sys.stdout.isatty()))
+        from hauberk.cli.words import colour
+
+        sys.stdout.write(report.scan_text(result, colour=colour()))
     else:
         writers = {"json": report.scan_json, "sarif": report.scan_sarif, "html": report.scan_html}
         sys.stdout.write(writers[args.format](result))

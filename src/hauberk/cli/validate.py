@@ -116,10 +116,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and write the result; see the exit codes of the module."""
+    from hauberk.cli.words import working
     from hauberk.lifecycle.evaluator import evaluate
 
     request = _request(args)
-    result = evaluate(request)
+    with working("judging the model"):
+        result = evaluate(request)
     code = exit_code(request, result)
     if args.attest is not None:
         _attest(args, request, result, code)

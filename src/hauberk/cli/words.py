@@ -6,9 +6,12 @@ Not a verb; verbs are the modules that `hauberk.cli` lists.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from hauberk.errors import UsageError
@@ -47,6 +50,35 @@ def colour(stream: object = None) -> bool:
     """
     is_terminal = getattr(stream or sys.stdout, "isatty", lambda: False)()
     return bool(is_terminal) and not os.environ.get("NO_COLOR")
+
+
+@contextlib.contextmanager
+def working(what: str, *, every_s: float = 1.0) -> Iterator[None]:
+    """Say on a terminal what takes long and since when; silent where nobody watches.
+
+    The line is gone when the block ends. Standard output has to be a terminal too: whoever
+    sends it elsewhere, or asked for quiet, wants none.
+    """
+    stream = sys.stderr
+    if not (sys.stdout.isatty() and stream.isatty()):
+        yield
+        return
+    stop, started = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not stop.wait(every_s):
+            stream.write(f"\r\x1b[K{what}: {time.monotonic() - started:.0f} s")
+            stream.flush()
+
+    thread = threading.Thread(target=tell, name="hauberk-working", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        stream.write("\r\x1b[K")
+        stream.flush()
 
 
 def clock() -> float:

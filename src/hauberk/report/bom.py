@@ -105,8 +105,15 @@ def _ref(kind: str, name: str, digest: str) -> str:
     return f"{kind}:{visible(name)}@{digest.removeprefix('sha256:')[:16]}"
 
 
-def _hashes(digest: Digest) -> list[dict[str, str]]:
-    return [{"alg": "SHA-256", "content": digest.removeprefix("sha256:")}]
+def _hashes(name: str, digest: Digest) -> dict[str, Any]:
+    """A file's hash. A folder has none that another tool could compute: `_origin` names its."""
+    if name.endswith("/"):
+        return {}
+    return {"hashes": [{"alg": "SHA-256", "content": digest.removeprefix("sha256:")}]}
+
+
+def _origin(room: Component, name: str, digest: Digest) -> dict[str, str]:
+    return {"made by": str(room)} | ({"tree digest": digest} if name.endswith("/") else {})
 
 
 # Data --------------------------------------------------------------------------------
@@ -125,9 +132,9 @@ def _data(steps: dict[Component, StepReport]) -> Iterator[dict[str, Any]]:
                 "bom-ref": _ref("data", name, digest),
                 "name": visible(name),
                 "version": digest.removeprefix("sha256:")[:16],
-                "hashes": _hashes(digest),
+                **_hashes(name, digest),
                 "data": [{"type": "dataset", "name": visible(name)}],
-                "properties": _properties("data", {"made by": str(room)}),
+                "properties": _properties("data", _origin(room, name, digest)),
             }
             yield entry
 
@@ -147,9 +154,9 @@ def _models(record: RunRecord, steps: dict[Component, StepReport]) -> Iterator[d
                     "bom-ref": _ref("model", name, digest),
                     "name": visible(f"{record.project}/{name}"),
                     "version": digest.removeprefix("sha256:")[:16],
-                    "hashes": _hashes(digest),
+                    **_hashes(name, digest),
                     "modelCard": _card(steps),
-                    "properties": _properties("model", {"made by": str(room)}),
+                    "properties": _properties("model", _origin(room, name, digest)),
                 }
 
 

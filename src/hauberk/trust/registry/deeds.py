@@ -59,7 +59,7 @@ def publish(registrar: Registrar, manifest: Manifest, *, stage: bool = True) -> 
             rule="versions are written once",
             expected=digest_bytes(known or b""),
             found=digest_bytes(data),
-            hint="publish it under a new version",
+            hint=_what_to_do(view.manifest(model, manifest.version)[0], manifest),
         )
     refuse_retired(registrar, manifest)
     changes: dict[str, Change] = {}
@@ -68,6 +68,13 @@ def publish(registrar: Registrar, manifest: Manifest, *, stage: bool = True) -> 
     if stage:
         registrar.set(changes, *_staged(registrar, manifest, digest_bytes(data)))
     return registrar.commit(list(changes.values()))
+
+
+def _what_to_do(known: Manifest, wanted: Manifest) -> str:
+    """A publication that was interrupted at its end is whole, and asked for again."""
+    if known.files == wanted.files and known.release == wanted.release:
+        return "nothing: it is there with these very files"
+    return "publish it under a new version"
 
 
 def _staged(registrar: Registrar, manifest: Manifest, digest: Digest) -> tuple[str, bytes]:
