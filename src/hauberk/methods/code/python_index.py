@@ -192,7 +192,7 @@ class Index:
         for node in self.ancestors(value):
             if id(node) in held and not isinstance(node, ast.If):
                 return False
-            if isinstance(node, ast.If):
+            if isinstance(node, ast.If) and inner is not node.test:
                 block = node.body if any(inner is item for item in node.body) else node.orelse
                 if any(id(item) in held for item in block):
                     return False

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hauberk.core.artifact import CodeTree, SourceFile
 from hauberk.core.finding import Finding
-from hauberk.errors import ArtifactError
+from hauberk.errors import ArtifactError, InternalError
 from hauberk.formats.notebooks import read_notebook
 from hauberk.formats.python_source import is_python, parse
 from hauberk.methods.code.commands import faults
@@ -93,11 +93,17 @@ _COMMANDS: dict[str, Rule] = {
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one file gave; ``owner`` is the family that tells why it was not read."""
+    """What one file gave.
+
+    Attributes:
+        owner: The family that tells why the file was not read, which is ``reason``.
+        broken: What went wrong in a reader that should have read it.
+    """
 
     hits: tuple[Hit, ...]
     reason: str = ""
     owner: str = ""
+    broken: str = ""
 
 
 _kept: dict[tuple[str, str, Torch], Read] = {}
@@ -115,14 +121,29 @@ def read_hits(file: SourceFile, torch: Torch = None) -> Read:
 
 
 def tree_findings(tree: CodeTree, control: str) -> Iterator[Finding]:
-    """The findings of one control, by its id, over a tree."""
+    """The findings of one control, by its id, over a tree.
+
+    Raises:
+        InternalError: A reader broke on a file; said once all the others are told.
+    """
     family = control.rpartition("/")[2]
     torch = torch_of(tree)
+    broken: list[tuple[str, str]] = []
     for file in tree.files():
         read = read_hits(file, torch)
+        if read.broken:
+            broken.append((file.name, read.broken))
         yield from of_hits(file, control, [hit for hit in read.hits if hit.rule.family == family])
         if read.owner == family:
             yield not_checked(file.name, read.reason)
+    if broken:
+        name, found = broken[0]
+        raise InternalError(
+            f"{len(broken)} of the files could not be judged, {name} first",
+            subject=name,
+            found=found,
+            hint="the others were judged; look through this one by hand and report the error",
+        )
 
 
 def torch_of(tree: CodeTree) -> Torch:
@@ -152,13 +173,15 @@ def _torches(file: SourceFile) -> Iterator[tuple[int, ...]]:
 
 def _read(file: SourceFile, torch: Torch) -> Read:
     hits: list[Hit] = []
-    reason = owner = ""
+    reason = owner = broken = ""
     for family, reader in _readers(file, torch):
         try:
             hits += _bounded(reader())
         except ArtifactError as error:
             reason, owner = error.found or error.message, family
-    return Read(tuple(hits), reason, owner)
+        except Exception as error:  # noqa: BLE001 - one file may not end a scan; told as failed
+            broken = f"{type(error).__name__}: {error}"
+    return Read(tuple(hits), reason, owner, broken)
 
 
 def _bounded(hits: Iterable[Hit]) -> list[Hit]:
