@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 from hauberk.cli import _allowing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hauberk.controls.model.copied_set import CopiedSet
     from hauberk.core.artifact import Dataset, Evaluation
-    from hauberk.core.finding import Assessment
+    from hauberk.core.finding import Assessment, Finding
+    from hauberk.methods.ownership import Sureness
 
 HELP = "test whether a model was trained on a set of yours (experimental)"
 EXAMPLE = "hauberk data claim rival.joblib --set loans.csv --held-back kept.csv --label approve"
@@ -47,14 +50,20 @@ def run(args: argparse.Namespace) -> int:
     """Ask the suspect, and say what its answers give away."""
     from hauberk.controls.model.copied_set import CopiedSet
     from hauberk.core.finding import Outcome
-    from hauberk.engine import assess
+    from hauberk.engine.assess import judged
 
-    control = CopiedSet()
+    control, path = CopiedSet(), str(args.model)
+    kept: list[Sureness] = []
     evaluation = _asked(args)
-    assessment = assess(control, evaluation, path=str(args.model))
-    judged = assessment.outcome in (Outcome.CLEAN, Outcome.FLAGGED)
-    code = 3 if not judged else 1 if assessment.findings else 0
-    numbers = _numbers(control, evaluation) if judged else None
+
+    def work() -> Iterable[Finding]:
+        kept.append(control.told(evaluation))
+        return control.judged(path, kept[0])
+
+    assessment = judged(control, path, work, subject=evaluation)
+    is_told = bool(kept) and assessment.outcome is not Outcome.FAILED
+    code = 3 if not is_told else 1 if assessment.findings else 0
+    numbers = _numbers(kept[0]) if is_told else None
     if args.format == "json":
         print(json.dumps(_document(assessment, numbers, code), indent=2))
     else:
@@ -94,8 +103,7 @@ def _file(path: Path, subject: str) -> Path:
     return path
 
 
-def _numbers(control: CopiedSet, evaluation: Evaluation) -> dict[str, Any]:
-    told = control.told(evaluation)
+def _numbers(told: Sureness) -> dict[str, Any]:
     return {
         "p_value": told.p_value,
         "surer": told.surer,

@@ -57,15 +57,18 @@ class CopiedSet(Check[Evaluation]):
         Raises:
             NotApplicable: Rows are missing or too few, or the model gives no probabilities.
         """
-        found = self.told(subject)
+        yield from self.judged(subject.model.name, self.told(subject))
+
+    def judged(self, path: str, found: Sureness) -> Iterator[Finding]:
+        """One finding where the p-value is small enough."""
         p_value = found.p_value
         if p_value > self.max_p:
             return
         yield Finding(
-            message=f"{subject.model.name} is surer of {len(found.own)} rows of the set than of "
+            message=f"{path} is surer of {len(found.own)} rows of the set than of "
             f"{len(found.held_back)} rows held back: p = {p_value:.2g}, accepted down to "
             f"{self.max_p:g}; a model that saw neither is not",
-            path=subject.model.name,
+            path=path,
             severity=Severity.HIGH,
             level=Level.REVIEW,
             remedy="ask whose model it is and what it was trained on; hauberk metadata reads "
