@@ -189,6 +189,19 @@ def evaluate(request: Request) -> Result:
     )
 
 
+def answered(request: Request) -> Evaluation:
+    """The model's scores of the rows, as a predictor, and nothing searched or trained.
+
+    Raises:
+        ArtifactError: The model is dangerous, does not load, or gives no usable scores.
+        TrustError: It holds names that nobody has reviewed.
+        LimitError: It hangs or eats memory.
+    """
+    plain = replace(request, eps=(), triggers=False, shadows=0, group=None, previous=None)
+    answer = _ask(plain)
+    return _evaluation(plain, [scored_of({**answer, **_unpacked(i)}) for i in answer["scores"]])
+
+
 def _gradients(request: Request, found: Robustness) -> Assessment:
     """The control of hidden gradients, by what the worker's attacks gave."""
     control, path = HiddenGradients(), str(request.model)
