@@ -64,7 +64,7 @@ def _scenario(
         control=CONTROL,
         play=_play(kinds, gold=gold),
         parts=parts,
-        trials=12,
+        trials=50,
         note=f"{N_ITEMS} digits with 3 votes each by 30 annotators, 3 of them careless and 3 bad "
         f"({', '.join(kinds)})" + (f"; {gold} gold rows" if gold else ""),
     )

@@ -96,6 +96,7 @@ SCENARIOS = (
         control=TRIGGERS,
         play=_before_the_seal,
         parts=(("detected", "2 % poison before the seal"),),
+        trials=46,
         note="test parts of 450 digits, 9 of them with a patch and the target's label, found in "
         "the rows themselves before they are split and sealed",
     ),

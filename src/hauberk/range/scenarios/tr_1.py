@@ -93,7 +93,6 @@ SCENARIOS = (
         control=CONTROL,
         play=_poisoned,
         parts=(("detected", "patch, blended, sinusoid, warp"), ("false_alarms", "")),
-        trials=6,
         note="patch, blended, sinusoid and warp in turn; networks of 24 to 64 hidden units "
         "on 600 to 1200 digits of 8 x 8 pixels, each with a clean twin; bendings mostly pass",
     ),

@@ -199,7 +199,7 @@ SCENARIOS = (
         control="hauberk validate",
         play=_trees,
         parts=(("attack_success", "trees, 50 queries a point"),),
-        trials=12,
+        trials=24,
         note="forests, boosted and single trees on digits, L-inf 0.25 of the pixels' range; rows "
         "that are right before, all calls counted",
     ),
@@ -209,7 +209,7 @@ SCENARIOS = (
         control="hauberk validate",
         play=_rows_kept,
         parts=(("rows_valid", "trees, constraint schema"),),
-        trials=12,
+        trials=24,
         note="made-up applications with whole, fixed, growing and one-hot features and a relation; "
         "the schema is learnt and corrected; without it the attack leaves it",
     ),
