@@ -29,6 +29,7 @@ def test_digits_come_to_a_release_that_verifies(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    hauberk("init", "digits")
     hauberk("run", "digits", "--quiet")
     assert "verified: digits" in hauberk("verify", "digits")
     assert "accuracy" in hauberk("explain", "digits")
