@@ -41,7 +41,7 @@ SCENARIOS = (
         attack=ATTACK,
         control=CONTROL,
         play=_play,
-        trials=12,
+        trials=93,
         parts=(("bad_source_first", STRENGTH), ("row_recall", STRENGTH)),
         note="6,000 pictures of clothes, 14 x 14, by 20 contributors with 1 % slips; some 9 rows "
         "are tainted",
