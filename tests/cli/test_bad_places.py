@@ -7,6 +7,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -120,10 +121,11 @@ def test_a_result_that_cannot_be_written_leaves_the_old_one(
     target = project / "scan.txt"
     target.write_text("yesterday")
 
-    def full(_self: Path, _text: str, _encoding: str = "") -> int:
+    def full(*_: object) -> Iterator[str]:
+        yield "the beginning"
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("hauberk.cli.scan._rendered", full)
     assert main(["scan", "--output", str(target), str(project / "steps")]) == 3
     monkeypatch.undo()
     assert target.read_text() == "yesterday"
