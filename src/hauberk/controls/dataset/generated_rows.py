@@ -50,7 +50,7 @@ class GeneratedRows(Check[Dataset]):
             NotApplicable: There are no marks, or no texts.
         """
         if not subject.generated:
-            raise NotApplicable("no log of outputs is named")
+            raise NotApplicable("no log that holds marks of outputs is named (--outputs)")
         names = [c.name for c in features_of(subject) if c.kind is ColumnKind.TEXT]
         if not names:
             raise NotApplicable("no column holds texts")
