@@ -29,6 +29,14 @@ _TWO_CLASSES = 2
 _FADING = 0.01
 """P-value below which contradictions fade as honest doubt does."""
 
+_PEAK_COUNTS, _PEAK_PROVES = 40, 200
+"""Of the very firmest rows: how many can show that contradictions fade, and that they do not.
+
+Among fewer, columns of real tables that hardly follow from the others looked the same."""
+
+_ALIKE = 2.5
+"""How far the classes' rates among the very firmest rows may lie from that of all."""
+
 _EXPLAINED = 0.35
 """Share of all contradictions that flips at the anchors' rate must explain."""
 
@@ -47,7 +55,8 @@ class LabelFlips(Check[Dataset]):
         1,967 real mortgage decisions 50 rows are named though nobody flipped them. A finding
         is therefore of level ``review``: a second person looks, no gate fails by it alone.
         Sets whose classes overlap (models err on more than ``max_doubt`` of the rows) are
-        scored but not flagged: there a flip looks like any hard row. Flips of rows near the
+        flagged only where some thousand rows show it, and both ways between classes: there
+        a flip looks like any hard row. Flips of rows near the
         boundary, of whole clusters, of fewer than ``min_rate`` of the rows or in sets of
         fewer than some hundred rows pass the gate, as do changes made to all copies of the
         data with the features to match.
@@ -120,17 +129,34 @@ class LabelFlips(Check[Dataset]):
         has_skill = changes.rate < 0.5 * changes.chance and changes.doubt < self.max_doubt
         is_flat = changes.fading > _FADING
         is_most = changes.rate > _EXPLAINED * changes.contradicted
-        spread = changes.low > self.min_rate and is_flat and is_most
+        peak = changes.peak
+        fades = peak.n_rows >= _PEAK_COUNTS and peak.rate < changes.rate / 2
+        spread = changes.low > self.min_rate and is_flat and is_most and not fades
         # Of two classes one is often the doubtful one: there a single pair proves nothing.
         has_many = len(changes.pairs) > _TWO_CLASSES
         paired = has_many and is_flat and bool((changes.pairs_low > 2 * self.min_rate).any())
-        return has_skill and (spread or paired)
+        return (has_skill and (spread or paired)) or self._is_alarming_at_peak(changes)
+
+    def _is_alarming_at_peak(self, changes: Changes) -> bool:
+        """Whether the very firmest rows are contradicted, in every class and without fading."""
+        peak = changes.peak
+        is_alike = peak.least > peak.rate / _ALIKE and peak.most < peak.rate * _ALIKE
+        return (
+            peak.n_classes >= _TWO_CLASSES
+            and peak.n_rows >= _PEAK_PROVES
+            and peak.low > 2 * self.min_rate
+            and peak.rate < 0.5 * changes.chance
+            and peak.firmer > peak.rate / 2
+            and is_alike
+        )
 
 
 def _share(belief: Any, labels: Any, changes: Changes) -> float:
     """Changed labels to reckon with; in few rows beliefs have learnt them, anchors have not."""
     share = share_of_changes(belief, labels)
-    return max(share, changes.low) if labels.size < _FEW_ROWS else share
+    if labels.size < _FEW_ROWS:
+        return max(share, changes.low)
+    return max(share, changes.peak.low) if changes.peak.n_classes >= _TWO_CLASSES else share
 
 
 def _finding(
