@@ -19,7 +19,7 @@ from hauberk.methods.beliefs import (
     share_of_changes,
     sharpened,
 )
-from hauberk.methods.opinions import case_of
+from hauberk.methods.opinions import Case, case_of
 from hauberk.methods.ridge import log_softmax
 
 _SHOWN = 10
@@ -33,6 +33,15 @@ _PEAK_COUNTS, _PEAK_PROVES = 40, 200
 """Of the very firmest rows: how many can show that contradictions fade, and that they do not.
 
 Among fewer, columns of real tables that hardly follow from the others looked the same."""
+
+_SEVERAL = 5
+"""Classes among which hardly any honest row is firmly taken for one certain other."""
+
+_VOTES = 0.2
+"""Share of rows about the same thing as another that makes labels votes."""
+
+_LEVEL = 0.65
+"""Least share of the anchors' rate that the very firmest rows must show to be no honest doubt."""
 
 _ALIKE = 2.5
 """How far the classes' rates among the very firmest rows may lie from that of all."""
@@ -65,6 +74,7 @@ class LabelFlips(Check[Dataset]):
         min_rate: Share of changed labels that must be exceeded with 99 % confidence, 0 to
             1. Lower finds weaker attacks and raises false alarms.
         max_doubt: Share of rows that models may get wrong without any flips, 0 to 1.
+        min_rows: Labelled rows from which on a set is flagged.
 
     Example:
         >>> import pyarrow as pa
@@ -86,6 +96,7 @@ class LabelFlips(Check[Dataset]):
 
     min_rate: float = 0.015
     max_doubt: float = 0.12
+    min_rows: int = 120
 
     def check(self, subject: Dataset) -> Iterator[Finding | RowScores]:
         """Scores for all rows, and at most one finding.
@@ -105,7 +116,11 @@ class LabelFlips(Check[Dataset]):
         rates = self._rates(changes, _share(belief, case.labels, changes), case.n_classes)
         chance = chance_of_change(belief, case.labels, rates)
         scores = case.scattered(chance).tolist()
-        is_alarming = self._is_alarming(changes)
+        is_alarming = (
+            case.labels.size >= self.min_rows
+            and not (subject.annotator is not None and _are_votes(case))
+            and self._is_alarming(changes)
+        )
         yield RowScores(
             path=subject.name,
             n_rows=case.everyone.n_rows,
@@ -139,16 +154,30 @@ class LabelFlips(Check[Dataset]):
 
     def _is_alarming_at_peak(self, changes: Changes) -> bool:
         """Whether the very firmest rows are contradicted, in every class and without fading."""
-        peak = changes.peak
+        peak, n_classes = changes.peak, len(changes.pairs)
         is_alike = peak.least > peak.rate / _ALIKE and peak.most < peak.rate * _ALIKE
         return (
             peak.n_classes >= _TWO_CLASSES
-            and peak.n_rows >= _PEAK_PROVES
+            and peak.n_rows >= (_PEAK_PROVES if n_classes < _SEVERAL else _PEAK_COUNTS)
             and peak.low > 2 * self.min_rate
             and peak.rate < 0.5 * changes.chance
             and peak.firmer > peak.rate / 2
+            and peak.rate > _LEVEL * changes.rate
             and is_alike
         )
+
+
+def _are_votes(case: Case) -> bool:
+    """Whether rows say the same of the same things: `AnnotatorErrors` weighs those."""
+    rows = case.rows
+    parts = [np.nan_to_num(rows.numbers), rows.codes]
+    if rows.images is not None:
+        parts.append(rows.images.reshape(rows.n_rows, -1))
+    if rows.texts is not None:
+        parts.append(np.unique(rows.texts, return_inverse=True)[1].reshape(-1, 1))
+    alike = np.concatenate([np.asarray(part, np.float64) for part in parts], axis=1)
+    keys = {row.tobytes() for row in np.ascontiguousarray(alike)}
+    return len(keys) < (1 - _VOTES) * rows.n_rows
 
 
 def _share(belief: Any, labels: Any, changes: Changes) -> float:

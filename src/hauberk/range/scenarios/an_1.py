@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -17,7 +16,6 @@ from hauberk.range.outcomes import alarmed, found, recall_at, row_scores
 from hauberk.range.pilots import accuracy, boosted, convolved, matrix, network
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.subjects import digits, generated, tumours
-from hauberk.range.worlds.drawn import clothes
 
 AN_1 = ThreatId("AN-1")
 CONTROL = BackdoorTriggers()
@@ -34,20 +32,13 @@ _BLEND = 0.1
 _HELD_OUT = 0.25
 
 
-def _rows(
-    attack: StampTrigger,
-    make: Callable[[int], Dataset],
-    vouched: Callable[[int], Dataset] | None = None,
-) -> Callable[[int], Trial]:
+def _rows(attack: StampTrigger, make: Callable[[int], Dataset]) -> Callable[[int], Trial]:
     """Poison three quarters of a draw; the rest is what the victim is tried on."""
 
     def play(seed: int) -> Trial:
         train, held = _parted(make(seed))
         attacked = attack.apply(train, Random(seed))
-        judged = attacked.subject
-        if vouched is not None:
-            judged = dataclasses.replace(judged, reference=vouched(seed))
-        scores = row_scores(CONTROL, judged)
+        scores = row_scores(CONTROL, attacked.subject)
         recall, alarms = recall_at(scores, attacked.rows, RATE)
         return Trial(
             values={"row_recall": recall},
@@ -160,19 +151,13 @@ _FLAGGED = 0.25
 """Rows of a suspected pattern score 0.3 or more, all others at most 0.21."""
 
 
-def _trigger(
-    strength: str,
-    make: Callable[[int], Dataset],
-    note: str,
-    vouched: Callable[[int], Dataset] | None = None,
-    **how: Any,
-) -> Scenario:
+def _trigger(strength: str, make: Callable[[int], Dataset], note: str, **how: Any) -> Scenario:
     attack = StampTrigger(**how)
     return Scenario(
         threat=AN_1,
         attack=attack,
         control=CONTROL,
-        play=_rows(attack, make, vouched),
+        play=_rows(attack, make),
         parts=(("row_recall", strength),),
         trials=20,
         note=note,
@@ -181,14 +166,6 @@ def _trigger(
 
 def _all_digits(seed: int) -> Dataset:
     return digits(seed, 1797)
-
-
-def _clothes(seed: int) -> Dataset:
-    return clothes(seed, textured=False, n_rows=2_000)
-
-
-def _vouched_clothes(seed: int) -> Dataset:
-    return clothes(seed, textured=False, n_rows=2_000, part=1)
 
 
 def _all_tumours(seed: int) -> Dataset:
@@ -209,14 +186,6 @@ SCENARIOS = (
     _trigger("table, combination", _all_tumours, _TUMOURS, pattern="pair", share=0.05),
     _trigger("table, out of range", _all_tumours, _TUMOURS, pattern="range", share=0.05),
     _trigger("jittered patch 1 %", _all_digits, _DIGITS, pattern="jittered", share=0.01),
-    _trigger(
-        "patch 1 %, with reference",
-        _clothes,
-        "1,500 pictures of clothes, 14 x 14, not 12,000, and 2,000 trusted ones",
-        _vouched_clothes,
-        pattern="patch",
-        share=0.01,
-    ),
     *(
         Scenario(
             threat=AN_1,
