@@ -146,7 +146,7 @@ def _taken(
 ) -> tuple[File, str]:
     with open_regular(place) as descriptor:
         with io.FileIO(descriptor, closefd=False) as raw:
-            recipe = keeper.keep(raw, None if old is None else old.recipe)
+            recipe = keeper.keep_rows(raw, None if old is None else old.recipe)
         if not indexed:
             return File(path=name, recipe=recipe), ""
         if old is not None and old.recipe.root == recipe.root:
