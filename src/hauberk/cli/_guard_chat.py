@@ -89,7 +89,7 @@ def _fits(args: argparse.Namespace) -> None:
         UsageError: Something of it was asked for.
     """
     asked = [name for name in _ELSEWHERE if getattr(args, name) is not None]
-    if args.workers > 1:
+    if max(args.workers, args.max_workers) > 1:
         asked.append("workers")
     if asked:
         raise UsageError(
