@@ -454,7 +454,7 @@ def _is_true(connection: Any, text: str) -> bool:
         return True
     table, column = match.groups()
     query = f"SELECT count(*) FROM {table} WHERE {column} IS NULL"  # noqa: S608 - words of ours
-    return connection.execute(query).fetchone() != (0,)
+    return bool(connection.execute(query).fetchone() != (0,))
 
 
 def _sum(row: tuple[Any, ...]) -> Sum:
