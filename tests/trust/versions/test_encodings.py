@@ -10,7 +10,7 @@ from hauberk.core.artifact import Digest
 from hauberk.errors import ArtifactError, HauberkError, UnavailableError
 from hauberk.trust.blobs import MemoryBlobs
 from hauberk.trust.versions import encodings
-from hauberk.trust.versions.recipes import Keeper, Part, Recipe, read
+from hauberk.trust.versions.recipes import Keeper, Part, Recipe, read, writers
 
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -180,3 +180,17 @@ def test_a_schema_that_unpacks_without_end_is_refused():
     document = {**encodings.recognised(written(table()))[0].document(), "schema": bomb}
     with pytest.raises(ArtifactError, match="encoding"):
         encodings.Encoding.of(document)
+
+
+def test_the_writer_that_reading_needs_is_named_and_what_follows_by_pages_needs_none():
+    blobs = MemoryBlobs()
+    base, _ = kept(blobs, written(table()))
+    by_rows, _ = kept(blobs, written(table(edits=100)), base)
+    assert writers(base, blobs) == frozenset()
+    assert writers(by_rows, blobs) == {pa.__version__}
+    for data in (written(table(edits=100)), written(table(edits=101))):
+        keeper = Keeper(blobs, {part.digest: part for part in by_rows.parts})
+        recipe = keeper.keep(io.BytesIO(data), keeper.lasting(by_rows))
+        keeper.flush()
+        assert b"".join(read(recipe, blobs)) == data
+        assert writers(recipe, blobs) == frozenset()

@@ -7,8 +7,8 @@ of both versions, as text, and how the writer was set. Reading does the same aga
 the digest, as for every part: bytes that another writer would make are refused, never believed.
 
 That writer is named in the part. Another version of it may make other bytes; reading then says
-which one to install. Hence a file that was written by another program, or whose bytes are not
-made again here, is kept by its pages.
+which one to install. Hence this is done only where it is asked for (`hauberk data add --by-rows`),
+and a file that was written by another program, or is not made again here, is kept by its pages.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hauberk.errors import ArtifactError, UnavailableError
+from hauberk.formats.columnar import MAX_STRING_BYTES
 from hauberk.trust.fields import Fields
 from hauberk.trust.versions import patches
 
@@ -130,9 +131,8 @@ def recognised(data: bytes) -> tuple[Encoding, bytes] | None:
         return None
     try:
         import pyarrow as pa
-        from pyarrow import parquet
 
-        file = parquet.ParquetFile(io.BytesIO(data))
+        file = _opened(data)
         if not _is_ours(file.metadata, file.schema_arrow, pa.__version__):
             return None
         text = _text_of(file)
@@ -142,6 +142,18 @@ def recognised(data: bytes) -> tuple[Encoding, bytes] | None:
     except (ImportError, OSError, ValueError, TypeError, KeyError, NotImplementedError):
         return None  # pyarrow's errors are of these; whatever is odd is kept by its pages
     return None if encoding is None else (encoding, text)
+
+
+def _opened(data: bytes) -> Any:
+    """The file, within the bounds that every Parquet file is read in."""
+    from pyarrow import parquet
+
+    return parquet.ParquetFile(
+        io.BytesIO(data),
+        pre_buffer=False,
+        thrift_string_size_limit=MAX_STRING_BYTES,
+        thrift_container_size_limit=MAX_BYTES,
+    )
 
 
 def _is_ours(metadata: Any, schema: Any, program: str) -> bool:
@@ -204,9 +216,7 @@ def text_of(data: bytes) -> bytes:
         ArtifactError: It is no such file.
     """
     try:
-        from pyarrow import parquet
-
-        return _text_of(parquet.ParquetFile(io.BytesIO(data)))
+        return _text_of(_opened(data))
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
         raise _malformed("a Parquet file of plain columns") from error
 

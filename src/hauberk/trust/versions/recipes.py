@@ -22,7 +22,7 @@ from typing import IO, Any, Final, Protocol
 
 from hauberk.core.artifact import Digest
 from hauberk.core.ports import Blobs
-from hauberk.errors import ArtifactError, TrustError
+from hauberk.errors import ArtifactError, TrustError, UnavailableError
 from hauberk.trust.canonical import parse_json
 from hauberk.trust.digest import from_hex, hex_of, leaf_hash, merkle_root
 from hauberk.trust.fields import Fields
@@ -251,6 +251,27 @@ class _Held:
         self.items = {}
 
 
+def writers(recipe: Recipe | None, blobs: Blobs) -> frozenset[str]:
+    """Versions of pyarrow that reading a file needs; hints, which nothing is decided by."""
+    found: set[str] = set()
+    waiting = [] if recipe is None else list(recipe.parts)
+    met: set[Digest] = set()
+    while waiting:
+        part = waiting.pop()
+        if part.patch is None or part.patch in met:
+            continue
+        met.add(part.patch)
+        try:
+            size = blobs.size(part.patch)
+            document = b"".join(blobs.open(part.patch)) if size <= _MAX_PATCH_BYTES else b""
+            how = _How.of(document, part.depth)
+        except (TrustError, ArtifactError, UnavailableError):
+            continue  # reading the part says what is wrong with it
+        waiting += how.bases
+        found |= set() if how.encoding is None else {how.encoding.program}
+    return frozenset(found)
+
+
 class Keeper:
     """Puts files into the store part by part.
 
@@ -284,8 +305,19 @@ class Keeper:
             work.take(digest, view)
         return Recipe(tuple(work.finish()))
 
+    def lasting(self, base: Recipe | None) -> Recipe | None:
+        """``base`` where reading it needs no certain writer; what follows then needs none."""
+        if base is None or not writers(base, self._blobs):
+            return base
+        for part in base.parts:
+            self._known.pop(part.digest, None)
+        return None
+
     def keep_rows(self, stream: IO[bytes], base: Recipe | None) -> Recipe:
-        """As `keep`, for a file that may cost less as what changed in its rows."""
+        """As `keep`, for a file that may cost less as what changed in its rows.
+
+        Reading it then needs the very version of pyarrow that wrote it; see `writers`.
+        """
         data = b"" if base is None else stream.read(encodings.MAX_BYTES + 1)
         stream.seek(0)
         if base is None or not encodings.may_be(data):
