@@ -107,8 +107,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME[=VALUE]",
-        help="squeeze=16, adversarial, reweighing or thresholds: what it changes, before and "
-        "after; the last three need --train; may be repeated",
+        help="squeeze=16, adversarial, reweighing, thresholds or private=EPSILON: what it would "
+        "change, before and after; all but the first need --train; may be repeated",
     )
     parser.add_argument(
         "--shape",
@@ -340,8 +340,11 @@ def _remedy(text: str) -> tuple[str, str]:
     from hauberk.lifecycle.remedying import REMEDIES
 
     name, _, value = text.partition("=")
-    is_count = name == "squeeze"
-    if name not in REMEDIES or (is_count and value and not 2 <= _count(value) <= _MAX_LEVELS):  # noqa: PLR2004
+    fits = {
+        "squeeze": lambda: 2 <= _count(value) <= _MAX_LEVELS,  # noqa: PLR2004 - two levels
+        "private": lambda: _bound(f"private={value}")[1] > 0,
+    }
+    if name not in REMEDIES or (value and not fits.get(name, lambda: True)()):
         raise UsageError(
             "there is no such remedy",
             subject="--remedy",

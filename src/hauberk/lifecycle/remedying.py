@@ -9,7 +9,7 @@ from typing import Any
 from hauberk.core.record import Section
 from hauberk.errors import ArtifactError
 
-REMEDIES = ("squeeze", "adversarial", "reweighing", "thresholds")
+REMEDIES = ("squeeze", "adversarial", "reweighing", "thresholds", "private")
 """What `hauberk validate --remedy` takes; `lifecycle.workers.remedies` says what each does."""
 
 
@@ -30,9 +30,12 @@ class Remedied:
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Each metric, and what became of it."""
-        for name, value in self.before.items():
-            now = self.after.get(name, value)
-            yield name, f"{value:.3f} -> {now:.3f} ({now - value:+.3f})"
+        for name, now in self.after.items():
+            if name in self.before:
+                value = self.before[name]
+                yield name, f"{value:.3f} -> {now:.3f} ({now - value:+.3f})"
+            else:
+                yield name, f"{now:.4g}"
 
 
 def remedies_of(answer: Any) -> tuple[Remedied, ...]:

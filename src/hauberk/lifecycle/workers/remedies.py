@@ -4,6 +4,7 @@
   know of it: gradients pass through the rounding.
 * ``adversarial``: the model is trained again on its rows and on rows that attacks moved.
 * ``reweighing``: it is trained again with rows weighted so that group and label are independent.
+* ``private=EPSILON``: a network like it is trained with differential privacy, by opacus.
 * ``thresholds=CONSTRAINT``: its scores are cut at another threshold for each group, by fairlearn.
 
 References:
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from hauberk.lifecycle.workers.answers import softmax
 from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, moved_rows
 from hauberk.lifecycle.workers.shadowing import fitted_again
 from hauberk.methods.network_reading import of_sklearn
@@ -29,6 +31,8 @@ from hauberk.methods.torch_networks import quickened
 _TWO = 2
 _ROUNDS = 2
 _LEVELS = 16
+_EPSILON = 4.0
+_FALSE_RATE = 0.01
 _CONSTRAINTS = ("demographic_parity", "equalized_odds", "true_positive_rate_parity")
 
 Effect = dict[str, Any]
@@ -224,6 +228,74 @@ def _gap(hit: Any, groups: Any) -> float:
     return max(rates) - min(rates) if rates else 0.0
 
 
+# Privacy -------------------------------------------------------------------------------
+
+
+def _private(model: Opened, frames: Sequence[Any], request: Mapping[str, Any], value: str) -> Any:
+    from hauberk.errors import UnavailableError
+    from hauberk.lifecycle.workers import private_training
+
+    if len(frames) < _TWO:
+        raise _SilentError("the rows of training are not given")
+    tables = [frame.dropna(subset=model.features) for frame in frames[:_TWO]]
+    if any(tables[1][name].dtype.kind not in "iufb" for name in model.features):
+        raise _SilentError("a feature is no number")
+    places = {name: place for place, name in enumerate(model.classes)}
+    cells = [frame[model.features].to_numpy(np.float64) for frame in tables]
+    middle, spread = (
+        cells[1].mean(axis=0),
+        np.where(cells[1].std(axis=0) > 0, cells[1].std(axis=0), 1),
+    )
+    cells = [(one - middle) / spread for one in cells]
+    labels = [
+        np.array([places.get(name, -1) for name in _names(frame, request["label"])])
+        for frame in tables
+    ]
+    if labels[1].size == 0 or labels[1].min() < 0:
+        raise _SilentError("a label of the rows of training is no class of the model")
+    layers = getattr(model.estimator, "hidden_layer_sizes", ())
+    hidden = tuple(layers) if isinstance(layers, list | tuple) else (int(layers),)
+    try:
+        ask, spent = private_training.trained(
+            cells[1],
+            labels[1],
+            len(places),
+            hidden=hidden,
+            epsilon=float(value or _EPSILON),
+            seed=request["seed"],
+        )
+    except UnavailableError as error:
+        raise _SilentError(f"{error.message}: {error.hint}") from error
+    own = [np.asarray(model.scores(frame[model.features]), np.float64) for frame in tables]
+    if model.are_logits:
+        own = [softmax(scores) for scores in own]
+    before = _remembered(own, labels)
+    after = _remembered([ask(one) for one in cells], labels)
+    return before, after | {
+        "epsilon": spent.epsilon,
+        "delta": spent.delta,
+        "noise": spent.noise,
+        "share of rows in a step": spent.share,
+        "steps": float(spent.steps),
+    }
+
+
+def _remembered(scores: Sequence[Any], labels: Sequence[Any]) -> dict[str, float]:
+    """Accuracy, and what confidence tells of who was trained on."""
+    sure = [
+        given[np.arange(len(given)), np.maximum(places, 0)]
+        for given, places in zip(scores, labels, strict=True)
+    ]
+    limit = float(np.quantile(sure[0], 1 - _FALSE_RATE)) if len(sure[0]) else 1.0
+    below, upto = (np.searchsorted(np.sort(sure[0]), sure[1], side=s) for s in ("left", "right"))
+    area = (below + upto).mean() / 2 / max(len(sure[0]), 1)
+    return {
+        "accuracy": float((scores[0].argmax(axis=1) == labels[0]).mean()),
+        "training rows recognised at 1 % false positives": float((sure[1] > limit).mean()),
+        "area under the attacker's curve": float(area),
+    }
+
+
 # Both ----------------------------------------------------------------------------------
 
 
@@ -266,4 +338,5 @@ _REMEDIES: Mapping[str, Callable[..., Any]] = {
     "adversarial": _adversarial,
     "reweighing": _reweighing,
     "thresholds": _thresholds,
+    "private": _private,
 }
