@@ -27,7 +27,7 @@ from hauberk.methods.networks import cross_entropy_pull
 from hauberk.methods.perturb import Ball
 from hauberk.methods.torch_networks import quickened
 
-EPS, STEPS = 0.06, 40
+RADII, STEPS = (0.06, 0.1), 40
 SQUARE_EPS, SQUARE_QUERIES = 0.1, 300
 TREE_EPS, TREE_QUERIES = 0.25, 50
 SLACK = 1e-5
@@ -146,9 +146,9 @@ def _space(eps: float) -> Space:
 # PGD -----------------------------------------------------------------------------------
 
 
-def pgd(net: Net, n: int) -> None:
-    """Projected gradient descent of 40 steps, with one random start."""
-    print(f"PGD-{STEPS}, L-inf {EPS}")
+def pgd(net: Net, n: int, eps: float) -> None:
+    """Projected gradient descent of 40 steps at most, with one random start."""
+    print(f"PGD-{STEPS}, L-inf {eps}")
     rows, labels = net.rows[:n], net.labels[:n]
     flat = rows.reshape(n, -1).astype(np.float64)
     network = quickened(of_onnx(net.graph))
@@ -158,22 +158,24 @@ def pgd(net: Net, n: int) -> None:
 
     target = Target(ask=net.ask, slope=slope)
 
-    def own() -> Any:
-        rng = np.random.default_rng(0)
-        return evasion.projected_steps(target, flat, labels, _space(EPS), rng, n_steps=STEPS)
+    def own(more: dict[str, Any]) -> Any:
+        rng, space = np.random.default_rng(0), _space(eps)
+        return evasion.projected_steps(target, flat, labels, space, rng, n_steps=STeps, **more)
 
-    moved, seconds = _timed(own)
-    cost = _told("hauberk", net.success(moved, rows, labels, EPS), seconds, n)
-    for name, work in _pgd_peers(net, rows, labels).items():
+    moved, seconds = _timed(lambda: own({"adaptive": True, "patience": 6}))
+    cost = _told("hauberk, auto-step", net.success(moved, rows, labels, eps), seconds, n)
+    moved, seconds = _timed(lambda: own({}))
+    _told("hauberk, fixed step", net.success(moved, rows, labels, eps), seconds, n, cost)
+    for name, work in _pgd_peers(net, rows, labels, eps).items():
         moved, seconds = _timed(work)
-        _told(name, net.success(moved, rows, labels, EPS), seconds, n, cost)
+        _told(name, net.success(moved, rows, labels, eps), seconds, n, cost)
 
 
-def _pgd_peers(net: Net, rows: Any, labels: Any) -> dict[str, Callable[[], Any]]:
+def _pgd_peers(net: Net, rows: Any, labels: Any, eps: float) -> dict[str, Callable[[], Any]]:
     import torch
 
     peers: dict[str, Callable[[], Any]] = {}
-    step = 2.5 * EPS / STEPS
+    step = 2.5 * eps / STeps
     if (art := _art(net)) is not None:
         from art.attacks.evasion import ProjectedGradientDescent
 
@@ -181,9 +183,9 @@ def _pgd_peers(net: Net, rows: Any, labels: Any) -> dict[str, Callable[[], Any]]
             peers[f"ART, batches of {size}"] = lambda size=size: ProjectedGradientDescent(
                 art,
                 norm=np.inf,
-                eps=EPS,
+                eps=eps,
                 eps_step=step,
-                max_iter=STEPS,
+                max_iter=STeps,
                 num_random_init=1,
                 batch_size=size,
                 verbose=False,
@@ -192,15 +194,15 @@ def _pgd_peers(net: Net, rows: Any, labels: Any) -> dict[str, Callable[[], Any]]
     if _has("torchattacks"):
         import torchattacks
 
-        peers["torchattacks"] = lambda: torchattacks.PGD(net.module, EPS, step, STEPS)(
+        peers["torchattacks"] = lambda: torchattacks.PGD(net.module, eps, step, STeps)(
             tensor, truth
         ).numpy()
     if _has("foolbox"):
         import foolbox
 
         model = foolbox.PyTorchModel(net.module, bounds=(0, 1), device="cpu")
-        attack = foolbox.attacks.LinfPGD(abs_stepsize=step, steps=STEPS)
-        peers["foolbox"] = lambda: attack(model, tensor, truth, epsilons=EPS)[1].numpy()  # noqa: PLW0108 - not yet
+        attack = foolbox.attacks.LinfPGD(abs_stepsize=step, steps=STeps)
+        peers["foolbox"] = lambda: attack(model, tensor, truth, epsilons=eps)[1].numpy()  # noqa: PLW0108 - not yet
     return peers
 
 
@@ -405,7 +407,8 @@ def main() -> None:
     if set(parts) - {"trees"}:
         net = Net(args.data)
         if "pgd" in parts:
-            pgd(net, min(args.rows, len(net.rows)))
+            for eps in RADII:
+                pgd(net, min(args.rows, len(net.rows)), eps)
         if "square" in parts:
             square(net, min(args.rows // 2, len(net.rows)))
         if "decisions" in parts:

@@ -78,7 +78,7 @@ def worst_slices(
     raw = [
         _fisher(wrong, inside, outside) for (_, inside), outside in zip(tested, others, strict=True)
     ]
-    adjusted = holm(raw) if raw else []
+    adjusted = list(holm(raw)) if raw else []
     return tuple(
         Slice(
             where=where,
@@ -136,7 +136,8 @@ def _found(
 
 
 def _joined(parts: Sequence[_Coded], names: Sequence[str]) -> tuple[Any, list[tuple[str, ...]]]:
-    codes, words = parts[0][0], [(f"{names[0]} {word}",) for word in parts[0][1]]
+    codes = parts[0][0]
+    words: list[tuple[str, ...]] = [(f"{names[0]} {word}",) for word in parts[0][1]]
     for (more, said), name in zip(parts[1:], names[1:], strict=True):
         codes = codes * len(said) + more
         words = [(*before, f"{name} {word}") for before in words for word in said]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,21 +74,21 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
     call = _Call(module, _shape(module, declared, frame[features], request))
     first = call(frame[features].iloc[:_CHUNK])
     labels = labels_of(frames, request["label"])
-    made = {"features": features, "weights": lambda: _weights(module)}
+    made = Opened(
+        features=features, classes=[], scores=call, network=_none, weights=lambda: _weights(module)
+    )
     if first.ndim == _MATRIX:
-        names = named(first.shape[1], labels)
         is_logits = not are_probabilities(first)
-        return Opened(
-            **made,
-            classes=names,
-            scores=call,
+        return replace(
+            made,
+            classes=named(first.shape[1], labels),
             network=lambda: call.network(is_probability=not is_logits),
             are_logits=is_logits,
         )
     if is_choice(labels):
         names, both = two_columns(call, labels, first)
-        return Opened(**made, classes=names, scores=both, network=_none)
-    return Opened(**made, classes=[], scores=call, network=_none)
+        return replace(made, classes=names, scores=both)
+    return made
 
 
 def _loaded(path: Path, kind: str) -> tuple[Any, tuple[int, ...]]:
@@ -103,7 +104,7 @@ def _loaded(path: Path, kind: str) -> tuple[Any, tuple[int, ...]]:
     torch.set_num_threads(1)
     try:
         if kind == SCRIPT:
-            module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+            module = torch.jit.load(str(path), map_location="cpu")
             return module.eval(), ()
         program = torch.export.load(str(path))
         return program.module(), _declared(program)
