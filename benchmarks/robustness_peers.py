@@ -160,7 +160,7 @@ def pgd(net: Net, n: int, eps: float) -> None:
 
     def own(more: dict[str, Any]) -> Any:
         rng, space = np.random.default_rng(0), _space(eps)
-        return evasion.projected_steps(target, flat, labels, space, rng, n_steps=STeps, **more)
+        return evasion.projected_steps(target, flat, labels, space, rng, n_steps=STEPS, **more)
 
     moved, seconds = _timed(lambda: own({"adaptive": True, "patience": 6}))
     cost = _told("hauberk, auto-step", net.success(moved, rows, labels, eps), seconds, n)
@@ -175,7 +175,7 @@ def _pgd_peers(net: Net, rows: Any, labels: Any, eps: float) -> dict[str, Callab
     import torch
 
     peers: dict[str, Callable[[], Any]] = {}
-    step = 2.5 * eps / STeps
+    step = 2.5 * eps / STEPS
     if (art := _art(net)) is not None:
         from art.attacks.evasion import ProjectedGradientDescent
 
@@ -185,7 +185,7 @@ def _pgd_peers(net: Net, rows: Any, labels: Any, eps: float) -> dict[str, Callab
                 norm=np.inf,
                 eps=eps,
                 eps_step=step,
-                max_iter=STeps,
+                max_iter=STEPS,
                 num_random_init=1,
                 batch_size=size,
                 verbose=False,
@@ -194,14 +194,14 @@ def _pgd_peers(net: Net, rows: Any, labels: Any, eps: float) -> dict[str, Callab
     if _has("torchattacks"):
         import torchattacks
 
-        peers["torchattacks"] = lambda: torchattacks.PGD(net.module, eps, step, STeps)(
+        peers["torchattacks"] = lambda: torchattacks.PGD(net.module, eps, step, STEPS)(
             tensor, truth
         ).numpy()
     if _has("foolbox"):
         import foolbox
 
         model = foolbox.PyTorchModel(net.module, bounds=(0, 1), device="cpu")
-        attack = foolbox.attacks.LinfPGD(abs_stepsize=step, steps=STeps)
+        attack = foolbox.attacks.LinfPGD(abs_stepsize=step, steps=STEPS)
         peers["foolbox"] = lambda: attack(model, tensor, truth, epsilons=eps)[1].numpy()  # noqa: PLW0108 - not yet
     return peers
 
