@@ -21,7 +21,7 @@ import numpy as np
 from hauberk.errors import UnavailableError
 
 EPOCHS, BATCH, CLIP, RATE = 30, 64, 1.0, 0.5
-_NOISE_LEAST = 0.3
+_NOISE_LEAST, _LOUDER = 0.3, 1.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,8 @@ def trained(
             target_epsilon=epsilon, target_delta=delta, sample_rate=share, steps=steps
         ),
     )
+    while own_epsilon(noise=noise, share=share, steps=steps, delta=delta) > epsilon:
+        noise *= _LOUDER
     given = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
     truth = torch.from_numpy(np.asarray(labels, np.int64))
     module = _network(torch, rows.shape[1], hidden, n_classes)
