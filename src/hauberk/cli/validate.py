@@ -107,8 +107,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME[=VALUE]",
-        help="squeeze=16, adversarial, reweighing, thresholds or private=EPSILON: what it would "
-        "change, before and after; all but the first need --train; may be repeated",
+        help="squeeze=16, adversarial, cleanse, reweighing, thresholds, private=EPSILON: what it "
+        "would change, before and after; all but the first need --train; may be repeated",
     )
     parser.add_argument(
         "--shape",

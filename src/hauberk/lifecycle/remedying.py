@@ -9,7 +9,7 @@ from typing import Any
 from hauberk.core.record import Section
 from hauberk.errors import ArtifactError
 
-REMEDIES = ("squeeze", "adversarial", "reweighing", "thresholds", "private")
+REMEDIES = ("squeeze", "adversarial", "reweighing", "thresholds", "private", "cleanse")
 """What `hauberk validate --remedy` takes; `lifecycle.workers.remedies` says what each does."""
 
 

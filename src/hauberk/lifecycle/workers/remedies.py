@@ -4,6 +4,7 @@
   know of it: gradients pass through the rounding.
 * ``adversarial``: the model is trained again on its rows and on rows that attacks moved.
 * ``reweighing``: it is trained again with rows weighted so that group and label are independent.
+* ``cleanse``: a perceptron's idle units are pruned and it is trained on, on clean rows with spots.
 * ``private=EPSILON``: a network like it is trained with differential privacy, by opacus.
 * ``thresholds=CONSTRAINT``: its scores are cut at another threshold for each group, by fairlearn.
 
@@ -22,7 +23,13 @@ from typing import Any
 import numpy as np
 
 from hauberk.lifecycle.workers.answers import softmax
-from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, moved_rows
+from hauberk.lifecycle.workers.attacking import (
+    Opened,
+    attacked,
+    class_name,
+    moved_rows,
+    triggered,
+)
 from hauberk.lifecycle.workers.shadowing import fitted_again
 from hauberk.methods.network_reading import of_sklearn
 from hauberk.methods.squeezing import squeezed, squeezer
@@ -108,6 +115,41 @@ def _adversarial(
         rows = pd.concat([rows, moved], ignore_index=True)
         current = _trained(model, rows, label, request["seed"])
     return _robust(model, frames[0], request), _robust(current, frames[0], request)
+
+
+def _cleanse(model: Opened, frames: Sequence[Any], request: Mapping[str, Any], _value: str) -> Any:
+    from hauberk.errors import UnavailableError
+    from hauberk.methods.cleansing import cleansed
+
+    train = _training(model, frames)
+    try:
+        found = cleansed(
+            model.estimator,
+            train[model.features].to_numpy(np.float64),
+            train[request["label"]].to_numpy(),
+            request["seed"],
+        )
+    except (UnavailableError, ValueError) as error:
+        raise _SilentError(str(error).splitlines()[0][:200]) from error
+    after = _of(model, found)
+    return tuple(
+        {
+            "accuracy": _accuracy(_answers(one, frames[0]), _names(frames[0], request["label"])),
+            **_trigger(one, frames[0], request),
+        }
+        for one in (model, after)
+    )
+
+
+def _trigger(model: Opened, frame: Any, request: Mapping[str, Any]) -> dict[str, float]:
+    found = triggered(model, frame, dict(request)) if request.get("triggers") else {}
+    if "masks" not in found:
+        return {}
+    masks, taken = np.sort(found["masks"]), np.sort(found["taken"])
+    return {
+        "smallest mask, share of the median": float(masks[0] / max(np.median(masks), 1e-9)),
+        "rows that one faint change takes beyond the next class": float(taken[-1] - taken[-2]),
+    }
 
 
 def _robust(model: Opened, frame: Any, request: Mapping[str, Any]) -> dict[str, float]:
@@ -311,9 +353,16 @@ def _trained(model: Opened, rows: Any, label: str, seed: int, *, weights: Any = 
     estimator = fitted_again(model.estimator, rows[model.features], rows[label], seed, weights)
     if estimator is None:
         raise _SilentError("the model takes no weights of rows")
+    return _of(model, estimator)
+
+
+def _of(model: Opened, estimator: Any) -> Opened:
+    named = getattr(estimator, "feature_names_in_", None) is not None
     return replace(
         model,
-        scores=lambda some: np.asarray(estimator.predict_proba(some), np.float64),
+        scores=lambda some: np.asarray(
+            estimator.predict_proba(some if named else some.to_numpy()), np.float64
+        ),
         network=lambda: of_sklearn(estimator),
         again=None,
         estimator=estimator,
@@ -339,4 +388,5 @@ _REMEDIES: Mapping[str, Callable[..., Any]] = {
     "reweighing": _reweighing,
     "thresholds": _thresholds,
     "private": _private,
+    "cleanse": _cleanse,
 }
