@@ -146,6 +146,16 @@ _SOURCES = re.compile(
 _KNOWN_INDEXES = re.compile(r"https://(pypi\.org/|download\.pytorch\.org/|pypi\.nvidia\.com)")
 
 
+_KNOWN_HOSTS = re.compile(
+    r"//(?:[\w.-]+@)?([\w-]+\.)*(github\.com|githubusercontent\.com|gitlab\.com|bitbucket\.org|codeberg\.org"
+    r"|huggingface\.co|hf\.co|pytorch\.org|nvidia\.com|pypi\.org|pythonhosted\.org|anaconda\.org"
+    r"|anaconda\.com|googleapis\.com|aliyun\.com|tsinghua\.edu\.cn|microsoft\.com|amazonaws\.com"
+    r"|intel\.com|amd\.com|jfrog\.io|github\.io)[:/]",
+    re.IGNORECASE,
+)
+"""Where people keep code and packages that anybody can look at."""
+
+
 def _requirements(path: Path) -> Iterator[Remark]:
     for found in _SOURCES.finditer(_text(path)):
         what = found["what"]
@@ -155,6 +165,8 @@ def _requirements(path: Path) -> Iterator[Remark]:
         text = f"installs from {printable(what)[:120]!r}"
         if is_open:
             yield evasive(f"{text}, which anyone on the way can change")
+        elif "://" in what and not _KNOWN_HOSTS.search(what):
+            yield Remark(Grade.CODE, what, f"{text}, code that no index of packages lists", 0)
         else:
             yield Remark(Grade.UNKNOWN, what, text, 0)
 

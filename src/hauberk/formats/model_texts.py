@@ -39,11 +39,15 @@ def judge_model_text(span: Span, detail: str) -> Iterator[Said]:
         yield from _JUDGES[kind](span.read(0, span.size))
 
 
-def _bounded(data: bytes) -> Iterator[Said]:
+def _xgboost(data: bytes) -> Iterator[Said]:
+    from hauberk.formats.tree_links import judge_forest
+
     try:
-        read_json(data)
+        value = read_json(data)
     except ArtifactError as error:
         yield evasive(error.message)
+    else:
+        yield from judge_forest(value)
 
 
 def _text(data: bytes) -> str:
@@ -156,7 +160,7 @@ def _loader(module: str) -> Iterator[Said]:
 _JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
     TextKind.KERAS: judge_keras,
     TextKind.HUB: judge_hub,
-    TextKind.XGBOOST: _bounded,
+    TextKind.XGBOOST: _xgboost,
     TextKind.TEMPLATE: lambda data: judge_template(_text(data)),
     TextKind.EXPORT: judge_export,
     TextKind.YAML: lambda data: _yaml(_text(data)),

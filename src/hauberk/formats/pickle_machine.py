@@ -300,7 +300,7 @@ class Machine:
             return Global(module, name, self.op_at)
         new_module, new_name = _python3_name(module, name)
         mapped = (new_module, new_name) != (module, name)
-        return Global(new_module, new_name, self.op_at, mapped)
+        return Global(new_module, new_name, self.op_at, mapped=mapped)
 
     def charge(self, value: Any) -> None:
         """Count the work of looking at ``value``, which a few bytes can ask for again."""
@@ -325,7 +325,7 @@ class Machine:
             head = self.span.read(start, 512)
             if looks_loadable(head):
                 self.events.append(Embedded(self.span.part(start, size), start))
-            self.stack.append(Long(start, size, head, text))
+            self.stack.append(Long(start, size, head, text=text))
             return
         data = self.cursor.take(size)
         if looks_loadable(data):

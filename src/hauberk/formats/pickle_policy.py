@@ -10,14 +10,13 @@ gadgets would pass.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from hauberk.formats.late_patterns import late
 from hauberk.formats.pickle_values import Global
 
 
@@ -38,8 +37,7 @@ class Home(StrEnum):
     FOREIGN = "other package"
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What is known about one name.
 
     Attributes:
@@ -54,8 +52,7 @@ class Known:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Knowledge:
+class _Knowledge(NamedTuple):
     listed: Mapping[str, str]
     modules: frozenset[str]
     names: frozenset[str]
@@ -171,12 +168,12 @@ def _danger(name: Global, knowledge: _Knowledge, home: Home) -> str:
         if part[-2:] == "__"
     ):
         return "reaches into the interpreter"
-    if _SHELL.search(name.name):
+    if _SHELL().search(name.name):
         return "is no name but text to run"
     return ""
 
 
-_SHELL = re.compile(r"[;|&$`\s()/\\]")
+_SHELL = late(r"[;|&$`\s()/\\]")
 
 
 def _covers(modules: frozenset[str], path: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hauberk.formats.archives import Trouble, TroubleKind
 from hauberk.formats.pickle_judgement import Grade, Remark
@@ -11,8 +11,7 @@ from hauberk.formats.spans import Span
 __all__ = ["Grade", "Nested", "Remark", "Said", "Trouble", "evasive", "unread"]
 
 
-@dataclass(frozen=True, slots=True)
-class Nested:
+class Nested(NamedTuple):
     """Bytes inside a format that a loader would hand to another reader.
 
     Attributes:

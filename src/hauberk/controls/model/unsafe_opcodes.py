@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -70,7 +70,6 @@ _THREATS = {
 """Format to the threat that its findings are about; pickles and containers are EX-1."""
 
 
-@dataclass(slots=True)
 class _Reading:
     """What was found so far in one file.
 
@@ -78,13 +77,14 @@ class _Reading:
         worst: The worst remark about each thing, in the order of discovery.
     """
 
-    path: str
-    ledger: Ledger = field(default_factory=Ledger)
-    worst: dict[tuple[tuple[str, ...], str], _Noted] = field(default_factory=dict)
-    unread: list[str] = field(default_factory=list)
-    judged: int = 0
-    foreign: int = 0
-    embedded: int = 0
+    def __init__(self, path: str, ledger: Ledger) -> None:
+        self.path = path
+        self.ledger = ledger
+        self.worst: dict[tuple[tuple[str, ...], str], _Noted] = {}
+        self.unread: list[str] = []
+        self.judged = 0
+        self.foreign = 0
+        self.embedded = 0
 
     def note(self, remark: Remark, inner: tuple[str, ...], threat: str = "EX-1") -> None:
         """Keep ``remark`` unless something as bad is known about the same thing."""
@@ -301,7 +301,7 @@ def _judge(part: Part, reading: _Reading) -> None:
     reading.judged += 1
     for said in judge_part(part):
         if isinstance(said, Trouble):
-            _note_trouble(replace(said, inner=(*part.inner, *said.inner)), reading)
+            _note_trouble(said._replace(inner=(*part.inner, *said.inner)), reading)
         elif isinstance(said, Nested):
             _read(said.span, "", reading, (*part.inner, said.name), is_constant=True)
         else:
