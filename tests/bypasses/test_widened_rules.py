@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import pickle
+import sqlite3
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from hauberk.controls.model.unfit_folder import UnfitFolder
+from hauberk.core.artifact import ModelFolder
 from hauberk.engine.load_gate import ModelState, scan_model
 from hauberk.methods import model_writing as write
 from hauberk.methods.pickle_writing import call, name, text, whole
@@ -323,3 +328,126 @@ def test_text_under_a_name_of_weights_is_not_assessed(tmp_path: Path, label: str
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
     assert verdict(tmp_path / "pointer", label, pointer) is ModelState.NOT_ASSESSED
     assert verdict(tmp_path / "text", label, b"to be done\n") is ModelState.NOT_ASSESSED
+
+
+# Files beside each other, texts inside of pickles, databases
+
+
+def external(**place: str) -> bytes:
+    entries = b"".join(
+        write.field(13, write.field(1, key) + write.field(2, value)) for key, value in place.items()
+    )
+    tensor = write.field(1, 1) + write.field(2, 1) + write.field(8, "w") + entries
+    return write.onnx_model(tensors=[tensor + write.field(14, 1)])
+
+
+def test_tensors_beside_a_graph_are_there_in_full_and_no_model_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(bytes(range(128, 168)))
+    honest = external(location="w.bin", offset="0", length="40")
+    assert verdict(tmp_path, "m.onnx", honest) is ModelState.NO_CODE
+    assert scan_model(tmp_path / "w.bin").state is ModelState.NO_CODE
+    beyond = external(location="w.bin", offset="8", length="40")
+    assert verdict(tmp_path, "m.onnx", beyond) in REFUSED
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "w.bin").symlink_to("/etc/passwd")
+    assert verdict(tmp_path, "deeper/m.onnx", external(location="w.bin")) in REFUSED
+
+
+def test_unknown_bytes_that_no_graph_names_are_not_assessed(tmp_path: Path) -> None:
+    assert verdict(tmp_path, "w.bin", bytes(range(128, 168))) is ModelState.NOT_ASSESSED
+
+
+def test_text_that_could_be_unpickled_is_no_call(tmp_path: Path) -> None:
+    scary = "cos\nsystem\n(S'id'\ntR."
+    state = verdict(tmp_path, "texts.pkl", pickle.dumps(["a", scary, "b"]))
+    assert state is ModelState.REVIEW
+    assert verdict(tmp_path, "bytes.pkl", pickle.dumps([scary.encode()])) is ModelState.DANGEROUS
+
+
+def test_a_value_that_doubles_without_end_is_refused(tmp_path: Path) -> None:
+    def doubled(times: int) -> bytes:
+        value: list[Any] = [1]
+        for _ in range(times):
+            value = [value, value]
+        return pickle.dumps(value)
+
+    assert verdict(tmp_path, "good.pkl", doubled(20)) is ModelState.NO_CODE
+    assert verdict(tmp_path, "bad.pkl", doubled(90)) in REFUSED
+
+
+@pytest.mark.parametrize(
+    ("what", "state"), [("os.system", ModelState.DANGEROUS), ("", ModelState.NO_CODE)]
+)
+def test_bytes_in_a_database_are_looked_into(tmp_path: Path, what: str, state: ModelState) -> None:
+    value = whole(call(name(what), text("id"))) if what else pickle.dumps({"a": [1]})
+    with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as base, base:
+        base.execute("create table kept (value blob)")
+        base.execute("insert into kept values (?)", (value,))
+    assert scan_model(tmp_path / "study.db").state is state
+
+
+MLMODEL = "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n    model_path: PATH\n"
+
+
+@pytest.mark.parametrize(
+    ("label", "bad", "good"),
+    [
+        (
+            "MLmodel",
+            MLMODEL.replace("PATH", "../../../etc/passwd"),
+            MLMODEL.replace("PATH", "model.pkl"),
+        ),
+        (
+            "net.xml",
+            '<?xml version="1.0"?><!DOCTYPE net SYSTEM "http://h.test/x.dtd"><net name="n" version="11"/>',
+            '<?xml version="1.0"?><net name="n" version="11"><layers/></net>',
+        ),
+        (
+            "m.skops/schema.json",
+            {
+                "__class__": "methodcaller",
+                "__module__": "builtins",
+                "__loader__": "OperatorFuncNode",
+            },
+            {"__class__": "itemgetter", "__module__": "operator", "__loader__": "OperatorFuncNode"},
+        ),
+    ],
+)
+def test_texts_of_models_name_nothing_outside(
+    tmp_path: Path, label: str, bad: Any, good: Any
+) -> None:
+    def made(value: Any) -> bytes:
+        if isinstance(value, str):
+            return value.encode()
+        return write.zipped({"schema.json": json.dumps(value).encode()})
+
+    label = label.partition("/")[0]
+    assert verdict(tmp_path / "bad", label, made(bad)) in REFUSED
+    assert verdict(tmp_path / "good", label, made(good)) is ModelState.NO_CODE
+
+
+@pytest.mark.parametrize(
+    ("path", "is_known"),
+    [
+        ("sklearn.ensemble.forest.RandomForestClassifier", True),
+        ("sklearn.linear_model.base.LinearRegression", True),
+        ("sklearn.linear_model.base.Evil", False),
+        ("other.ensemble.forest.RandomForestClassifier", False),
+    ],
+)
+def test_classes_of_scikit_learn_are_known_under_their_old_modules(
+    tmp_path: Path, path: str, is_known: bool
+) -> None:
+    data = whole(name(path) + b")\x81")
+    state = ModelState.NO_CODE if is_known else ModelState.REVIEW
+    assert verdict(tmp_path, "m.pkl", data) is state
+
+
+def test_native_code_beside_a_model_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "model.safetensors").write_bytes(write.safetensors({}, b""))
+    (tmp_path / "model.so").write_bytes(b"\x7fELF" + bytes(60))
+    subject = ModelFolder(name="m", path=tmp_path)
+    assert [item.message for item in UnfitFolder().check(subject)] == [
+        "m/model.so: is native code beside the model"
+    ]

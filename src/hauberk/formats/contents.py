@@ -513,7 +513,7 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"MM\0*", Kind.FOREIGN, "TIFF"),
     (0, b"BM", Kind.FOREIGN, "bitmap"),
     (0, b"%PDF-", Kind.FOREIGN, "PDF"),
-    (0, b"SQLite format 3\0", Kind.FOREIGN, "SQLite"),
+    (0, b"SQLite format 3\0", Kind.DATA, "SQLite"),
     (0, b"RIFF", Kind.FOREIGN, "RIFF"),
     (0, b"OggS", Kind.FOREIGN, "Ogg"),
     (0, b"fLaC", Kind.FOREIGN, "FLAC"),
@@ -576,7 +576,7 @@ def _text_part(span: Span, head: bytes, place: _Place) -> tuple[Kind, str]:
 
     if found := text_kind(span, head, place.name):
         return Kind.MODEL_TEXT, found
-    is_other = ending_of(place.name) in _BYTES_ENDINGS
+    is_other = ending_of(place.name) in _BYTES_ENDINGS or _WEIGHTS_NAME().search(place.name)
     return (Kind.UNREAD, "text, and no model as its name says") if is_other else (Kind.TEXT, "text")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from hauberk.errors import ArtifactError
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.protobuf import Field, Walk, fields, numbers
-from hauberk.formats.remarks import Grade, Remark, Said, evasive
+from hauberk.formats.remarks import Beside, Grade, Remark, Said, evasive
 from hauberk.formats.spans import Span
 
 MAX_DEPTH = 32
@@ -64,7 +64,7 @@ class OnnxSummary:
             operators in each.
         opset: Version of the standard's operators that it asks for; 0 where it does not say.
         notes: Metadata for people, by key.
-        external: Locations of files that hold tensors.
+        external: Locations of files that hold tensors, with how far each is read.
         problems: What no honest writer makes.
     """
 
@@ -72,7 +72,7 @@ class OnnxSummary:
     functions: dict[tuple[str, str], set[tuple[str, str]]] = field(default_factory=dict)
     opset: int = 0
     notes: dict[str, str] = field(default_factory=dict)
-    external: set[str] = field(default_factory=set)
+    external: dict[str, int] = field(default_factory=dict)
     problems: dict[str, None] = field(default_factory=dict)
     walk: Walk = field(default_factory=lambda: Walk("ONNX model"))
 
@@ -114,6 +114,8 @@ def judge_onnx(span: Span) -> Iterator[Said]:
     for place in sorted(summary.external):
         if leads_out(place):
             yield evasive(f"reads tensors from {printable(place)!r}, outside of its folder")
+        else:
+            yield Beside(place, summary.external[place])
     yield from _notes(summary.notes)
 
 
@@ -282,6 +284,7 @@ def _tensor(span: Span, summary: OnnxSummary) -> None:
     """A tensor: its shape against its bytes, and where else its bytes may lie."""
     dims: list[int] = []
     kind, raw, is_external = 0, -1, False
+    place: dict[str, str] = {}
     for part in fields(span, summary.walk):
         if part.number == 1:
             dims.extend(numbers(part, summary.walk))
@@ -290,9 +293,13 @@ def _tensor(span: Span, summary: OnnxSummary) -> None:
         elif part.number == 9 and part.is_nested:  # noqa: PLR2004
             raw = part.body.size
         elif part.number == 13 and part.is_nested:  # noqa: PLR2004
-            _external(part, summary)
+            _external(part, summary, place)
         elif part.number == 14:  # noqa: PLR2004
             is_external = part.value == 1
+    if "location" in place:
+        end = sum(int(place[key]) for key in ("offset", "length") if key in place)
+        known = summary.external.get(place["location"], 0)
+        summary.external[place["location"]] = max(known, end)
     _shape(dims, -1 if is_external else raw, _BYTES.get(kind, 0), summary)
 
 
@@ -307,14 +314,14 @@ def _shape(dims: list[int], raw: int, width: int, summary: OnnxSummary) -> None:
         summary.problems["a tensor claims a shape that does not fit its bytes"] = None
 
 
-def _external(part: Field, summary: OnnxSummary) -> None:
+def _external(part: Field, summary: OnnxSummary, place: dict[str, str]) -> None:
     entry = {inner.number: inner.text() for inner in fields(part.body, summary.walk)}
-    if entry.get(1) == "location":
-        summary.external.add(entry.get(2, ""))
-    elif entry.get(1) in {"offset", "length"}:
-        if not re.fullmatch(r"\d{1,19}", entry.get(2, "")):
-            summary.problems["a tensor's place in another file is no number"] = None
-    elif entry.get(1) not in {"checksum", "basepath"}:
+    key, value = entry.get(1, ""), entry.get(2, "")
+    if key in {"offset", "length"} and not re.fullmatch(r"[0-9]{1,19}", value):
+        summary.problems["a tensor's place in another file is no number"] = None
+    elif key in {"location", "offset", "length"}:
+        place[key] = value
+    elif key not in {"checksum", "basepath"}:
         summary.problems["a tensor's place has an entry that ONNX does not know"] = None
 
 

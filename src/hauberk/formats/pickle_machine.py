@@ -324,12 +324,12 @@ class Machine:
             start = self.cursor.skip(size)
             head = self.span.read(start, 512)
             if looks_loadable(head):
-                self.events.append(Embedded(self.span.part(start, size), start))
+                self.events.append(Embedded(self.span.part(start, size), start, text))
             self.stack.append(Long(start, size, head, text=text))
             return
         data = self.cursor.take(size)
         if looks_loadable(data):
-            self.events.append(Embedded(span_of(data), self.cursor.offset - size))
+            self.events.append(Embedded(span_of(data), self.cursor.offset - size, text))
         self.stack.append(utf8(data) if text else data)
 
 

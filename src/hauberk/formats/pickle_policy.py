@@ -129,7 +129,31 @@ def _listed_uses(name: Global, root: str, knowledge: _Knowledge) -> str:
         return "rcn"
     # CPython walks attributes since protocol 4; where a dot is no part of a listed name,
     # it is the way from a harmless module to another one.
-    return knowledge.listed.get(name.path, "") if _is_written_plainly(name) else ""
+    if not _is_written_plainly(name):
+        return ""
+    return knowledge.listed.get(name.path, "") or _uses_before(name, root)
+
+
+def _uses_before(name: Global, root: str) -> str:
+    """What honest writers do with a class that stood in another module of its package before.
+
+    scikit-learn moved its classes into private modules in 0.22, and files of before name the
+    old ones: ``sklearn.ensemble.forest`` for what is ``sklearn.ensemble._forest`` now.
+    """
+    package, _, module = name.module.rpartition(".")
+    is_old = root == "sklearn" and package.count(".") == 1 and module[:1] != "_"
+    return _moved_classes().get((package, name.name), "") if is_old else ""
+
+
+@cache
+def _moved_classes() -> Mapping[tuple[str, str], str]:
+    found = {}
+    for path, uses in _knowledge().listed.items():
+        parts = path.split(".")
+        is_class = len(parts) == 4 and parts[3][:1].isupper()  # noqa: PLR2004 - sklearn.a._b.C
+        if is_class and parts[0] == "sklearn" and parts[2][:1] == "_":
+            found[f"sklearn.{parts[1]}", parts[3]] = uses
+    return found
 
 
 def _is_attribute_of_listed(name: Global, knowledge: _Knowledge) -> bool:

@@ -141,6 +141,8 @@ def _categories_problem(tree: Mapping[str, Any]) -> str:
 
 
 def _groups_problem(model: Mapping[str, Any], parameters: Mapping[str, Any], n_trees: int) -> str:
+    if any(_count(parameters.get(name, 0)) < 0 for name in ("num_feature", "num_class")):
+        return "it claims less than no features or classes"
     claimed = _count(_inside(model, "gbtree_model_param").get("num_trees"))
     if claimed >= 0 and claimed != n_trees:
         return f"it claims {claimed} trees and has {n_trees}"
