@@ -114,7 +114,8 @@ class Folder:
 
     def _unknown(self, path: Path, names: set[str], now: float) -> Iterator[Alert]:
         """Columns that training did not have, and those that it had and are gone."""
-        own = self.watched.not_inputs | {self.watched.prediction}
+        watched = self.watched
+        own = watched.not_inputs | {watched.prediction, watched.confidence, watched.group}
         if not self.columns or names <= own:  # labels alone
             return
         new = sorted(names - self.columns - own)

@@ -92,8 +92,8 @@ class Watched:
 
     @property
     def not_inputs(self) -> frozenset[str]:
-        """Columns that no drift is looked for in."""
-        names = (self.time, self.id, self.label, self.confidence, self.group, self.source)
+        """Columns that no drift is looked for in; confidence and groups are watched as well."""
+        names = (self.time, self.id, self.label, self.source)
         return frozenset(name for name in names if name)
 
 

@@ -25,7 +25,16 @@ from hauberk.methods.sequential import Detectors
 from hauberk.monitor import hours
 from hauberk.monitor.hours import DAY_H, HOUR_S
 from hauberk.monitor.intake import Batches, Decisions, Folder
-from hauberk.monitor.judging import Slow, alerts, fall_alerts, hour_alerts, judge, sum_of, unusual
+from hauberk.monitor.judging import (
+    Slow,
+    alerts,
+    fall_alerts,
+    hour_alerts,
+    judge,
+    moved_alerts,
+    sum_of,
+    unusual,
+)
 from hauberk.monitor.settings import IMPORTANCE
 from hauberk.monitor.store import Decided, Shown, Store, open_store
 from hauberk.monitor.viewers import alert_line, redacted_alert
@@ -301,6 +310,8 @@ class Monitor:
             self._slow(known, day, found.counts)
             days = self.store.sums(model, first - 60 * DAY_H, first, span=DAY_H)
             self.tell(fall_alerts(model, days, at=now))
+            every = self.store.sums(model, 0, first, span=DAY_H)
+            self.tell(moved_alerts(model, every, at=now))
 
     def _slow(self, model: Model | None, day: int, counts: hours.Hour) -> None:
         if model is None or model.baseline is None:
