@@ -66,6 +66,7 @@ class Watched:
 
     Attributes:
         reference: Profile made in training.
+        reference_key: Public key that has signed it (`hauberk sign`); unsigned ones are refused.
         predictions: Folder where tables are dropped; ``None`` where rows only come otherwise.
         time: Column with the moment of a row; without it, that of its file counts.
         label: Column with the truth, which may come later, in a table with ``id`` alone.
@@ -89,6 +90,7 @@ class Watched:
     source: str = ""
     release: Path | None = None
     importance: str = "normal"
+    reference_key: Path | None = None
 
     @property
     def not_inputs(self) -> frozenset[str]:
