@@ -324,7 +324,8 @@ def _rendered(result: ScanResult, args: argparse.Namespace) -> Iterable[str]:
     if args.format == "text":
         from hauberk.cli.words import colour
 
-        return [report.scan_text(result, colour=args.output is None and colour())]
-    if args.format == "json":
-        return report.scan_json_pieces(result)
-    return [{"sarif": report.scan_sarif, "html": report.scan_html}[args.format](result)]
+        return report.scan_text_pieces(result, colour=args.output is None and colour())
+    if args.format == "html":
+        return [report.scan_html(result)]
+    is_sarif = args.format == "sarif"
+    return report.scan_sarif_pieces(result) if is_sarif else report.scan_json_pieces(result)

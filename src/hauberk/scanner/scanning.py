@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +17,7 @@ from hauberk.core.identity import ThreatId
 from hauberk.core.policy import Policy
 from hauberk.engine import assess_all, decide, discover
 from hauberk.engine.assess import judged
+from hauberk.errors import UnavailableError
 from hauberk.report import ScanResult
 from hauberk.scanner.locating import Located, locate
 from hauberk.scanner.options import ScanOptions
@@ -56,13 +57,13 @@ class _Opening(Control):
         return "scanner/locate"
 
 
-@dataclass(slots=True)
 class _Progress:
     """What a scan has gathered so far."""
 
-    assessments: list[Assessment]
-    kinds: Counter[str]
-    unjudged: list[str]
+    def __init__(self) -> None:
+        self.assessments: list[Assessment] = []
+        self.kinds: Counter[str] = Counter()
+        self.unjudged: list[str] = []
 
 
 def scan(
@@ -115,7 +116,7 @@ def judge(
 ) -> ScanResult:
     """Judge things that were located already; ``names`` is what somebody called them."""
     held = policy or Policy()
-    progress = _Progress([], Counter(), [])
+    progress = _Progress()
     optional: set[str] = set()
     for item in located:
         progress.kinds[item.kind] += 1
@@ -141,6 +142,9 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     if located.open is None:
         progress.unjudged.append(located.path)
         return
+    if located.apart:
+        _judge_apart(located, progress, optional)
+        return
     opened: list[Any] = []
     assessment = judged(_Opening(), located.path, lambda: _open(located, opened))
     if assessment.outcome is not Outcome.CLEAN:
@@ -150,6 +154,33 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     progress.assessments += found
     if not found:
         progress.unjudged.append(located.path)
+
+
+def _judge_apart(located: Located, progress: _Progress, optional: set[str]) -> None:
+    """The same in a process of its own, which is all that a hostile file can end."""
+    from hauberk.core.codec import from_json, to_json
+    from hauberk.scanner.apart import apart
+
+    def work() -> dict[str, Any]:
+        own, names = _Progress(), set[str]()
+        _judge(located._replace(apart=False), own, names)
+        found = [to_json(item) for item in own.assessments]
+        return {"assessments": found, "unjudged": own.unjudged, "optional": sorted(names)}
+
+    def ended() -> Iterator[Finding]:
+        raise UnavailableError(
+            f"{located.path} could not be assessed: {answer['died']}",
+            subject=located.path,
+            hint="refuse it; no honest file ends its reader",
+        )
+
+    answer = apart(work)
+    if "died" in answer:
+        progress.assessments.append(judged(_Opening(), located.path, ended))
+        return
+    progress.assessments += [from_json(Assessment, item) for item in answer["assessments"]]
+    progress.unjudged += answer["unjudged"]
+    optional.update(answer["optional"])
 
 
 def assessments_of(subject: Any, optional: set[str] | None = None) -> list[Assessment]:
