@@ -47,6 +47,7 @@ class InputDrift(Check[Window]):
     Example:
         >>> import pyarrow as pa
         >>> from hauberk.formats.tables import table_of
+        >>> from hauberk.sketches.profile import profile_of
         >>> train = table_of("train", [pa.record_batch({"x": [i % 50 for i in range(500)]})])
         >>> live = table_of("live", [pa.record_batch({"x": [i % 50 + 40 for i in range(500)]})])
         >>> window = Window(profile=profile_of(train).to_bytes(), live=live)
