@@ -36,6 +36,7 @@ from hauberk.methods.code.python_index import index_of
 from hauberk.methods.code.python_installs import install_hits
 from hauberk.methods.code.python_loading import loading_hits
 from hauberk.methods.code.rules import Hit, Rule, rule
+from hauberk.methods.code.services import command_faults
 from hauberk.methods.code.settings_files import is_script
 from hauberk.methods.code.telling import MAX_PER_FILE, is_test, not_checked, of_hits
 from hauberk.methods.code.workflows import workflow_hits, workflow_kind
@@ -247,7 +248,7 @@ def _readers(file: SourceFile, torch: Torch) -> Iterator[tuple[str, Callable[[],
         yield "unsafe-images", lambda: image_hits(file.text)
     else:
         yield "exposed-services", lambda: manifest_hits(file)
-        if is_script(path):
+        if is_script(path, file.text):
             yield "", lambda: commands(file.text, 1)
     if is_dependency_file(path):
         yield "dependency-policy", lambda: dependency_hits(file)
@@ -304,4 +305,6 @@ def _magics(file: SourceFile) -> Iterator[Hit]:
         ]
         if any(plain):
             yield from commands("\n".join(plain), line)
+            for broken, offset, found in command_faults("\n".join(plain)):
+                yield Hit(broken, line + offset, found)
         line += len(lines)
