@@ -85,6 +85,21 @@ def _p(
     return _Place(what, tuple(marks.split()), re.compile(form), accepts, guessable)
 
 
+_OTHER_KEYS = re.compile(
+    r"(?i)public|pub_|cache|primary|partition|sort|foreign|object|s3_key|row|idempot|site|feature|bucket|group|join|index|"
+    r"unique|dedup|lookup|config|dict|state|host_?key|hash|digest|sha|checksum|finger"
+)
+
+
+def _names_key(match: re.Match[str]) -> bool:
+    """Whether the name that ends in ``key`` has a part before it, and one that opens something."""
+    before = match.string[max(match.start() - 40, 0) : match.start()]
+    name = re.split(r"[^\w-]", before)[-1]
+    if match[0][:3].lower() != "key":
+        return not _OTHER_KEYS.search(name)
+    return bool(name) and (name[-1] in "_-" or match[0][0] == "K") and not _OTHER_KEYS.search(name)
+
+
 _Q = r"[\"'`]"
 _VALUE = r"(?P<s>[^\s\"'`;&|<>()]{6,200})"
 
@@ -92,7 +107,7 @@ _PLACES = (
     _p(
         "password in a call",
         "auth Auth login connect",
-        rf"(?:\b\w{{0,20}}auth|Auth|\blogin|\bconnect|\bauthenticate)[ \t]?=?[ \t]?\([ \t\n]{{0,20}}{_Q}(?P<user>[^\"'\n]{{1,80}}){_Q}"
+        rf"(?:auth|Auth|login|connect|authenticate)[ \t]?=?[ \t]?\([ \t\n]{{0,20}}{_Q}(?P<user>[^\"'\n]{{1,80}}){_Q}"
         rf"[ \t]?,[ \t\n]{{0,20}}b?{_Q}(?P<s>[^\"'\s]{{6,200}}){_Q}",
     ),
     _p(
@@ -108,7 +123,7 @@ _PLACES = (
     ),
     _p(
         "password on a command line",
-        "-p --pass -a sshpass",
+        "mysql mariadb",
         r"\b(?:mysql(?:dump|admin|import)?|mariadb)\b[^\n|;&]{0,120}?[ \t]-p(?P<q>[\"']?)(?P<s>[^\s\"'$|;&-][^\s\"'|;&]{5,100})",
     ),
     _p(
@@ -125,7 +140,7 @@ _PLACES = (
     ),
     _p(
         "password in a connection string",
-        "assword= assword\\ = PWD= Pwd= pwd=",
+        "assword= asswd= PWD= Pwd= pwd=",
         r"(?i:\b(?:host|server|data source|user(?: ?id|name)?|uid|dbname|database|driver|addr)[ ]?=[^\n\"'`]{1,300}?\b(?:password|passwd|pwd)[ ]?=[ ]?)"
         r"(?P<s>[^\s;&\"'`$%{<]{6,120})",
     ),
@@ -169,7 +184,7 @@ _PLACES = (
     ),
     _p(
         "password file",
-        ":",
+        ":*: :5432: :5433: :6432: :3306: :1433: :1521: :5439:",
         r"(?m)^[\w.*-]{1,100}:(?:\d{2,5}|\*):[\w.*-]{1,60}:(?P<user>[\w.-]{1,60}):(?P<s>[^\s:]{8,200})$",
         lambda match: _with_user(match) and could_be_password(match["s"]),
     ),
@@ -180,13 +195,13 @@ _PLACES = (
     ),
     _p(
         "password by its name",
-        "variable default",
+        "variable",
         r"(?i:\bvariable[ \t]+\"[\w-]{0,40}(?:password|passwd|secret|token|api_?key|credential)[\w-]{0,20}\")[ \t]*\{[^}]{0,300}?\bdefault[ \t]*=[ \t]*\"(?P<s>[^\"\s]{6,300})\"",
         lambda match: could_be_password(match["s"]),
     ),
     _p(
         "password by its name",
-        "default",
+        "default= default_value=",
         rf"(?i:\b\w{{0,40}}(?:password|passwd|secret|token|api_?key))[ \t]*(?::[ \t]*[\w.\[\]| ]{{1,40}})?=[ \t]*\w+(?:\.\w+)?\([^\n()]{{0,80}}?\bdefault(?:_value)?[ \t]*=[ \t]*{_Q}(?P<s>[^\"'\s]{{6,300}}){_Q}",
         lambda match: could_be_token(match["s"]) or could_be_password(match["s"]),
     ),
@@ -225,9 +240,9 @@ _PLACES = (
     _p(
         "secret by its name",
         "key KEY Key pat PAT psk PSK",
-        r"(?<![A-Za-z0-9])(?![\w-]*(?i:public|pub_|cache|primary|partition|sort|foreign|object|s3_key|row|idempot|site|feature|bucket|group|join|index|unique|dedup|lookup|config|dict|state|host_key|hash|digest|sha|checksum|finger))"
-        r"(?:[\w-]{0,40}(?:_|-|[a-z](?=K))(?:[Kk][Ee][Yy]|pat|PAT)|psk|PSK)[\"'\])]{0,3}[ \t]{0,4}(?::[ \t]?str[ \t]?=|[=:,])[ \t]{0,4}b?[\"']?(?P<s>[A-Za-z0-9_~+/=-]{20,200})(?=[\"'\s,;)}\]]|$)",
-        lambda match: _token(match) and _is_drawn(match["s"]),
+        r"(?:[Kk][Ee][Yy]|(?<![A-Za-z])(?:pat|PAT|psk|PSK))[\"'\])]{0,3}[ \t]{0,4}(?::[ \t]?str[ \t]?=|[=:,])[ \t]{0,4}b?[\"']?"
+        r"(?P<s>[A-Za-z0-9_~+/=-]{20,200})(?=[\"'\s,;)}\]]|$)",
+        lambda match: _names_key(match) and _token(match) and _is_drawn(match["s"]),
         guessable=False,
     ),
 )
@@ -240,11 +255,41 @@ def stood(text: str) -> Iterator[Stood]:
     ['password on a command line']
     """
     for place in _PLACES:
-        if any(mark in text for mark in place.marks):
-            for match in place.form.finditer(text):
+        for start, end in spans_with(text, place.marks):
+            for match in place.form.finditer(text, start, end):
                 if place.accepts(match):
                     yield Stood(place.what, match.start("s"), match["s"], place.guessable)
     yield from _tabled(text)
+
+
+AROUND = 400
+"""Letters behind a line with a mark that are looked at with it."""
+
+
+def spans_with(text: str, marks: tuple[str, ...], around: int = AROUND) -> list[tuple[int, int]]:
+    r"""Stretches of a text that begin with a line which holds a mark; none overlaps another.
+
+    >>> spans_with("a\nkey=1\nb", ("key",), 0)
+    [(2, 7)]
+    """
+    found: list[tuple[int, int]] = []
+    for mark in marks:
+        place = text.find(mark)
+        while place >= 0:
+            end = text.find("\n", place)
+            end = len(text) if end < 0 else end
+            found.append((text.rfind("\n", 0, place) + 1, end))
+            place = text.find(mark, end)
+    if len(marks) > 1:
+        found.sort()
+    merged: list[tuple[int, int]] = []
+    for start, end in found:
+        reach = min(end + around, len(text))
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], reach)
+        else:
+            merged.append((start, reach))
+    return merged
 
 
 def _is_drawn(value: str) -> bool:
@@ -257,6 +302,7 @@ def _is_drawn(value: str) -> bool:
 
 # Tables --------------------------------------------------------------------------------
 
+_HEADS = ("ass", "wd", "PW", "PASS", "ecret", "SECRET", "oken", "TOKEN", "key", "Key", "KEY")
 _HEADED = re.compile(
     r"(?im)^(?P<line>[^\n]{0,300}(?:^|[|,;\t])[ \t\"]*(?:password|passwort|passwd|pwd|secret|api[ _]?key|access[ _]?token|token)[ \t\"]*(?=[|,;\t]|$)[^\n]{0,300})$"
 )
@@ -264,7 +310,10 @@ _HEADED = re.compile(
 
 def _tabled(text: str) -> Iterator[Stood]:
     """Values in the column of a table whose head says password."""
-    for head in _HEADED.finditer(text) if "," in text or "|" in text or "\t" in text else ():
+    for first, last in spans_with(text, _HEADS, 0):
+        head = _HEADED.match(text, first, last)
+        if head is None:
+            continue
         line = head["line"]
         mark = max("|,;\t", key=line.count)
         cells = [cell.strip(' \t"').lower() for cell in line.split(mark)]

@@ -18,7 +18,7 @@ from itertools import islice
 
 from hauberk.core.finding import Severity
 from hauberk.methods.secret_patterns import PATTERNS, Pattern
-from hauberk.methods.secret_places import encoded, is_named_secret, put_together, stood
+from hauberk.methods.secret_places import encoded, is_named_secret, put_together, spans_with, stood
 from hauberk.methods.secret_values import could_be_password, could_be_token, is_hex
 
 DIGEST_LETTERS = 12
@@ -149,7 +149,7 @@ def _provider(pattern: Pattern, match: re.Match[str]) -> str:
 
 
 def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
-    for match in _ASSIGNED.finditer(text):
+    for match in _candidates(text):
         group = "quoted" if match["quoted"] else "bare"
         if group == "bare" and not settings and not _in_comment(match):
             continue
@@ -163,6 +163,17 @@ def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
         start = match.start(group)
         what = "password" if is_password else "secret by its name"
         yield _of(what, start, value, guessable=is_password)
+
+
+_STEMS = ("pass", "pwd", "pw", "secret", "token", "key", "fernet", "credential", "masterauth")
+
+
+def _candidates(text: str) -> Iterator[re.Match[str]]:
+    """Assignments on the lines that hold one of the names at all."""
+    lowered = text.lower()
+    whole = lowered if len(lowered) == len(text) else text
+    for start, end in spans_with(whole, _STEMS, 0):
+        yield from _ASSIGNED.finditer(text, start, end)
 
 
 def _placed(text: str) -> Iterator[Secret]:
