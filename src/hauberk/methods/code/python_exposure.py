@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from hauberk.methods.code.commands import faults
 from hauberk.methods.code.python_index import UNKNOWN, Index, command_text, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import (
@@ -198,6 +199,9 @@ def _started(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
     text = command_text(index, call, name)
     for broken, _, found in command_faults(text) if text else ():
         yield Hit(broken, call.lineno, found)
+    for kind, _, found in faults(text) if text else ():
+        if kind == "sent":
+            yield Hit(SENT, call.lineno, found)
 
 
 def _assigned(index: Index, path: PurePath) -> Iterator[Hit]:
@@ -376,6 +380,9 @@ def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
     address = index.text_of(call.args[0]) if call.args else ""
     if re.search(r"localhost|127\.0\.0\.1", address) or _OWN.search(address):
         return None
+    if last_name(call.func) in {"gethostbyname", "getaddrinfo", "resolve"}:
+        is_told = isinstance(call.args[0], (ast.BinOp, ast.JoinedStr)) if call.args else False
+        return SENT if is_told and re.search(r"hex\(|b(?:64|32)encode|encode\(", text) else None
     opened = re.search(r"open\(.{0,160}?['\"](?P<file>[^'\"]*\.\w+)['\"]", text)
     if opened is not None and _WEIGHT_FILES.search(opened["file"]):
         return SENT

@@ -429,8 +429,8 @@ def index_of(tree: ast.Module) -> Index:
             _note(index, node, scope)
         elif kind is ast.ClassDef:
             index.classes.add(node.name)  # type: ignore[attr-defined]  # by its kind
-    for kind, found in kinds.items():
-        found.sort(key=_PLACED if "lineno" in kind._attributes else _place)
+    for found in kinds.values():
+        found.sort(key=_PLACED if hasattr(found[0], "lineno") else _place)
     index.calls = kinds.get(ast.Call, [])  # type: ignore[assignment]  # sorted by type
     index.functions.sort(key=_PLACED)
     for values in index.bound.values():
