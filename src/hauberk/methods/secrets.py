@@ -153,7 +153,7 @@ def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
         group = "quoted" if match["quoted"] else "bare"
         if group == "bare" and not settings and not _in_comment(match):
             continue
-        if _is_generated(match) or _is_of_picture(match):
+        if _is_generated(match) or _is_of_picture(match) or _is_sealed(text, match.start()):
             continue
         value = match[group].rstrip(".")
         word = match["word"] or match["short"] or match["hump"]
@@ -179,7 +179,7 @@ def _candidates(text: str) -> Iterator[re.Match[str]]:
 def _placed(text: str) -> Iterator[Secret]:
     """What stands where a password belongs."""
     for found in stood(text):
-        if not _is_long_line(text, found.start):
+        if not _is_long_line(text, found.start) and not _is_sealed(text, found.start):
             yield _of(found.what, found.start, found.value, guessable=found.guessable)
 
 
@@ -227,6 +227,18 @@ def _of(what: str, start: int, value: str, *, guessable: bool) -> Secret:
 def _is_generated(match: re.Match[str]) -> bool:
     """Whether it stands on a line that no hand wrote: bundles of scripts are full of such names."""
     return _is_long_line(match.string, match.start())
+
+
+def _is_sealed(text: str, place: int) -> bool:
+    """Whether it stands among values that were encrypted to be committed."""
+    if "encryptedData" not in text and "ANSIBLE_VAULT" not in text:
+        return False
+    start = max(text.rfind("encryptedData:", 0, place), text.rfind("$ANSIBLE_VAULT", 0, place))
+    if start < 0:
+        return False
+    indent = start - (text.rfind("\n", 0, start) + 1)
+    lines = text[start:place].split("\n")[1:-1]
+    return all(not line.strip() or len(line) - len(line.lstrip()) > indent for line in lines)
 
 
 def _is_long_line(text: str, place: int) -> bool:

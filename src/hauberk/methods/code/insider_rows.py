@@ -103,11 +103,8 @@ def _bodies(index: Index, given: ast.expr) -> list[tuple[ast.expr, list[ast.expr
 
 def _is_fixed(index: Index, node: ast.expr) -> bool:
     value = index.constant(node)
-    return (
-        (value is not UNKNOWN
-        and value is not None
-        and not isinstance(value, float))
-        or (isinstance(node, ast.Call) and last_name(node.func) == "lit")
+    return (value is not UNKNOWN and value is not None and not isinstance(value, float)) or (
+        isinstance(node, ast.Call) and last_name(node.func) == "lit"
     )
 
 
@@ -167,8 +164,10 @@ def _in_query(index: Index, call: ast.Call) -> Iterator[Hit]:
         if not isinstance(text, str) or len(text) > 5000:
             continue
         found = _QUERY.search(text)
-        column = found and (found["set"] or found["as"])
-        where = found and (found["where"] or found["when"])
+        if found is None:
+            continue
+        column = found["set"] or found["as"]
+        where = found["where"] or found["when"]
         if column and where and _LABEL_COLUMNS.match(column):
             if (
                 re.search(r"=\s*'[^']{2,}'|\blike\b|\bin\s*\(", where)

@@ -52,7 +52,7 @@ _CHANGERS = frozenset(
 def _over_rows(call: ast.Call) -> bool:
     """Whether an aggregate runs over rows, and not over what stands in one row."""
     name = last_name(call.func)
-    given = [k.value for k in call.keywords if k.arg in {"axis", "dim"}]
+    given: list[ast.expr] = [k.value for k in call.keywords if k.arg in {"axis", "dim"}]
     if not given and isinstance(call.func, ast.Attribute) and len(call.args) == 1:
         given = call.args[:1] if name not in {"quantile", "percentile", "agg", "aggregate"} else []
     if len(call.args) > 1 and name in {"mean", "median", "std", "min", "max", "amin", "amax"}:
@@ -317,8 +317,8 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
             return
     for call in scope.calls:
         if last_name(call.func) in {"max", "min"} and len(call.args) == 1:
-            inner = call.args[0]
-            tried = isinstance(inner, (ast.GeneratorExp, ast.ListComp)) and _tests(index, inner.elt)
+            given = call.args[0]
+            tried = isinstance(given, (ast.GeneratorExp, ast.ListComp)) and _tests(index, given.elt)
             key = next((k.value for k in call.keywords if k.arg == "key"), None)
             if tried or (isinstance(key, ast.Lambda) and _tests(index, key.body)):
                 yield Hit(SELECTED, call.lineno, texts(call)[:60])
@@ -369,13 +369,13 @@ def tuned_by_test(index: Index) -> Iterator[Hit]:
         if function.name not in named and "trial" not in arguments:
             continue
         for node in ast.walk(function):
-            told: list[ast.AST] = []
+            told: list[ast.expr] = []
             if isinstance(node, ast.Return) and node.value is not None:
                 told = [node.value]
             elif isinstance(node, ast.Call) and last_name(node.func) == "report":
                 told = [*node.args, *(keyword.value for keyword in node.keywords)]
             if any(_tests(index, part) for part in told):
-                yield Hit(SELECTED, node.lineno, texts(node)[:60])
+                yield Hit(SELECTED, told[0].lineno, texts(node)[:60])
                 break
 
 
@@ -399,7 +399,7 @@ def target_among_features(index: Index, scope: Scope) -> Iterator[Hit]:
         return
     for statement in scope.statements:
         value = value_of(statement)
-        target = next(iter(targets_of(statement)), None)
+        target = next(iter(targets_of(statement)), None)  # type: ignore[assignment]  # or none
         if not isinstance(target, ast.Name) or not _INPUTS.fullmatch(target.id) or value is None:
             continue
         taken = _columns(index, value)
@@ -421,14 +421,17 @@ def _column(index: Index, value: ast.expr | None) -> tuple[str, str] | None:
     return None
 
 
+_PLAIN = frozenset({"copy", "to_numpy", "astype", "fillna", "values"})
+
+
 def _columns(index: Index, value: ast.expr) -> set[str] | None:
     """Names of columns that an expression takes out of a frame, where the module writes them."""
-    while isinstance(value, ast.Attribute) or (
-        isinstance(value, ast.Call)
-        and isinstance(value.func, ast.Attribute)
-        and value.func.attr in {"copy", "to_numpy", "astype", "fillna", "values"}
-    ):
-        value = value.value if isinstance(value, ast.Attribute) else value.func.value  # type: ignore[union-attr]  # by its kind
+    for _ in range(8):
+        func = value.func if isinstance(value, ast.Call) else None
+        if isinstance(value, ast.Attribute):
+            value = value.value
+        elif isinstance(func, ast.Attribute) and func.attr in _PLAIN:
+            value = func.value
     if not isinstance(value, ast.Subscript):
         return None
     chosen: ast.expr | None = value.slice

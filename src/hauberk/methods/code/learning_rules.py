@@ -10,7 +10,7 @@ _SPLIT_FIRST = "Split first; fit on the training part only, or inside of a pipel
 
 FITTED = rule(
     "leaky-evaluation/fitted-before-split",
-    "medium",
+    "high",
     "fits a transformation on all rows before they are split",
     _SPLIT_FIRST,
     "CWE-1426",
@@ -24,7 +24,7 @@ STATISTIC = rule(
 )
 RESAMPLED = rule(
     "leaky-evaluation/resampled-before-split",
-    "medium",
+    "high",
     "draws or makes rows before the split, so that copies lie on both sides",
     "Split first; resample the training part only.",
     "CWE-1426",

@@ -370,8 +370,8 @@ def last_name(node: ast.AST) -> str:
     """The last part of a dotted name, or nothing."""
     kind = node.__class__
     if kind is ast.Attribute:
-        return node.attr  # type: ignore[attr-defined]  # by its kind
-    return node.id if kind is ast.Name else ""  # type: ignore[attr-defined]  # by its kind
+        return str(node.attr)  # type: ignore[attr-defined]  # by its kind
+    return str(node.id) if kind is ast.Name else ""  # type: ignore[attr-defined]  # by its kind
 
 
 _STARTERS = re.compile(
@@ -415,7 +415,7 @@ def index_of(tree: ast.Module) -> Index:
             held = kinds[kind] = []
         held.append(node)
         inner = node if kind in _SCOPES else scope
-        for name in _fields(kind):
+        for name in _fields(kind):  # type: ignore[arg-type]  # classes are hashable
             value = getattr(node, name, None)
             if value.__class__ is list:
                 for item in value:
