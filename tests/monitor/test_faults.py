@@ -9,6 +9,7 @@ import pytest
 from tests.monitor.test_watching import DAY_S, NOW, pushed, rows, world
 
 from hauberk.errors import TrustError, UnavailableError
+from hauberk.monitor.store import FILE
 
 __all__ = ["world"]
 
@@ -62,3 +63,33 @@ def test_a_clock_that_was_set_back_stops_nothing_and_counts_nothing_twice(world)
     found = monitor.store.hour("loans", 0, int(NOW // 3600))
     assert found[""].rows == 400
     assert monitor.push(pushed(world, monitor)).sequence == 1
+
+
+def test_a_store_with_predictions_that_wait_for_labels_is_opened_again_as_it_was(world):
+    world.put("a.parquet", rows(1, 300, at=NOW))
+    monitor = world.open()
+    monitor.tick()
+    assert monitor.push(pushed(world, monitor)).sequence == 1
+    again = world.open()
+    again.tick()
+    assert world.causes(again) == set()
+    assert list((world.folder / "state").glob("*.damaged-*")) == []
+    assert again.store.hour("loans", 0, int(NOW // 3600))["r1"].rows == 400
+
+
+@pytest.mark.parametrize("place", [0.1, 0.4, 0.7])
+def test_a_store_with_a_damaged_page_is_set_aside_and_made_again(world, place):
+    for number in range(5):
+        world.put(f"a{number}.parquet", rows(number, 300, at=NOW - number * DAY_S))
+    world.open().tick()
+    path = world.folder / "state" / FILE
+    data = bytearray(path.read_bytes())
+    start = int(len(data) * place) // PAGE * PAGE
+    data[start : start + PAGE] = bytes([0xA5]) * PAGE
+    path.write_bytes(data)
+    monitor = world.open()
+    monitor.tick()
+    found = monitor.store.hour("loans", 0, int(NOW // 3600))
+    assert found[""].rows == 1500
+    assert world.causes(monitor) == {"monitor/store rebuilt"}
+    assert len(list((world.folder / "state").glob("*.damaged-*"))) == 1

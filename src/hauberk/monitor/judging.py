@@ -22,6 +22,7 @@ from hauberk.monitor.hours import Hour, total
 from hauberk.monitor.store import Sum
 from hauberk.sketches.drift import ColumnDistance
 from hauberk.sketches.grid import Grid
+from hauberk.trust.telemetry import host_of
 
 MIN_ROWS: Final = 200
 """Rows of a day below which nothing is said of its columns."""
@@ -58,7 +59,7 @@ class Judged:
 def judge(grid: Grid, parts: Mapping[str, Hour]) -> Judged:
     """Hold the counts of all replicas of a span against training."""
     counts = total(parts.values())
-    seen = {name: part for name, part in parts.items() if part.counts.size and part.rows}
+    seen = {n: part for n, part in by_host(parts).items() if part.counts.size and part.rows}
     merged = _distances(grid, counts)
     if len(seen) < MIN_REPLICAS:
         return Judged(counts=counts, distances=merged, liars={})
@@ -71,8 +72,16 @@ def judge(grid: Grid, parts: Mapping[str, Hour]) -> Judged:
     for name, row in zip(each, shapes, strict=True):
         far = np.abs(row - middle)
         if far.size and far.max() >= LIAR:
-            liars[name] = (merged[int(far.argmax())].name, float(far.max()))
+            liars[name] = (merged[int(far.argmax())].label, float(far.max()))
     return Judged(counts=counts, distances=agreed, liars=liars)
+
+
+def by_host(parts: Mapping[str, Hour]) -> dict[str, Hour]:
+    """The workers of one server taken together: they have one key, so they are one voice."""
+    hosts: dict[str, list[Hour]] = {}
+    for name, part in parts.items():
+        hosts.setdefault(host_of(name), []).append(part)
+    return {name: found[0] if len(found) == 1 else total(found) for name, found in hosts.items()}
 
 
 def _distances(grid: Grid, counts: Hour) -> tuple[ColumnDistance, ...]:
@@ -103,6 +112,7 @@ def sum_of(hour: int, found: Judged) -> Sum:
         estimate=estimate(counts),
         predicted=dict(top),
         shapes=[item.shape for item in found.distances],
+        errors=counts.errors,
     )
 
 
@@ -111,6 +121,10 @@ def estimate(counts: Hour) -> float | None:
 
     It is right as far as the confidence is calibrated; labels correct it where they come.
     """
+    promised = counts.tallies.get(hours.ESTIMATED, {})
+    if promised:
+        n = sum(promised.values())
+        return sum((int(k) + 0.5) / hours.N_CONFIDENCE * c for k, c in promised.items()) / n
     found = counts.tallies.get(hours.CONFIDENCE, {})
     n = sum(found.values())
     if not n:
@@ -130,7 +144,7 @@ def alerts(
     """
     if found.counts.rows >= MIN_ROWS:
         for item in found.distances:
-            if item.drifted and (unusual is None or item.name in unusual):
+            if item.drifted and (unusual is None or item.label in unusual):
                 yield _drifted(model, item, at)
     for replica, (column, far) in found.liars.items():
         yield Alert(
@@ -148,7 +162,7 @@ def _drifted(model: str, item: ColumnDistance, at: float) -> Alert:
     return Alert(
         kind="drift",
         cause=f"drift/{model}/{item.name}",
-        title=f"{item.name}: live rows differ from training ({item.question})",
+        title=f"{item.label}: live rows differ from training ({item.question})",
         severity=Severity.HIGH if max(item.shape, item.unseen) >= LIAR else Severity.MEDIUM,
         at=at,
         asset=model,

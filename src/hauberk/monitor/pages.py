@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from hauberk.core.finding import Severity
 from hauberk.methods.alerting import Alert, Silence
@@ -145,6 +146,7 @@ def audit_page(
             element("p", problem, class_="why") if problem else None,
             _grid(head, body) if body else element("p", "No decision fits."),
             element("p", more, class_="quiet") if more else None,
+            element("p", element("a", "The same as CSV", href=f"/audit.csv?{_asked(asked)}")),
         ),
     )
 
@@ -177,6 +179,11 @@ def _page(title: str, *body: Node) -> str:
 def _field(name: str, label: str, asked: Mapping[str, str]) -> Markup:
     box = element("input", name=name, value=asked.get(name, ""), id=name, maxlength=80)
     return element("p", element("label", label, for_=name), box)
+
+
+def _asked(asked: Mapping[str, str]) -> str:
+    names = ("principal", "model", "action", "since", "until")
+    return urlencode({name: asked[name] for name in names if asked.get(name)})
 
 
 def _troubles(troubles: Mapping[str, str]) -> Markup | None:

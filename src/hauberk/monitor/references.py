@@ -41,9 +41,9 @@ class TrainingDays:
             return None
         places, start = {}, 0
         for axis in self.grid.axes:
-            places[axis.name] = slice(start, start + axis.width)
+            places[axis.label] = slice(start, start + axis.width)
             start += axis.width
-        parts = [self.counts[:, places[axis.name]] for axis in grid.axes if axis.name in places]
+        parts = [self.counts[:, places[axis.label]] for axis in grid.axes if axis.label in places]
         if len(parts) != len(grid.axes):
             return None
         counts = np.concatenate(parts, axis=1)

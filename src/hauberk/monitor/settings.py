@@ -56,6 +56,7 @@ from hauberk.errors import UsageError
 
 T = TypeVar("T")
 MAX_FILE_BYTES = 1 << 20
+IMPORTANCE = ("low", "normal", "high")
 ACTIONS = ("retrain", "rollback", "scale")
 
 
@@ -72,6 +73,8 @@ class Watched:
         group: Column whose values are counted apart.
         source: Column that names who sent a row; its values are followed one by one.
         release: What is shown of where the model comes from: a record that a run wrote.
+        importance: ``low``, ``normal`` or ``high``; alerts about the model are by one step less
+            or more severe.
     """
 
     reference: Path
@@ -85,6 +88,7 @@ class Watched:
     group: str = ""
     source: str = ""
     release: Path | None = None
+    importance: str = "normal"
 
     @property
     def not_inputs(self) -> frozenset[str]:
@@ -158,11 +162,13 @@ class WatchedLog:
         model: Which model its decisions are about; without it, those that they name.
         witness: File in a second place that heads are shipped to.
         beat_s: Longest silence that is no alarm; 0 where the log promises nothing.
+        erasable: Keys of senders, where what is sealed is to be looked at for leaks.
     """
 
     path: Path
     model: str = ""
     witness: Path | None = None
+    erasable: Path | None = None
     beat_s: float = 0.0
 
 
@@ -239,9 +245,7 @@ def read_settings(path: Path) -> Settings:
         retention_days=reader.whole("monitor.retention_days", top.pop("retention_days", 400)),
         store=reader.text("monitor.store", top.pop("store", "")),
         schema=reader.text("monitor.schema", top.pop("schema", "hauberk_monitor")),
-        models={
-            n: reader.made(Watched, f"models.{n}", v) for n, v in reader.items(value, "models")
-        },
+        models={n: reader.watched(n, v) for n, v in reader.items(value, "models")},
         logs={n: reader.made(WatchedLog, f"logs.{n}", v) for n, v in reader.items(value, "logs")},
         replicas={
             n: reader.path_of(f"replicas.{n}", v)
@@ -297,6 +301,14 @@ class _Reader:
             return kind(**values)
         except TypeError as error:
             raise _wrong(self._file, name, "every key that is needed", str(error)[-80:]) from error
+
+    def watched(self, name: str, value: dict[str, Any]) -> Watched:
+        """A table of a model; an unknown importance is refused."""
+        found = self.made(Watched, f"models.{name}", value)
+        if found.importance not in IMPORTANCE:
+            expected = ", ".join(IMPORTANCE)
+            raise _wrong(self._file, f"models.{name}.importance", expected, found.importance)
+        return found
 
     def acting(self, name: str, value: dict[str, Any]) -> Acting:
         """A table of actions; unknown ones are refused."""

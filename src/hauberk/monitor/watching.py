@@ -10,7 +10,7 @@ import json
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from threading import RLock
@@ -26,10 +26,12 @@ from hauberk.monitor import hours
 from hauberk.monitor.hours import DAY_H, HOUR_S
 from hauberk.monitor.intake import Batches, Decisions, Folder
 from hauberk.monitor.judging import Slow, alerts, fall_alerts, hour_alerts, judge, sum_of, unusual
+from hauberk.monitor.settings import IMPORTANCE
 from hauberk.monitor.store import Decided, Shown, Store, open_store
 from hauberk.monitor.viewers import alert_line, redacted_alert
 from hauberk.sketches.grid import Grid, grid_of
 from hauberk.trust.keys import PublicKey
+from hauberk.trust.telemetry import host_of
 
 if TYPE_CHECKING:
     from hauberk.monitor.otlp import Taken
@@ -56,6 +58,7 @@ class Model:
 
     Attributes:
         rows: Rows of training.
+        columns: All columns of training, watched or not.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Model:
     grid: Grid
     baseline: seasons.Baseline | None = None
     rows: int = 0
+    columns: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -188,7 +192,7 @@ class Monitor:
 
     def tell(self, found: Iterable[Alert]) -> None:
         """Offer alerts to the board; keep those that it shows."""
-        now, found = self.clock(), list(found)
+        now, found = self.clock(), [self._weighed(alert) for alert in found]
         if not found:
             return
         silences = [silence for _, silence in self.store.silences(now)]
@@ -197,6 +201,14 @@ class Monitor:
             if not any(silence.covers(alert) for silence in silences):
                 shown += self.board.offer(alert, now)
         self._keep(shown)
+
+    def _weighed(self, alert: Alert) -> Alert:
+        """An alert as severe as the model that it is about makes it."""
+        known = self.models.get(alert.asset)
+        steps = 0 if known is None else IMPORTANCE.index(known.watched.importance) - 1
+        levels = tuple(Severity)
+        place = min(max(alert.severity.rank + steps, 0), len(levels) - 1)
+        return replace(alert, severity=levels[place]) if steps else alert
 
     def _keep(self, shown: list[Alert]) -> None:
         shown = [redacted_alert(alert) for alert in shown]
@@ -240,7 +252,9 @@ class Monitor:
 
     def _read_folders(self) -> None:
         for model in self.models.values():
-            folder = Folder(model=model.name, watched=model.watched, grid=model.grid)
+            folder = Folder(
+                model=model.name, watched=model.watched, grid=model.grid, columns=model.columns
+            )
             self.tell(folder.read(self.store, now=self.clock(), oldest=self.oldest()))
 
     def _read_logs(self) -> None:
@@ -329,17 +343,24 @@ class Monitor:
     # Watching ------------------------------------------------------------------------
 
     def _look_for_replicas(self) -> None:
-        now = self.clock()
-        for name, (ledger, seen) in self.store.ledgers().items():
+        now, found = self.clock(), self.store.ledgers()
+        heard: dict[str, float] = {}
+        for name, (_, seen) in found.items():
+            host = host_of(name)
+            heard[host] = max(heard.get(host, 0.0), seen)
+        for name, seen in heard.items():
             if now - seen > QUIET_REPLICA_S:
                 self.tell([_replica(name, "is silent", f"heard {now - seen:.0f} s ago", now)])
-            elif ledger.missing and self._is_due(f"missing:{name}", QUIET_REPLICA_S):
+        for name, (ledger, _) in found.items():
+            if ledger.missing and self._is_due(f"missing:{name}", QUIET_REPLICA_S):
                 n = len(ledger.missing)
                 self.tell([_replica(name, "lost batches", f"{n} numbers are missing", now)])
 
     def _watch_logs(self) -> None:
-        from hauberk.monitor.log_watch import watch
+        from hauberk.monitor.log_watch import leaked, watch
 
+        for log in self.logs:
+            self.tell(leaked(self.store, log, now=self.clock()))
         if self._is_due("log watch", LOG_CHECK_S):
             for log in self.logs:
                 self.tell(watch(log, now=self.clock()))
@@ -395,6 +416,7 @@ def _model(name: str, watched: Watched) -> Model:
         grid=grid,
         baseline=baseline,
         rows=reference.profile.rows,
+        columns=frozenset(column.name for column in reference.profile.columns),
     )
 
 

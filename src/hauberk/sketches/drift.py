@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hauberk.core.artifact import ColumnKind
+from hauberk.sketches.measures import label_of
 from hauberk.sketches.numbers import Floats, Int64s, Numbers
 from hauberk.sketches.profile import ColumnProfile, Profile
 from hauberk.sketches.values import Values
@@ -62,6 +63,11 @@ class ColumnDistance:
     question: str
     n: tuple[int, int]
     drifted: bool
+
+    @property
+    def label(self) -> str:
+        """The column, with what was measured where it has several measures."""
+        return label_of(self.name, self.measure)
 
 
 def distance(

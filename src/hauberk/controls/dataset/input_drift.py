@@ -14,7 +14,7 @@ from hauberk.core.finding import Evidence, Finding, Histogram, Level, Location, 
 from hauberk.core.threat import ThreatId
 from hauberk.sketches.drift import ColumnDistance, distance
 from hauberk.sketches.numbers import Numbers
-from hauberk.sketches.profile import Profile, profile_of
+from hauberk.sketches.profile import Profile, live_profile
 
 MIN_ROWS = 50
 """Fewer live rows say nothing about a distribution."""
@@ -66,7 +66,8 @@ class InputDrift(Check[Window]):
 
     def check(self, subject: Window) -> Iterator[Finding]:
         """One finding, for review, per drifted column."""
-        training, live = Profile.from_bytes(subject.profile), profile_of(subject.live)
+        training = Profile.from_bytes(subject.profile)
+        live = live_profile(subject.live, training)
         if live.rows < MIN_ROWS:
             message = f"only {live.rows} live rows; from {MIN_ROWS} on they say something"
             raise NotApplicable(message)
@@ -80,17 +81,23 @@ class InputDrift(Check[Window]):
     def findings(
         self, training: Profile, live: Profile, distances: tuple[ColumnDistance, ...]
     ) -> Iterator[Finding]:
-        """The drifted ones among ``distances``."""
+        """The drifted ones among ``distances``, one for each column."""
+        drifted: dict[str, list[ColumnDistance]] = {}
         for item in distances:
             if item.drifted:
-                yield _finding(item, training, live)
+                drifted.setdefault(item.name, []).append(item)
+        for found in drifted.values():
+            yield _finding(sorted(found, key=lambda item: -item.shape), training, live)
 
 
-def _finding(item: ColumnDistance, training: Profile, live: Profile) -> Finding:
+def _finding(found: list[ColumnDistance], training: Profile, live: Profile) -> Finding:
+    """What is said of a column by its measure that is farthest off."""
+    item = found[0]
+    others = {"also": ", ".join(other.measure for other in found[1:])} if found[1:] else {}
     severity = Severity.HIGH if max(item.shape, item.unseen) >= _LARGE else Severity.MEDIUM
     return Finding(
         message=(
-            f"column {item.name}: live rows differ from training ({item.question}); "
+            f"column {item.label}: live rows differ from training ({item.question}); "
             f"expected a distance that chance explains, found {item.shape:.3f} "
             f"with {item.unseen:.1%} of values outside what training saw"
         ),
@@ -106,7 +113,7 @@ def _finding(item: ColumnDistance, training: Profile, live: Profile) -> Finding:
             value=item.shape,
             threshold=item.threshold,
             n=item.n[1],
-            facts={"p": f"{item.p_value:.2g}", "psi": f"{item.psi:.3f}"},
+            facts={"p": f"{item.p_value:.2g}", "psi": f"{item.psi:.3f}", **others},
             plots=plots_of(item, training, live),
         ),
     )
@@ -129,7 +136,7 @@ def _numbers_plot(item: ColumnDistance, first: Numbers, second: Numbers) -> tupl
     )
     return (
         Histogram(
-            title=item.name,
+            title=item.label,
             edges=tuple(edges.tolist()),
             series={"training": _shares(first, edges), "live": _shares(second, edges)},
         ),

@@ -60,11 +60,15 @@ def take(
     notes: list[tuple[str, str]] = []
     lying = _checked(path)
     before = predecessors([name for name, _ in lying], old)
-    for name, place in lying:
-        told(name)
-        file, note = _taken(name, place, keeper, before.get(name), indexed=indexed)
-        found.append(file)
-        notes += [(name, note)] if note else []
+    try:
+        for name, place in lying:
+            told(name)
+            file, note = _taken(name, place, keeper, before.get(name), indexed=indexed)
+            found.append(file)
+            notes += [(name, note)] if note else []
+    except BaseException:
+        keeper.discard()
+        raise
     return Taken(files=tuple(found), notes=tuple(notes)), keeper
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any, Final, Protocol
@@ -31,15 +31,28 @@ MAX_DEPTH: Final = 12
 """Patches on patches; a part that would lie deeper is kept whole."""
 
 _MAX_PATCH_BYTES = patches.MAX_BYTES * 2
-_HELD_BYTES: Final = 32 << 20
 _WORTH: Final = 0.75  # of what it makes: appended bytes then cost at most a third more
+
+
+class Batch(Protocol):
+    """Takes bytes together with their digest, and makes all of them visible at once."""
+
+    def put(self, digest: Digest, data: bytes | memoryview) -> None:
+        """Take bytes that the caller hashed already, and may change afterwards."""
+
+    def flush(self) -> None:
+        """Make all of them durable and visible."""
+
+    def discard(self) -> None:
+        """Forget what is not visible yet."""
 
 
 class HashedBlobs(Blobs, Protocol):
     """Blobs that take bytes together with their digest."""
 
-    def put_hashed(self, items: Iterable[tuple[Digest, bytes]]) -> None:
-        """Store bytes that the caller hashed already."""
+    def batch(self) -> Batch:
+        """Where such bytes go."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +203,8 @@ class Keeper:
     def __init__(self, blobs: HashedBlobs, known: Mapping[Digest, Part]) -> None:
         self._blobs = blobs
         self._known = dict(known)
-        self._waiting: list[tuple[Digest, bytes]] = []
-        self._held = 0
+        self._batch = blobs.batch()
+        self._buffer = chunks.Buffer()
         self.stored = 0
 
     def keep(self, stream: IO[bytes], base: Recipe | None = None) -> Recipe:
@@ -202,26 +215,26 @@ class Keeper:
             base: The same file in the version before, which patches are made against.
         """
         work = _Run(self, () if base is None else base.parts)
-        for view in chunks.pieces(stream):
+        for view in self._buffer.pieces(stream):
             digest = Digest(f"sha256:{hashlib.sha256(view).hexdigest()}")
             work.take(digest, view)
         return Recipe(tuple(work.finish()))
 
-    def put(self, digest: Digest, data: bytes) -> Part:
+    def put(self, digest: Digest, data: bytes | memoryview) -> Part:
         """A part that is a blob of its own."""
         part = Part(digest, len(data))
         self._known.setdefault(digest, part)
-        self._waiting.append((digest, data))
-        self._held += len(data)
+        self._batch.put(digest, data)
         self.stored += len(data)
-        if self._held > _HELD_BYTES:
-            self.flush()
         return part
 
     def flush(self) -> None:
         """Make everything durable that was kept so far."""
-        waiting, self._waiting, self._held = self._waiting, [], 0
-        self._blobs.put_hashed(waiting)
+        self._batch.flush()
+
+    def discard(self) -> None:
+        """Forget what was kept since the last `flush`."""
+        self._batch.discard()
 
     def known(self, digest: Digest) -> Part | None:
         """A part that lies in the store already."""
@@ -246,10 +259,13 @@ class _Run:
 
     def take(self, digest: Digest, view: memoryview) -> None:
         part = self._keeper.known(digest)
+        if part is None and not self._old:
+            self._parts.append(self._keeper.put(digest, view))
+            return
         if part is None:
             self._new.append((digest, bytes(view)))
             self._size += len(view)
-            if not self._old or self._size > patches.MAX_BYTES:
+            if self._size > patches.MAX_BYTES:
                 self._close(self._next)
             return
         place = self._place.get(digest, self._next)
