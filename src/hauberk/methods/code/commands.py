@@ -141,7 +141,7 @@ def unlisted(text: str) -> str:
     """Lists of quoted words as the words of one command; every letter keeps its place.
 
     >>> unlisted('["ray", "start"]')
-    '["ray   start"]'
+    '["ray    start"]'
     """
     if '",' not in text and "'," not in text and '" ,' not in text:
         return text
