@@ -111,7 +111,7 @@ def test_a_schema_of_a_bundle_brings_ranges_to_a_model_server(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [("--state", "redis://127.0.0.1:1"), ("--telemetry", "t.json"), ("--workers", "2")]
+    "words", [("--profile", "lean"), ("--telemetry", "t.json"), ("--model", "m")]
 )
 def test_what_a_chat_guard_cannot_do_is_refused_and_not_left_undone(words, capsys):
     chat = ["guard", "--chat", "--upstream", "http://127.0.0.1:9/v1"]

@@ -28,7 +28,7 @@ _elements = {
     Datatype.FP32: st.floats(width=32, allow_nan=False, allow_infinity=False),
     Datatype.FP64: st.floats(allow_nan=False, allow_infinity=False),
     **{
-        kind: st.integers(int(v2._BOUNDS[kind][0]), int(v2._BOUNDS[kind][1]))
+        kind: st.integers(int(v2.BOUNDS[kind][0]), int(v2.BOUNDS[kind][1]))
         for kind in Datatype
         if kind.is_number and not kind.is_float
     },

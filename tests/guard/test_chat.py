@@ -10,17 +10,20 @@ import pytest
 
 from hauberk.errors import UnavailableError, UsageError
 from hauberk.formats.http import Call, json_call
-from hauberk.guard.chat import ChatApp
-from hauberk.guard.chat_policy import ChatPolicy, from_bytes
-from hauberk.guard.chat_service import PATH, ChatService, ChatSurroundings, chat_watches
+from hauberk.guard.app import App
+from hauberk.guard.chat_policy import ChatPolicy, ChatRole, from_bytes, to_bytes
+from hauberk.guard.chat_service import PATH, ChatService, chat_watches
 from hauberk.guard.chat_upstream import upstream_of
+from hauberk.guard.desk import Surroundings
 from hauberk.guard.identity import keyring_of, new_key
 from hauberk.guard.loopback import InProcess
 from hauberk.guard.policy import Audit
+from hauberk.guard.reloading import Reloader
 from hauberk.guard.server import running
 from hauberk.methods.forms import Form
 from hauberk.methods.output_marks import Marks
 from hauberk.range.worlds.puppets import FAULTS, GREETING, puppet
+from hauberk.trust.client_state import MemoryClientState
 
 POLICY = ChatPolicy(slow_s=0.01)
 TOOL = {
@@ -44,9 +47,9 @@ class Desk:
     def __init__(self, model, policy=POLICY, **surroundings) -> None:
         self.model = model
         watches = chat_watches(policy)
-        world = ChatSurroundings(watches=watches, **surroundings)
+        world = Surroundings(watches=watches, **surroundings)
         self.service = ChatService(upstream_of(model.url), policy, world)
-        self.door = InProcess(app=ChatApp(self.service))
+        self.door = InProcess(app=App(self.service))
 
     def tell(self, told, headers=None, **fields):
         content = told if isinstance(told, str) else json.dumps(told)
@@ -264,9 +267,9 @@ def test_a_fault_of_the_upstream_is_a_fault_with_nothing_of_its_words(open_desk,
 
 
 def test_an_upstream_that_is_not_there_is_a_bad_gateway(model):
-    service = ChatService(upstream_of("http://127.0.0.1:9"), POLICY, ChatSurroundings())
+    service = ChatService(upstream_of("http://127.0.0.1:9"), POLICY, Surroundings())
     desk = Desk(model)
-    desk.door = InProcess(app=ChatApp(service))
+    desk.door = InProcess(app=App(service))
     assert desk.tell("hi").status == 502
 
 
@@ -448,6 +451,82 @@ def test_a_policy_that_cannot_be_is_refused_by_its_field(change):
 
 @pytest.mark.slow
 def test_it_answers_over_a_socket(desk):
-    with running(ChatApp(desk.service), desk.service.policy) as server:
+    with running(App(desk.service), desk.service.policy) as server:
         body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()
         assert said(server.door.call(json_call(PATH, body))) == GREETING
+
+
+# Parity with the guard of predictive models ------------------------------------------------
+
+
+def test_a_role_asks_for_its_models_within_its_bound_and_others_do_not_ask(model):
+    keys = {name: new_key(name, name) for name in ("desk", "guest", "nobody")}
+    policy = replace(
+        POLICY,
+        roles={"desk": ChatRole(), "guest": ChatRole(models=frozenset({"small"}), max_tokens=9)},
+    )
+    desk = Desk(model, policy, keyring=keyring_of("\n".join(line for _, line in keys.values())))
+
+    def ask(who, name, **fields):
+        headers = {"authorization": f"Bearer {keys[who][0]}"}
+        messages = [{"role": "user", "content": "hi"}]
+        return desk.send({"model": name, "messages": messages, **fields}, headers).status
+
+    assert ask("desk", "large") == 200
+    assert (ask("guest", "small"), ask("guest", "large")) == (200, 404)
+    assert (ask("guest", "small", max_tokens=9), ask("guest", "small", max_tokens=10)) == (200, 400)
+    assert ask("nobody", "small") == 403
+
+
+def test_a_changed_policy_takes_over_and_a_broken_one_does_not(model, tmp_path):
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps({"schema": 1, "slow_s": 0.01}))
+    service = ChatService(
+        upstream_of(model.url), from_bytes(file.read_bytes()), Surroundings(), watches=chat_watches
+    )
+    app, said = App(service), []
+    desk = Desk(model)
+    desk.door = InProcess(app=app)
+    reloader = Reloader(app, service, say=said.append, read_policy=from_bytes)
+    reloader.watch_policy(file)
+    assert desk.tell("hi", max_tokens=60).status == 200
+    file.write_text(json.dumps({"schema": 1, "max_tokens": 50, "revision": 2}))
+    reloader.look()
+    assert desk.tell("hi", max_tokens=60).status == 400
+    file.write_text('{"schema": 1, "max_tokens": "many"}')
+    reloader.look()
+    assert desk.tell("hi", max_tokens=60).status == 400
+    assert desk.tell("hi", max_tokens=50).status == 200
+    assert any("the old policy goes on" in line for line in said)
+    assert (
+        "hauberk_reload_failed_total 1"
+        in desk.door.call(Call(method="GET", path="/metrics")).body.decode()
+    )
+
+
+def test_budgets_go_on_over_a_reload_and_are_one_budget_over_workers(model):
+    state = MemoryClientState()
+    policy = replace(POLICY, burst_tokens=120.0, tokens_per_s=1e-6)
+    desks = [Desk(model, policy, state=state) for _ in range(2)]
+    assert desks[0].tell("hi", max_tokens=60).status == 200
+    desks[0].door = InProcess(app=App(desks[0].service.under(policy=replace(policy, revision=2))))
+    assert [desk.tell("hi", max_tokens=60).status for desk in desks] == [429, 429]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/json; charset=utf-16", "application/json; version=2", "text/json",
+        "application/json, text/plain", "application/jsonx", "",
+    ],
+)  # fmt: skip
+def test_a_body_in_another_form_is_refused_by_its_type(desk, kind):
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    headers = (("content-type", kind), ("content-length", str(len(body))))
+    call = Call(method="POST", path=PATH, headers=headers, chunks=(body,))
+    assert desk.door.call(call).status == 415
+
+
+def test_policies_are_alike_when_their_bytes_are():
+    policy = replace(POLICY, roles={"a": ChatRole(max_tokens=3)}, models=frozenset({"x", "y"}))
+    assert from_bytes(to_bytes(policy)) == policy

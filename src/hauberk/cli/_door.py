@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hauberk.cli import _telemetry, _workers
+from hauberk.cli import _scaling, _telemetry, _workers
 from hauberk.core.control import Tier
 from hauberk.errors import UsageError
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from hauberk.guard.desk import Surroundings
     from hauberk.guard.identity import Keyring, Ways
     from hauberk.guard.policy import GuardPolicy
-    from hauberk.guard.reloading import Reloader
-    from hauberk.guard.service import Service
+    from hauberk.guard.reloading import AnyService, Reloader
     from hauberk.guard.transport import DoorFiles
 
 
@@ -193,7 +193,9 @@ def parent(args: argparse.Namespace) -> int | None:
     tls_files(args)
     has_keys = bool(keyring(args.keys)) or args.tokens is not None or args.client_ca is not None
     hosts_for(args.host, has_keys=has_keys, insecure=args.insecure)
-    return _workers.look_after(sys.argv[1:], args.workers, listen(args.host, args.port))
+    scaling = _scaling.scaling_of(args, time.time)
+    door = listen(args.host, args.port)
+    return _workers.look_after(sys.argv[1:], args.workers, door, scaling=scaling)
 
 
 def door(args: argparse.Namespace) -> Any:
@@ -306,17 +308,19 @@ def _ways_in(args: argparse.Namespace) -> Iterator[str]:
 def run_door(
     args: argparse.Namespace,
     app: App,
-    service: Service,
+    service: AnyService,
     sock: Any,
     ready: Ready,
     *,
     attend: Callable[[Reloader], None] = lambda _: None,
-) -> tuple[bool, Service]:
+    read_policy: Callable[[bytes], Any] | None = None,
+) -> tuple[bool, AnyService]:
     """Serve until told to end, reading policy and keys again when their files change.
 
     Args:
         ready: What is said then.
         attend: Is given what lets another service take over, before the door opens.
+        read_policy: Of the bytes of a policy file; that of a predictive model by default.
 
     Returns:
         Whether a signal ended it, and what served last.
@@ -325,8 +329,7 @@ def run_door(
     from hauberk.guard.reloading import Reloader
     from hauberk.guard.server import serve
 
-    profile = None if args.profile is None else Tier(args.profile)
-    reloader = Reloader(app, service, say=alarm, profile=profile)
+    reloader = Reloader(app, service, say=alarm, read_policy=read_policy or _profiled(args))
     if args.policy is not None:
         reloader.watch_policy(args.policy)
     if args.keys is not None:
@@ -352,6 +355,17 @@ def run_door(
         reloader.end()
         signal.signal(signal.SIGHUP, old)
     return stopped, reloader.service
+
+
+def _profiled(args: argparse.Namespace) -> Callable[[bytes], GuardPolicy]:
+    """Reads a policy; a profile that the command line names holds over every one."""
+    from hauberk.guard import policy as policies
+
+    def read(data: bytes) -> GuardPolicy:
+        policy = policies.from_bytes(data)
+        return policy if args.profile is None else policies.with_profile(policy, Tier(args.profile))
+
+    return read
 
 
 def alarm(line: str) -> None:

@@ -12,10 +12,11 @@ from hauberk.errors import UsageError
 
 if TYPE_CHECKING:
     from hauberk.guard.chat_policy import ChatPolicy
+    from hauberk.guard.chat_service import ChatService
     from hauberk.guard.chat_upstream import Upstream
 
 EXIT_INTERRUPTED = 130
-_ELSEWHERE = ("state", "telemetry", "profile", "model", "schema", "bundle", "root")
+_ELSEWHERE = ("telemetry", "profile", "model", "schema", "bundle", "root")
 """Options of the door of predictive models."""
 
 
@@ -45,41 +46,58 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, upstream: Upstream) -> int:
     """Guard a chat until told to end, say what came; 130 when ended by a signal."""
-    from hauberk.guard.chat import ChatApp
-    from hauberk.guard.chat_service import PATH, ChatService, ChatSurroundings, chat_watches
-    from hauberk.guard.server import hosts_for, listen, serve
+    _fits(args)
+    code = _door.parent(args)
+    return _run(args, upstream) if code is None else code
+
+
+def _run(args: argparse.Namespace, upstream: Upstream) -> int:
+    from hauberk.guard import chat_policy
+    from hauberk.guard.app import App
+    from hauberk.guard.chat_service import PATH, ChatService, chat_watches
+    from hauberk.guard.desk import Surroundings
+    from hauberk.guard.server import hosts_for
     from hauberk.methods.recall import known_of
     from hauberk.trust.log import Log
 
-    _fits(args)
     around = ways_around(upstream, is_refused=args.sole_door)
     policy = _policy(args.policy)
     keyring = _door.ways(args)
     hosts = hosts_for(args.host, has_keys=bool(keyring), insecure=args.insecure)
     log = None if args.log is None else Log.open(args.log)
-    watches = chat_watches(policy, known_of(_lines(args.canaries), _lines(args.training_texts)))
-    world = ChatSurroundings(keyring=keyring, log=_door.sealing(args, log), watches=watches)
-    service = ChatService(upstream, policy, world)
-    shadow = [watch.id for watch in watches if watch.shadow and watch.id not in policy.promote]
-    with listen(args.host, args.port) as sock:
+    known = known_of(_lines(args.canaries), _lines(args.training_texts))
+    world = _door.shared(args, Surroundings(keyring=keyring, log=log))
+    service = ChatService(
+        upstream, policy, world, watches=lambda policy: chat_watches(policy, known)
+    )
+    with _door.door(args) as sock:
+        service.desk.announce()
         ready = _door.Ready(
             title=f"chat guard of {args.upstream}",
             said=(
                 f"policy: {args.policy or 'the defaults'}",
                 *around,
-                f"in shadow, noted and not obeyed: {', '.join(shadow) or 'no control'}",
+                f"in shadow, noted and not obeyed: {_shadowed(service)}",
             ),
             path=PATH,
             has_keys=bool(keyring),
             has_log=log is not None,
         )
-        _door.say_ready(args, ready, sock.getsockname()[1])
-        files = _door.tls_files(args)
-        tls = None if files is None else files.open()
-        stopped = serve(ChatApp(service, hosts), sock, policy, tls=tls)
-    for line in service.metrics.shadows.lines():
+        stopped, last = _door.run_door(
+            args, App(service, hosts), service, sock, ready, read_policy=chat_policy.from_bytes
+        )
+    for line in last.desk.metrics.shadows.lines():
         print(f"  {line}")
     return EXIT_INTERRUPTED if stopped else 0
+
+
+def _shadowed(service: ChatService) -> str:
+    judges = service.desk.judges
+    asked = (*judges.before, *judges.after)
+    return (
+        ", ".join(watch.id for watch in asked if watch.shadow and watch.id not in judges.promoted)
+        or "no control"
+    )
 
 
 def _fits(args: argparse.Namespace) -> None:
@@ -89,8 +107,6 @@ def _fits(args: argparse.Namespace) -> None:
         UsageError: Something of it was asked for.
     """
     asked = [name for name in _ELSEWHERE if getattr(args, name) is not None]
-    if args.workers > 1:
-        asked.append("workers")
     if asked:
         raise UsageError(
             "the chat guard does not do this",
@@ -98,7 +114,7 @@ def _fits(args: argparse.Namespace) -> None:
             rule="nothing that is asked for is left undone",
             expected="the options of a chat door",
             found="options of a door for predictive models",
-            hint="leave them out; what they do is not built for chats yet",
+            hint="leave them out; what they do belongs to models with rows and a schema",
         )
 
 

@@ -110,7 +110,7 @@ def _run(args: argparse.Namespace) -> int:
             has_log=log,
         )
         stopped, last = _door.run_door(args, app, service, sock, ready)
-    for line in last.metrics.lines():
+    for line in last.desk.metrics.lines():
         print(f"  {line}")
     return EXIT_INTERRUPTED if stopped else 0
 

@@ -4,6 +4,7 @@
 one is named, against the heads that a second place holds. `witness` carries the newest signed
 head to that place, which should be one that whoever can write to the log cannot write to.
 `prove` and `publish` make files that a second party holds against its own keys with `check`.
+`decisions` answers an investigator, and `leaks` looks for secrets and personal data in records.
 `erase` forgets one sender of a log that `--erasable` wrote, and `show --erasable` reads the others.
 `references` records where the branches and tags of a repository point, and tells what moved.
 """
@@ -23,6 +24,7 @@ from hauberk.cli._log_proofs import (
     publish,
     witness,
 )
+from hauberk.cli._log_queries import configure_queries, decisions, leaks
 from hauberk.cli._log_references import configure_references, references
 from hauberk.errors import TrustError, UsageError
 
@@ -56,6 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configure_proofs(deeds)
     configure_witness(deeds)
     configure_references(deeds)
+    configure_queries(deeds)
     for deed in (verify, show):
         deed.add_argument("--project", default=".", metavar="DIR")
 
@@ -65,7 +68,13 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli.words import project_folder
     from hauberk.trust.store import Store
 
-    apart = {"check": check, "references": references, "erase": erase}
+    apart = {
+        "check": check,
+        "references": references,
+        "erase": erase,
+        "decisions": decisions,
+        "leaks": leaks,
+    }
     if args.deed in apart:
         return apart[args.deed](args)
     if args.deed == "show" and args.log is not None:

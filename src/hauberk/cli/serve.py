@@ -22,8 +22,7 @@ from hauberk.core.control import Tier
 if TYPE_CHECKING:
     from hauberk.cli._serve import Monitoring, Opened
     from hauberk.guard.bundle import Bundle
-    from hauberk.guard.reloading import Reloader
-    from hauberk.guard.service import Service
+    from hauberk.guard.reloading import AnyService, Reloader
 
 HELP = "put a verified model on line behind the guard"
 EXAMPLE = "hauberk serve examples/loans --port 8080"
@@ -141,7 +140,7 @@ def _follow(
         reloader.replace(bundle=bundle, answers=answers, world=world)
 
     def refused() -> None:
-        reloader.service.metrics.reload_failed += 1
+        reloader.service.desk.metrics.reload_failed += 1
 
     follower = Follower(
         opened.manifest,
@@ -165,12 +164,12 @@ def _ready(opened: Opened, *, has_keys: bool) -> _door.Ready:
     )
 
 
-def _say_what_came(monitoring: Monitoring, service: Service) -> None:
+def _say_what_came(monitoring: Monitoring, service: AnyService) -> None:
     from hauberk.monitor.comparison import compare
 
     found = compare(monitoring.training, monitoring.live.window())
     print(f"\n{found.section.title}")
     for name, value in found.section.rows:
         print(f"  {name}: {value}")
-    for line in service.metrics.shadows.lines():
+    for line in service.desk.metrics.shadows.lines():
         print(f"  {line}")

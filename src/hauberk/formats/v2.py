@@ -52,20 +52,15 @@ class Datatype(StrEnum):
     FP64 = "FP64"
     BYTES = "BYTES"
 
-    @property
-    def numpy(self) -> str:
-        """Name of the little-endian numpy type; ``object`` for ``BYTES``."""
-        return _NUMPY[self]
+    # Looked up for every request, and so set once instead of worked out each time.
+    numpy: str
+    """Name of the little-endian numpy type; ``object`` for ``BYTES``."""
 
-    @property
-    def is_float(self) -> bool:
-        """Whether fractions are allowed."""
-        return self in _FLOATS
+    is_float: bool
+    """Whether fractions are allowed."""
 
-    @property
-    def is_number(self) -> bool:
-        """Whether values are integers or floats."""
-        return self not in (Datatype.BOOL, Datatype.BYTES)
+    is_number: bool
+    """Whether values are integers or floats."""
 
 
 _NUMPY = {
@@ -85,7 +80,12 @@ _NUMPY = {
     Datatype.BYTES: "object",
 }
 _FLOATS = frozenset({Datatype.FP16, Datatype.FP32, Datatype.FP64})
-_BOUNDS: dict[Datatype, tuple[float, float]] = {
+for _kind in Datatype:
+    _kind.numpy = _NUMPY[_kind]
+    _kind.is_float = _kind in _FLOATS
+    _kind.is_number = _kind not in (Datatype.BOOL, Datatype.BYTES)
+
+BOUNDS: dict[Datatype, tuple[float, float]] = {
     **{
         kind: (-(1 << (int(kind.value[3:]) - 1)), (1 << (int(kind.value[3:]) - 1)) - 1)
         for kind in (Datatype.INT8, Datatype.INT16, Datatype.INT32, Datatype.INT64)
@@ -100,11 +100,11 @@ _BOUNDS: dict[Datatype, tuple[float, float]] = {
     Datatype.FP64: (-1.7976931348623157e308, 1.7976931348623157e308),
 }
 _TYPES: dict[Datatype, frozenset[type]] = {
-    kind: frozenset({float, int}) if kind in _FLOATS else frozenset({int}) for kind in _BOUNDS
+    kind: frozenset({float, int}) if kind in _FLOATS else frozenset({int}) for kind in BOUNDS
 } | {Datatype.BOOL: frozenset({bool}), Datatype.BYTES: frozenset({str})}
 _BY_NAME = {kind.value: kind for kind in Datatype}
-_MARKUP = frozenset("<>\"'\\`")
-_PLAIN = re.compile(r"[A-Za-z0-9._:/@+=-]+")
+MARKUP = frozenset("<>\"'\\`")
+PLAIN = re.compile(r"[A-Za-z0-9._:/@+=-]+")
 _WORDS = {bool: "boolean", str: "string", dict: "object", list: "array", type(None): "null"}
 
 Parameter = str | int | float | bool
@@ -290,7 +290,7 @@ def _list(where: str, value: Any, max_length: int) -> list[Any]:
 def _name(where: str, value: Any, limits: Limits) -> str:
     """Names of tensors are columns of somebody's table: any printable text without markup."""
     text = _short(where, value, limits)
-    if not text.isprintable() or not _MARKUP.isdisjoint(text):
+    if not text.isprintable() or not MARKUP.isdisjoint(text):
         refuse(where, "characters of a name", "printable, no quotes or angle brackets", "others")
     return text
 
@@ -298,7 +298,7 @@ def _name(where: str, value: Any, limits: Limits) -> str:
 def _word_like(where: str, value: Any, limits: Limits) -> str:
     """What the sender chooses freely and others repeat, in logs and answers, is kept plain."""
     text = _short(where, value, limits)
-    if not _PLAIN.fullmatch(text):
+    if not PLAIN.fullmatch(text):
         refuse(where, "characters of an identifier", "letters, digits and ._:/@+=-", "others")
     return text
 
@@ -435,7 +435,7 @@ def check_values(where: str, values: Sequence[Any], datatype: Datatype) -> None:
         refuse(where, "type of a value", _accepted(datatype), strange)
     if not datatype.is_number:
         return
-    low, high = _BOUNDS[datatype]
+    low, high = BOUNDS[datatype]
     # A sum is NaN or infinite where a term is; it may also overflow by itself, in which
     # case the slow look decides.
     if datatype.is_float and not _is_finite(values):
@@ -487,8 +487,13 @@ def write_response(response: Response) -> bytes:
     return encode(response_value(response))
 
 
-def response_value(response: Response) -> dict[str, Any]:
+def response_value(
+    response: Response, *, without: frozenset[str] | set[str] = frozenset()
+) -> dict[str, Any]:
     """The response as a JSON value.
+
+    Args:
+        without: Names of the outputs whose data is left out.
 
     Raises:
         ArtifactError: A value is not of its tensor's type, or not finite.
@@ -498,19 +503,25 @@ def response_value(response: Response) -> dict[str, Any]:
         "model_version": response.model_version,
         "id": response.id,
         "parameters": dict(response.parameters) or None,
-        "outputs": _written(response.outputs),
+        "outputs": _written(response.outputs, without),
     }
     return {name: value for name, value in body.items() if value is not None}
 
 
-def tensor_of(name: str, array: Any) -> Tensor:
+def tensor_of(name: str, array: Any, many: int | None = None) -> Tensor:
     """A tensor with the values of a numpy array; text and objects become ``BYTES``.
+
+    Args:
+        many: From so many numbers on they stay in their array.
 
     Raises:
         ArtifactError: The array's type has no place in the protocol.
     """
     datatype = _datatype_of(array)
-    values = array.reshape(-1).tolist()
+    flat = array.reshape(-1)
+    if many is not None and flat.size >= many and datatype is not Datatype.BYTES:
+        return Tensor(name=name, datatype=datatype, shape=tuple(array.shape), values=flat)
+    values = flat.tolist()
     if datatype is Datatype.BYTES:
         values = [item if type(item) is str else str(item) for item in values]
     return Tensor(name=name, datatype=datatype, shape=tuple(array.shape), values=values)
@@ -572,13 +583,17 @@ def _named(name: str, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     return {"name": name, "parameters": dict(parameters)} if parameters else {"name": name}
 
 
-def _written(tensors: Iterable[Tensor]) -> list[dict[str, Any]]:
+def _written(
+    tensors: Iterable[Tensor], without: frozenset[str] | set[str] = frozenset()
+) -> list[dict[str, Any]]:
     written = []
     for tensor in tensors:
-        values = _plain(tensor.values)
-        check_values(tensor.name, values, tensor.datatype)
         head = _named(tensor.name, tensor.parameters)
-        head |= {"shape": list(tensor.shape), "datatype": tensor.datatype.value, "data": values}
+        head |= {"shape": list(tensor.shape), "datatype": tensor.datatype.value}
+        if tensor.name not in without:
+            values = _plain(tensor.values)
+            check_values(tensor.name, values, tensor.datatype)
+            head["data"] = values
         written.append(head)
     return written
 

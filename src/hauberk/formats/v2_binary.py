@@ -77,12 +77,12 @@ def write_response(response: Response, raw: frozenset[str] | None = None) -> tup
     Raises:
         ArtifactError: A value is not of its tensor's type, or not finite.
     """
-    value, tail = response_value(response), bytearray()
+    names = {tensor.name for tensor in response.outputs} if raw is None else raw
+    value, tail = response_value(response, without=names), bytearray()
     for head, tensor in zip(value["outputs"], response.outputs, strict=True):
-        if raw is not None and tensor.name not in raw:
+        if tensor.name not in names:
             continue
         data = raw_of(tensor)
-        del head["data"]
         head["parameters"] = {**tensor.parameters, "binary_data_size": len(data)}
         tail += data
     header = encode(value)
@@ -94,7 +94,10 @@ def raw_of(tensor: Tensor) -> bytes:
     if tensor.datatype is Datatype.BYTES:
         texts = [text.encode() for text in tensor.values]
         return b"".join(len(text).to_bytes(_LENGTH_BYTES, "little") + text for text in texts)
-    raw: bytes = tensor.array().tobytes()
+    array = tensor.array()
+    if tensor.datatype.is_float:
+        check_finite(tensor.name, array, tensor.datatype)
+    raw: bytes = array.tobytes()
     return raw
 
 
@@ -150,13 +153,25 @@ def _numbers(where: str, raw: memoryview, datatype: Datatype, n_elements: int) -
         wanted = f"{n_elements * kind.itemsize} bytes, as the shape says"
         refuse(where, "size of a raw tensor", wanted, f"{len(raw)} bytes")
     values = np.frombuffer(raw, dtype=kind)
-    if datatype.is_float and not np.isfinite(values).all():
-        refuse(where, "range of the datatype", f"a finite {datatype}", "NaN or infinity")
+    if datatype.is_float:
+        check_finite(where, values, datatype)
     if datatype is not Datatype.BOOL:
         return values
     if values.max() > 1:
         refuse(where, "range of the datatype", "0 or 1 (BOOL)", "another byte")
     return values.astype("?")
+
+
+def check_finite(where: str, values: Any, datatype: Datatype) -> None:
+    """Refuse an array with values that are no numbers.
+
+    Raises:
+        ArtifactError: It has some.
+    """
+    import numpy as np
+
+    if not np.isfinite(values).all():
+        refuse(where, "range of the datatype", f"a finite {datatype}", "NaN or infinity")
 
 
 def _texts(where: str, raw: memoryview, n_elements: int, limits: Limits) -> list[str]:

@@ -93,7 +93,7 @@ class InputSchema:
         """
         _check_names(request, self)
         declared = {schema.name: schema for schema in self.inputs}
-        rows = {_check_tensor(tensor, declared[tensor.name]) for tensor in request.inputs}
+        rows = {check_tensor(tensor, declared[tensor.name]) for tensor in request.inputs}
         rows.discard(None)
         if len(rows) > 1:
             refuse("inputs", "all inputs have the same number of rows", "one number", "several")
@@ -148,8 +148,15 @@ def _check_names(request: Request, schema: InputSchema) -> None:
             refuse("outputs", "only declared outputs", "a declared output", shown(output.name))
 
 
-def _check_tensor(tensor: Tensor, schema: TensorSchema) -> int | None:
-    """Rows of the tensor, or ``None`` where its shape has no row dimension."""
+def check_tensor(tensor: Tensor, schema: TensorSchema) -> int | None:
+    """Hold one tensor against its declaration.
+
+    Returns:
+        Rows of the tensor, or ``None`` where its shape has no row dimension.
+
+    Raises:
+        ArtifactError: It is not as declared.
+    """
     where = f"input {shown(tensor.name)}"
     if tensor.datatype is not schema.datatype:
         refuse(where, "declared datatype", schema.datatype, tensor.datatype)

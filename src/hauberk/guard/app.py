@@ -24,13 +24,13 @@ from typing import Any, Protocol
 
 from hauberk.core.artifact import Exchange
 from hauberk.formats.v2_binary import HEADER as BINARY_HEADER
-from hauberk.guard.desk import Desk
-from hauberk.guard.identity import NOBODY, Holder
+from hauberk.guard.begun import Begun
+from hauberk.guard.desk import SINK_HEADER, Desk
+from hauberk.guard.identity import NOBODY, Holder, Keyring, Ways
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.replies import Reply, refusal
 from hauberk.guard.service import Page, Post
 from hauberk.guard.transport import PEER
-from hauberk.methods.sinks import Sink
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -40,10 +40,12 @@ MAX_PATH = 512
 MAX_HEADER_BYTES = 16 << 10
 """Names and values of all headers; servers bound single ones, or none that comes at once."""
 
+MAX_KEPT = 1_000
+MAX_KEPT_HEAD = 2_000
+"""Heads of requests, and bytes of each, that are known again."""
+
 MAX_HEADERS = 100
 """Lines of headers; clients of the protocol send a dozen."""
-
-SINK_HEADER = "x-hauberk-sink"
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """Names of a door without keys. Checking them keeps a web page whose name was pointed at
@@ -56,22 +58,23 @@ _SECURITY = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_READ = frozenset(
-    {
-        b"authorization",
-        b"content-encoding",
-        b"content-length",
-        b"content-type",
-        b"expect",
-        b"host",
-        b"transfer-encoding",
-        b"x-http-method",
-        b"x-http-method-override",
-        b"x-method-override",
-        BINARY_HEADER.encode(),
-        SINK_HEADER.encode(),
-    }
-)
+_READ = {
+    name.encode(): name
+    for name in (
+        "authorization",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "transfer-encoding",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        BINARY_HEADER,
+        SINK_HEADER,
+    )
+}
 _CLOSE = ("connection", "close")
 _DRAINED = 16
 """Times the largest body: so much of a refused one is read and forgotten."""
@@ -79,7 +82,6 @@ _DRAINED = 16
 _DRAIN_S = 3.0
 _DRAIN_IDLE_S = 0.5
 _LENGTH = re.compile("[0-9]{1,18}")
-_OPEN = frozenset({"/v2/health/live", "/v2/health/ready"})
 
 
 class Served(Protocol):
@@ -105,13 +107,44 @@ class Served(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Routes:
+    """What answers where; and heads of requests that passed, with what was read in them.
+
+    Clients send the same head again and again. One that passed rules 1 to 5 passes them again,
+    as long as keys, routes and policy are the same; they change with the whole object.
+    """
+
     served: Served
     posts: Mapping[str, Post]
     pages: Mapping[str, Page]
+    passed: dict[Any, tuple[Holder, dict[str, str], Post]] | None
 
     @classmethod
     def of(cls, served: Served) -> _Routes:
-        return cls(served, served.posts(), served.pages())
+        keyring = served.desk.world.keyring
+        is_lasting = isinstance(keyring, Keyring) or (
+            isinstance(keyring, Ways) and keyring.tokens is None
+        )
+        return cls(served, served.posts(), served.pages(), {} if is_lasting else None)
+
+    def remember(self, mark: Any, holder: Holder, headers: dict[str, str], post: Post) -> None:
+        """Keep a head that passed, if it is small."""
+        if self.passed is None or mark is None:
+            return
+        if sum(len(name) + len(value) for name, value in mark[-1]) > MAX_KEPT_HEAD:
+            return
+        if len(self.passed) >= MAX_KEPT:
+            self.passed.clear()
+        self.passed[mark] = (holder, headers, post)
+
+
+def _mark(scope: Message) -> Any:
+    """What a head is told from others by; ``None`` where the server gives no tuples."""
+    lines = tuple(scope["headers"])
+    if lines and lines[0].__class__ is not tuple:
+        return None
+    state = scope.get("state")
+    peer = state.get(PEER, ()) if state else ()
+    return (scope["method"], scope.get("raw_path"), scope.get("query_string"), peer, lines)
 
 
 class App:
@@ -171,26 +204,28 @@ class App:
     async def _reply(self, scope: Message, receive: Receive, started: float) -> Reply:
         routes = self._served
         desk = routes.served.desk
+        mark = None if routes.passed is None else _mark(scope)
+        known = routes.passed.get(mark) if routes.passed and mark is not None else None
+        if known is not None:
+            caller = _Caller(known[0], known[1], desk.world.clock())
+            return await _answer(desk, known[2], caller, receive, started)
         headers, problem = _headers(scope)
         path = scope.get("raw_path", b"")[: MAX_PATH + 1].decode("latin-1")
         holder = desk.world.keyring.who(headers.pop("authorization", None), peer_of(scope))
-        known = holder or NOBODY
-        exchange = Exchange(
-            name=desk.name,
-            principal=known.principal,
-            at=desk.world.clock(),
-            request=b"",
-            content_type=headers.get("content-type", ""),
-            headers=headers,
-            sink=desk.policy.sink or headers.get(SINK_HEADER),
-            role=known.role,
-        )
+        caller = _Caller(holder or NOBODY, headers, desk.world.clock())
         reply = problem or self._refused_outside(scope, headers, path, holder)
+        if reply is not None:
+            return await _refused(desk, caller, reply, started)
         post = routes.posts.get(path)
-        if reply is None and post is not None:
-            return await _take(desk, post, exchange, receive, started)
-        reply = reply or await routes.pages[path]()
-        return await desk.conclude(exchange, reply, started) if reply.rule else reply
+        if post is None:
+            return await routes.pages[path]()
+        reply = _unknown_sink(caller.sink(desk), desk.manners.sinks)
+        reply = reply or _refused_unread(headers, desk.policy.max_body_bytes)  # 4 and 5
+        if reply is not None:
+            return await _refused(desk, caller, reply, started)
+        if "expect" not in headers:
+            routes.remember(mark, holder or NOBODY, headers, post)
+        return await _answer(desk, post, caller, receive, started)
 
     def _refused_outside(
         self, scope: Message, headers: dict[str, str], path: str, holder: Holder | None
@@ -198,7 +233,7 @@ class App:
         """Rules 1 to 3, without the body; who asks comes before what exists."""
         if self._hosts is not None and _host(headers.get("host", "")) not in self._hosts:
             return refusal(421, "refused: this host name is not served here", "host")
-        if holder is None and path not in _OPEN:
+        if holder is None and path not in self._served.served.desk.manners.open_paths:
             challenge = ("www-authenticate", "Bearer")
             return refusal(401, "refused: no known key", "identity", challenge)
         return self._misrouted(scope, headers, path)
@@ -217,36 +252,71 @@ class App:
         return None
 
 
-async def _take(
-    desk: Desk, post: Post, exchange: Exchange, receive: Receive, started: float
+class _Caller:
+    """Who asks, when, and with which headers."""
+
+    __slots__ = ("_at", "_holder", "headers")
+
+    def __init__(self, holder: Holder, headers: dict[str, str], at: float) -> None:
+        self._holder = holder
+        self._at = at
+        self.headers = headers
+
+    def sink(self, desk: Desk) -> str | None:
+        """Where the answer goes: as the operator has it, or as the client says."""
+        return desk.policy.sink or self.headers.get(SINK_HEADER)
+
+    def asks(self, desk: Desk, body: bytes = b"") -> Exchange:
+        """The exchange with its body."""
+        return Exchange(
+            name=desk.name,
+            principal=self._holder.principal,
+            at=self._at,
+            request=body,
+            content_type=self.headers.get("content-type", ""),
+            headers=self.headers,
+            sink=self.sink(desk),
+            role=self._holder.role,
+        )
+
+
+async def _answer(
+    desk: Desk, post: Post, caller: _Caller, receive: Receive, started: float
 ) -> Reply:
-    """Rules 4 and 5, then whoever answers at this path."""
+    """The body, then whoever answers at this path."""
     policy = desk.policy
-    reply = _unknown_sink(exchange.sink)
-    reply = reply or _refused_unread(exchange.headers, policy.max_body_bytes)
-    body = b""
-    if reply is None:
-        try:
-            async with asyncio.timeout(min(policy.body_timeout_s, policy.body_idle_s)) as limit:
-                body, reply = await _body(receive, policy.max_body_bytes, _Moving(limit, policy))
-        except TimeoutError:
-            reply = _closing(408, "refused: the body did not arrive in time", "time of a body")
+    reply = None
+    first = Begun(receive())
+    if (
+        first.is_done and first.value is not None and _is_whole(first.value)
+    ):  # the usual case, without a timer
+        body: bytes = first.value.get("body", b"")
+        reply = _too_large(policy.max_body_bytes) if len(body) > policy.max_body_bytes else None
+    else:
+        body, reply = await _body_in_time(first, receive, policy)
     if reply is not None:
-        return await desk.conclude(exchange, reply, started)
-    return await post(_with_body(exchange, body), started)
+        return await _refused(desk, caller, reply, started)
+    return await post(caller.asks(desk, body), started)
 
 
-def _with_body(exchange: Exchange, body: bytes) -> Exchange:
-    return Exchange(
-        name=exchange.name,
-        principal=exchange.principal,
-        at=exchange.at,
-        request=body,
-        content_type=exchange.content_type,
-        headers=exchange.headers,
-        sink=exchange.sink,
-        role=exchange.role,
-    )
+async def _refused(desk: Desk, caller: _Caller, reply: Reply, started: float) -> Reply:
+    return await desk.conclude(caller.asks(desk), desk.manners.words(reply), started)
+
+
+def _is_whole(message: Message) -> bool:
+    return message["type"] == "http.request" and not message.get("more_body")
+
+
+async def _body_in_time(
+    first: Begun, receive: Receive, policy: GuardPolicy
+) -> tuple[bytes, Reply | None]:
+    """A body that comes in pieces, each of them in time."""
+    try:
+        async with asyncio.timeout(min(policy.body_timeout_s, policy.body_idle_s)) as limit:
+            message = first.value if first.is_done else await first
+            return await _body(message, receive, policy.max_body_bytes, _Moving(limit, policy))
+    except TimeoutError:
+        return b"", _closing(408, "refused: the body did not arrive in time", "time of a body")
 
 
 def peer_of(scope: Message) -> tuple[str, ...]:
@@ -259,15 +329,17 @@ def _headers(scope: Message) -> tuple[dict[str, str], Reply | None]:
     """The headers that matter, by lower-case name."""
     found: dict[str, str] = {}
     lines = scope["headers"]
-    size = sum(len(name) + len(value) for name, value in lines)
+    size = 0
+    for raw_name, raw_value in lines:
+        size += len(raw_name) + len(raw_value)
+        name = _READ.get(raw_name)
+        if name is None:
+            continue
+        if name in found:
+            return found, refusal(400, f"refused: the header {name} stands twice", "headers")
+        found[name] = raw_value.decode("latin-1")
     if size > MAX_HEADER_BYTES or len(lines) > MAX_HEADERS:
         return found, _closing(431, "refused: the headers are too large", "headers")
-    for raw_name, raw_value in lines:
-        if raw_name in _READ:
-            name = raw_name.decode("latin-1")
-            if name in found:
-                return found, refusal(400, f"refused: the header {name} stands twice", "headers")
-            found[name] = raw_value.decode("latin-1")
     return found, None
 
 
@@ -281,10 +353,10 @@ def _announces_body(headers: dict[str, str]) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
-def _unknown_sink(sink: str | None) -> Reply | None:
-    if sink is None or sink in tuple(Sink):
+def _unknown_sink(sink: str | None, sinks: frozenset[str]) -> Reply | None:
+    if sink is None or sink in sinks:
         return None
-    return _closing(400, f"refused: {SINK_HEADER} is one of " + ", ".join(Sink), "sink")
+    return _closing(400, f"refused: {SINK_HEADER} is one of " + ", ".join(sorted(sinks)), "sink")
 
 
 def _refused_unread(headers: Any, max_bytes: int) -> Reply | None:
@@ -328,17 +400,13 @@ class _Moving:
 
 
 async def _body(
-    receive: Receive, max_bytes: int, moving: _Moving | None = None
+    message: Message, receive: Receive, max_bytes: int, moving: _Moving
 ) -> tuple[bytes, Reply | None]:
-    """The whole body, or why it is not taken."""
-    message = await receive()
-    first: bytes = message.get("body", b"")
-    if not message.get("more_body") and message["type"] == "http.request":
-        return (first, None) if len(first) <= max_bytes else (b"", _too_large(max_bytes))
-    chunks, size = [first], len(first)
+    """The whole body from its first message on, or why it is not taken."""
+    chunks: list[bytes] = [message.get("body", b"")]
+    size = len(chunks[0])
     while message["type"] == "http.request" and size <= max_bytes and message.get("more_body"):
-        if moving is not None:
-            moving.on()
+        moving.on()
         message = await receive()
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
@@ -372,9 +440,10 @@ async def _drain(receive: Receive, max_bytes: int) -> None:
 async def _send(send: Send, reply: Reply, *, is_last: bool = True) -> None:
     head = [
         (b"content-type", reply.content_type.encode("latin-1")),
-        (b"content-length", str(len(reply.body)).encode("ascii")),
+        (b"content-length", b"%d" % len(reply.body)),
         *_SECURITY,
-        *((name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers),
     ]
+    if reply.headers:
+        head += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
     await send({"type": "http.response.start", "status": reply.status, "headers": head})
     await send({"type": "http.response.body", "body": reply.body, "more_body": not is_last})

@@ -24,6 +24,7 @@ from hauberk.errors import HauberkError, UnavailableError
 from hauberk.formats.v2 import encode
 
 MAX_BATCH = 1000
+GATHER_S = 0.05
 MAX_PENDING = 100_000
 """About 30 MB of records; more means that the log stands still."""
 
@@ -75,7 +76,7 @@ def record_of(decision: Decision) -> bytes:
     return encode(
         {
             "kind": "decision",
-            "at": round(decision.at, 6),
+            "at": int(decision.at * 1e6) / 1e6,
             "model": decision.model,
             "principal": decision.principal,
             "request": decision.request,
@@ -112,20 +113,31 @@ def marks_of(texts: Iterable[object]) -> tuple[bytes, ...]:
 class Auditor:
     """Writes records to a log from a thread of its own.
 
+    A record that nobody waits for is written within `gather_s`, with those that come meanwhile;
+    one that somebody waits for at once.
+
     Args:
         log: Where they go.
         lost: Is called with the number of records that could not be written.
         retry_s: Waiting time before a failed log is tried again.
+        gather_s: How long records may gather before they are written.
     """
 
     def __init__(
-        self, log: Log, *, lost: Callable[[int], None] = lambda _: None, retry_s: float = 1.0
+        self,
+        log: Log,
+        *,
+        lost: Callable[[int], None] = lambda _: None,
+        retry_s: float = 1.0,
+        gather_s: float = GATHER_S,
     ) -> None:
         self._log = log
         self._lost = lost
         self._retry_s = retry_s
         self._pending: deque[tuple[bytes, Future[None] | None]] = deque()
+        self._gather_s = gather_s
         self._wake = threading.Condition()
+        self._is_urgent = False
         self._closing = False
         self._failing_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="hauberk-audit", daemon=True)
@@ -158,7 +170,10 @@ class Auditor:
         with self._wake:
             if len(self._pending) < MAX_PENDING and not self._closing:
                 self._pending.append((record, done))
-                self._wake.notify()
+                urgent = done is not None or len(self._pending) == MAX_BATCH
+                if len(self._pending) == 1 or (urgent and not self._is_urgent):
+                    self._wake.notify()
+                self._is_urgent = self._is_urgent or urgent
                 return
         self._lost(1)
         if done is not None:
@@ -172,7 +187,12 @@ class Auditor:
         with self._wake:
             while not self._pending and not self._closing:
                 self._wake.wait()
+            if not (self._is_urgent or self._closing):
+                self._wake.wait(self._gather_s)
             n_records = min(MAX_BATCH, len(self._pending))
+            self._is_urgent = len(self._pending) - n_records >= MAX_BATCH or any(
+                done is not None for _, done in islice(self._pending, n_records, None)
+            )
             return [self._pending.popleft() for _ in range(n_records)]
 
     def _write(self, batch: list[tuple[bytes, Future[None] | None]]) -> None:

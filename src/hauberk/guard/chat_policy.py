@@ -7,18 +7,37 @@ Controls that weigh evidence start in shadow, until a person lists them under ``
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, NoReturn
 
+from hauberk.core.control import Tier
 from hauberk.errors import UsageError
 from hauberk.formats.strict_json import JsonLimits, decode
-from hauberk.guard.policy import Audit, OnAuditFailure
+from hauberk.guard.policy import ROLE, Audit, GuardPolicy, OnAuditFailure, OnStateFailure
+from hauberk.guard.shaping import Detail
 from hauberk.methods.forms import Form, forms_named
 
 POLICY_VERSION = 1
 _LIMITS = JsonLimits(max_bytes=1 << 20, max_values=20_000, max_string_bytes=256 << 10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRole:
+    """What one role may ask for, within what the policy allows everybody.
+
+    Attributes:
+        models: Names that it may ask for; empty for all of the policy's.
+        max_tokens: Of one answer; 0 for the policy's own bound.
+        strong: Whether the role has passed the challenge of a control already.
+    """
+
+    models: frozenset[str] = frozenset()
+    max_tokens: int = 0
+    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +74,12 @@ class ChatPolicy:
         canonical: Whether texts are written in one way: without invisible characters, odd spaces
             and letters that look like others.
         mask_inbound: Whether credentials in messages are taken out before the model sees them.
+        body_idle_s: Time without a further piece of a body, after which it is given up.
+        on_state_failure: ``refuse`` answers 503 while the memory that hosts share is away,
+            ``degrade`` goes on with budgets that each host keeps for itself.
+        roles: Per role what it may ask for. Without any everybody may ask; with some, a role
+            that is not among them may not ask at all.
+        revision: A number that whoever edits the policy counts up; it stands in the log.
     """
 
     models: frozenset[str] = frozenset()
@@ -83,6 +108,31 @@ class ChatPolicy:
     tool_arguments: Mapping[str, Mapping[str, Form]] = field(default_factory=dict)
     mask_inbound: bool = False
     canonical: bool = True
+    body_idle_s: float = 3.0
+    on_state_failure: OnStateFailure = OnStateFailure.REFUSE
+    roles: Mapping[str, ChatRole] = field(default_factory=dict)
+    revision: int = 1
+
+    def of_door(self) -> GuardPolicy:
+        """What the door and the desk of any guard need to know of it."""
+        return GuardPolicy(
+            max_body_bytes=self.max_body_bytes,
+            slow_s=self.slow_s,
+            body_idle_s=self.body_idle_s,
+            body_timeout_s=self.body_timeout_s,
+            header_timeout_s=self.header_timeout_s,
+            per_principal=self.per_principal,
+            max_connections=self.max_connections,
+            promote=self.promote,
+            audit=self.audit,
+            on_audit_failure=self.on_audit_failure,
+            on_state_failure=self.on_state_failure,
+            mark_outputs=self.mark_outputs,
+            sink=self.form,
+            profile=Tier.STRICT,
+            roles={name: Detail(strong=role.strong) for name, role in self.roles.items()},
+            revision=self.revision,
+        )
 
     @property
     def json_limits(self) -> JsonLimits:
@@ -95,6 +145,24 @@ class ChatPolicy:
             max_objects=20_000,
             max_keys=2_000,
         )
+
+
+def to_bytes(policy: ChatPolicy) -> bytes:
+    """Canonical JSON; equal policies give equal bytes."""
+    value: dict[str, Any] = {"schema": POLICY_VERSION}
+    for one in dataclasses.fields(policy):
+        value[one.name] = _plain(getattr(policy, one.name))
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _plain(item: Any) -> Any:
+    if isinstance(item, frozenset):
+        return sorted(item)
+    if isinstance(item, ChatRole):
+        return {"models": sorted(item.models), "max_tokens": item.max_tokens, "strong": item.strong}
+    if isinstance(item, Mapping):
+        return {name: _plain(entry) for name, entry in item.items()}
+    return item
 
 
 def from_bytes(data: bytes) -> ChatPolicy:
@@ -114,9 +182,9 @@ def from_bytes(data: bytes) -> ChatPolicy:
 
 
 def _read(name: str, one: dataclasses.Field[Any], item: Any) -> Any:
-    if name == "tool_arguments":
-        return _tool_arguments(item)
-    if isinstance(one.default, (Audit, OnAuditFailure)):
+    if name in _NAMED:
+        return _NAMED[name](item)
+    if isinstance(one.default, StrEnum):
         return _choice(name, type(one.default), item)
     if isinstance(one.default, frozenset):
         if type(item) is not list or any(type(entry) is not str for entry in item):
@@ -126,13 +194,24 @@ def _read(name: str, one: dataclasses.Field[Any], item: Any) -> Any:
         if type(item) is not bool:
             _refuse(name, "true or false", "something else")
         return item
-    if isinstance(one.default, str):
-        return _text(name, item)
-    return _number(name, one.default, item)
+    return _text(name, item) if isinstance(one.default, str) else _number(name, one.default, item)
 
 
-def _choice(name: str, kind: type[Audit | OnAuditFailure], item: Any) -> Any:
-    if item not in tuple(kind):
+def _roles(item: Any) -> Mapping[str, ChatRole]:
+    if type(item) is not dict or not all(map(ROLE.fullmatch, item)):
+        _refuse("roles", "an object from role to what it may ask for", "something else")
+    fields = {one.name: one for one in dataclasses.fields(ChatRole)}
+    roles = {}
+    for role, said in item.items():
+        if type(said) is not dict or not said.keys() <= fields.keys():
+            _refuse(f"roles.{role}", "an object with " + ", ".join(fields), "something else")
+        read = {name: _read(name, fields[name], entry) for name, entry in said.items()}
+        roles[role] = ChatRole(**read)
+    return roles
+
+
+def _choice(name: str, kind: type[StrEnum], item: Any) -> Any:
+    if type(item) is not str or item not in tuple(kind):
         _refuse(name, "one of " + ", ".join(kind), "something else")
     return kind(item)
 
@@ -151,6 +230,9 @@ def _tool_arguments(item: Any) -> Mapping[str, Mapping[str, Form]]:
     except (AttributeError, ValueError):
         expected = "tool to argument to one of " + ", ".join(Form)
         _refuse("tool_arguments", expected, "something else")
+
+
+_NAMED = {"tool_arguments": _tool_arguments, "roles": _roles}
 
 
 def _number(name: str, default: Any, item: Any) -> Any:

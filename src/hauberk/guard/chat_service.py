@@ -2,7 +2,7 @@
 
 A request passes these stations, in this order; each can end it:
 
-1. The audit log works, where policy asks for it.
+1. The audit log works, where policy asks for it; the sender's role may ask.
 2. The body fits the closed schema of chat requests, and the model may be asked for.
 3. The sender's budget covers the tokens of the prompt and of the longest answer.
 4. Controls on the request; those in shadow are noted, not obeyed.
@@ -19,35 +19,32 @@ digests.
 
 from __future__ import annotations
 
-import asyncio
 import json
+import re
 import struct
-import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
 from hauberk.core.artifact import Exchange
-from hauberk.core.control import Action, Tier, Watch
-from hauberk.core.ports import ClientState
-from hauberk.errors import ArtifactError, HauberkError
+from hauberk.core.control import Watch
+from hauberk.errors import ArtifactError
 from hauberk.formats import chat, server_events
 from hauberk.formats.chat import ChatAnswer, ChatRequest
-from hauberk.guard.audit import Auditor, Decision, Log, marks_of, record_of
-from hauberk.guard.chat_policy import ChatPolicy
+from hauberk.guard import metrics
+from hauberk.guard.audit import marks_of
+from hauberk.guard.chat_policy import ChatPolicy, ChatRole, to_bytes
 from hauberk.guard.chat_upstream import Spoken, Upstream, UpstreamError, ask
-from hauberk.guard.identity import Identity, Keyring
-from hauberk.guard.judging import Course, Noted, judges_of, refusal_of
-from hauberk.guard.metrics import Metrics
-from hauberk.guard.policy import Audit, OnAuditFailure
-from hauberk.guard.replies import Reply
+from hauberk.guard.desk import SINK_HEADER, Books, Desk, Manners, Surroundings
+from hauberk.guard.judging import Course, Noted
+from hauberk.guard.replies import JSON, Reply
+from hauberk.guard.service import Page, Post
 from hauberk.methods.covert import canonical
 from hauberk.methods.forms import Allowed, Form, shaped
 from hauberk.methods.recall import Known
 from hauberk.methods.secrets import mask_secrets
-from hauberk.trust.client_state import MemoryClientState
 from hauberk.trust.digest import digest_bytes
 
 PATH = "/v1/chat/completions"
@@ -58,25 +55,16 @@ BYTES_PER_TOKEN = 4
 INLINE_BYTES = 16 << 10
 """Exchanges up to so many bytes are judged without changing threads."""
 
+NAME = "chat"
+LIVE = "/health"
+MODELS = "/v1/models"
+METRICS = "/metrics"
+
 _BUDGET = struct.Struct("<dd")
+_NO_ROLE = ChatRole()
+_JSON_TYPE = re.compile(r'application/json(?: *; *charset="?utf-8"?)?', re.IGNORECASE)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatSurroundings:
-    """What a chat service is given of the world.
-
-    Attributes:
-        state: Memory per principal.
-        log: Where decisions go; ``None`` keeps none.
-        clock: Seconds since the epoch.
-        watches: Controls on exchanges; contracts first.
-    """
-
-    keyring: Identity = field(default_factory=Keyring)
-    state: ClientState = field(default_factory=MemoryClientState)
-    log: Log | None = None
-    clock: Callable[[], float] = time.time
-    watches: tuple[Watch, ...] = ()
+WatchesFor = Callable[[ChatPolicy], tuple[Watch, ...]]
 
 
 def refusal(status: int, message: str, rule: str, *headers: tuple[str, str]) -> Reply:
@@ -97,32 +85,78 @@ class _RefusedError(Exception):
 
 
 class ChatService:
-    """An upstream and its running state; used from one event loop."""
+    """An upstream and its running state; used from one event loop.
+
+    Args:
+        watches: The controls under a policy; by default those of the surroundings, whatever
+            the policy.
+        books: Of the service that this one takes over from.
+    """
 
     def __init__(
-        self, upstream: Upstream, policy: ChatPolicy, surroundings: ChatSurroundings
+        self,
+        upstream: Upstream,
+        policy: ChatPolicy,
+        surroundings: Surroundings,
+        *,
+        watches: WatchesFor | None = None,
+        books: Books | None = None,
     ) -> None:
         self.upstream = upstream
         self.policy = policy
-        self.world = surroundings
-        self.metrics = Metrics(model="chat", version="1")
+        self._watches = watches
+        self.desk = Desk(
+            name=NAME,
+            version="1",
+            digest=digest_bytes(NAME.encode()),
+            policy=policy.of_door(),
+            world=surroundings,
+            watches=None if watches is None else watches(policy),
+            books=books,
+            manners=MANNERS,
+            policy_digest=digest_bytes(to_bytes(policy)),
+        )
+        self.metrics = self.desk.metrics
         self.allowed = Allowed(
             link_hosts=policy.link_hosts, sql_tables=policy.sql_tables, commands=policy.commands
         )
-        self.judges = judges_of(surroundings.watches, Tier.STRICT, policy.promote)
         self._held: Counter[str] = Counter()
-        self._slowed: Counter[str] = Counter()
-        self._auditor = (
-            None if surroundings.log is None else Auditor(surroundings.log, lost=self._lose)
-        )
 
     def close(self) -> None:
         """Write what is queued for the log."""
-        if self._auditor is not None:
-            self._auditor.close()
+        self.desk.books.close()
 
-    def _lose(self, n_records: int) -> None:
-        self.metrics.audit_lost += n_records
+    def under(
+        self, *, policy: ChatPolicy | None = None, world: Surroundings | None = None
+    ) -> ChatService:
+        """The service that takes over; counts, the log and the memory of clients go on."""
+        return ChatService(
+            self.upstream,
+            policy or self.policy,
+            world or self.desk.world,
+            watches=self._watches,
+            books=self.desk.books,
+        )
+
+    def posts(self) -> Mapping[str, Post]:
+        """What is answered, by path."""
+        return {PATH: self.answer}
+
+    def pages(self) -> Mapping[str, Page]:
+        """What is shown, by path."""
+        return {LIVE: self._live, MODELS: self._models, METRICS: self._counted}
+
+    async def _live(self) -> Reply:
+        return Reply(status=200, body=b'{"live":true}')
+
+    async def _models(self) -> Reply:
+        names = sorted(self.policy.models)
+        listed = [{"id": name, "object": "model", "owned_by": "upstream"} for name in names]
+        return Reply(status=200, body=json.dumps({"object": "list", "data": listed}).encode())
+
+    async def _counted(self) -> Reply:
+        text = self.metrics.text() + self.desk.state_metrics() + self.desk.world.more_metrics()
+        return Reply(status=200, body=text.encode(), content_type=metrics.CONTENT_TYPE)
 
     async def answer(self, exchange: Exchange, started: float) -> Reply:
         """Answer one chat request with its whole body."""
@@ -131,44 +165,17 @@ class ChatService:
             reply = await self._answer(exchange, course)
         except _RefusedError as error:
             if error.slow:
-                await self._slow_down(exchange.principal)
+                await self.desk.slow_down(exchange.principal)
             reply = error.reply
-        return await self.conclude(exchange, reply, started, course)
-
-    async def conclude(
-        self, exchange: Exchange, reply: Reply, started: float, course: Course | None = None
-    ) -> Reply:
-        """Count a reply and write the decision down; durable before it returns if asked for."""
-        seconds = time.perf_counter() - started
-        noted = () if course is None else tuple(course.noted)
-        self.metrics.answered(reply.status, seconds)
-        self.metrics.shadows.take(exchange.principal, noted)
         if reply.rule:
-            self.metrics.refuse(reply.rule)
-        if self._auditor is None:
-            return reply
-        marks = () if course is None or reply.rule else course.marks
-        record = record_of(replace(_decision(exchange, reply, seconds, noted), marks=marks))
-        if self.policy.audit is Audit.ASYNC or reply.rule:
-            self._auditor.append(record)
-            return reply
-        try:
-            await asyncio.wrap_future(self._auditor.append_durably(record))
-        except (HauberkError, OSError):
-            return self._unaudited() or reply
-        return reply
-
-    def _unaudited(self) -> Reply | None:
-        if self.policy.on_audit_failure is OnAuditFailure.DEGRADE:
-            return None
-        text = "the audit log cannot be written; nothing is answered until it can"
-        return refusal(503, text, "audit log", ("retry-after", "5"))
+            course.marks = ()
+        return await self.desk.conclude(exchange, reply, started, course)
 
     async def _answer(self, exchange: Exchange, course: Course) -> Reply:
-        if self._auditor is not None and self._auditor.is_failing:  # 1
-            reply = self._unaudited()
-            if reply is not None:
-                return reply
+        reply = self.desk.admit(exchange)  # 1
+        if reply is not None:
+            return reply
+        self._check_form(exchange)
         request = self._admitted(exchange)  # 2
         self._charge(exchange, request)  # 3
         asked = replace(exchange, request=_written(request))
@@ -177,31 +184,43 @@ class ChatService:
             answer = await self._asked(request)
         answered = replace(asked, response=chat.write_answer(answer))
         await self._judged(answered, course)  # 6
-        if self.policy.mark_outputs and self._auditor is not None:
+        if self.policy.mark_outputs and self.desk.books.auditor is not None:
             course.marks = marks_of(choice.text for choice in answer.choices)
         return self._shown(request, answer, exchange.sink)  # 7
+
+    def _check_form(self, exchange: Exchange) -> None:
+        """The body is JSON in UTF-8, and its sender names no other form than the operator."""
+        if not _is_json(exchange.content_type):
+            raise _RefusedError(refusal(415, f"refused: send {JSON}", "content-type"))
+        asked = exchange.headers.get(SINK_HEADER)
+        if asked is not None and asked != exchange.sink:
+            text = f"refused: {SINK_HEADER} is set by the operator: {exchange.sink}"
+            raise _RefusedError(refusal(400, text, "sink"))
 
     # 2 ---------------------------------------------------------------------------------
 
     def _admitted(self, exchange: Exchange) -> ChatRequest:
         try:
             request = chat.parse_request(exchange.request, self.policy.json_limits)
-            return chat.request_of(self._completed(request))
+            return chat.request_of(self._completed(request, exchange.role))
         except ArtifactError as error:
             status = 413 if error.rule == "size in bytes" else 400
             raise _RefusedError(refusal(status, str(error), error.rule or "request")) from error
 
-    def _completed(self, request: ChatRequest) -> dict[str, Any]:
+    def _completed(self, request: ChatRequest, role: str) -> dict[str, Any]:
         """The request as the upstream gets it: bounded, with the operator's own words."""
         policy = self.policy
-        if policy.models and request.model not in policy.models:
-            raise _RefusedError(refusal(404, "refused: this model is not served here", "model"))
-        if request.max_tokens > policy.max_tokens:
-            text = f"refused: max_tokens; expected: at most {policy.max_tokens}"
+        theirs = policy.roles.get(role, _NO_ROLE)
+        for models in (policy.models, theirs.models):
+            if models and request.model not in models:
+                raise _RefusedError(refusal(404, "refused: this model is not served here", "model"))
+        max_tokens = min(policy.max_tokens, theirs.max_tokens or policy.max_tokens)
+        if request.max_tokens > max_tokens:
+            text = f"refused: max_tokens; expected: at most {max_tokens}"
             raise _RefusedError(refusal(400, text, "max_tokens"))
         value = {key: item for key, item in request.value.items() if key != "user"}
         if not request.max_tokens:
-            value["max_tokens"] = policy.max_tokens
+            value["max_tokens"] = max_tokens
         value["messages"] = [self._masked(message) for message in value["messages"]]
         if policy.system_prompt:
             if any(message.role in ("system", "developer") for message in request.messages):
@@ -235,33 +254,19 @@ class ChatService:
             left = min(burst, had + max(0.0, exchange.at - at) * rate) - cost
             return _BUDGET.pack(max(left, -burst), exchange.at)
 
-        self.world.state.update(exchange.principal, KEY, spend)
+        self.desk.world.state.update(exchange.principal, KEY, spend)
         if left < 0:
             text = "refused: too many tokens; wait, or ask for shorter answers (max_tokens)"
             wait = ("retry-after", str(min(3600, int(-left / rate) + 1)))
             raise _RefusedError(refusal(429, text, "budget of the principal", wait), slow=True)
 
-    async def _slow_down(self, principal: str) -> None:
-        if self._slowed[principal] >= self.policy.per_principal:
-            return
-        self._slowed[principal] += 1
-        try:
-            await asyncio.sleep(self.policy.slow_s)
-        finally:
-            self._slowed[principal] -= 1
-            if not self._slowed[principal]:
-                del self._slowed[principal]
-
     # 4 and 6 ---------------------------------------------------------------------------
 
     async def _judged(self, exchange: Exchange, course: Course) -> None:
         """Ask the controls of this side; long texts in a thread, so that others need not wait."""
-        ask = self.judges.request if exchange.response is None else self.judges.answer
-        if len(exchange.request) + len(exchange.response or b"") <= INLINE_BYTES:
-            ask(exchange, self.world.state, course)
-        else:
-            await asyncio.to_thread(ask, exchange, self.world.state, course)
-        reply = refusal_of(course, is_strong=False)
+        size = len(exchange.request) + len(exchange.response or b"")
+        judge = self.desk.judge if exchange.response is None else self.desk.judge_answer
+        reply = await judge(exchange, course, apart=size > INLINE_BYTES)
         if reply is not None:
             rule = reply.rule if course.strongest is None else _rule_of(course.strongest)
             raise _RefusedError(told(replace(reply, rule=rule)))
@@ -391,28 +396,16 @@ def told(reply: Reply) -> Reply:
     return refusal(reply.status, text, reply.rule, *reply.headers)
 
 
+MANNERS = Manners(sinks=frozenset(Form), open_paths=frozenset({LIVE}), words=told)
+
+
+def _is_json(content_type: str) -> bool:
+    return _JSON_TYPE.fullmatch(content_type.strip()) is not None
+
+
 def _written(request: ChatRequest) -> bytes:
     """The request in canonical form."""
     return json.dumps(dict(request.value), ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _decision(
-    exchange: Exchange, reply: Reply, seconds: float, noted: tuple[Noted, ...]
-) -> Decision:
-    return Decision(
-        at=exchange.at,
-        model=exchange.name,
-        principal=exchange.principal,
-        request=digest_bytes(exchange.request) if exchange.request else "",
-        response="" if reply.rule else digest_bytes(reply.body),
-        action=Action.BLOCK if reply.rule else Action.ALLOW,
-        rule=reply.rule,
-        status=reply.status,
-        rows=0,
-        latency_us=int(seconds * 1e6),
-        shadow=tuple(one.control for one in noted if not one.obeyed),
-        signals=tuple(one.facts() for one in noted),
-    )
 
 
 def chat_watches(policy: ChatPolicy, known: Known | None = None) -> tuple[Watch, ...]:

@@ -28,13 +28,18 @@ from hauberk.guard import policy as policies
 from hauberk.guard.audit import Auditor, Decision, Log, record_of
 from hauberk.guard.identity import Identity, Keyring
 from hauberk.guard.judging import Course, Judges, judges_of, refusal_of
+from hauberk.guard.leases import Leases
 from hauberk.guard.metrics import Metrics
 from hauberk.guard.policy import Audit, GuardPolicy, OnAuditFailure, OnStateFailure
 from hauberk.guard.replies import Reply, refusal, refused
 from hauberk.guard.shaping import Detail, Occasion
 from hauberk.guard.shelter import Sheltered
+from hauberk.methods.sinks import Sink
 from hauberk.trust.client_state import MemoryClientState
 from hauberk.trust.digest import digest_bytes
+
+SINK_HEADER = "x-hauberk-sink"
+"""Says where an answer is read, in lower case."""
 
 
 class Tap(Protocol):
@@ -48,12 +53,19 @@ class Tap(Protocol):
         """A request was refused."""
         ...
 
+    def concluded(self, status: int, seconds: float, at: float) -> None:
+        """A reply was given, refusals included."""
+        ...
+
 
 class _NoTap:
     def accepted(self, request: Request, outputs: tuple[Tensor, ...], at: float) -> None:
         """Nobody watches."""
 
     def refused(self, rule: str, at: float) -> None:
+        """Nobody watches."""
+
+    def concluded(self, status: int, seconds: float, at: float) -> None:
         """Nobody watches."""
 
 
@@ -87,6 +99,28 @@ class Surroundings:
     key: bytes = field(default_factory=_fresh_key)
 
 
+def _as_it_is(reply: Reply) -> Reply:
+    return reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How one kind of clients is spoken to.
+
+    Attributes:
+        sinks: Places that answers may be written for.
+        open_paths: Shown to whoever asks.
+        words: A refusal in the form that these clients read.
+    """
+
+    sinks: frozenset[str] = frozenset(Sink)
+    open_paths: frozenset[str] = frozenset({"/v2/health/live", "/v2/health/ready"})
+    words: Callable[[Reply], Reply] = _as_it_is
+
+
+V2_MANNERS = Manners()
+
+
 @dataclass(slots=True)
 class Books:
     """What goes on when a model or a policy is replaced: counts, and the way to the log."""
@@ -101,7 +135,11 @@ class Books:
 
 
 class Desk:
-    """One served thing under one policy; used from one event loop."""
+    """One served thing under one policy; used from one event loop.
+
+    Args:
+        policy_digest: Of the policy that people edit, where ``policy`` was made from another.
+    """
 
     def __init__(
         self,
@@ -113,13 +151,16 @@ class Desk:
         world: Surroundings,
         watches: tuple[Watch, ...] | None = None,
         books: Books | None = None,
+        manners: Manners = V2_MANNERS,
+        policy_digest: Digest | None = None,
     ) -> None:
         self.name = name
         self.version = version
         self.digest = digest
         self.policy = policy
-        self.policy_digest = digest_bytes(policies.to_bytes(policy))
+        self.policy_digest = policy_digest or digest_bytes(policies.to_bytes(policy))
         self.world = world
+        self.manners = manners
         self.judges: Judges = judges_of(
             world.watches if watches is None else watches, policy.profile, policy.promote
         )
@@ -127,6 +168,7 @@ class Desk:
             limits=policy.json_limits, rate_per_s=policy.rate_per_s, burst=policy.burst
         )
         self.compute = CostlyInputs(share=policy.compute_share, burst_s=policy.compute_burst_s)
+        self.leases = Leases(self.budget, self.compute)
         self.times = TellingTimes(bucket_s=policy.answer_bucket_s)
         self.books = books or _books(name, version, world)
         self.metrics = self.books.metrics
@@ -152,7 +194,20 @@ class Desk:
         )
 
     async def enter(self, exchange: Exchange) -> Reply | None:
-        """The log works, the role may ask, and the budget covers it; or the refusal."""
+        """The sender may ask, and its budget covers it; or the refusal."""
+        reply = self.admit(exchange)
+        if reply is not None:
+            return reply
+        state = self.world.state
+        signal = self.leases.charge(exchange, state)
+        if signal is None:
+            return None
+        if signal.action is Action.SLOW:
+            await self.slow_down(exchange.principal)
+        return refused(signal)
+
+    def admit(self, exchange: Exchange) -> Reply | None:
+        """The log and the memory of clients work, and the role may ask; or the refusal."""
         auditor = self.books.auditor
         if auditor is not None and auditor.is_failing:
             reply = self._unaudited()
@@ -160,41 +215,49 @@ class Desk:
                 return reply
         if self.detail_for(exchange) is None:
             text = "refused: the role of this key may not ask this model"
-            return refusal(HTTPStatus.FORBIDDEN, text, "role")
+            return self.manners.words(refusal(HTTPStatus.FORBIDDEN, text, "role"))
         state = self.world.state
         if isinstance(state, Sheltered) and state.is_failing:
-            reply = self._unremembered()
-            if reply is not None:
-                return reply
-        signal = self.budget.charge(exchange, state) or self.compute.observe(exchange, state)
-        if signal is None:
-            return None
-        if signal.action is Action.SLOW:
-            await self.slow_down(exchange.principal)
-        return refused(signal)
+            return self._unremembered()
+        return None
 
     def settle(self, exchange: Exchange, seconds: float) -> None:
         """Book what the answer cost against its sender."""
-        self.compute.settle(exchange, seconds, self.world.state)
+        self.leases.settle(exchange, seconds, self.world.state)
 
-    async def judge(self, exchange: Exchange, course: Course) -> Reply | None:
-        """Ask the controls that judge requests; waits where one that is obeyed says so."""
-        self.judges.request(exchange, self.world.state, course)
-        return await self._obey(exchange, course)
+    async def judge(
+        self, exchange: Exchange, course: Course, *, apart: bool = False
+    ) -> Reply | None:
+        """Ask the controls that judge requests; waits where one that is obeyed says so.
 
-    async def judge_answer(self, exchange: Exchange, course: Course) -> Reply | None:
-        """Ask the controls that judge answers."""
+        Args:
+            apart: Asked in a thread, so that others need not wait.
+        """
+        ask = self.judges.request
+        if apart:
+            await asyncio.to_thread(ask, exchange, self.world.state, course)
+        else:
+            ask(exchange, self.world.state, course)
+        return await self._obey(exchange, course) if course.noted else None
+
+    async def judge_answer(
+        self, exchange: Exchange, course: Course, *, apart: bool = False
+    ) -> Reply | None:
+        """Ask the controls that judge answers; see `judge`."""
         if not self.judges.after:
             return None
-        was_slow = course.is_slowed
-        self.judges.answer(exchange, self.world.state, course)
+        was_slow, ask = course.is_slowed, self.judges.answer
+        if apart:
+            await asyncio.to_thread(ask, exchange, self.world.state, course)
+        else:
+            ask(exchange, self.world.state, course)
+        if not course.noted:
+            return None
         return await self._obey(exchange, course, has_waited=was_slow)
 
     async def _obey(
         self, exchange: Exchange, course: Course, *, has_waited: bool = False
     ) -> Reply | None:
-        if not course.noted:
-            return None
         detail = self.detail_for(exchange)
         reply = refusal_of(course, is_strong=detail is not None and detail.strong)
         if reply is None and course.is_slowed and not has_waited:
@@ -243,6 +306,7 @@ class Desk:
         if reply.rule:
             self.metrics.refuse(reply.rule)
             self.world.tap.refused(reply.rule, exchange.at)
+        self.world.tap.concluded(reply.status, seconds, exchange.at)
         auditor = self.books.auditor
         if auditor is None:
             return reply
@@ -297,7 +361,9 @@ class Desk:
         if self.policy.on_audit_failure is OnAuditFailure.DEGRADE:
             return None
         text = "the audit log cannot be written; nothing is answered until it can"
-        return refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, "audit log", ("retry-after", "5"))
+        return self.manners.words(
+            refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, "audit log", ("retry-after", "5"))
+        )
 
     def state_metrics(self) -> str:
         """Lines of the memory of clients for ``/metrics``."""
@@ -308,7 +374,9 @@ class Desk:
         if self.policy.on_state_failure is OnStateFailure.DEGRADE:
             return None
         text = "the memory of clients cannot be had; nothing is answered until it can"
-        return refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, "shared state", ("retry-after", "5"))
+        return self.manners.words(
+            refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, "shared state", ("retry-after", "5"))
+        )
 
 
 _COARSE_S = 0.004

@@ -23,7 +23,7 @@ from hauberk.methods.sinks import Sink
 
 POLICY_VERSION = 1
 _LIMITS = JsonLimits(max_bytes=256 << 10, max_values=10_000)
-_ROLE = re.compile("[a-z0-9_.-]{1,64}")
+ROLE = re.compile("[a-z0-9_.-]{1,64}")
 
 
 _ALL = Detail()
@@ -110,7 +110,7 @@ class GuardPolicy:
     queue: int = 64
     per_principal: int = 32
     max_connections: int = 1000
-    inline_rows: int = 32
+    inline_rows: int = 2048
     promote: frozenset[str] = frozenset()
     audit: Audit = Audit.ASYNC
     on_audit_failure: OnAuditFailure = OnAuditFailure.REFUSE
@@ -208,7 +208,7 @@ def _read_plain(name: str, default: Any, item: Any) -> Any:
 
 
 def _roles(name: str, item: Any) -> dict[str, Detail]:
-    if type(item) is not dict or not all(map(_ROLE.fullmatch, item)):
+    if type(item) is not dict or not all(map(ROLE.fullmatch, item)):
         _refuse(name, "an object from role to detail", "something else")
     return {
         role: Detail(**_fields(_ALL, detail, f"{name}.{role}.")) for role, detail in item.items()

@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from hauberk.core.control import Tier
 from hauberk.errors import HauberkError, InternalError, UsageError
 from hauberk.guard import policy as policies
+from hauberk.guard.app import Served
 from hauberk.guard.bundle import read_once
 from hauberk.guard.identity import Register, Ways, register_of
 from hauberk.trust.digest import digest_bytes
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from hauberk.core.artifact import Digest
     from hauberk.guard.app import App
     from hauberk.guard.identity import Identity, Keyring
-    from hauberk.guard.policy import GuardPolicy
-    from hauberk.guard.service import Service
     from hauberk.guard.transport import DoorFiles
 
 EVERY_S = 1.0
@@ -36,6 +34,20 @@ _MAX_BYTES = 16 << 20
 """A hundred thousand keys stay below it."""
 
 Say = Callable[[str], object]
+
+
+class AnyService(Served, Protocol):
+    """A service that another takes over from."""
+
+    @property
+    def policy(self) -> Any:
+        """The policy that people edit."""
+        ...
+
+    @property
+    def under(self) -> Callable[..., Any]:
+        """Makes the one that takes over."""
+        ...
 
 
 class Watched:
@@ -91,25 +103,30 @@ class Reloader:
     """Looks after the files of one application.
 
     Args:
-        app: Serves a `Service`.
-        profile: Named on the command line; holds over every policy that is read.
+        app: Serves ``service``.
         say: Takes lines for people.
+        read_policy: Of the bytes of a policy file.
     """
 
     def __init__(
-        self, app: App, service: Service, *, say: Say, profile: Tier | None = None
+        self,
+        app: App,
+        service: AnyService,
+        *,
+        say: Say,
+        read_policy: Callable[[bytes], Any] = policies.from_bytes,
     ) -> None:
         self._app = app
         self._service = service
         self._say = say
-        self._profile = profile
+        self._policy_of = read_policy
         self._files: list[Watched] = []
         self._asked = threading.Event()
         self._over = threading.Event()
         self._lock = threading.Lock()
 
     @property
-    def service(self) -> Service:
+    def service(self) -> AnyService:
         """What serves now."""
         return self._service
 
@@ -117,7 +134,7 @@ class Reloader:
         """Look after the policy in a file."""
 
         def is_used(data: bytes) -> bool:
-            return self._policy_of(data) == self._service.desk.policy
+            return bool(self._policy_of(data) == self._service.policy)
 
         self._watch(path, self._take_policy, is_used, what="policy")
 
@@ -201,10 +218,6 @@ class Reloader:
             pass  # said at the first look
         self._files.append(watched)
 
-    def _policy_of(self, data: bytes) -> GuardPolicy:
-        policy = policies.from_bytes(data)
-        return policy if self._profile is None else policies.with_profile(policy, self._profile)
-
     def _take_policy(self, data: bytes) -> str:
         policy = self._policy_of(data)
         self.replace(policy=policy)
@@ -213,7 +226,7 @@ class Reloader:
     def replace(self, **changes: object) -> None:
         """Let a changed service take over; see `Service.under`."""
         with self._lock:
-            self._service = self._service.under(**changes)  # type: ignore[arg-type]  # names and types are those of `under`
+            self._service = self._service.under(**changes)
             self._app.swap(self._service)
             self._service.desk.announce()
 
@@ -225,7 +238,7 @@ class Reloader:
         """Read the files that changed."""
         for watched in self._files:
             if watched.look(self._say, force=force) is False:
-                self._service.metrics.reload_failed += 1
+                self._service.desk.metrics.reload_failed += 1
 
     def start(self, every_s: float = EVERY_S) -> None:
         """Look from now on, in a thread that ends with the process."""

@@ -6,8 +6,8 @@ can be ended from another thread, so that a deadline frees its worker.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from hauberk.errors import ArtifactError, LimitError, UnavailableError
@@ -25,6 +25,12 @@ _DATATYPES = {
 }
 
 
+_NONE: Mapping[str, Any] = {}
+
+_MANY = 256
+"""From so many values on an output stays an array until it is written."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """A loaded model.
@@ -33,12 +39,15 @@ class Model:
         signature: Inputs and outputs as the model declares them, without rules.
         output_names: All outputs in the model's order.
         errors: What the runtime raises.
+        kinds: Outputs that are numbers, by name: class of the array, its type, and the
+            protocol's name of it.
     """
 
     session: Any
     signature: InputSchema
     output_names: list[str]
     errors: tuple[type[Exception], ...]
+    kinds: Mapping[str, tuple[type, Any, Datatype]] = field(default_factory=dict)
 
     def infer(self, request: Request, end: Ending | None = None) -> tuple[Tensor, ...]:
         """The outputs asked for, or all of them in the model's order.
@@ -52,7 +61,8 @@ class Model:
             LimitError: The run was ended.
         """
         feeds = {tensor.name: tensor.array() for tensor in request.inputs}
-        names = [output.name for output in request.outputs] or self.output_names
+        asked = [output.name for output in request.outputs] if request.outputs else None
+        names = asked or self.output_names
         try:
             arrays = self.session.run(names, feeds, None if end is None else end.options())
         except self.errors as error:
@@ -64,7 +74,23 @@ class Model:
                 expected="an input that the model can take",
                 found="one that it cannot",
             ) from error
-        return tuple(_output(name, array) for name, array in zip(names, arrays, strict=True))
+        return tuple(map(self._output, names, arrays))
+
+    def _output(self, name: str, array: Any) -> Tensor:
+        """One output; what is as declared and small is not looked at twice."""
+        declared = self.kinds.get(name)
+        if declared is None or not isinstance(array, declared[0]):
+            return _output(name, array)
+        found: Any = array
+        if not (found.ndim and 0 < found.size < _MANY and found.dtype == declared[1]):
+            return _output(name, array)
+        return Tensor(
+            name=name,
+            datatype=declared[2],
+            shape=found.shape,
+            values=found.ravel().tolist(),
+            parameters=_NONE,
+        )
 
 
 @dataclass(slots=True)
@@ -99,7 +125,7 @@ def _output(name: str, array: Any) -> Tensor:
             found=type(array).__name__,
             hint="export classifiers without ZipMap",
         )
-    return tensor_of(name, array.reshape(1) if array.ndim == 0 else array)
+    return tensor_of(name, array.reshape(1) if array.ndim == 0 else array, many=_MANY)
 
 
 def open_model(model: bytes, *, threads: int = 1) -> Model:
@@ -138,7 +164,23 @@ def open_model(model: bytes, *, threads: int = 1) -> Model:
         ) from error
     signature = _signature(session)
     names = [output.name for output in signature.outputs]
-    return Model(session=session, signature=signature, output_names=names, errors=_runtime_errors())
+    return Model(
+        session=session,
+        signature=signature,
+        output_names=names,
+        errors=_runtime_errors(),
+        kinds=_kinds(signature),
+    )
+
+
+def _kinds(signature: InputSchema) -> dict[str, tuple[type, Any, Datatype]]:
+    import numpy as np
+
+    return {
+        output.name: (np.ndarray, np.dtype(output.datatype.numpy), output.datatype)
+        for output in signature.outputs
+        if output.datatype is not Datatype.BYTES
+    }
 
 
 def _signature(session: Any) -> InputSchema:

@@ -14,6 +14,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from hauberk.guard.loopback import Socket
 from hauberk.guard.transport import PEER, peer_names
 
 KEEP_ALIVE_S = 5
+SWITCH_S = 0.001
+"""How long a thread that runs a model may keep the event loop from going on."""
+
 DRAIN_S = 10
 _START_S = 20.0
 
@@ -125,6 +129,7 @@ def serve(
         stopped.set()
         server.handle_exit(number, frame)
 
+    sys.setswitchinterval(SWITCH_S)
     old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         say_open()

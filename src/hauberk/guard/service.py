@@ -35,17 +35,19 @@ from hauberk.engine.load_gate import admit_bytes
 from hauberk.errors import ArtifactError, LimitError
 from hauberk.formats import v2, v2_binary
 from hauberk.formats.v2 import Datatype, Request, Response, Tensor
+from hauberk.formats.v2_quick import reader_for, writer_for
 from hauberk.formats.v2_schema import TensorSchema, limits_for
 from hauberk.guard import metrics, openapi
 from hauberk.guard.answering import Answers, FailedAnswerError, Local, Meter
 from hauberk.guard.audit import marks_of
 from hauberk.guard.bundle import MANIFEST, Bundle
-from hauberk.guard.desk import Books, Desk, Surroundings, Tap
+from hauberk.guard.desk import SINK_HEADER, Books, Desk, Surroundings, Tap
 from hauberk.guard.judging import Course
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.replies import JSON, OCTETS, Reply, refusal, refused
 from hauberk.guard.runtime import open_model
-from hauberk.guard.shaping import shape
+from hauberk.guard.shaping import Level, shape
+from hauberk.guard.turns import Turns
 from hauberk.methods.sinks import Sink, encode_for_sink
 
 __all__ = [
@@ -62,6 +64,9 @@ __all__ = [
 
 Post = Callable[[Exchange, float], Awaitable[Reply]]
 """Answers an exchange with its whole body; the number is when its headers were there."""
+
+LARGE_BYTES = 4 << 10
+"""Larger bodies of one principal are read one after the other."""
 
 Page = Callable[[], Awaitable[Reply]]
 
@@ -94,7 +99,15 @@ class Service:
         self.metrics = self.desk.metrics
         self.outputs = ActiveOutputs(link_hosts=policy.link_hosts)
         self.schema = SmuggledFields(schema=bundle.schema, limits=limits)
+        self._reader = reader_for(bundle.schema, limits)
+        self._writer = writer_for(bundle.name, bundle.version)
         self._held: Counter[str] = Counter()
+        self._turns = Turns()
+
+    @property
+    def policy(self) -> GuardPolicy:
+        """What it enforces."""
+        return self.bundle.policy
 
     def close(self) -> None:
         """Let running work end and write what is queued for the log."""
@@ -192,7 +205,7 @@ class Service:
         if reply is not None:
             return reply
         try:
-            request = self.schema.admit(exchange)  # 2
+            request = await self._read(exchange)  # 2
         except ArtifactError as error:
             return refused(self.schema.signal_of(error))
         if self.desk.judges:  # 3
@@ -201,6 +214,24 @@ class Service:
             if reply is not None:
                 return reply
         return await self._in_place(exchange, request, course)
+
+    async def _read(self, exchange: Exchange) -> Request:
+        if len(exchange.request) <= LARGE_BYTES:
+            return self._read_quickly(exchange) or self.schema.admit(exchange)
+        async with self._turns.of(exchange.principal):
+            return self._read_quickly(exchange) or self.schema.admit(exchange)
+
+    def _read_quickly(self, exchange: Exchange) -> Request | None:
+        """The request, where headers and body are as most are; see `formats.v2_quick`."""
+        headers = exchange.headers
+        if (
+            self._reader is None
+            or exchange.content_type != JSON
+            or not _USUAL_HEADERS.issuperset(headers)
+            or headers.get("content-length") != str(len(exchange.request))
+        ):
+            return None
+        return self._reader.read(exchange.request)
 
     def _no_place(self, principal: str) -> Reply | None:
         """Why there is no place among those who wait or run; ``None`` where there is one."""
@@ -255,23 +286,27 @@ class Service:
         """Marks of the texts that the model gave, where there is a log to keep them."""
         if not self.bundle.policy.mark_outputs or self.desk.books.auditor is None:
             return ()
-        texts = (tensor for tensor in outputs if tensor.datatype is Datatype.BYTES)
+        texts = [tensor for tensor in outputs if tensor.datatype is Datatype.BYTES]
+        if not texts:
+            return ()
         return marks_of(value for tensor in texts for value in tensor.values)
 
     async def _given(
         self, exchange: Exchange, request: Request, outputs: tuple[Tensor, ...], course: Course
     ) -> Reply:
         if self.desk.judges.after:  # 5
-            reply = await self.desk.judge_answer(replace(exchange, outputs=outputs), course)
+            reply = await self.desk.judge_answer(exchange.telling(outputs=outputs), course)
             if reply is not None:
                 return reply
-        shaped = shape(outputs, self.desk.occasion(exchange, request, course))  # 6
-        return self._written(request, self._encoded(shaped, exchange.sink), exchange)
+        detail = self.desk.detail_for(exchange)
+        if course.noted or detail is None or detail.detail is not Level.FULL:  # 6
+            outputs = shape(outputs, self.desk.occasion(exchange, request, course))
+        if exchange.sink:
+            outputs = self._encoded(outputs, exchange.sink)
+        return self._written(request, outputs, exchange)
 
-    def _encoded(self, outputs: tuple[Tensor, ...], sink: str | None) -> tuple[Tensor, ...]:
+    def _encoded(self, outputs: tuple[Tensor, ...], sink: str) -> tuple[Tensor, ...]:
         """Texts in the form that their sink only shows."""
-        if not sink:
-            return outputs
         hosts = self.bundle.policy.link_hosts
         return tuple(
             replace(
@@ -284,20 +319,24 @@ class Service:
         )
 
     def _written(self, request: Request, outputs: tuple[Tensor, ...], exchange: Exchange) -> Reply:
+        raw = _raw_outputs(request, outputs)
+        if self._writer is not None and not exchange.sink and not raw:
+            body = self._writer.write(request.id, outputs)
+            if body is not None:
+                return Reply(status=200, body=body)
         response = Response(
             model_name=self.bundle.name,
             model_version=self.bundle.version,
             id=request.id,
             outputs=outputs,
         )
-        plain = v2.write_response(response)
         if exchange.sink:  # 7
+            plain = v2.write_response(response)
             signal = self.outputs.observe(replace(exchange, response=plain), self.desk.world.state)
             if signal is not None:
                 return refused(signal)
-        raw = _raw_outputs(request, outputs)
         if not raw:
-            return Reply(status=200, body=plain)
+            return Reply(status=200, body=v2.write_response(response))
         body, header_length = v2_binary.write_response(response, raw)
         headers = ((v2_binary.HEADER, str(header_length)),)
         return Reply(status=200, body=body, content_type=OCTETS, headers=headers)
@@ -377,11 +416,16 @@ def _rows(request: Request) -> int:
 
 def _decoded(exchange: Exchange, request: Request) -> Exchange:
     """The exchange with what its request says, for controls."""
-    return replace(exchange, rows=v2.numeric_rows(request.inputs), texts=v2.texts(request.inputs))
+    return exchange.telling(rows=v2.numeric_rows(request.inputs), texts=v2.texts(request.inputs))
+
+
+_USUAL_HEADERS = frozenset({"host", "content-type", "content-length", SINK_HEADER})
 
 
 def _raw_outputs(request: Request, outputs: tuple[Tensor, ...]) -> frozenset[str]:
     """Names of the outputs that the client wants as raw bytes."""
+    if not request.outputs and not request.parameters:
+        return frozenset()
     asked = {output.name: output.parameters for output in request.outputs}
     default = request.parameters.get("binary_data_output") is True
     wanted = (

@@ -77,8 +77,13 @@ class MemoryClientState:
             UsageError: The new value alone is larger than ``max_bytes``.
         """
         with self._lock:
-            old = self._values.get(principal, {}).get(key)
+            held = self._values.get(principal)
+            old = None if held is None else held.get(key)
             new = change(old)
+            if held is not None and old is not None and new is not None and len(new) == len(old):
+                held[key] = new  # the usual case: nothing grows
+                self._values.move_to_end(principal)
+                return new
             _check_fits(_cost(key, new), self._max_bytes)
             self._set(principal, key, new)
             self._bytes += _cost(key, new) - _cost(key, old)

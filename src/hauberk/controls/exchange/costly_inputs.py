@@ -65,8 +65,12 @@ class CostlyInputs(Watch):
 
     def observe(self, exchange: Exchange, state: ClientState) -> Signal | None:
         """Whether the sender is in debt; books nothing."""
-        left = self._left(state.get(exchange.principal, KEY), exchange.at)
+        left = self.left(exchange, state)
         return None if left >= 0 else self._in_debt(left)
+
+    def left(self, exchange: Exchange, state: ClientState) -> float:
+        """Seconds that the sender has left, negative where it is in debt."""
+        return self._left(state.get(exchange.principal, KEY), exchange.at)
 
     def settle(self, exchange: Exchange, seconds: float, state: ClientState) -> None:
         """Book how long the model's run took."""

@@ -141,7 +141,9 @@ def _labels(outputs: tuple[Any, ...] | None, n_rows: int) -> list[int]:
             return found
     for tensor in outputs or ():
         if tensor.shape in ((n_rows,), (n_rows, 1)) and not tensor.datatype.is_float:
-            return [value if isinstance(value, int) else hash_of(value) for value in tensor.values]
+            said = tensor.values
+            plain = said.tolist() if hasattr(said, "tolist") else said
+            return [value if isinstance(value, int) else hash_of(value) for value in plain]
     return [-1] * n_rows
 
 

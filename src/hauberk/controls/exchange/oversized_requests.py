@@ -85,16 +85,21 @@ class OversizedRequests(Watch):
         if len(exchange.request) > self.limits.max_bytes:
             return _size_signal(self.limits.max_bytes, len(exchange.request))
         cost = self.cost(exchange)
+        left = self.spend(exchange, cost, state)
+        return None if left >= 0 else self.over_budget(cost, left)
+
+    def spend(self, exchange: Exchange, cost: float, state: ClientState) -> float:
+        """Take units from the sender's bucket; what is left, negative where it is in debt."""
         left = self.burst
 
-        def spend(old: bytes | None) -> bytes:
+        def change(old: bytes | None) -> bytes:
             nonlocal left
             left = self._refilled(old, exchange.at) - cost
             # A debt of one burst at most, so that the wait stays bounded for whoever stops.
             return _BUDGET.pack(max(left, -self.burst), exchange.at)
 
-        state.update(exchange.principal, KEY, spend)
-        return None if left >= 0 else self._over_budget(cost, left)
+        state.update(exchange.principal, KEY, change)
+        return left
 
     def cost(self, exchange: Exchange) -> float:
         """Predicted cost of the request in units, from its raw bytes."""
@@ -109,7 +114,8 @@ class OversizedRequests(Watch):
         elapsed_s = max(0.0, now - at)  # a clock set back gives nothing and takes nothing
         return float(min(self.burst, left + elapsed_s * self.rate_per_s))
 
-    def _over_budget(self, cost: float, left: float) -> Signal:
+    def over_budget(self, cost: float, left: float) -> Signal:
+        """What a sender in debt is told."""
         return Signal(
             score=1.0,
             action=Action.SLOW,

@@ -19,10 +19,11 @@ from typing import Any
 
 from hauberk.attacks.exchange.extract_memory import DISGUISES
 from hauberk.formats.http import Door, json_call
-from hauberk.guard.chat import ChatApp
+from hauberk.guard.app import App
 from hauberk.guard.chat_policy import ChatPolicy
-from hauberk.guard.chat_service import ChatService, ChatSurroundings, chat_watches
+from hauberk.guard.chat_service import ChatService, chat_watches
 from hauberk.guard.chat_upstream import upstream_of
+from hauberk.guard.desk import Surroundings
 from hauberk.guard.loopback import InProcess, Socket
 from hauberk.methods.recall import Known, known_of
 from hauberk.range.worlds.puppets import Puppet, puppet
@@ -153,8 +154,8 @@ def bare() -> Bare:
 @cache
 def guarded() -> InProcess:
     """The product behind the guard, with the control promoted."""
-    world = ChatSurroundings(watches=chat_watches(POLICY, known()))
-    return InProcess(app=ChatApp(ChatService(upstream_of(model().url), POLICY, world)))
+    world = Surroundings(watches=chat_watches(POLICY, known()))
+    return InProcess(app=App(ChatService(upstream_of(model().url), POLICY, world)))
 
 
 # Honest answers ------------------------------------------------------------------------

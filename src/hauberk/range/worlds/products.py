@@ -24,10 +24,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hauberk.formats.http import Door, json_call
-from hauberk.guard.chat import ChatApp
+from hauberk.guard.app import App
 from hauberk.guard.chat_policy import ChatPolicy
-from hauberk.guard.chat_service import ChatService, ChatSurroundings, chat_watches
+from hauberk.guard.chat_service import ChatService, chat_watches
 from hauberk.guard.chat_upstream import upstream_of
+from hauberk.guard.desk import Surroundings
 from hauberk.guard.loopback import InProcess, Socket
 from hauberk.range.worlds.puppets import Puppet, puppet
 
@@ -69,8 +70,8 @@ def bare() -> Socket:
 @cache
 def guarded(policy: ChatPolicy = POLICY) -> InProcess:
     """The model's door behind the guard."""
-    world = ChatSurroundings(watches=chat_watches(policy))
-    return InProcess(app=ChatApp(ChatService(upstream_of(model().url), policy, world)))
+    world = Surroundings(watches=chat_watches(policy))
+    return InProcess(app=App(ChatService(upstream_of(model().url), policy, world)))
 
 
 # The systems ---------------------------------------------------------------------------
