@@ -41,6 +41,8 @@ _SHOWN = 10
 _MAX_FINDINGS = 3
 _MAX_CONFIRMED = 20
 _MAX_DECIDED = 6
+_MOST_DECIDED = 0.1
+"""Share of the rows above which a value that decides the label is a part of the matter."""
 _MIN_SHARE = 0.6
 _OVERLAP = 0.5
 _FEW_ROWS = 3_000
@@ -159,7 +161,12 @@ class BackdoorTriggers(Check[Dataset]):
     def _decided(self, candidates: list[Suspect], case: Case, n_looked: int) -> list[Suspect]:
         """Patterns that decide the label though their rows are like any others."""
         ranked = sorted(
-            (s for s in candidates if s.by_chance < self._threshold(s)),
+            (
+                s
+                for s in candidates
+                if s.by_chance < self._threshold(s)
+                and s.pattern.rows.size <= _MOST_DECIDED * case.labels.size
+            ),
             key=lambda s: (len(s.pattern.columns), s.by_chance),
         )
         jury, found = None, []
@@ -175,7 +182,9 @@ class BackdoorTriggers(Check[Dataset]):
                 chance = chance_of_purity(pattern, case.labels, leans, n_looked)
             if chance < self._threshold(suspect):
                 everyone = np.ones(pattern.rows.size, bool)
-                found.append(replace(suspect, p_value=chance, contradicted=everyone))
+                found.append(
+                    replace(suspect, p_value=chance, by_chance=chance, contradicted=everyone)
+                )
         return found
 
     def _confirmed(
@@ -350,7 +359,7 @@ def _finding(subject: Dataset, case: Case, suspect: Suspect, alpha: float) -> Fi
     label = case.rows.classes[pattern.label] if pattern.label >= 0 else None
     goal = "labels that fit none of them" if label is None else f"the label {label}"
     why = "against their nearest rows"
-    if suspect.p_value >= suspect.by_chance and suspect.by_chance < 1:
+    if suspect.p_value == suspect.by_chance:
         why = "which nothing else in them explains"
     return Finding(
         message=f"{places.size} rows of {subject.name} share {pattern.place} and {goal}, {why}",

@@ -68,7 +68,7 @@ class ChangedUnits(Check[Dataset]):
         Raises:
             NotApplicable: There are no numbers, too few or too many rows, or pictures.
         """
-        rows = embed.load(subject)
+        rows = embed.load(embed.with_target(subject))
         width = rows.numbers.shape[1]
         if rows.images is not None or not 1 <= width <= _MAX_COLUMNS:
             raise NotApplicable(f"{width} columns of numbers, or pictures")
