@@ -326,6 +326,11 @@ def _unreadable(part: Part, reading: _Reading) -> None:
         reading.judged += 1  # numbers that a graph beside it reads
     else:
         reading.unread.append(_where(part.inner, f"{part.kind}: {part.detail}"))
+    if part.kind is Kind.UNREAD:
+        from hauberk.formats.other_models import judge_unread
+
+        for remark in judge_unread(part.span, part.detail):
+            reading.note(remark, part.inner)
     _carve(part, reading)
 
 
