@@ -196,8 +196,13 @@ class Counted:
 
     def _flush(self) -> None:
         batch = self._buffer.taken()
-        if batch is not None:
-            self._spans[self._hour].counts.add_columns(self.grid.count(batch))
+        if batch is None:
+            return
+        counts, known = self.grid.count(batch), set(batch.schema.names)
+        for axis, part in self.grid.cut(counts):
+            if axis.name not in known:
+                part[:] = 0  # the model does not take it: nothing is known, nothing is missing
+        self._spans[self._hour].counts.add_columns(counts)
 
 
 class Sender:
