@@ -21,6 +21,7 @@ References:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,17 @@ def distance(
     return tuple(
         _compare(mine, theirs, measure, threshold, min_effect) for mine, theirs, measure in measured
     )
+
+
+def drifted_columns(
+    found: Iterable[ColumnDistance],
+) -> tuple[tuple[ColumnDistance, ...], ...]:
+    """The measures of each column that drifted, the farthest one first."""
+    columns: dict[str, list[ColumnDistance]] = {}
+    for item in found:
+        if item.drifted:
+            columns.setdefault(item.name, []).append(item)
+    return tuple(tuple(sorted(c, key=lambda item: -item.shape)) for c in columns.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

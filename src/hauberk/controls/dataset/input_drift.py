@@ -12,7 +12,13 @@ from hauberk.core.artifact import Window
 from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Histogram, Level, Location, Severity
 from hauberk.core.threat import ThreatId
-from hauberk.sketches.drift import ColumnDistance, GroupDistance, distance, group_distances
+from hauberk.sketches.drift import (
+    ColumnDistance,
+    GroupDistance,
+    distance,
+    drifted_columns,
+    group_distances,
+)
 from hauberk.sketches.numbers import Numbers
 from hauberk.sketches.profile import Profile, live_profile
 
@@ -86,15 +92,11 @@ class InputDrift(Check[Window]):
         self, training: Profile, live: Profile, distances: tuple[ColumnDistance, ...]
     ) -> Iterator[Finding]:
         """The drifted ones among ``distances``, one for each column."""
-        drifted: dict[str, list[ColumnDistance]] = {}
-        for item in distances:
-            if item.drifted:
-                drifted.setdefault(item.name, []).append(item)
-        for found in drifted.values():
-            yield _finding(sorted(found, key=lambda item: -item.shape), training, live)
+        for found in drifted_columns(distances):
+            yield _finding(found, training, live)
 
 
-def _finding(found: list[ColumnDistance], training: Profile, live: Profile) -> Finding:
+def _finding(found: tuple[ColumnDistance, ...], training: Profile, live: Profile) -> Finding:
     """What is said of a column by its measure that is farthest off."""
     item = found[0]
     others = {"also": ", ".join(other.measure for other in found[1:])} if found[1:] else {}
