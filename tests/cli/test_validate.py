@@ -259,3 +259,31 @@ def test_parts_of_the_rows_with_more_errors_are_told(loans, tmp_path, capsys):
     words = ["validate", str(loans / "model.joblib"), "--data", str(tmp_path / "worse.csv")]
     main([*words, "--label", "approve", "--eps", "", "--no-triggers"])
     assert "z from" in capsys.readouterr().out
+
+
+def _rows_with(folder: Path, tmp_path: Path, **columns: object) -> list[str]:
+    rows = pd.read_csv(folder / "test.csv").assign(**columns)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    words = ["validate", str(folder / "model.joblib"), "--data", str(tmp_path / "rows.csv")]
+    return [*words, "--label", "approve", "--eps", "", "--no-triggers"]
+
+
+def test_labels_of_no_class_are_told_and_not_passed_over(loans, tmp_path, capsys):
+    labels = np.array(["yes", "no", "perhaps"])[np.arange(1200) % 3]
+    assert main(_rows_with(loans, tmp_path, approve=labels)) == 3
+    assert "400 of 1200 rows count as wrong" in capsys.readouterr().out
+
+
+def test_rows_without_any_known_label_are_an_error(loans, tmp_path, capsys):
+    assert main(_rows_with(loans, tmp_path, approve="maybe")) == 1
+    assert "no label of the rows is a class" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cell", [None, "many"])
+def test_rows_that_the_model_does_not_take_are_an_error_with_its_words(
+    loans, tmp_path, cell, capsys
+):
+    cells = pd.read_csv(loans / "test.csv")["x"].astype(object)
+    cells[3] = cell
+    assert main(_rows_with(loans, tmp_path, x=cells)) == 1
+    assert "cannot score the rows" in capsys.readouterr().err

@@ -24,6 +24,8 @@ def lines(result: Result) -> Iterator[str]:
         bounds = result.accuracy if name == "accuracy" else None
         shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
         yield f"  {name:<22}{value:.4f}{shown}"
+    if "labels" in result.reasons:
+        yield f"  labels: {result.reasons['labels']}"
     for part in _PARTS:
         said = tuple(part(result))
         yield from ("", *said) if said else ()

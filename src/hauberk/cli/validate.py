@@ -387,6 +387,7 @@ def exit_code(request: Request, result: Result) -> int:
         "fairness": bool(request.data.sensitive),
         "version before": request.previous is not None,
         "property inference": request.group is not None,
+        "labels": True,
         **{f"remedy {name}": True for name, _ in request.remedies},
     }
     return 3 if any(asked.get(name, False) for name in result.reasons) else 0

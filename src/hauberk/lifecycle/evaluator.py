@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hauberk.methods.fairness_gaps import Gap
     from hauberk.methods.slices import Slice
 
+_SHOWN = 10
 WORKER = "hauberk.lifecycle.workers.validating:evaluate"
 LIMITS = Limits(
     wall_s=900.0, cpu_s=900.0, memory_bytes=6 << 30, processes=64, output_bytes=256 << 20
@@ -154,10 +155,12 @@ def evaluate(request: Request) -> Result:
     answer = _ask(request)
     scored = [scored_of({**answer, **_unpacked(item)}) for item in answer["scores"]]
     evaluation = _evaluation(request, scored)
+    reasons: dict[str, str] = {}
+    if strangers := _strangers(request, scored[0].classes):
+        reasons["labels"] = strangers
     metrics, accuracy = _metrics(evaluation)
     fairness = UnfairDecisions(tolerance=request.tolerance)
     memory = MemorisedRows()
-    reasons: dict[str, str] = {}
     differences = _or_reason("fairness", reasons, lambda: fairness.differences(evaluation))
     leak = _or_reason("membership inference", reasons, lambda: memory.leak(evaluation))
     robustness = robustness_of(answer["robustness"])
@@ -202,6 +205,36 @@ def evaluate(request: Request) -> Result:
         ),
         remedied=remedied,
         slices=_slices(request, scored[0]),
+    )
+
+
+def _strangers(request: Request, classes: tuple[str, ...]) -> str:
+    """What is said of rows whose label is none of the model's; they count as wrong.
+
+    Raises:
+        ArtifactError: It is so for all rows.
+    """
+    from collections import Counter
+
+    from hauberk.methods.scoring import class_name
+
+    label = str(request.data.label)
+    cells = (cell for batch in request.data.read() for cell in batch.column(label).to_pylist())
+    counts = Counter("missing" if cell is None else class_name(cell) for cell in cells)
+    strange = Counter({name: n for name, n in counts.items() if name not in classes})
+    if not classes or not strange:
+        return ""
+    named = ", ".join(f"{name} ({n})" for name, n in strange.most_common(_SHOWN))
+    if strange.total() == counts.total():
+        raise ArtifactError(
+            "no label of the rows is a class of the model",
+            subject=str(request.data_path),
+            expected=", ".join(classes[:_SHOWN]),
+            found=named,
+            hint="name the column that the model predicts with --label",
+        )
+    return (
+        f"{strange.total()} of {counts.total()} rows count as wrong, no class of the model: {named}"
     )
 
 
