@@ -18,7 +18,7 @@ from hauberk.lifecycle.workers.answers import (
     two_columns,
 )
 from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, triggered
-from hauberk.lifecycle.workers.comparing import edited, inferred
+from hauberk.lifecycle.workers.comparing import decided, edited, inferred
 from hauberk.lifecycle.workers.graphs import Graph, opened
 from hauberk.lifecycle.workers.remedies import remedied
 from hauberk.lifecycle.workers.shadowing import again, exposed
@@ -41,13 +41,13 @@ def evaluate(payload: bytes) -> bytes:
             feature's spread), ``rows`` and ``queries`` (bounds of the search), ``seed``,
             ``previous`` (path of the version before), ``property`` (column and value) and
             ``shape`` (of one row, where a program of torch takes another than a line);
-            ``remedies`` and ``sensitive`` as `remedied` takes them.
+            ``identifiers`` (columns); ``remedies`` and ``sensitive`` as `remedied` takes them.
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
         float64, row-major, base64), ``robustness``, ``triggers``, ``exposure``, ``edited`` and
         ``inferred`` (see `attacked`, `triggered`, `exposed`, `edited` and `inferred`; ``null``
-        where not asked for), ``remedies`` (see `remedied`).
+        where not asked for), ``decided`` (see `decided`) and ``remedies`` (see `remedied`).
     """
     request = json.loads(payload)
     path = Path(request["model"])
@@ -67,6 +67,7 @@ def evaluate(payload: bytes) -> bytes:
             "edited": edited(model, before, frames[0], request) if before else None,
             "inferred": inferred(model, frames, request) if is_audited else None,
             "triggers": triggered(model, frames[0], request) if request.get("triggers") else None,
+            "decided": decided(model, frames[0], request) if request.get("identifiers") else [],
             "remedies": remedied(model, frames, request) if request.get("remedies") else [],
         }
     ).encode()
