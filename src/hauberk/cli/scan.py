@@ -141,6 +141,8 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli._fetch import landed
 
     _check_rows(args.rows)
+    for name in ("output", "rows", "write_baseline", "quarantine"):
+        _check_folder(f"--{name.replace('_', '-')}", getattr(args, name))
     with landed(args.paths) as places:
         return _scan(args, places)
 
@@ -270,6 +272,20 @@ def _check_rows(path: Path | None) -> None:
             subject="--rows",
             expected="a name ending in .csv or .parquet",
             found=str(path),
+        )
+
+
+def _check_folder(option: str, path: Path | None) -> None:
+    """Refuse a result in a folder that is not there before the work and not after it."""
+    if path is not None and not path.absolute().parent.is_dir():
+        from hauberk.errors import UsageError
+
+        raise UsageError(
+            "there is no folder to write the result to",
+            subject=option,
+            expected="a file in a folder that exists",
+            found=str(path),
+            hint=f"make the folder first: mkdir -p {path.parent}",
         )
 
 

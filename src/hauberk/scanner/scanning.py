@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Level, Outcome
 from hauberk.core.identity import ThreatId
-from hauberk.core.policy import Policy
+from hauberk.core.policy import Decision, Policy, Verdict
 from hauberk.engine import assess_all, decide, discover
 from hauberk.engine.assess import judged
 from hauberk.errors import UnavailableError
@@ -84,7 +84,15 @@ def scan(
     chosen = options or ScanOptions()
     with _crew(chosen) as crew, _keeping(paths, chosen):
         located = (item for path in paths for item in locate(path, chosen, crew))
-        return judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+        result = judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+    return result if result.summary["kinds"] else _of_nothing(result)
+
+
+def _of_nothing(result: ScanResult) -> ScanResult:
+    """A scan that met no file at all: a wrong path would else pass every gate."""
+    undecided = Verdict(decision=Decision.UNDECIDED)
+    summary = {"decision": undecided.decision.value, "exit_code": undecided.exit_code}
+    return replace(result, summary={**result.summary, **summary})
 
 
 def _keeping(paths: Sequence[Path], options: ScanOptions) -> AbstractContextManager[None]:
