@@ -192,6 +192,18 @@ def asked(python: str, name: str, folder: Path) -> dict:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def first_that_runs(pythons: list[str], name: str, folder: Path) -> dict:
+    """What an environment that has the peer says; else why the nearest one does not."""
+    said: dict = {}
+    for python in pythons:
+        item = asked(python, name, folder)
+        if "error" not in item:
+            return item
+        has_it = f"No module named '{name.replace('-', '_')}'" not in item["error"]
+        said = item if has_it or not said else said
+    return said
+
+
 def prepare(folder: Path, n: int) -> None:
     """The same rows for both sides."""
     import pyarrow as pa
@@ -219,10 +231,7 @@ def compared(n: int, pythons: list[str], names: list[str]) -> dict[str, dict]:
         prepare(folder, n)
         found = {"hauberk": asked(sys.executable, "hauberk", folder)}
         for name in names:
-            for python in pythons:
-                found[name] = asked(python, name, folder)
-                if "error" not in found[name]:
-                    break
+            found[name] = first_that_runs(pythons, name, folder)
     print(f"{n} rows x {N_COLUMNS} columns; shifted: {', '.join(SHIFTED)}")
     for name, item in found.items():
         if "error" in item:

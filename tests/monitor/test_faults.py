@@ -17,10 +17,10 @@ PAGE = 4096
 
 
 @contextmanager
-def full_disk():
-    """Nothing is written beyond the first page of a file, as on a full disk."""
+def full_disk(room=PAGE):
+    """Nothing is written beyond the first bytes of a file, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (PAGE, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:
         yield
     finally:
@@ -46,6 +46,22 @@ def test_a_full_disk_is_a_trouble_and_nothing_is_lost_or_doubled(world):
     assert monitor.troubles == {}
     found = monitor.store.hour("loans", 0, int(NOW // 3600))
     assert (found[""].rows, found["r1"].rows) == (300 + 20 * 100, 2000)
+
+
+def test_tables_that_a_full_disk_left_out_are_taken_in_when_there_is_room(world):
+    """Small writes still succeed, as on a disk whose last pages are used up one by one."""
+    world.put("a.parquet", rows(1, 300, at=NOW))
+    monitor = world.open()
+    monitor.tick()
+    for number in range(8):
+        world.put(f"b{number}.parquet", rows(2 + number, 300, at=NOW - number * DAY_S))
+    with full_disk((world.folder / "state" / FILE).stat().st_size):
+        monitor.tick()
+        assert "tables" in monitor.troubles
+    monitor.tick()
+    assert monitor.troubles == {}
+    assert monitor.store.hour("loans", 0, int(NOW // 3600))[""].rows == 300 * 9
+    assert not any(cause.startswith("unreadable") for cause in world.causes(monitor))
 
 
 def test_a_clock_that_was_set_back_stops_nothing_and_counts_nothing_twice(world):

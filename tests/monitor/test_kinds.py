@@ -103,3 +103,27 @@ def test_what_a_server_is_asked_is_held_against_training_as_a_whole(kind):
         counted = tap.grid.distances(span.counts.counts)
         assert any(item.drifted for item in counted) is expected
         assert all(item.n[1] == 300 for item in counted)
+
+
+def grouped(folder, name, seed, south):
+    """Half of the rows of each town; in the south another share is approved."""
+    rng = np.random.default_rng(seed)
+    town = rng.choice(["north", "south"], 4000)
+    share = np.where(town == "south", south, 0.5)
+    approve = np.where(rng.random(4000) < share, "yes", "no")
+    return put(folder, name, table_of("t", [pa.record_batch({"town": town, "approve": approve})]))
+
+
+def test_the_job_names_the_group_whose_predictions_are_other_ones(tmp_path, capsys):
+    reference = str(tmp_path / "p.json")
+    first = grouped(tmp_path, "train.parquet", 1, 0.5)
+    words = ["--label", "approve", "--sensitive", "town"]
+    assert main(["monitor", "profile", first, "--output", reference, *words]) == 0
+    same = grouped(tmp_path, "same.parquet", 2, 0.5)
+    assert main(["monitor", "check", "--reference", reference, same]) == 0
+    live = grouped(tmp_path, "live.parquet", 3, 0.42)
+    capsys.readouterr()
+    assert main(["monitor", "check", "--reference", reference, live]) == 1
+    said = capsys.readouterr().out
+    assert "group town south" in said
+    assert "group town north" not in said

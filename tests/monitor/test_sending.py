@@ -176,6 +176,22 @@ def test_paths_of_the_file_are_relative_to_it(tmp_path):
     assert (found.key, found.without) == (tmp_path / "keys/r1.pem", frozenset({"id"}))
 
 
+def test_a_monitor_whose_clock_is_behind_takes_the_batch_later(world):
+    ahead = NOW + 3 * 3600
+    monitor = world.monitor()
+    world.serve(100, at=ahead)
+    world.serve(50, at=NOW)
+    with served(monitor) as port:
+        sender = world.sender(port)
+        assert sender.round() == 1
+        assert "clock is behind" in world.said[0]
+        monitor.clock = lambda: ahead + 60
+        assert sender.round() == 0
+    found = monitor.store.hour("m", HOUR, HOUR + 4)["r1"]
+    assert found.rows == 150
+    assert not list((world.sending.spool / sending.REFUSED).glob("*"))
+
+
 # Workers, groups, and what a reply took -------------------------------------------------
 
 

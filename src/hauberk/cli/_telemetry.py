@@ -52,7 +52,7 @@ def telemetry(
     number = 0 if share is None else share.number
     sending = read_sending(args.telemetry).of_worker(number, args.workers)
     training = Profile.from_bytes(bundle.profile)
-    grid = watched_grid(training, sending.without | {sending.group})
+    grid = watched_grid(training, sending.without)
     tap = Counted(training, bundle.schema, grid, group=sending.group)
     sender = Sender(sending, tap, say=_door.alarm)
     sender.start()

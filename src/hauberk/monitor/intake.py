@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hauberk.core.finding import Severity
 from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableError
 from hauberk.methods.alerting import Alert
 from hauberk.methods.days import seconds
 from hauberk.methods.decisions import MAX_TEXT, decision_of, serving_of, shadow_of, text_of
 from hauberk.monitor import hours, streams
 from hauberk.monitor.hours import HOUR_S, Hour
+from hauberk.monitor.own_alerts import left_out, other_columns, unreadable
 from hauberk.monitor.store import Change, Decided, Store
 from hauberk.sketches.grid import Grid
 from hauberk.trust.keys import PublicKey
@@ -62,7 +62,11 @@ class Folder:
     columns: frozenset[str] = frozenset()
 
     def read(self, store: Store, *, now: float, oldest: float) -> Iterator[Alert]:
-        """Take in every table that is new or has changed its content."""
+        """Take in every table that is new or has changed its content.
+
+        Raises:
+            UnavailableError: Some could not be taken in now; they are tried again.
+        """
         folders = ((TABLE, self.watched.predictions), (LABELS, self.watched.labels))
         for kind, folder in folders:
             yield from self._read(kind, folder, store, now=now, oldest=oldest)
@@ -70,6 +74,7 @@ class Folder:
     def _read(
         self, kind: str, folder: Path | None, store: Store, *, now: float, oldest: float
     ) -> Iterator[Alert]:
+        later: UnavailableError | None = None
         for path in _tables(folder):
             source = f"{kind}:{self.model}:{path.name}"
             mark = _mark(path)
@@ -77,10 +82,14 @@ class Folder:
                 continue
             try:
                 yield from self._take(store, path, source, mark, now=now, oldest=oldest)
+            except UnavailableError as error:
+                later = error  # no fault of the table's: a full disk, a store that is not there
             except HauberkError as error:
                 with store.changing() as change:
                     change.put_place(source, mark)
-                yield _unreadable(self.model, path, error, now)
+                yield unreadable(self.model, path, error, now)
+        if later is not None:
+            raise later
 
     def _take(
         self, store: Store, path: Path, source: str, mark: Any, *, now: float, oldest: float
@@ -109,19 +118,20 @@ class Folder:
             change.put_place(source, mark)
             change.put_place(f"content:{self.model}", [*(known or ()), digest][-MAX_FILES:])
         if left:
-            yield _left_out(self.model, path, left, now)
+            yield left_out(self.model, path, left, now)
         yield from self._unknown(path, {column.name for column in table.columns}, now)
 
     def _unknown(self, path: Path, names: set[str], now: float) -> Iterator[Alert]:
         """Columns that training did not have, and those that it had and are gone."""
-        own = self.watched.not_inputs | {self.watched.prediction}
+        watched = self.watched
+        own = watched.not_inputs | {watched.prediction, watched.confidence, watched.group}
         if not self.columns or names <= own:  # labels alone
             return
         new = sorted(names - self.columns - own)
         gone = sorted({axis.name for axis in self.grid.axes} - names)
         for what, found in (("new", new), ("gone", gone)):
             if found:
-                yield _other_columns(self.model, path, (what, found), now)
+                yield other_columns(self.model, path, (what, found), now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,43 +321,6 @@ def _counts(batch: Any, column: str) -> list[tuple[str, int]]:
 
 def _key(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
-
-
-def _unreadable(model: str, path: Path, error: HauberkError, now: float) -> Alert:
-    return Alert(
-        kind="unreadable table",
-        cause=f"unreadable table/{model}/{path.name}",
-        title=f"{path.name}: {error.message}",
-        severity=Severity.MEDIUM,
-        at=now,
-        asset=model,
-        facts=dict(error.details()),
-    )
-
-
-def _left_out(model: str, path: Path, n: int, now: float) -> Alert:
-    return Alert(
-        kind="rows left out",
-        cause=f"rows left out/{model}",
-        title=f"{path.name}: {n} rows are of the future or older than what is kept",
-        severity=Severity.MEDIUM,
-        at=now,
-        asset=model,
-        facts={"rows": str(n)},
-    )
-
-
-def _other_columns(model: str, path: Path, found: tuple[str, list[str]], now: float) -> Alert:
-    what, names = found
-    return Alert(
-        kind=f"{what} columns",
-        cause=f"{what} columns/{model}",
-        title=f"{path.name}: columns that are {what}: {', '.join(names[:10])}"[:200],
-        severity=Severity.HIGH if what == "gone" else Severity.MEDIUM,
-        at=now,
-        asset=model,
-        facts={"columns": ", ".join(names)[:200]},
-    )
 
 
 # Logs --------------------------------------------------------------------------------

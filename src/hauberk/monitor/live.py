@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hauberk.core.artifact import Column, ColumnKind, Dataset
 from hauberk.errors import ArtifactError
+from hauberk.formats.v2 import Datatype
 from hauberk.formats.v2_schema import InputSchema, TensorSchema
 from hauberk.sketches.profile import ColumnProfile, Profile
 
@@ -257,9 +258,10 @@ def _whole(training: Profile, schema: InputSchema) -> dict[str, str]:
     """Input to the column whose cells its rows are, where they are pictures or embeddings."""
     columns = [column for column in training.columns if _is_whole(column)]
     names = {column.name for column in columns}
-    found = {tensor.name: tensor.name for tensor in schema.inputs if tensor.name in names}
-    if not found and len(columns) == 1 and len(schema.inputs) == 1:
-        tensor = schema.inputs[0]
+    numeric = [tensor for tensor in schema.inputs if tensor.datatype is not Datatype.BYTES]
+    found = {tensor.name: tensor.name for tensor in numeric if tensor.name in names}
+    if not found and len(columns) == 1 and len(schema.inputs) == len(numeric) == 1:
+        tensor = numeric[0]
         if not any(rule.name and rule.name not in names for rule in tensor.columns):
             found[tensor.name] = columns[0].name
     return found

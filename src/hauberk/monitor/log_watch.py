@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hauberk.monitor.intake import Decisions
     from hauberk.monitor.store import Store
 
-LEAKS_AT_ONCE = 5000
+LEAKS_AT_ONCE = 20_000
 """Records that are looked at in one pass; the rest waits for the next."""
 _TAIL = 200
 """Records from the end among which the latest time is looked for."""

@@ -208,7 +208,9 @@ def _columns(view: View) -> list[Node]:
     left = len(ranked) - len(drawn)
     return [
         element("div", drawn, class_="plots") if drawn else element("p", "No columns are watched."),
-        element("p", f"The {len(drawn)} farthest are drawn.", class_="quiet") if left > 0 else None,
+        element("p", f"{len(drawn)} are drawn, the farthest of each column first.", class_="quiet")
+        if left > 0
+        else None,
         pages.grid(head, [_column(item) for item in ranked]),
     ]
 

@@ -1,6 +1,7 @@
 """The monitor's pages: functions from what the store holds to HTML; nothing is asked elsewhere.
 
-They work without the script, which only fetches the page again so that it stays fresh.
+They work without the script, which only fetches the page again so that it stays fresh, and waits
+while somebody is at a link or a field of it, whose place would be lost.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hauberk.report.markup import Markup, Node, element, join
 from hauberk.report.wording import moment, number, percent, plural
 
 REFRESH: Final = (
-    "setInterval(async()=>{if(document.hidden||document.querySelector('input:focus'))return;"
+    "setInterval(async()=>{if(document.hidden||document.querySelector('main :focus'))return;"
     "try{const r=await fetch(location.href);if(!r.ok)return;"
     "const d=new DOMParser().parseFromString(await r.text(),'text/html');"
     "document.querySelector('main').replaceWith(d.querySelector('main'))}catch{}},15000)"

@@ -15,14 +15,20 @@ _MAX_TEXT = 200
 
 
 def provenance(
-    record: Path | None, grid: Grid, *, serving: bytes | None = None
+    record: Path | None, grid: Grid, *, serving: bytes | None = None, signer: str = ""
 ) -> list[tuple[str, str]]:
     """Pairs to show; a record that cannot be read is said so.
 
     Args:
         serving: What a guard's log says it serves, as the monitor kept it.
+        signer: Id of the key that signed the reference.
     """
-    rows = [*_served(serving), ("bins of the reference", f"sha256:{grid.digest}")]
+    signed = f"signed by key {signer[:16]}" if signer else "no signature was asked for"
+    rows = [
+        *_served(serving),
+        ("reference", signed),
+        ("bins of the reference", f"sha256:{grid.digest}"),
+    ]
     if record is None:
         return rows
     try:

@@ -39,6 +39,8 @@ WORKER: Final = "worker-"
 _KEYS = {"url", "replica", "key", "model", "spool", "every_s", "without", "group"}
 _OK, _ERROR = 200, 500
 _BAD_REQUEST, _FORBIDDEN = 400, 403
+_AHEAD = "a batch is of the past"
+"""The rule of a monitor whose clock is behind; later it takes the same batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +198,13 @@ class Counted:
 
     def _flush(self) -> None:
         batch = self._buffer.taken()
-        if batch is not None:
-            self._spans[self._hour].counts.add_columns(self.grid.count(batch))
+        if batch is None:
+            return
+        counts, known = self.grid.count(batch), set(batch.schema.names)
+        for axis, part in self.grid.cut(counts):
+            if axis.name not in known:
+                part[:] = 0  # the model does not take it: nothing is known, nothing is missing
+        self._spans[self._hour].counts.add_columns(counts)
 
 
 class Sender:
@@ -213,6 +220,7 @@ class Sender:
         self._tap = tap
         self._say = say
         self._said = ""
+        self._is_ahead = False
         self._key: KeyPair = read_private(sending.key)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="hauberk-telemetry", daemon=True)
@@ -285,6 +293,10 @@ class Sender:
             status, said = posted(self._sending.url, path.read_bytes(), "application/json")
             if status == _OK or (status == _FORBIDDEN and "counts once" in said):
                 path.unlink(missing_ok=True)  # taken, perhaps by an attempt whose answer was lost
+            elif status == _FORBIDDEN and _AHEAD in said:
+                if not self._is_ahead:
+                    self._say("telemetry waits: the monitor's clock is behind this server's")
+                self._is_ahead = True
             elif status in (_BAD_REQUEST, _FORBIDDEN):
                 make_folder(path.parent / REFUSED)
                 path.replace(path.parent / REFUSED / path.name)

@@ -66,6 +66,7 @@ class Watched:
 
     Attributes:
         reference: Profile made in training.
+        reference_key: Public key that has signed it (`hauberk sign`); unsigned ones are refused.
         predictions: Folder where tables are dropped; ``None`` where rows only come otherwise.
         time: Column with the moment of a row; without it, that of its file counts.
         label: Column with the truth, which may come later, in a table with ``id`` alone.
@@ -89,11 +90,12 @@ class Watched:
     source: str = ""
     release: Path | None = None
     importance: str = "normal"
+    reference_key: Path | None = None
 
     @property
     def not_inputs(self) -> frozenset[str]:
-        """Columns that no drift is looked for in."""
-        names = (self.time, self.id, self.label, self.confidence, self.group, self.source)
+        """Columns that no drift is looked for in; confidence and groups are watched as well."""
+        names = (self.time, self.id, self.label, self.source)
         return frozenset(name for name in names if name)
 
 

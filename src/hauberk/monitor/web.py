@@ -263,7 +263,7 @@ class App:
         if known is None:
             return []
         serving = self._monitor.store.state(f"{SERVING}:{name}")
-        return provenance(known.watched.release, known.grid, serving=serving)
+        return provenance(known.watched.release, known.grid, serving=serving, signer=known.signer)
 
 
 def _health(monitor: Monitor) -> Answer:

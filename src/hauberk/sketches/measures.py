@@ -45,6 +45,8 @@ MAX_DIMENSIONS: Final = 1 << 13
 
 _FIXED: Final = 1 << 20
 _MAX: Final = float(1 << 20)
+_LOOKED_AT: Final = 1024
+"""Characters of a text whose words are counted."""
 _FIXED_POINT: Final = 1 << 16
 """Pixels that are no integers are rounded to this fraction before they are summed."""
 _MAX_PIXEL: Final = float(1 << 40)
@@ -127,7 +129,8 @@ def of_texts(texts: Any) -> dict[str, Floats]:
 def _words(known: Any) -> dict[str, Floats]:
     import pyarrow.compute as pc
 
-    spaced = pc.replace_substring_regex(pc.utf8_lower(known), r"\s+", " ")
+    begun = pc.utf8_slice_codeunits(known, 0, _LOOKED_AT)
+    spaced = pc.replace_substring_regex(pc.utf8_lower(begun), r"\s+", " ")
     lists = pc.split_pattern(spaced, " ")
     lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
     encoded = pc.list_flatten(lists).dictionary_encode()

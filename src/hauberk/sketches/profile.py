@@ -335,7 +335,15 @@ def live_profile(dataset: Dataset, training: Profile) -> Profile:
     Words are what they were in training, however long they are now.
     """
     known = {column.name: column for column in training.columns}
-    live = Profile(columns=tuple(_live(c, known.get(c.name)) for c in dataset.columns))
+    present = {column.name for column in dataset.columns}
+    label = training.label if training.label in present else None
+    groups = [names for names in training.groups if label and present.issuperset(names)]
+    live = Profile(
+        columns=tuple(_live(c, known.get(c.name)) for c in dataset.columns),
+        label=label,
+        labels=None if label is None else Values(),
+        groups={names: Values(size=MAX_GROUPS) for names in groups},
+    )
     for batch in dataset.read():
         live.update(batch)
     return live

@@ -12,7 +12,13 @@ from hauberk.core.artifact import Window
 from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Histogram, Level, Location, Severity
 from hauberk.core.threat import ThreatId
-from hauberk.sketches.drift import ColumnDistance, distance
+from hauberk.sketches.drift import (
+    ColumnDistance,
+    GroupDistance,
+    distance,
+    drifted_columns,
+    group_distances,
+)
 from hauberk.sketches.numbers import Numbers
 from hauberk.sketches.profile import Profile, live_profile
 
@@ -32,7 +38,8 @@ class InputDrift(Check[Window]):
     The signed profile made in training is the anchor: it does not move with the traffic, so
     that a slow shift adds up instead of becoming normal. Each column is asked for its shape,
     its missing cells and its values that training never saw; a column counts when one of
-    them differs by more than chance explains and by enough to matter.
+    them differs by more than chance explains and by enough to matter. Where training named
+    sensitive columns and a label, the labels or predictions of each group are compared too.
 
     Limits:
         One window is judged by itself, so a shift below ``min_effect`` passes however long it
@@ -46,6 +53,7 @@ class InputDrift(Check[Window]):
     Example:
         >>> import pyarrow as pa
         >>> from hauberk.formats.tables import table_of
+        >>> from hauberk.sketches.profile import profile_of
         >>> train = table_of("train", [pa.record_batch({"x": [i % 50 for i in range(500)]})])
         >>> live = table_of("live", [pa.record_batch({"x": [i % 50 + 40 for i in range(500)]})])
         >>> window = Window(profile=profile_of(train).to_bytes(), live=live)
@@ -73,6 +81,8 @@ class InputDrift(Check[Window]):
             raise NotApplicable(message)
         for finding in self.findings(training, live, self.distances(training, live)):
             yield replace(finding, path=subject.live.name)
+        groups = group_distances(training, live, alpha=self.alpha, min_effect=self.min_effect)
+        yield from (_group(item, subject.live.name) for item in groups if item.drifted)
 
     def distances(self, training: Profile, live: Profile) -> tuple[ColumnDistance, ...]:
         """How far each column is from training, drifted or not."""
@@ -82,15 +92,11 @@ class InputDrift(Check[Window]):
         self, training: Profile, live: Profile, distances: tuple[ColumnDistance, ...]
     ) -> Iterator[Finding]:
         """The drifted ones among ``distances``, one for each column."""
-        drifted: dict[str, list[ColumnDistance]] = {}
-        for item in distances:
-            if item.drifted:
-                drifted.setdefault(item.name, []).append(item)
-        for found in drifted.values():
-            yield _finding(sorted(found, key=lambda item: -item.shape), training, live)
+        for found in drifted_columns(distances):
+            yield _finding(found, training, live)
 
 
-def _finding(found: list[ColumnDistance], training: Profile, live: Profile) -> Finding:
+def _finding(found: tuple[ColumnDistance, ...], training: Profile, live: Profile) -> Finding:
     """What is said of a column by its measure that is farthest off."""
     item = found[0]
     others = {"also": ", ".join(other.measure for other in found[1:])} if found[1:] else {}
@@ -115,6 +121,32 @@ def _finding(found: list[ColumnDistance], training: Profile, live: Profile) -> F
             n=item.n[1],
             facts={"p": f"{item.p_value:.2g}", "psi": f"{item.psi:.3f}", **others},
             plots=plots_of(item, training, live),
+        ),
+    )
+
+
+def _group(item: GroupDistance, path: str) -> Finding:
+    """What is said of a group whose labels or predictions are other ones now."""
+    named = ", ".join(f"{n} {v}" for n, v in zip(item.names, item.group, strict=True))
+    return Finding(
+        message=(
+            f"group {named}: what is said of it differs from training; expected a distance that "
+            f"chance explains, found {item.shape:.3f} over {item.n[1]} rows"
+        ),
+        path=path,
+        severity=Severity.HIGH if item.shape >= _LARGE else Severity.MEDIUM,
+        level=Level.REVIEW,
+        remedy="look at what changed for this group before its predictions are used",
+        threats=InputDrift.threats,
+        confidence=1.0 - item.p_value,
+        location=Location(field=item.names[0]),
+        evidence=Evidence(
+            statistic="distance of a group's labels",
+            value=item.shape,
+            threshold=item.threshold,
+            n=item.n[1],
+            facts={"p": f"{item.p_value:.2g}", "group": named[:200]},
+            plots=bars(named[:80], item.first, item.second),
         ),
     )
 
