@@ -212,10 +212,9 @@ def _loaded(dataset: Dataset) -> Rows:
 def with_target(dataset: Dataset) -> Dataset:
     """``dataset`` with a label that is measured among its columns; a class stays apart."""
     kinds = {column.name: column.kind for column in dataset.columns}
-    if dataset.label is None or kinds.get(dataset.label) is not ColumnKind.NUMBER:
+    if kinds.get(dataset.label or "") is not ColumnKind.NUMBER:
         return dataset
-    labels = load(dataset).classes
-    return dataset if len(labels) < MIN_AMOUNTS else replace(dataset, label=None)
+    return dataset if len(load(dataset).classes) < MIN_AMOUNTS else replace(dataset, label=None)
 
 
 MIN_AMOUNTS = 50

@@ -114,7 +114,7 @@ class FloodedRows(Check[Dataset]):
 
 def _is_measured(cells: Any) -> bool:
     known = cells[np.isfinite(cells)]
-    return known.size == cells.size and np.unique(known).size > _DISTINCT * cells.size
+    return bool(known.size == cells.size and np.unique(known).size > _DISTINCT * cells.size)
 
 
 def _reach(x: Any, k: int) -> Any:
