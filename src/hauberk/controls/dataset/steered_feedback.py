@@ -41,7 +41,7 @@ class SteeredFeedback(Check[Dataset]):
     """
 
     title: ClassVar[str] = "Accounts steer the feedback together"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("IN-1"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("IN-1"), ThreatId("OU-7"))
     subject: ClassVar[Any] = Dataset
 
     alpha: float = 0.01
