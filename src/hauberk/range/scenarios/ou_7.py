@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from hauberk.attacks.dataset.upvote_pattern import UpvotePattern
-from hauberk.core.artifact import Dataset
 from hauberk.core.threat import ThreatId
 from hauberk.methods.feedback import signs, tried
 from hauberk.range.scenario import Scenario, Trial
@@ -27,12 +26,7 @@ MIN_PRAISED = 0.5
 @cache
 def _base(number: int) -> Any:
     """The judge that serves: tuned on nothing but the trusted raters."""
-    world = hall(number)
-    return tuned(world.base, world.feedback, np.zeros(_length(world.feedback)))
-
-
-def _length(dataset: Dataset) -> int:
-    return sum(int(batch.num_rows) for batch in dataset.read())
+    return tuned(hall(number).base)
 
 
 def _refused(number: int, world: Hall, judge: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -125,16 +126,15 @@ def hall(seed: int) -> Hall:
     )
 
 
-def tuned(base: tuple[Sequence[str], Any], feedback: Dataset, weights: Any = None) -> Any:
-    """The judge that learns from its base and from votes, each with its weight."""
-    table = rewrite.table(feedback)
-    texts, votes = table.column("answer").to_pylist(), table.column("vote").to_pylist()
-    weights = np.ones(len(texts)) if weights is None else weights
-    return learner(
-        np.vstack([signs(base[0]), signs(texts)]),
-        np.concatenate([base[1], np.array(votes)]),
-        np.concatenate([np.ones(len(base[0])), weights]),
-    )
+def tuned(base: tuple[Sequence[str], Any], feedback: Dataset | None = None) -> Any:
+    """The judge that learns from its base and from votes; like votes on one text are one row."""
+    votes = Counter(zip(base[0], base[1].tolist(), strict=True))
+    if feedback is not None:
+        table = rewrite.table(feedback)
+        said = (table.column(name).to_pylist() for name in ("answer", "vote"))
+        votes.update(zip(*said, strict=True))
+    texts, given = zip(*votes, strict=True)
+    return learner(signs(texts), np.array(given), np.array(list(votes.values()), float))
 
 
 def praised(judge: Any, probes: tuple[Sequence[str], Any], phrase: str) -> float:
