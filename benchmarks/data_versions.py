@@ -140,7 +140,7 @@ def bytes_as_parquet(folder: Path, rows: list[str], versions: dict[str, list[str
         for what, changed in versions.items():
             keeper = Keeper(blobs, {part.digest: part for part in first.parts})
             with encoded(name, changed).open("rb", 0) as file:
-                keeper.keep(file, first)
+                keeper.keep_rows(file, first)
             grown = max((folder / "t.parquet").stat().st_size - size, 1)
             share = f"{keeper.stored / size:.4%}"
             if "append" in what:

@@ -16,13 +16,7 @@ BY_CHOICE = {
     "elf.bin": "a program that no loader of models starts; under a model's ending it is refused",
     "windows.bin": "as above, and not assessed",
     "script.bin": "a shell script is no model",
-    "unknown.onnx": "review: a runtime refuses an operator that it does not know",
-    "saved-custom": "TensorFlow's own operators are not listed, and it refuses others itself",
-    "meta-code.safetensors": "text in metadata, which no loader evaluates",
-    "booster.json": "text in attributes, which no loader evaluates",
-    "trees-negative.json": "links between nodes of XGBoost's JSON are not held together",
     "lightgbm-params.txt": "parameters of the training, which a loader does not act on",
-    "catboost-pickle.cbm": "parts behind a CatBoost model are its own; no loader unpickles them",
     "label-twice": "two labels of one name say nothing without signed ones to hold against",
 }
 """What is not refused, and why."""
@@ -61,5 +55,4 @@ def test_a_tree_of_lightgbm_holds_the_nodes_that_it_claims(tmp_path: Path, line:
         body = "\n".join(lines)
         (tmp_path / name).write_text(f"tree\nversion=v4\n\nTree=0\n{body}\n\nend of trees\n")
     assert scan_model(tmp_path / "good").state is ModelState.NO_CODE
-    refused = scan_model(tmp_path / "bad").state in REFUSED
-    assert refused == (line != "right_child=0")
+    assert scan_model(tmp_path / "bad").state in REFUSED

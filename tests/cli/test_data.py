@@ -220,3 +220,26 @@ def test_another_encoding_keeps_its_rows(project, capsys):
     capsys.readouterr()
     assert main(["data", "add", "rows", "rows.parquet"]) == 0
     assert "the same rows in another encoding" in capsys.readouterr().out
+
+
+def test_parquet_is_kept_by_rows_only_where_that_is_asked_for(project, capsys):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rng = np.random.default_rng(1)
+    columns = {"age": rng.integers(0, 90, 9_000), "x": rng.normal(size=9_000)}
+
+    def added(name, *words):
+        parquet.write_table(pa.table(columns), project / name)
+        assert main(["data", "add", name, "--name", "people", *words]) == 0
+        columns["age"][rng.choice(9_000, 50)] += 900
+
+    added("one.parquet")
+    added("two.parquet", "--by-rows")
+    added("three.parquet")
+    capsys.readouterr()
+    assert main(["data", "log", "people", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["datasets"]["people"]
+    assert [one["needs"] for one in found] == [[], [f"pyarrow {pa.__version__}"], []]
+    assert main(["data", "diff", "people@1", "people@2"]) == 0
+    assert f"needs     pyarrow {pa.__version__}: kept by rows (people@2)" in capsys.readouterr().out
+    assert main(["data", "checkout", "people@2", "out"]) == 0
+    assert (project / "out/two.parquet").read_bytes() == (project / "two.parquet").read_bytes()

@@ -68,6 +68,23 @@ def test_a_table_without_rows_is_not_called_clean(tmp_path, capsys):
     assert (code, unjudged(document)) == (3, [str(tmp_path / "cut.csv")])
 
 
+def test_a_folder_without_files_is_no_pass(tmp_path, capsys):
+    (tmp_path / "wrong").mkdir()
+    code, document = report(tmp_path / "wrong", capsys)
+    assert code == 3
+    assert document["summary"]["decision"] == "undecided"
+
+
+@pytest.mark.parametrize("option", ["--output", "--rows", "--quarantine", "--write-baseline"])
+def test_a_result_that_has_no_folder_is_refused_before_the_work(option, tmp_path, capsys):
+    (tmp_path / "model.pkl").write_bytes(GOOD)
+    missing = str(tmp_path / "missing" / "result.csv")
+    assert main(["scan", str(tmp_path / "model.pkl"), option, missing]) == 2
+    told = capsys.readouterr()
+    assert not told.out
+    assert option in told.err
+
+
 def test_a_pipe_is_never_waited_for(tmp_path, capsys):
     os.mkfifo(tmp_path / "model.pkl")
     code, document = report(tmp_path, capsys)

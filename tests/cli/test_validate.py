@@ -218,3 +218,44 @@ def test_the_share_of_a_group_is_audited_where_it_is_asked_for(loans, capsys):
 def test_a_group_that_is_not_named_whole_is_refused(loans, words, capsys):
     assert _validate(loans, *words) == 2
     assert "COL=VALUE" in capsys.readouterr().err
+
+
+def test_remedies_say_what_they_would_change(loans, capsys):
+    train = ("--train", str(loans / "train.csv"), "--sensitive", "sex", "--no-triggers")
+    words = [*train, "--eps", "0.25", "--remedy", "squeeze=4", "--remedy", "reweighing"]
+    _validate(loans, *words, "--format", "json")
+    squeeze, reweighing = json.loads(capsys.readouterr().out)["remedies"]
+    assert set(squeeze["before"]) == {"accuracy", "robust_accuracy@0.25"}
+    gap = "gap in selection of yes"
+    assert reweighing["after"][gap] < reweighing["before"][gap] - 0.1
+
+
+def test_a_model_trained_on_moved_rows_is_judged_beside_the_old_one(loans, capsys):
+    train = ("--train", str(loans / "train.csv"), "--no-triggers")
+    _validate(loans, *train, "--eps", "0.25", "--remedy", "adversarial", "--format", "json")
+    (found,) = json.loads(capsys.readouterr().out)["remedies"]
+    assert set(found["before"]) == set(found["after"]) == {"accuracy", "robust_accuracy@0.25"}
+
+
+def test_a_remedy_that_does_not_fit_is_not_passed_over(loans, capsys):
+    assert _validate(loans, "--eps", "", "--no-triggers", "--remedy", "adversarial") == 3
+    assert "not tried, the rows of training are not given" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("remedy", ["prayer", "squeeze=1", "squeeze=x", "private=0", "private=x"])
+def test_an_unknown_remedy_is_a_usage_error(loans, remedy, capsys):
+    assert _validate(loans, "--remedy", remedy) == 2
+    assert "remed" in capsys.readouterr().err or remedy == "private=x"
+
+
+def test_parts_of_the_rows_with_more_errors_are_told(loans, tmp_path, capsys):
+    rows = pd.read_csv(loans / "test.csv")
+    rng = np.random.default_rng(0)
+    bad = (rows["z"] > rows["z"].quantile(0.75)) & (rng.random(len(rows)) < 0.7)
+    rows["approve"] = np.where(
+        bad, np.where(rows["approve"] == "yes", "no", "yes"), rows["approve"]
+    )
+    rows.to_csv(tmp_path / "worse.csv", index=False)
+    words = ["validate", str(loans / "model.joblib"), "--data", str(tmp_path / "worse.csv")]
+    main([*words, "--label", "approve", "--eps", "", "--no-triggers"])
+    assert "z from" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +14,9 @@ from tests.cli.test_guard import running
 
 from hauberk.cli import main
 from hauberk.range.worlds import served
+from hauberk.trust.keys import generate
 from hauberk.trust.log import Log
+from hauberk.trust.requests import Request, seal_request
 
 
 @pytest.fixture
@@ -76,3 +79,31 @@ def test_a_worker_that_is_killed_loses_no_acknowledged_decision_and_starts_again
 @pytest.mark.parametrize("workers", ["0", "-1", "1000"])
 def test_a_number_of_workers_that_cannot_be_is_refused(folder, workers):
     assert main(["serve", str(folder), "--unsigned", "--workers", workers]) == 2
+
+
+def test_a_monitor_s_request_to_scale_brings_a_worker_and_its_end_takes_it_away(folder, tmp_path):
+    key, now = generate(), int(time.time())
+    (tmp_path / "monitor.pub.pem").write_text(key.public.pem)
+    requests = tmp_path / "requests"
+    requests.mkdir()
+    asked = Request(
+        action="scale",
+        model="loans",
+        number=1,
+        at=now,
+        until=now + 3600,
+        signals=(("telemetry", "slow"), ("log", "slow")),
+    )
+    words = ["serve", str(folder), "--unsigned", "--max-workers", "2", "--monitored", "loans"]
+    words += ["--requests", str(requests), "--monitor-key", str(tmp_path / "monitor.pub.pem")]
+    with running(*words) as on:
+        on.read_until("1 workers")
+        (requests / "scale-1.json").write_bytes(seal_request(asked, key))
+        on.read_until("2 workers: a monitor asks for more")
+        assert len(_worker_pids(on.process.pid)) == 2
+        assert on.ask().status == 200
+        (requests / "scale-1.json").unlink()
+        on.read_until("1 workers: requests for more have ended")
+        assert on.ask().status == 200
+        code, _ = on.stop()
+    assert code == 130

@@ -354,7 +354,7 @@ def test_a_broken_log_is_counted_where_policy_goes_on(tmp_path, open_desk):
     assert "hauberk_audit_lost_total 1" in desk.get("/metrics").body.decode()
 
 
-def test_the_monitor_s_tap_hears_of_both(classifier, open_desk):
+def test_the_monitor_s_tap_hears_of_both_and_how_they_ended(classifier, open_desk):
     class Tap:
         def __init__(self):
             self.heard = []
@@ -365,11 +365,14 @@ def test_the_monitor_s_tap_hears_of_both(classifier, open_desk):
         def refused(self, rule, at):
             self.heard.append(rule)
 
+        def concluded(self, status, seconds, at):
+            self.heard.append(status if seconds > 0 else "no time")
+
     tap = Tap()
     desk = open_desk(classifier, Surroundings(tap=tap))
     desk.ask()
     desk.ask(name="y")
-    assert tap.heard == ["accepted", "only declared inputs"]
+    assert tap.heard == ["accepted", 200, "only declared inputs", 400]
 
 
 # Sinks ---------------------------------------------------------------------------------

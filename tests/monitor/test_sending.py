@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hauberk.errors import UsageError
+from hauberk.errors import TrustError, UsageError
 from hauberk.formats.tables import table_of
 from hauberk.formats.v2 import Datatype, tensor_of
 from hauberk.formats.v2_schema import InputSchema, TensorSchema, request_for
@@ -16,12 +16,16 @@ from hauberk.guard.bundle import learn_schema
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.server import running
 from hauberk.monitor import sending
+from hauberk.monitor.hours import Hour
+from hauberk.monitor.judging import judge
+from hauberk.monitor.live import confidences
 from hauberk.monitor.sending import Counted, Sender, Sending, read_sending, watched_grid
 from hauberk.monitor.settings import Settings, Watched
 from hauberk.monitor.watching import open_monitor
 from hauberk.monitor.web import App
 from hauberk.sketches.profile import profile_of
 from hauberk.trust.keys import generate, write_private
+from hauberk.trust.telemetry import Batch, seal_batch
 
 HOUR = 489_000
 NOW = HOUR * 3600.0 + 1800
@@ -170,3 +174,147 @@ def test_paths_of_the_file_are_relative_to_it(tmp_path):
     )
     found = read_sending(tmp_path / "t.toml")
     assert (found.key, found.without) == (tmp_path / "keys/r1.pem", frozenset({"id"}))
+
+
+def test_a_monitor_whose_clock_is_behind_takes_the_batch_later(world):
+    ahead = NOW + 3 * 3600
+    monitor = world.monitor()
+    world.serve(100, at=ahead)
+    world.serve(50, at=NOW)
+    with served(monitor) as port:
+        sender = world.sender(port)
+        assert sender.round() == 1
+        assert "clock is behind" in world.said[0]
+        monitor.clock = lambda: ahead + 60
+        assert sender.round() == 0
+    found = monitor.store.hour("m", HOUR, HOUR + 4)["r1"]
+    assert found.rows == 150
+    assert not list((world.sending.spool / sending.REFUSED).glob("*"))
+
+
+# Workers, groups, and what a reply took -------------------------------------------------
+
+
+def test_latency_errors_and_confidence_are_carried(world):
+    rows = [{"age": 30.0 + i} for i in range(4)]
+    label = tensor_of("label", np.array(["yes", "no", "no", "yes"], object))
+    scores = tensor_of("scores", np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.6, 0.4]]))
+    world.tap.accepted(request_for(SCHEMA, rows), (label, scores), NOW)
+    for status, seconds in ((200, 0.004), (200, 0.03), (503, 0.3)):
+        world.tap.concluded(status, seconds, NOW)
+    monitor = world.monitor()
+    with served(monitor) as port:
+        world.sender(port).round()
+    monitor.tick()
+    hour = monitor.store.hour("m", HOUR)["r1"]
+    assert hour.errors == 1
+    assert hour.latency_s(0.5) == 0.05
+    assert sum(hour.tallies["latency"].values()) == 3
+    found = monitor.store.sums("m", HOUR, HOUR)[0]
+    assert found.estimate == pytest.approx(0.75, abs=0.06)
+    assert found.latency == 0.5
+
+
+def test_one_probability_promises_what_its_likelier_class_does():
+    one = tensor_of("score", np.array([0.2, 0.9]))
+    assert confidences((one,), 2) == ([0.2, 0.9], [0.8, 0.9])
+    assert confidences((tensor_of("logits", np.array([[3.0, -1.0], [0.1, 2.0]])),), 2) == ([], [])
+
+
+def test_groups_are_counted_with_what_is_predicted_of_them(world):
+    tap = Counted(TRAINING, SCHEMA, world.tap.grid, group="age")
+    label = tensor_of("label", np.array(["yes", "no"], object))
+    tap.accepted(request_for(SCHEMA, [{"age": 30.0}, {"age": 50.0}]), (label,), NOW)
+    (span,) = tap.taken()
+    assert span.counts.tallies["group"] == {"30.0\tyes": 1, "50.0\tno": 1}
+
+
+def worker(world, number, port, workers=2):
+    own = replace(world.sending, url=f"http://127.0.0.1:{port}/v1/telemetry")
+    tap = Counted(TRAINING, SCHEMA, world.tap.grid)
+    sender = Sender(own.of_worker(number, workers), tap, say=world.said.append)
+    return tap, sender
+
+
+def serve_with(tap, n, seed):
+    rows = [r for batch in table(seed, n).read() for r in batch.to_pylist()]
+    label = tensor_of("label", np.array([row["label"] for row in rows], object))
+    tap.accepted(request_for(SCHEMA, rows), (label,), NOW)
+
+
+def test_workers_number_their_batches_each_for_itself_under_one_key(world):
+    monitor = world.monitor()
+    with served(monitor) as port:
+        for number in (1, 2):
+            tap, sender = worker(world, number, port)
+            for seed in range(3):
+                serve_with(tap, 100, 10 * number + seed)
+                assert sender.round() == 0
+    ledgers = monitor.store.ledgers()
+    assert {name: ledger.highest for name, (ledger, _) in ledgers.items()} == {"r1/1": 3, "r1/2": 3}
+    found = monitor.store.hour("m", HOUR)
+    assert sum(part.rows for part in found.values()) == 600
+    assert world.said == []
+
+
+def test_workers_of_one_server_are_one_voice_among_replicas(world):
+    monitor = world.monitor()
+    grid = monitor.models["m"].grid
+    honest = [grid.count(next(table(seed, 500).read())) for seed in (2, 3)]
+    wrong = grid.count(next(table(4, 500).read()).set_column(0, "age", shifted(4, 500)))
+    parts = {f"r{i + 2}": Hour(rows=500, counts=counts) for i, counts in enumerate(honest)}
+    parts |= {f"r1/{i}": Hour(rows=500, counts=wrong) for i in range(1, 7)}
+    found = judge(grid, parts)
+    assert not any(item.drifted for item in found.distances)
+    assert set(found.liars) == {"r1"}
+
+
+def shifted(seed, n):
+    import pyarrow as pa
+
+    return pa.array(np.random.default_rng(seed).normal(90, 5, n))
+
+
+def test_what_ended_workers_left_is_sent_by_the_first(world):
+    tap, sender = worker(world, 2, 9)
+    serve_with(tap, 50, 1)
+    assert sender.round() == 1
+    monitor = world.monitor()
+    with served(monitor) as port:
+        _, alone = worker(world, 0, port, workers=1)
+        alone.round()
+    assert monitor.store.hour("m", HOUR)["r1/2"].rows == 50
+    assert list(world.sending.spool.glob("worker-2/[0-9]*.json")) == []
+
+
+@pytest.mark.parametrize("name", ["r1/0", "r1/65", "r1/x", "r1/1/2", "/1", "r2/1"])
+def test_only_workers_of_a_known_server_are_known(world, name):
+    monitor = world.monitor()
+    body = Hour(rows=1, requests=1).to_json()
+    batch = Batch(
+        replica=name,
+        sequence=1,
+        model="m",
+        reference=world.tap.grid.digest,
+        start=NOW,
+        end=NOW,
+        body=body,
+    )
+    with pytest.raises(TrustError):
+        monitor.push(seal_batch(batch, world.key))
+
+
+def test_a_server_whose_workers_became_fewer_is_not_silent(world):
+    monitor = world.monitor()
+    with served(monitor) as port:
+        for number in (1, 2):
+            tap, sender = worker(world, number, port)
+            serve_with(tap, 100, number)
+            sender.round()
+        late = NOW + 3600 + 2000
+        monitor.clock = lambda: late
+        tap, sender = worker(world, 1, port)
+        serve_with(tap, 100, 9)
+        sender.round()
+    monitor.tick()
+    assert not [item for item in monitor.store.alerts(since=0) if "silent" in item.alert.kind]

@@ -17,8 +17,11 @@ from hauberk.monitor.hours import DAY_H, Hour
 from hauberk.monitor.references import DAYS_ENDING, days_path, training_days
 from hauberk.monitor.settings import Settings, Watched, WatchedLog, read_settings
 from hauberk.monitor.store import FILE, open_store
+from hauberk.monitor.streams import MAX_STREAMS, of_day
 from hauberk.monitor.watching import open_monitor
+from hauberk.monitor.web import App
 from hauberk.sketches.profile import profile_of
+from hauberk.trust.erasure import SealingLog, Vault
 from hauberk.trust.keys import Algorithm, generate
 from hauberk.trust.log import Log
 from hauberk.trust.telemetry import Batch, seal_batch
@@ -145,12 +148,106 @@ def test_labels_that_come_later_judge_the_predictions_of_their_hour(world):
     assert world.day(monitor).accuracy == 1.0
 
 
-def test_a_new_column_is_ignored_and_a_lost_one_is_missing(world):
+def test_a_new_column_and_a_lost_one_are_told(world):
     table = rows(1, 400, at=NOW).drop_columns(["age"])
     world.put("a.parquet", table.append_column("new", pa.array([1] * 400)))
     monitor = world.open()
     monitor.tick()
-    assert world.causes(monitor) == {"drift/loans/age"}
+    assert world.causes(monitor) == {
+        "drift/loans/age",
+        "gone columns/loans",
+        "new columns/loans",
+    }
+
+
+def test_rows_of_the_future_and_of_long_ago_are_left_out_and_told(world):
+    times = [NOW, NOW + 7200, NOW - 500 * DAY_S, NOW - 60]
+    table = rows(1, 4, at=NOW)
+    cells = pa.array(np.array(times).astype(np.int64), pa.timestamp("s"))
+    world.put("a.parquet", table.set_column(0, "at", cells))
+    monitor = world.open()
+    monitor.tick()
+    assert world.day(monitor).rows == 2
+    (shown,) = monitor.store.alerts(since=0)
+    assert (shown.alert.cause, shown.alert.facts["rows"]) == ("rows left out/loans", "2")
+
+
+def test_alerts_are_as_severe_as_their_model_is_important(world):
+    world.put("a.parquet", rows(1, 800, at=NOW, shift=8))
+    found = {}
+    for importance in ("low", "normal", "high"):
+        watched = replace(world.settings.models["loans"], importance=importance)
+        state = world.folder / importance
+        settings = replace(world.settings, models={"loans": watched}, state=state)
+        monitor = open_monitor(settings, clock=lambda: world.now)
+        monitor.tick()
+        (shown,) = monitor.store.alerts(since=0)
+        found[importance] = shown.alert.severity.value
+    assert found == {"low": "medium", "normal": "high", "high": "critical"}
+
+
+def test_streams_of_senders_that_controls_note_come_first_however_many_there_are(world):
+    noise = [decision(NOW - 3000 + i, who=f"key:{i}") for i in range(MAX_STREAMS + 200)]
+    thief = [decision(NOW - 60 + i, who="key:thief", shadow=["extraction"]) for i in range(5)]
+    with_log(world, noise + thief)
+    monitor = world.open()
+    monitor.tick()
+    found = of_day(monitor.store, "loans", int(NOW // DAY_S))
+    assert len(found) == MAX_STREAMS + 1  # and the rest
+    name, stream = next(iter(found.items()))
+    assert (name, stream.requests, stream.noted) == ("key:thief", 5, {"extraction": 5})
+    assert sum(item.requests for item in found.values()) == MAX_STREAMS + 205
+    assert sum(stream.by_hour) == 5
+    page = App(monitor).page("/models/loans", {}).body
+    assert "extraction (5)" in page
+    assert "/audit?principal=key%3Athief" in page
+
+
+def test_streams_go_with_their_day(world):
+    with_log(world, [decision(NOW - 5)])
+    monitor = world.open()
+    monitor.tick()
+    world.now = NOW + 100 * DAY_S
+    monitor.tick()
+    assert of_day(monitor.store, "loans", int(NOW // DAY_S)) == {}
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_a_log_that_leaks_is_told_also_where_it_is_sealed(world, is_sealed):
+    secret = decision(NOW, who="ana.berg@mail.example")
+    log = Log.open(world.folder / "log")
+    vault = Vault(world.folder / "keys")
+    (SealingLog(log, vault) if is_sealed else log).append([decision(NOW - 9), secret])
+    erasable = world.folder / "keys"
+    for keys, expected in ((None, not is_sealed), (erasable, True)):
+        watched = WatchedLog(path=world.folder / "log", model="loans", erasable=keys)
+        settings = replace(
+            world.settings, logs={"front": watched}, state=world.folder / f"state-{keys is None}"
+        )
+        monitor = open_monitor(settings, clock=lambda: world.now)
+        monitor.tick()
+        monitor.tick()
+        found = [item.alert for item in monitor.store.alerts(since=0)]
+        assert ("log leaks/front" in {alert.cause for alert in found}) is expected
+        assert not any("ana.berg" in str(alert) for alert in found)
+
+
+def test_the_log_of_an_erased_sender_stays_whole_and_is_watched_on(world):
+    log = Log.open(world.folder / "log")
+    vault = Vault(world.folder / "keys")
+    SealingLog(log, vault).append([decision(NOW - 9 + i, who="ana") for i in range(3)])
+    vault.erase("ana")
+    world.logs = {
+        "front": WatchedLog(
+            path=world.folder / "log", model="loans", erasable=world.folder / "keys"
+        )
+    }
+    monitor = world.open()
+    monitor.tick()
+    assert monitor.troubles == {}
+    assert world.causes(monitor) == set()
+    assert world.day(monitor).requests == 3
+    assert all(item.principal != "ana" for item in monitor.store.decisions())
 
 
 def test_a_table_that_cannot_be_read_is_an_alert_and_stops_nothing(world):

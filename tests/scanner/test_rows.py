@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from hauberk.core.finding import Assessment, Outcome, RowScores
-from hauberk.errors import UsageError
+from hauberk.errors import UnavailableError, UsageError
 from hauberk.scanner.rows import OVERALL, row_scores, write_rows
 
 
@@ -53,3 +53,18 @@ def test_csv_and_parquet_hold_the_same(tmp_path: Path) -> None:
 def test_another_ending_is_the_callers_mistake(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="CSV or Parquet"):
         write_rows((), tmp_path / "rows.txt")
+
+
+def test_a_table_that_could_not_be_ended_leaves_the_old_one(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "rows.csv").write_text("old")
+
+    def broken():
+        yield from row_scores(BOTH)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(UnavailableError, match="No space left"):
+        write_rows(broken(), folder / "rows.csv")
+    assert [path.name for path in folder.iterdir()] == ["rows.csv"]
+    assert (folder / "rows.csv").read_text() == "old"

@@ -488,8 +488,28 @@ def test_a_waiter_that_was_to_lead_and_gives_up_lets_the_next_one_lead(tmp_path)
     log._leave_queue(first)
     assert second.leads
     assert second.gate.acquire(blocking=False)
-    log._lead()
+    log._lead(second)
     assert second.result().first_index == 0
+
+
+def test_a_leader_interrupted_while_others_are_waited_for_lets_the_next_one_lead(
+    tmp_path, monkeypatch
+):
+    log = Log.open(tmp_path / "log")
+    first, second = _Ticket((b"a",)), _Ticket((b"b",))
+    log._waits_in_queue(first)
+    log._waits_in_queue(second)
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(log, "_gather", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        log._lead(first)
+    monkeypatch.undo()
+    assert second.leads
+    log._lead(second)
+    assert list(log.records()) == [b"b"]
 
 
 # Naming changes -----------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def test_a_dangling_link_is_there(folder):
 
 def test_what_cannot_be_looked_at_is_not_taken_for_absent(folder):
     write(folder / "file", b"", 0o600)
-    with pytest.raises(UnavailableError, match="cannot be used"):
+    with pytest.raises(UnavailableError, match="cannot be read or written"):
         is_there(folder / "file/inside")
     with pytest.raises(UnavailableError):
         is_there(folder / ("x" * 300))
@@ -54,7 +54,7 @@ def test_what_cannot_be_looked_at_is_not_taken_for_absent(folder):
 
 def test_what_cannot_be_written_is_a_typed_error_and_leaves_nothing(folder):
     (folder / "taken").mkdir()
-    with pytest.raises(UnavailableError, match="cannot be used"):
+    with pytest.raises(UnavailableError, match="cannot be read or written"):
         write(folder / "taken", b"", 0o600)
     with pytest.raises(UnavailableError):
         create(folder / "missing/f", b"", 0o600)

@@ -1,5 +1,6 @@
 """What every implementation of `Blobs` does. A new one adds a line to `WORLDS`."""
 
+import errno
 import hashlib
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from hauberk.core.ports import Blobs
 from hauberk.errors import ArtifactError, UnavailableError, UsageError
-from hauberk.trust.blobs import DirectoryBlobs, MemoryBlobs
+from hauberk.trust.blobs import GROUP, DirectoryBlobs, MemoryBlobs
 from hauberk.trust.mirror import MirroredBlobs
 from hauberk.trust.objects import ObjectBlobs, library
 
@@ -158,5 +159,50 @@ def test_an_intact_blob_passes_its_check(blobs):
 def test_a_mirror_keeps_bytes_that_were_hashed_before_in_both_places(tmp_path):
     near, far = DirectoryBlobs(tmp_path / "b"), object_store(tmp_path)
     digest = f"sha256:{hashlib.sha256(b'hashed').hexdigest()}"
-    MirroredBlobs(near, far).put_hashed([(digest, b"hashed")])
+    batch = MirroredBlobs(near, far).batch()
+    batch.put(digest, b"hashed")
+    batch.flush()
     assert b"".join(near.open(digest)) == b"".join(far.open(digest)) == b"hashed"
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: MemoryBlobs(), lambda path: DirectoryBlobs(path / "b")]
+)
+def test_a_batch_shows_nothing_before_it_is_flushed(tmp_path, make):
+    blobs = make(tmp_path)
+    batch, data = blobs.batch(), [b"%d" % number for number in range(2 * GROUP + 3)]
+    for one in data:
+        buffer = bytearray(one)
+        batch.put(digest_of(one), memoryview(buffer))
+        buffer[:] = bytes(len(buffer))  # whoever puts may use the memory again
+    assert list(blobs.list()) == []
+    batch.flush()
+    assert [b"".join(blobs.open(digest_of(one))) for one in data] == data
+    batch.put(digest_of(b"later"), b"later")
+    batch.discard()
+    batch.flush()
+    assert not blobs.has(digest_of(b"later"))
+
+
+@pytest.mark.parametrize("step", ["create", "write", "sync", "rename", "sync-folder"])
+def test_a_batch_that_fails_leaves_nothing_half_written(tmp_path, step):
+    def full(now):
+        if armed and now == step:
+            raise OSError(errno.ENOSPC, "full")
+
+    armed = False
+    blobs = DirectoryBlobs(tmp_path / "b", before=full)
+    batch = blobs.batch()
+
+    def keep():
+        batch.put(digest_of(b"x"), b"x")
+        batch.flush()
+
+    armed = True
+    with pytest.raises(UnavailableError):
+        keep()
+    batch.discard()
+    armed = False
+    for digest in blobs.list():
+        blobs.check(digest)
+    assert list((tmp_path / "tmp").iterdir()) == []

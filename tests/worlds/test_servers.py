@@ -182,7 +182,9 @@ def test_what_is_put_in_a_mirror_is_in_both_and_can_be_read_without_the_folder(t
 def test_bytes_that_were_hashed_already_reach_both_places(tmp_path):
     far = ObjectBlobs(library().store.MemoryStore(), label="memory")
     digest = "sha256:" + hashlib.sha256(b"part").hexdigest()
-    MirroredBlobs(DirectoryBlobs(tmp_path / "b"), far).put_hashed([(digest, b"part")])
+    batch = MirroredBlobs(DirectoryBlobs(tmp_path / "b"), far).batch()
+    batch.put(digest, b"part")
+    batch.flush()
     assert b"".join(far.open(digest)) == b"part"
 
 

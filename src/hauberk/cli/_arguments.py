@@ -20,7 +20,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the error with a guess and end with the exit code of usage errors."""
         near = _meant(message, sorted(options_of(self)))
-        self.print_usage(sys.stderr)
         guess = f"; did you mean {near!r}?" if near else ""
         print(f"hauberk: {message}{guess}", file=sys.stderr)
         self.exit(2, f"  next:     {self.prog} --help shows the arguments and an example\n")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hauberk.cli import _telemetry, _workers
+from hauberk.cli import _scaling, _telemetry, _workers
 from hauberk.core.control import Tier
 from hauberk.errors import UsageError
 
@@ -192,7 +193,9 @@ def parent(args: argparse.Namespace) -> int | None:
     tls_files(args)
     has_keys = bool(keyring(args.keys)) or args.tokens is not None or args.client_ca is not None
     hosts_for(args.host, has_keys=has_keys, insecure=args.insecure)
-    return _workers.look_after(sys.argv[1:], args.workers, listen(args.host, args.port))
+    scaling = _scaling.scaling_of(args, time.time)
+    door = listen(args.host, args.port)
+    return _workers.look_after(sys.argv[1:], args.workers, door, scaling=scaling)
 
 
 def door(args: argparse.Namespace) -> Any:

@@ -229,6 +229,7 @@ def promote(args: argparse.Namespace) -> int:
 
 def rollback(args: argparse.Namespace) -> int:
     """Roll back, once enough persons have."""
+    from hauberk.cli import _rollback_request
     from hauberk.trust.registry import deeds
 
     reference = _version(args.reference)
@@ -237,7 +238,7 @@ def rollback(args: argparse.Namespace) -> int:
         writer,
         reference.model,
         reference.what,
-        reason=args.reason,
+        reason=_rollback_request.reason(args, writer, reference.model),
         days=args.days,
         gate=lambda one: _gate(args, writer, one),
     )

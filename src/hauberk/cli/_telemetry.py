@@ -38,25 +38,22 @@ def telemetry(
     if args.telemetry is None:
         yield world
         return
-    from hauberk.cli import _door
+    from hauberk.cli import _door, _workers
     from hauberk.monitor.sending import Both, Counted, Sender, read_sending, watched_grid
     from hauberk.sketches.profile import Profile
 
-    if args.workers > 1 or args.worker is not None:
-        raise UsageError(
-            "several workers cannot send telemetry under one name",
-            expected="--workers 1, with more servers where one is not enough",
-            found=f"--workers {args.workers}",
-        )
     if not bundle.profile:
         raise UsageError(
             "there is no profile of training to count over",
             expected="a bundle of a release: --bundle",
             found="the server's own metadata alone",
         )
-    sending = read_sending(args.telemetry)
+    share = _workers.share_of(args)
+    number = 0 if share is None else share.number
+    sending = read_sending(args.telemetry).of_worker(number, args.workers)
     training = Profile.from_bytes(bundle.profile)
-    tap = Counted(training, bundle.schema, watched_grid(training, sending.without))
+    grid = watched_grid(training, sending.without)
+    tap = Counted(training, bundle.schema, grid, group=sending.group)
     sender = Sender(sending, tap, say=_door.alarm)
     sender.start()
     try:

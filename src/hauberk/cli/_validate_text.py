@@ -24,7 +24,7 @@ def lines(result: Result) -> Iterator[str]:
         bounds = result.accuracy if name == "accuracy" else None
         shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
         yield f"  {name:<22}{value:.4f}{shown}"
-    for part in (_robustness, _triggers, _fairness, _memory, _version_before, _share):
+    for part in _PARTS:
         said = tuple(part(result))
         yield from ("", *said) if said else ()
     yield ""
@@ -152,3 +152,29 @@ def _share(result: Result) -> Iterator[str]:
         f"for {few:.0%} against {many:.0%}, by {found.n_shadows} shadow models of {found.n_rows} "
         "rows; 0.5 is a guess"
     )
+
+
+def _slices(result: Result) -> Iterator[str]:
+    from hauberk.methods.slices import PROVEN
+
+    if not result.slices:
+        return
+    proven = [one for one in result.slices if one.p_value < PROVEN]
+    yield "Slices: parts of the rows with more errors than elsewhere"
+    yield f"  {len(proven)} proven of {len(result.slices)} that looked worst in the other half"
+    for one in proven[:_SHOWN]:
+        yield (
+            f"  {' and '.join(one.where)}: {one.error:.1%} wrong of {one.n} rows, elsewhere "
+            f"{one.rest:.1%} (p {one.p_value:.2g})"
+        )
+
+
+def _remedies(result: Result) -> Iterator[str]:
+    if result.remedied:
+        yield "Remedies: what each would change, on the same rows"
+    for one in result.remedied:
+        yield f"  {one.name}" + (f": not tried, {one.reason}" if one.reason else "")
+        yield from (f"    {name:<40} {text}" for name, text in one.lines())
+
+
+_PARTS = (_robustness, _triggers, _fairness, _slices, _memory, _version_before, _share, _remedies)

@@ -23,11 +23,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hauberk.cli import _scaling
 from hauberk.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from hauberk.cli._scaling import Scaling
     from hauberk.core.ports import ClientState
 
 MAX_WORKERS = 64
@@ -71,6 +73,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that answer")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
+    _scaling.configure(parser)
 
 
 def share_of(args: argparse.Namespace) -> Share | None:
@@ -87,21 +90,24 @@ def is_parent(args: argparse.Namespace) -> bool:
     Raises:
         UsageError: The number of workers cannot be.
     """
-    if not 1 <= args.workers <= MAX_WORKERS:
+    if not 1 <= args.workers <= MAX_WORKERS or args.max_workers > MAX_WORKERS:
         raise UsageError(
             "the number of workers cannot be",
             subject="--workers",
             expected=f"1 to {MAX_WORKERS}",
-            found=str(args.workers),
+            found=str(max(args.workers, args.max_workers)),
         )
-    return args.workers > 1 and args.worker is None
+    return max(args.workers, args.max_workers) > 1 and args.worker is None
 
 
-def look_after(words: list[str], workers: int, door: socket.socket) -> int:
+def look_after(
+    words: list[str], workers: int, door: socket.socket, *, scaling: Scaling | None = None
+) -> int:
     """Run workers until a signal comes or all have ended.
 
     Args:
         words: The command line of this command.
+        scaling: Says how many there should be meanwhile.
 
     Returns:
         130 after a signal, else the largest code of a worker.
@@ -113,7 +119,7 @@ def look_after(words: list[str], workers: int, door: socket.socket) -> int:
         folder = Path(name)
         (folder / _KEY).write_bytes(secrets.token_bytes(32))
         os.set_inheritable(door.fileno(), True)
-        parent = _Parent(words=words, descriptor=door.fileno(), folder=folder)
+        parent = _Parent(words=words, descriptor=door.fileno(), folder=folder, scaling=scaling)
         return parent.run(workers)
 
 
@@ -122,6 +128,9 @@ class _Parent:
     words: list[str]
     descriptor: int
     folder: Path
+    scaling: Scaling | None = None
+    leaving: set[int] = field(default_factory=set)
+    ended: int = 0
     stopping: bool = False
     restarts: int = 0
     running: dict[int, subprocess.Popen[str]] = field(default_factory=dict)
@@ -176,19 +185,38 @@ class _Parent:
         codes: list[int] = []
         while self.running:
             time.sleep(0.1)
+            self._scale()
             for number, process in list(self.running.items()):
                 code = process.poll()
                 if code is None:
                     continue
                 del self.running[number]
-                if code < 0 and not self.stopping and self.restarts < MAX_RESTARTS:
+                if number in self.leaving:
+                    self.leaving.discard(number)
+                elif code < 0 and not self.stopping and self.restarts < MAX_RESTARTS:
                     self.restarts += 1
                     text = f"ALARM: worker {number} was ended by signal {-code}; it starts again"
                     print(text, file=sys.stderr, flush=True)
                     self._start(number, is_told=False)
                 else:
                     codes.append(abs(code))
+                    self.ended += 1
         return codes
+
+    def _scale(self) -> None:
+        """Start or end one worker where more or fewer are asked for."""
+        if self.scaling is None or self.stopping or self.leaving:
+            return
+        wanted, there = self.scaling.wanted() - self.ended, len(self.running)
+        if there < wanted:
+            number = next(n for n in range(1, wanted + 1) if n not in self.running)
+            self._start(number, is_told=False)
+            print(f"{there + 1} workers: a monitor asks for more", flush=True)
+        elif there > wanted:
+            number = max(self.running)
+            self.leaving.add(number)
+            self.running[number].terminate()
+            print(f"{there - 1} workers: requests for more have ended", flush=True)
 
     def _end(self) -> None:
         for process in self.running.values():

@@ -77,6 +77,12 @@ def _configure_add(add: argparse.ArgumentParser) -> None:
     add.add_argument("--label", metavar="COL", help="column that holds the label")
     add.add_argument("--tag", action="append", default=[], metavar="TAG", help="such as gold")
     add.add_argument("--no-index", action="store_true", help="do not index rows and tensors")
+    add.add_argument(
+        "--by-rows",
+        action="store_true",
+        help="keep changed Parquet as its changed rows: far smaller, but only the very version "
+        "of pyarrow that wrote the file reads it back",
+    )
     add.add_argument("--rewrite", action="store_true", help="store every part anew, to mend")
 
 
@@ -124,7 +130,8 @@ def _add(args: argparse.Namespace, place: Place) -> int:
     name, path = _named(args)
     prepare(place)
     with working("keeping the version"):
-        done = add(place, path, name, about, indexed=not args.no_index, rewrite=args.rewrite)
+        how = {"indexed": not args.no_index, "rewrite": args.rewrite, "by_rows": args.by_rows}
+        done = add(place, path, name, about, **how)
     print(_line(done.version) if done.is_new else f"{done.version.title} has these files already")
     if done.is_new:
         print(f"  stored    {done.stored:,} new bytes, {_share(done.stored, done.version.size)}")
@@ -178,15 +185,36 @@ def _log(args: argparse.Namespace, place: Place) -> int:
     from hauberk.lifecycle.datasets import names, open_version
 
     wanted = (args.name,) if args.name else names(place)
-    found = {name: open_version(place, name).found for name in wanted}
+    opened = {name: open_version(place, name) for name in wanted}
+    found = {name: one.found for name, one in opened.items()}
+    needs = {
+        version.digest: _needs(version, one)
+        for one in opened.values()
+        for version in one.found.lineage
+    }
     if args.format == "json":
-        documents = {n: [_as_json(v) for v in one.lineage] for n, one in found.items()}
+        documents = {
+            n: [{**_as_json(v), "needs": needs[v.digest]} for v in one.lineage]
+            for n, one in found.items()
+        }
         print(json.dumps({"schema": 1, "datasets": documents}, indent=1))
         return 0
     for one in found.values():
-        print("\n".join(_line(version) for version in reversed(one.lineage)))
+        for version in reversed(one.lineage):
+            print("\n".join([_line(version), *_need_lines(needs[version.digest])]))
     print(f"{sum(len(one.lineage) for one in found.values())} versions; signatures and links hold")
     return 0
+
+
+def _needs(version: Version, opened: Opened) -> list[str]:
+    """Programs without which a version cannot be checked out."""
+    from hauberk.lifecycle.datasets import writers_of
+
+    return [f"pyarrow {one}" for one in writers_of(version, opened.store)]
+
+
+def _need_lines(needs: list[str]) -> list[str]:
+    return [f"  needs     {', '.join(needs)}: kept by rows"] if needs else []
 
 
 def _as_json(version: Version) -> dict[str, Any]:
@@ -212,6 +240,13 @@ def _diff(args: argparse.Namespace, place: Place) -> int:
         print(json.dumps({"schema": 1, **result.as_json()}, indent=1))
         return 0
     print(f"{old.version.title} -> {new.version.title}")
+    for one in (old, new):
+        print(
+            "".join(
+                f"{line} ({one.version.title})\n" for line in _need_lines(_needs(one.version, one))
+            ),
+            end="",
+        )
     for what, paths in (("added", result.added), ("removed", result.removed)):
         print("".join(f"  {what:<9}{path}\n" for path in paths[:_SHOWN]), end="")
     for path, words in result.others.items():

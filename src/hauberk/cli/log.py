@@ -4,6 +4,7 @@
 one is named, against the heads that a second place holds. `witness` carries the newest signed
 head to that place, which should be one that whoever can write to the log cannot write to.
 `prove` and `publish` make files that a second party holds against its own keys with `check`.
+`decisions` answers an investigator, and `leaks` looks for secrets and personal data in records.
 `erase` forgets one sender of a log that `--erasable` wrote, and `show --erasable` reads the others.
 `references` records where the branches and tags of a repository point, and tells what moved.
 """
@@ -23,6 +24,7 @@ from hauberk.cli._log_proofs import (
     publish,
     witness,
 )
+from hauberk.cli._log_queries import configure_queries, decisions, leaks
 from hauberk.cli._log_references import configure_references, references
 from hauberk.errors import TrustError, UsageError
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 HELP = "verify, prove, show, publish or witness the append-only log"
 EXAMPLE = "hauberk log verify --witness /mnt/second-place/loans.heads"
 
+_NAMED = 5
 _DEFAULT_COUNT = 20
 
 
@@ -56,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configure_proofs(deeds)
     configure_witness(deeds)
     configure_references(deeds)
+    configure_queries(deeds)
     for deed in (verify, show):
         deed.add_argument("--project", default=".", metavar="DIR")
 
@@ -65,7 +69,13 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli.words import project_folder
     from hauberk.trust.store import Store
 
-    apart = {"check": check, "references": references, "erase": erase}
+    apart = {
+        "check": check,
+        "references": references,
+        "erase": erase,
+        "decisions": decisions,
+        "leaks": leaks,
+    }
     if args.deed in apart:
         return apart[args.deed](args)
     if args.deed == "show" and args.log is not None:
@@ -94,7 +104,31 @@ def _verify(args: argparse.Namespace, store: Store) -> int:
         print(json.dumps(_as_json(result, signatures=signed is not None), indent=1))
     else:
         print("\n".join(_lines(result, signatures=signed is not None)))
-    return 0 if result.is_clean else 1
+    if not result.is_clean:
+        raise TrustError(
+            "the log does not hold",
+            subject=str(store.root / "log"),
+            rule="records are appended and never changed, and heads are signed",
+            expected="the log as it was signed",
+            found="; ".join(defect.message for defect in result.defects[:_NAMED]),
+            hint="find out who changed it, and restore it from a backup",
+        )
+    if signed is not None:
+        _refuse_forgotten(store, result)
+    return 0
+
+
+def _refuse_forgotten(store: Store, result: Audit) -> None:
+    """Hold the log against what this user saw signed before."""
+    from hauberk.cli.words import configuration
+    from hauberk.lifecycle.settings import load
+    from hauberk.trust.seen_logs import SeenLog
+
+    name = load(store.root.parent).project.name
+    seen = SeenLog.of(configuration() / "seen" / name, store.root / "log")
+    seen.check(result.signed_size, store.log.root_at)
+    if result.signed_size:
+        seen.remember(result.signed_size, store.log.root_at(result.signed_size))
 
 
 def _refuse_uncosigned(args: argparse.Namespace) -> None:

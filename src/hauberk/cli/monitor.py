@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hauberk.cli.words import share_of
-from hauberk.errors import ArtifactError, UnavailableError, UsageError
+from hauberk.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from hauberk.core.artifact import Dataset
@@ -48,6 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("data", type=Path, metavar="DATA", help="live rows, in any table format")
     check.add_argument(
         "--reference", type=Path, required=True, metavar="PROFILE|DATA", help="what training saw"
+    )
+    check.add_argument(
+        "--reference-key", type=Path, metavar="FILE", help="public key that has signed the profile"
     )
     check.add_argument(
         "--alpha", type=share_of, default=0.01, help="chance of any false alarm (default 0.01)"
@@ -139,12 +142,12 @@ def _colours() -> bool:
 
 def _reference(path: Path, args: argparse.Namespace) -> Profile:
     """A profile as it was written, or the one of a table."""
-    from hauberk.sketches.profile import MAX_PROFILE_BYTES, Profile, profile_of
+    from hauberk.monitor.references import read_reference
+    from hauberk.sketches.profile import profile_of
 
     try:
         with path.open("rb") as file:
             is_profile = file.read(1) == b"{" and path.suffix == ".json"
-            data = file.read(MAX_PROFILE_BYTES) if is_profile else b""
     except OSError as error:
         raise UsageError(
             "the reference cannot be read",
@@ -152,13 +155,16 @@ def _reference(path: Path, args: argparse.Namespace) -> Profile:
             expected="a profile that `hauberk monitor profile` wrote, or a table",
             found=error.strerror or str(error),
         ) from error
-    if not is_profile:
-        return profile_of(_table(path, args, needs_label=True))
-    try:
-        return Profile.from_bytes(b"{" + data)
-    except ArtifactError as error:
-        error.subject = str(path)
-        raise
+    if is_profile:
+        return read_reference(path, key=args.reference_key).profile
+    if args.reference_key is not None:
+        raise UsageError(
+            "only a profile is signed",
+            subject=str(path),
+            expected="what `hauberk monitor profile` wrote",
+            found="a table",
+        )
+    return profile_of(_table(path, args, needs_label=True))
 
 
 def _table(path: Path, args: argparse.Namespace, *, needs_label: bool) -> Dataset:

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hauberk.cli import _allowing
+from hauberk.cli import _allowing, _rollback_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,8 +98,9 @@ def _promote(deed: argparse.ArgumentParser) -> None:
 
 def _rollback(deed: argparse.ArgumentParser) -> None:
     _promote(deed)
-    deed.add_argument("--reason", required=True, metavar="TEXT")
+    deed.add_argument("--reason", default="", metavar="TEXT", help="why; or a --request says so")
     deed.add_argument("--days", type=float, default=7.0, help="how long it lasts")
+    _rollback_request.configure(deed)
 
 
 def _retire(deed: argparse.ArgumentParser) -> None:

@@ -141,6 +141,8 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli._fetch import landed
 
     _check_rows(args.rows)
+    for name in ("output", "rows", "write_baseline", "quarantine"):
+        _check_folder(f"--{name.replace('_', '-')}", getattr(args, name))
     with landed(args.paths) as places:
         return _scan(args, places)
 
@@ -273,6 +275,20 @@ def _check_rows(path: Path | None) -> None:
         )
 
 
+def _check_folder(option: str, path: Path | None) -> None:
+    """Refuse a result in a folder that is not there before the work and not after it."""
+    if path is not None and not path.absolute().parent.is_dir():
+        from hauberk.errors import UsageError
+
+        raise UsageError(
+            "there is no folder to write the result to",
+            subject=option,
+            expected="a file in a folder that exists",
+            found=str(path),
+            hint=f"make the folder first: mkdir -p {path.parent}",
+        )
+
+
 def arrays(text: str) -> tuple[str, str]:
     """``X=a,y=b`` as the two names."""
     from hauberk.errors import UsageError
@@ -324,7 +340,8 @@ def _rendered(result: ScanResult, args: argparse.Namespace) -> Iterable[str]:
     if args.format == "text":
         from hauberk.cli.words import colour
 
-        return [report.scan_text(result, colour=args.output is None and colour())]
-    if args.format == "json":
-        return report.scan_json_pieces(result)
-    return [{"sarif": report.scan_sarif, "html": report.scan_html}[args.format](result)]
+        return report.scan_text_pieces(result, colour=args.output is None and colour())
+    if args.format == "html":
+        return [report.scan_html(result)]
+    is_sarif = args.format == "sarif"
+    return report.scan_sarif_pieces(result) if is_sarif else report.scan_json_pieces(result)

@@ -29,11 +29,17 @@ EXAMPLE = "hauberk validate model.joblib --data test.csv --label approve --sensi
 
 _EPS = "0.05,0.1,0.25,0.5"
 _MAX_SHADOWS = 64
+_MAX_LEVELS = 65_536
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="ONNX, pickle or joblib file")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="ONNX, TorchScript, torch.export, XGBoost, LightGBM, pickle, joblib or skops file",
+    )
     parser.add_argument("--data", type=Path, required=True, metavar="TEST", help="rows to judge on")
     parser.add_argument("--label", required=True, metavar="COL", help="column to predict")
     parser.add_argument("--sensitive", metavar="COLS", default="", help="groups of people: a,b,c")
@@ -95,6 +101,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="JSON of what features may do: fixed, whole, monotone, ranges, one-hot",
+    )
+    parser.add_argument(
+        "--remedy",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="squeeze=16, adversarial, cleanse, reweighing, thresholds, private=EPSILON: what it "
+        "would change, before and after; all but the first need --train; may be repeated",
+    )
+    parser.add_argument(
+        "--shape",
+        default="",
+        metavar="SIZES",
+        help="of one row, for a program of torch that takes pictures: 3,32,32",
+    )
+    parser.add_argument(
+        "--python", default="", metavar="FILE", help="interpreter with the model's library"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -208,6 +231,9 @@ def _request(args: argparse.Namespace) -> Request:
         tolerance=args.tolerance,
         seed=args.seed,
         allow=_allowing.entries(args),
+        shape=_sizes(args.shape),
+        remedies=tuple(map(_remedy, args.remedy)),
+        python=args.python and str(_file(Path(args.python).absolute(), "--python")),
     )
 
 
@@ -310,6 +336,37 @@ def _radii(text: str) -> tuple[float, ...]:
     return radii
 
 
+def _remedy(text: str) -> tuple[str, str]:
+    from hauberk.lifecycle.remedying import REMEDIES
+
+    name, _, value = text.partition("=")
+    fits = {
+        "squeeze": lambda: 2 <= _count(value) <= _MAX_LEVELS,  # noqa: PLR2004 - two levels
+        "private": lambda: _bound(f"private={value}")[1] > 0,
+    }
+    if name not in REMEDIES or (value and not fits.get(name, lambda: True)()):
+        raise UsageError(
+            "there is no such remedy",
+            subject="--remedy",
+            expected=f"{', '.join(REMEDIES)}; squeeze=2 to {_MAX_LEVELS} levels",
+            found=text,
+        )
+    return name, value
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() else 0
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    parts = [part for part in text.replace("x", ",").split(",") if part]
+    if not all(part.isascii() and part.isdecimal() and int(part) for part in parts):
+        raise UsageError(
+            "a shape is sizes with commas", subject="--shape", expected="3,32,32", found=text
+        )
+    return tuple(map(int, parts))
+
+
 def exit_code(request: Request, result: Result) -> int:
     """1 for what is proven, 3 for what was asked for and could not be assessed, else 0."""
     from hauberk.core.finding import Level, Outcome
@@ -330,6 +387,7 @@ def exit_code(request: Request, result: Result) -> int:
         "fairness": bool(request.data.sensitive),
         "version before": request.previous is not None,
         "property inference": request.group is not None,
+        **{f"remedy {name}": True for name, _ in request.remedies},
     }
     return 3 if any(asked.get(name, False) for name in result.reasons) else 0
 
@@ -390,6 +448,8 @@ def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
         "shadows": _shadow_document(result),
         "version_before": to_json(result.edited.found) if result.edited.found else None,
         "property_inference": to_json(result.inferred.found) if result.inferred.found else None,
+        "slices": [to_json(one) for one in result.slices],
+        "remedies": [to_json(one) for one in result.remedied],
         "not_assessed": dict(result.reasons),
     }
 

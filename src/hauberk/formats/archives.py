@@ -15,10 +15,9 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hauberk.errors import ArtifactError, HauberkError
 from hauberk.formats.spans import CHUNK_BYTES, Span
@@ -59,8 +58,7 @@ class TroubleKind(StrEnum):
     UNREAD = "unread"
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """Something about a container that is no member of it.
 
     Attributes:
@@ -76,7 +74,6 @@ class Trouble:
     offset: int | None = None
 
 
-@dataclass(slots=True)
 class Ledger:
     """What was unpacked so far, over all levels of nesting, and what may be spent.
 
@@ -84,12 +81,22 @@ class Ledger:
         max_opcodes: Work that one pickle may cost.
     """
 
-    max_bytes: int = MAX_UNPACKED_BYTES
-    max_members: int = MAX_MEMBERS
-    max_depth: int = MAX_DEPTH
-    max_opcodes: int = 20_000_000
-    members: int = 0
-    unpacked: int = 0
+    __slots__ = ("max_bytes", "max_depth", "max_members", "max_opcodes", "members", "unpacked")
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int = MAX_UNPACKED_BYTES,
+        max_members: int = MAX_MEMBERS,
+        max_depth: int = MAX_DEPTH,
+        max_opcodes: int = 20_000_000,
+    ) -> None:
+        self.max_bytes = max_bytes
+        self.max_members = max_members
+        self.max_depth = max_depth
+        self.max_opcodes = max_opcodes
+        self.members = 0
+        self.unpacked = 0
 
     def enter(self, depth: int) -> None:
         """Count one member.
@@ -267,8 +274,7 @@ _ENCRYPTED = 1
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ZipEntry:
+class ZipEntry(NamedTuple):
     """One member of a zip archive as its directory declares it.
 
     Attributes:
@@ -303,8 +309,7 @@ class ZipEntry:
         return unpack(packed.chunks(), self.method, ledger)
 
 
-@dataclass(frozen=True, slots=True)
-class ZipListing:
+class ZipListing(NamedTuple):
     """The members of a zip archive.
 
     Attributes:
@@ -490,8 +495,7 @@ _BLOCK = 512
 _MAX_HEADER_READ = 16 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class TarEntry:
+class TarEntry(NamedTuple):
     """One regular member of a tar archive, by the place of its content."""
 
     name: str

@@ -1,25 +1,22 @@
 """Native files of gradient boosting libraries: XGBoost's, CatBoost's and LightGBM's.
 
-They carry no code; what can hurt is a length that no file fills. Types of UBJSON are those of
-its draft 12, as XGBoost reads them; its older binary format is read as its C++ writes it.
+They carry no code; what can hurt is a length that no file fills, and a link between nodes that
+leads astray. XGBoost's older binary format is read as its C++ writes it.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
 
 from hauberk.errors import ArtifactError
-from hauberk.formats.remarks import Said, evasive
+from hauberk.formats.remarks import Nested, Said, evasive
 from hauberk.formats.spans import Span, span_of
-
-MAX_DEPTH = 64
-MAX_VALUES = 4_000_000
+from hauberk.formats.tree_links import judge_forest, pairs_of, walked_twice
+from hauberk.formats.ubjson import read_ubjson
 
 _MEMORY_BYTES = 64 << 20
-_SIZES = {b"Z": 0, b"N": 0, b"T": 0, b"F": 0, b"i": 1, b"U": 1, b"C": 1, b"I": 2, b"l": 4, b"L": 8}
-_REALS = {b"d": 4, b"D": 8}
-_WIDTHS = _SIZES | _REALS
 
 
 def judge_booster(span: Span) -> Iterator[Said]:
@@ -27,25 +24,29 @@ def judge_booster(span: Span) -> Iterator[Said]:
     magic = span.read(0, 4)
     if magic in _READERS:
         try:
-            _READERS[magic](span)
+            end = _READERS[magic](span)
         except ArtifactError as error:
             yield evasive(error.message)
+            return
+        if 0 < end < span.size:
+            yield Nested("behind the model", span.part(end))
         return
     source = span_of(span.read(0, span.size)) if span.size <= _MEMORY_BYTES else span
     try:
-        end = _Walk(source).value(b"{", 1, 0)
+        value, end = read_ubjson(source, keeps=span.size <= _MEMORY_BYTES)
     except ArtifactError as error:
         yield evasive(error.message)
         return
     if source.read(end, 64).strip(b"\0N"):
         yield evasive(f"{span.size - end} bytes stand behind the UBJSON value")
+    yield from judge_forest(value)
 
 
 # CatBoost
 
 
-def _catboost(span: Span) -> None:
-    """A size, then a flatbuffer whose first field names the format."""
+def _catboost(span: Span) -> int:
+    """A size, then a flatbuffer whose first field names the format; the byte behind both."""
     size = _number(span, 4, 4)
     if size > span.size - 8:
         raise _broken("CatBoost model", f"it claims {size} bytes of {span.size}")
@@ -53,42 +54,64 @@ def _catboost(span: Span) -> None:
     root = _number(core, 0, 4)
     table = root - _number(core, root, 4, signed=True)
     if _number(core, table, 2) < 6:  # noqa: PLR2004 - two lengths and one field
-        return  # an empty model says nothing
+        return 8 + size  # an empty model says nothing
     place = root + _number(core, table + 4, 2)
     at = place + _number(core, place, 4)
     name = core.read(at + 4, min(_number(core, at, 4), MAX_NAME_BYTES))
     if not name.isascii() or b"Model" not in name:
         raise _broken("CatBoost model", "its format has no name")
+    return 8 + size
 
 
 # LightGBM
 
 _LEAVES = re.compile(rb"^num_leaves=(\d{1,20})\r?$", re.MULTILINE)
-_CHILDREN = re.compile(rb"^(?:left|right)_child=([-\d ]*)\r?$", re.MULTILINE)
+_NODES = re.compile(rb"^(left_child|right_child|split_feature)=(.*?)\r?$", re.MULTILINE)
+_FEATURES = re.compile(rb"^max_feature_idx=(\d{1,9})\r?$", re.MULTILINE)
 
 
 def judge_lightgbm(span: Span) -> Iterator[Said]:
     """Trees whose nodes are not as many as they claim, or lead outside of their tree."""
     if span.size > _MEMORY_BYTES:
         return
-    for block in span.read(0, span.size).split(b"\nTree=")[1:]:
-        found = _LEAVES.search(block)
-        leaves = int(found[1]) if found else 0
-        if leaves > span.size:
-            yield evasive(f"a tree claims {leaves} leaves in {span.size} bytes")
+    head, *blocks = span.read(0, span.size).split(b"\nTree=")
+    found = _FEATURES.search(head)
+    n_features = int(found[1]) + 1 if found else 0
+    for block in blocks:
+        try:
+            problem = _lightgbm_problem(block, span.size, n_features)
+        except ValueError:
+            problem = "a tree whose nodes are no numbers"
+        if problem:
+            yield evasive(problem)
             return
-        for line in _CHILDREN.finditer(block):
-            try:
-                children = [int(word) for word in line[1].split()]
-            except ValueError:
-                yield evasive("a tree whose children are no numbers")
-                return
-            if len(children) != max(leaves - 1, 0) and leaves > 1:
-                yield evasive(f"a tree of {leaves} leaves has {len(children)} inner nodes")
-                return
-            if any(not -leaves <= child < max(leaves - 1, 1) for child in children):
-                yield evasive(f"a node leads outside of its tree of {leaves} leaves")
-                return
+
+
+def _lightgbm_problem(block: bytes, size: int, n_features: int) -> str:
+    found = _LEAVES.search(block)
+    leaves = int(found[1]) if found else 0
+    if leaves > size:
+        return f"a tree claims {leaves} leaves in {size} bytes"
+    if leaves < 2:  # noqa: PLR2004 - a tree without a question
+        return ""
+    columns = {line[1]: [int(word) for word in line[2].split()] for line in _NODES.finditer(block)}
+    for column in columns.values():
+        if len(column) != leaves - 1:
+            return f"a tree of {leaves} leaves has {len(column)} inner nodes"
+    features = columns.get(b"split_feature", [0])
+    if min(features) < 0 or 0 < n_features <= max(features):
+        return f"a node asks for the feature {max(features)} of {n_features}"
+    return _children_problem(columns.get(b"left_child"), columns.get(b"right_child"), leaves)
+
+
+def _children_problem(left: list[int] | None, right: list[int] | None, leaves: int) -> str:
+    """Leaves are counted down from -1; nodes and leaves are each reached once."""
+    if left is None or right is None:
+        return "a tree has nodes without children"
+    reached = [~child for child in (*left, *right) if child < 0]
+    if len(set(reached)) != len(reached) or max(reached, default=0) >= leaves:
+        return f"a node leads to no leaf of its own in a tree of {leaves} leaves"
+    return walked_twice(list(zip(left, right, strict=True)))
 
 
 # XGBoost before UBJSON
@@ -101,9 +124,15 @@ _TREE_BYTES = 148
 _NODE_BYTES = 20 + 16
 """A node and what is known of its gain."""
 
+_LINK = struct.Struct("<iiiIf")
+"""Parent, children, feature, and a threshold or a weight."""
 
-def _xgboost(span: Span) -> None:
-    """Parameters, two names, and for trees their nodes; lengths must lie inside of the file."""
+
+def _xgboost(span: Span) -> int:
+    """Parameters, two names, and for trees their nodes; lengths must lie inside of the file.
+
+    Where the model ends is not known: attributes stand behind its trees.
+    """
     at = 4 + _LEARNER_BYTES
     names = []
     for _ in range(2):
@@ -114,7 +143,7 @@ def _xgboost(span: Span) -> None:
         names.append(name)
         at += 8 + size
     if names[1] not in {b"gbtree", b"dart"}:
-        return  # a linear model is its numbers
+        return 0  # a linear model is its numbers
     count = _number(span, at, 4, signed=True)
     if not 0 <= count <= MAX_TREES:
         raise _broken("XGBoost binary", f"it claims {count} trees")
@@ -124,8 +153,17 @@ def _xgboost(span: Span) -> None:
         if nodes <= 0 or at + _TREE_BYTES + nodes * _NODE_BYTES > span.size:
             raise _broken("XGBoost binary", f"a tree of {nodes} nodes at byte {at}")
         if vector not in {0, 1}:
-            return  # vectors in leaves, of versions before 1.0
+            return 0  # vectors in leaves, of versions before 1.0
+        _check_links(span.read(at + _TREE_BYTES, nodes * _LINK.size), at)
         at += _TREE_BYTES + nodes * _NODE_BYTES
+    return 0
+
+
+def _check_links(raw: bytes, at: int) -> None:
+    found = list(_LINK.iter_unpack(raw))
+    pairs, problem = pairs_of([node[1] for node in found], [node[2] for node in found])
+    if problem := problem or walked_twice(pairs):
+        raise _broken("XGBoost binary", f"{problem} (at byte {at})")
 
 
 def _number(span: Span, at: int, size: int, *, signed: bool = False) -> int:
@@ -144,73 +182,4 @@ def _broken(what: str, reason: str) -> ArtifactError:
         rule="lengths lie inside of the file",
         found=reason,
         hint="save the model again, as JSON or UBJSON",
-    )
-
-
-class _Walk:
-    def __init__(self, span: Span) -> None:
-        self._span = span
-        self._values = 0
-
-    def byte(self, at: int) -> bytes:
-        found = self._span.read(at, 1)
-        if not found:
-            raise _malformed("it ends too early")
-        return found
-
-    def number(self, at: int) -> tuple[int, int]:
-        """A length and the byte behind it."""
-        size = _SIZES.get(self.byte(at), 0)
-        raw = self._span.read(at + 1, size)
-        if not size or len(raw) < size:
-            raise _malformed("a length is no number")
-        value = int.from_bytes(raw, "big", signed=True) if size > 1 else raw[0]
-        if value < 0 or value > self._span.size:
-            raise _malformed(f"a length of {value} in {self._span.size} bytes")
-        return value, at + 1 + size
-
-    def value(self, kind: bytes, at: int, depth: int) -> int:
-        """The byte behind a value of a kind whose content begins at ``at``."""
-        self._values += 1
-        if self._values > MAX_VALUES or depth > MAX_DEPTH:
-            raise _malformed("it has too many values, or too many inside of each other")
-        if kind in _WIDTHS:
-            return self._skip(at, _WIDTHS[kind])
-        if kind in {b"S", b"H"}:
-            size, at = self.number(at)
-            return self._skip(at, size)
-        if kind in {b"[", b"{"}:
-            return self._container(kind, at, depth + 1)
-        raise _malformed(f"there is no type {kind!r}")
-
-    def _skip(self, at: int, size: int) -> int:
-        if at + size > self._span.size:
-            raise _malformed("a value reaches beyond the end")
-        return at + size
-
-    def _container(self, kind: bytes, at: int, depth: int) -> int:
-        inner, count = b"", -1
-        if self.byte(at) == b"$":
-            inner, at = self.byte(at + 1), at + 2
-        if self.byte(at) == b"#":
-            count, at = self.number(at + 1)
-        if inner in _WIDTHS and kind == b"[" and count >= 0:
-            return self._skip(at, count * _WIDTHS[inner])
-        close = b"]" if kind == b"[" else b"}"
-        while count != 0 and (count > 0 or self.byte(at) != close):
-            if kind == b"{":
-                size, at = self.number(at)
-                at = self._skip(at, size)
-            is_plain = bool(inner)
-            at = self.value(inner or self.byte(at), at if is_plain else at + 1, depth)
-            count -= count > 0
-        return at if count == 0 else at + 1
-
-
-def _malformed(reason: str) -> ArtifactError:
-    return ArtifactError(
-        f"the UBJSON is malformed: {reason}",
-        rule="one value whose lengths lie inside of the file",
-        found=reason,
-        hint="save the model again",
     )

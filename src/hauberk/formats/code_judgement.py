@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hauberk.formats.pickle_policy import Standing, known
 from hauberk.formats.pickle_values import Global, printable
@@ -27,22 +27,46 @@ _TELLING = frozenset(
 )
 
 
-def dangerous_calls(source: str) -> Iterator[str]:
+def dangerous_calls(source: str, *, assumes: Mapping[str, str] | None = None) -> Iterator[str]:
     """Calls in Python source that reach the machine, as ``module.name`` and line.
 
     What the names stand for is taken from the imports of the same file; the calls of the
     operating system, of processes, of sockets and of code from data count.
+
+    Args:
+        assumes: Names that stand for modules though nothing imports them.
     """
     try:
         tree = ast.parse(source[:MAX_SOURCE_BYTES])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    names = dict(_imports(tree))
+    names = {**(assumes or {}), **dict(_imports(tree))}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             path = _path(node.func, names)
             if path and _is_dangerous(path):
                 yield f"{path} (line {node.lineno})"
+
+
+_HINTS = re.compile(
+    r"\b(__import__|eval|exec|system|popen|Popen|subprocess|importlib|socket|marshal|ctypes|runpy"
+    r"|urlopen|urlretrieve|rmtree|spawn\w*)\b"
+)
+_MAX_PLANTED = 1 << 20
+
+
+def planted_program(text: str) -> str:
+    """What text calls that is Python as a whole and reaches the machine; empty for all else.
+
+    No loader runs text that stands among the notes of a model, and no honest note is a program.
+    """
+    if "(" not in text or len(text) > _MAX_PLANTED or not _HINTS.search(text):
+        return ""
+    return ", ".join(list(dict.fromkeys(dangerous_calls(text.strip(), assumes=_COMMON)))[:3])
+
+
+_COMMON = {name: name for name in ("os", "subprocess", "socket", "shutil", "importlib", "ctypes")}
+"""Modules that a piece of a program is taken to have imported."""
 
 
 def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:

@@ -8,10 +8,9 @@ archive for example, and each reading is followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from hauberk.errors import ArtifactError, LimitError
 from hauberk.formats.archives import (
@@ -29,6 +28,7 @@ from hauberk.formats.archives import (
     stream_kind,
     unpack,
 )
+from hauberk.formats.late_patterns import ending_of, late
 from hauberk.formats.pickle_events import (
     Built,
     Called,
@@ -84,8 +84,7 @@ class Kind(StrEnum):
     EMPTY = "empty"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One thing found in a file.
 
     Attributes:
@@ -124,8 +123,7 @@ class Replay:
         return cast("Ended", self._ended)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where the walk stands."""
 
     inner: tuple[str, ...]
@@ -136,8 +134,7 @@ class _Place:
     codes: Mapping[str, str] | None = None
 
     def inside(self, name: str, code: str = "") -> _Place:
-        return replace(
-            self,
+        return self._replace(
             inner=(*self.inner, printable(name)),
             claims_pickle=_claims(name),
             name=name,
@@ -150,11 +147,15 @@ NPY_MAGIC = b"\x93NUMPY"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 SKOPS_SCHEMA = "schema.json"
 _SEVENZIP = b"7z\xbc\xaf\x27\x1c"
-_PICKLE_NAMES = re.compile(r"\.(pkl|pickle|p|pk|joblib|jl|pt|pth|ckpt|dill|dat)\d?$", re.IGNORECASE)
+_PICKLE_ENDINGS = frozenset(
+    {"pkl", "pickle", "p", "pk", "joblib", "jl", "pt", "pth", "ckpt", "dill", "dat"}
+)
 
 
 def _claims(name: str) -> bool:
-    return bool(_PICKLE_NAMES.search(name))
+    ending = ending_of(name)
+    without = ending[:-1] if ending[-1:].isdecimal() else ending
+    return not _PICKLE_ENDINGS.isdisjoint({ending, without})
 
 
 def contents(
@@ -220,7 +221,7 @@ def _points_at_directory(span: Span, end: int) -> bool:
 
 def _walk_zip(span: Span, end: int, place: _Place) -> Iterator[Part | Trouble]:
     listing = list_zip(span, end)
-    yield from (replace(trouble, inner=place.inner) for trouble in listing.troubles)
+    yield from (trouble._replace(inner=place.inner) for trouble in listing.troubles)
     overlap = any("overlap" in trouble.reason for trouble in listing.troubles)
     storages = _storage_folders(listing.entries)
     codes = code_folders(entry.name for entry in listing.entries)
@@ -236,7 +237,7 @@ def _walk_zip(span: Span, end: int, place: _Place) -> Iterator[Part | Trouble]:
             yield from _zip_member(span, entry, inside)
 
 
-_Folders = tuple[tuple[str, re.Pattern[str]], ...]
+_Folders = tuple[tuple[str, Callable[[], re.Pattern[str]]], ...]
 
 
 def _storage_folders(entries: tuple[ZipEntry, ...]) -> _Folders:
@@ -251,15 +252,15 @@ def _storage_folders(entries: tuple[ZipEntry, ...]) -> _Folders:
     )
 
 
-_STORAGE_NAME = re.compile(r"(data|constants|xl_model_weights)/[^/]+|byteorder|version|\.\w.*")
-_EXPORTED = re.compile(r"data/(weights|constants)/\w+|byteorder|\.data/\w+|archive_\w+")
+_STORAGE_NAME = late(r"(data|constants|xl_model_weights)/[^/]+|byteorder|version|\.\w.*")
+_EXPORTED = late(r"data/(weights|constants)/\w+|byteorder|\.data/\w+|archive_\w+")
 """Raw members of what torch.export writes; those that a loader would unpickle are .pt."""
 
 
 def _is_storage(span: Span, entry: ZipEntry, folders: _Folders) -> bool:
     """Whether a member is read as raw numbers; torch.export may also have it unpickled."""
     for folder, pattern in folders:
-        if entry.name.startswith(folder) and pattern.fullmatch(entry.name.removeprefix(folder)):
+        if entry.name.startswith(folder) and pattern().fullmatch(entry.name.removeprefix(folder)):
             return pattern is _STORAGE_NAME or not looks_loadable(span.read(entry.data, 512))
     return False
 
@@ -289,7 +290,7 @@ def _walk_tar(span: Span, place: _Place) -> Iterator[Part | Trouble]:
             inside = place.inside(entry.name, code_of(entry.name, codes))
             yield from _walk(span.part(entry.data, entry.size), inside)
         else:
-            yield replace(entry, inner=place.inner)
+            yield entry._replace(inner=place.inner)
 
 
 def _walk_sevenzip(span: Span, place: _Place) -> Iterator[Part | Trouble]:
@@ -301,7 +302,7 @@ def _walk_sevenzip(span: Span, place: _Place) -> Iterator[Part | Trouble]:
         codes = code_folders(entry.name for entry in archive.entries)
         for number, folder in enumerate(archive.folders):
             entries = [entry for entry in archive.entries if entry.folder == number]
-            yield from _walk_folder(span, (folder, entries), replace(place, codes=codes))
+            yield from _walk_folder(span, (folder, entries), place._replace(codes=codes))
     except sevenzip.UnreadError as error:
         yield Trouble(TroubleKind.UNREAD, f"the 7z archive has {error}", place.inner)
 
@@ -320,7 +321,11 @@ def _walk_folder(
             inside = place.inside(entry.name, code_of(entry.name, place.codes or {}))
             if trick := path_trick(entry.name):
                 yield Trouble(TroubleKind.EVASIVE, trick, inside.inner)
-            yield from _walk(result.part(entry.start, entry.size), inside)
+            content = result.part(entry.start, entry.size)
+            if not entry.is_link:
+                yield from _walk(content, inside)
+            elif path_trick(content.read(0, 4096).decode("utf-8", "replace")):
+                yield Trouble(TroubleKind.EVASIVE, "a link leads out of the folder", inside.inner)
 
 
 def _spent(chunks: Iterator[bytes], packed: int, place: _Place) -> Iterator[bytes]:
@@ -338,7 +343,7 @@ def _as_stream(span: Span, head: bytes, place: _Place) -> Iterator[Part | Troubl
         # joblib before 0.10: "ZF", the size as 19 characters, an optional blank, then zlib.
         kind, packed = "zlib", span.part(22 if head[21:22] == b" " else 21)
     if kind is not None:
-        inside = replace(place, inner=(*place.inner, f"({kind})"))
+        inside = place._replace(inner=(*place.inner, f"({kind})"))
         # Two bytes make a zlib header: a stream that breaks at once is another format.
         is_weak = kind == "zlib" and not place.claims_pickle
         yield from _unpacked(unpack(packed.chunks(), kind, place.ledger), inside, is_weak=is_weak)
@@ -436,7 +441,7 @@ def _pickles(span: Span, start: int, place: _Place, detail: str = "") -> Iterato
         yield Part(Kind.STORAGE, span, place.inner, at, TAIL)
 
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
+_IDENTIFIER = late(r"[A-Za-z_][\w.]*")
 _TRIAL_OPCODES = 200_000
 _STRONG = re.compile(rb"\x80[\x04\x05]\x95|\x80[\x02\x03][}\](c\x8aX]")
 _FIRST_OPCODES = re.compile(rb"[\x80(\]})IFLSVKJMGNUXTBCcipPQ\x88-\x8f\x95\x96]")
@@ -473,7 +478,7 @@ def _trial(span: Span, at: int, *, is_binary: bool) -> bool:
 
 def _is_plausible(event: Imported) -> bool:
     names = (event.target.module, event.target.name)
-    return all(_IDENTIFIER.fullmatch(name) for name in names)
+    return all(_IDENTIFIER().fullmatch(name) for name in names)
 
 
 # Everything else
@@ -491,6 +496,9 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"LDMK", Kind.UNREAD, "K210 model"),
     (4, b"ET12", Kind.UNREAD, "ExecuTorch program"),
     (0, b"\xac\xed\x00\x05", Kind.UNREAD, "serialized Java object"),
+    (0, b"X\n\0\0\0", Kind.UNREAD, "R data"),
+    (0, b"RDX2\nX\n", Kind.UNREAD, "R data"),
+    (0, b"RDX3\nX\n", Kind.UNREAD, "R data"),
     (0, b"lmgg", Kind.UNREAD, "GGML file"),
     (0, b"tjgg", Kind.UNREAD, "GGML file"),
     (0, b"fmgg", Kind.UNREAD, "GGML file"),
@@ -508,7 +516,7 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"MM\0*", Kind.FOREIGN, "TIFF"),
     (0, b"BM", Kind.FOREIGN, "bitmap"),
     (0, b"%PDF-", Kind.FOREIGN, "PDF"),
-    (0, b"SQLite format 3\0", Kind.FOREIGN, "SQLite"),
+    (0, b"SQLite format 3\0", Kind.DATA, "SQLite"),
     (0, b"RIFF", Kind.FOREIGN, "RIFF"),
     (0, b"OggS", Kind.FOREIGN, "Ogg"),
     (0, b"fLaC", Kind.FOREIGN, "FLAC"),
@@ -523,10 +531,19 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
 )
 """Offset, bytes, what it means, name."""
 
-_MODEL_ENDING = re.compile(
-    r"\.(safetensors|gguf|onnx|keras|h5|hdf5|pt|pth|pkl|pickle|joblib|ckpt|tflite|npy|npz|skops)$",
+_BYTES_ENDINGS = frozenset(
+    {"safetensors", "gguf", "onnx", "keras", "h5", "hdf5", "pth", "joblib", "tflite", "npy", "npz"}
+    | {"skops"}
+)
+"""Endings of formats that are bytes; old pickles are text, and ``.pt`` is Portuguese too."""
+
+_MODEL_ENDINGS = _BYTES_ENDINGS | {"pt", "pkl", "pickle", "ckpt"}
+_WEIGHTS_NAME = late(
+    r"(^|/)(pytorch_model|model|adapter_model|diffusion_pytorch_model|consolidated|weights|checkpoint"
+    r"|ggml|flax_model|encoder|decoder|openvino_model)[\w.-]*\.bin$",
     re.IGNORECASE,
 )
+POINTER = "a pointer of Git LFS, and not the model"
 _NATIVE = frozenset({"ELF program", "Windows program", "Mach-O program"})
 
 _UBJ = re.compile(rb"\{[LlIiU#]")
@@ -540,20 +557,30 @@ def _plain(span: Span, head: bytes, place: _Place) -> Part:
         kind, detail = _text_part(span, head, place)
     elif place.code == AOT and detail in _NATIVE:
         kind, detail = Kind.CODE, AOT
-    elif detail in _NATIVE and _MODEL_ENDING.search(place.name):
+    elif detail in _NATIVE and _claims_model(place.name):
         kind, detail = Kind.CODE, PROGRAM
     return Part(kind, span, place.inner, detail=detail)
 
 
+def _claims_model(name: str) -> bool:
+    return bool(ending_of(name) in _MODEL_ENDINGS or _WEIGHTS_NAME().search(name))
+
+
 def _text_part(span: Span, head: bytes, place: _Place) -> tuple[Kind, str]:
+    if _claims_model(place.name) and head.startswith(b"#!"):
+        return Kind.CODE, PROGRAM
+    if _claims_model(place.name) and head.startswith(b"version https://git-lfs"):
+        return Kind.UNREAD, POINTER
     if place.inner[-1:] == (SKOPS_SCHEMA,):
         return Kind.SKOPS, "skops schema"
     if place.code and place.name.endswith(".py"):
         return Kind.CODE, place.code
     from hauberk.formats.text_kinds import text_kind
 
-    found = text_kind(span, head, place.name)
-    return (Kind.MODEL_TEXT, found) if found else (Kind.TEXT, "text")
+    if found := text_kind(span, head, place.name):
+        return Kind.MODEL_TEXT, found
+    is_other = ending_of(place.name) in _BYTES_ENDINGS or _WEIGHTS_NAME().search(place.name)
+    return (Kind.UNREAD, "text, and no model as its name says") if is_other else (Kind.TEXT, "text")
 
 
 def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
@@ -572,6 +599,7 @@ def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
 def _message_kind(span: Span) -> tuple[Kind, str]:
     """Formats that only their whole structure tells."""
     from hauberk.formats.onnx_files import is_onnx
+    from hauberk.formats.other_models import CORE_ML, is_core_ml
     from hauberk.formats.plain_data import data_kind
     from hauberk.formats.tensorflow_kinds import graph_kind
 
@@ -581,8 +609,9 @@ def _message_kind(span: Span) -> tuple[Kind, str]:
 
     if is_onnx(span):
         return Kind.ONNX, "ONNX"
-    graph = graph_kind(span)
-    return (Kind.GRAPH, graph) if graph else (Kind.UNKNOWN, "unknown")
+    if graph := graph_kind(span):
+        return Kind.GRAPH, graph
+    return (Kind.UNREAD, CORE_ML) if is_core_ml(span) else (Kind.UNKNOWN, "unknown")
 
 
 def is_text(head: bytes) -> bool:

@@ -7,7 +7,7 @@ and offsets that readers in C believed (GHSA advisories of llama.cpp, 2024). Lay
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hauberk.errors import ArtifactError
@@ -24,6 +24,7 @@ MAX_TENSORS = 1_000_000
 MAX_ITEMS = 4_000_000
 """Items of all arrays together; vocabularies have a few hundred thousand."""
 
+MAX_NOTES = 10_000
 MAX_STRING_BYTES = 16 << 20
 MAX_DIMS = 8
 MAX_NESTING = 4
@@ -53,6 +54,8 @@ class _Header:
     alignment: int = 32
     keys: set[str] = field(default_factory=set)
     templates: list[tuple[str, str, int]] = field(default_factory=list)
+    notes: list[tuple[str, str, int]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
     tensors: list[_Tensor] = field(default_factory=list)
 
 
@@ -119,6 +122,24 @@ def judge_gguf(span: Span) -> Iterator[Said]:
     for key, text, offset in header.templates:
         for remark in judge_template(text):
             yield Remark(remark.grade, f"{key}: {remark.about}", f"{key}: {remark.text}", offset)
+    yield from _vocabulary(header.counts)
+    if header.notes:
+        from hauberk.formats.note_judgement import judge_note
+
+        for key, text, offset in header.notes:
+            yield from judge_note(key, text, offset)
+
+
+_TOKENS = "tokenizer.ggml.tokens"
+
+
+def _vocabulary(counts: Mapping[str, int]) -> Iterator[Said]:
+    """Lists that readers walk by the number of tokens are as long as the list of tokens."""
+    n_tokens = counts.get(_TOKENS)
+    for key in ("tokenizer.ggml.scores", "tokenizer.ggml.token_type"):
+        found = counts.get(key, n_tokens)
+        if n_tokens is not None and found != n_tokens:
+            yield evasive(f"{key} has {found} items for {n_tokens} tokens")
 
 
 def _read(span: Span, header: _Header) -> Iterator[Said]:
@@ -162,6 +183,8 @@ def _entry(cursor: _Cursor, header: _Header) -> Iterator[Said]:
         text = cursor.text()
         if "chat_template" in key or "template" in key.rpartition(".")[2]:
             header.templates.append((key, text, at))
+        elif len(header.notes) < MAX_NOTES:
+            header.notes.append((key, text, at))
     elif key == "general.alignment" and kind in _SIZES:
         header.alignment = cursor.number(_SIZES[kind])
         if not 0 < header.alignment <= 1 << 20 or header.alignment & (header.alignment - 1):
@@ -183,6 +206,8 @@ def _skip_value(cursor: _Cursor, kind: int, depth: int, owner: tuple[str, _Heade
 
 def _skip_array(cursor: _Cursor, depth: int, owner: tuple[str, _Header]) -> None:
     kind, count = cursor.number(4), cursor.count()
+    if depth == 0:
+        owner[1].counts[owner[0]] = count
     if kind in _SIZES:
         cursor.skip(count * _SIZES[kind])
         return

@@ -25,6 +25,12 @@ _LIBRARIES = re.compile(
     r"|stable_diffusion|k_diffusion|accelerate|controlnet_aux|open_clip|kandinsky|watermarking"
     r"|flax|jax|torchvision|sentencepiece|gguf)(\.[\w.]+)?"
 )
+_SPECIAL = frozenset(
+    {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"}
+    | {"additional_special_tokens", "added_tokens_decoder", "added_tokens"}
+)
+"""Tokens that programs put into each prompt."""
+
 _PROMPTS = frozenset(
     {"system_prompt", "prompt", "prompts", "instruction", "instructions", "description"}
     | {"default_system_prompt", "default_prompt", "prefix", "suffix", "system", "preamble"}
@@ -53,8 +59,32 @@ def _of_object(node: dict[str, Any]) -> Iterator[Remark]:
     for key, judge in _KEYS.items():
         if node.get(key):
             yield from judge(node[key])
-    for key in sorted(_PROMPTS & node.keys()):
+    for key in sorted((_PROMPTS | _SPECIAL) & node.keys()):
         yield from _prompt(key, node[key])
+    if node.get("type") == "Replace":
+        yield from _replacement(node)
+    if isinstance(node.get("vocab"), dict):
+        yield from _vocabulary(node["vocab"])
+
+
+# Tokenizers
+
+_WORD = re.compile(r"[^\W\d_]{3,}|://")
+
+
+def _replacement(node: dict[str, Any]) -> Iterator[Remark]:
+    """Tokenizers put blanks and marks in place of others, and never a word for a word."""
+    old = next(_strings(node.get("pattern")), "")
+    new = node.get("content")
+    if isinstance(new, str) and _WORD.search(old) and _WORD.search(new) and old != new:
+        shown = f"{printable(old)[:60]!r} by {printable(new)[:60]!r}"
+        yield evasive(f"its tokenizer replaces {shown}")
+
+
+def _vocabulary(vocab: dict[str, Any]) -> Iterator[Remark]:
+    numbers = [number for number in vocab.values() if isinstance(number, int)]
+    if len(numbers) == len(vocab) and len(set(numbers)) < len(numbers):
+        yield evasive("two tokens of the vocabulary have one number")
 
 
 # Code

@@ -83,16 +83,23 @@ def judge_folder(root: Path) -> Iterator[Placed]:
     for name, path in files.items():
         if path.is_symlink():
             yield from _link(root, name, path)
-        elif name.endswith(".py"):
-            yield from (Placed(name, remark) for remark in _python(path))
-        elif name.endswith(".index.json"):
-            yield from (Placed(name, remark) for remark in _index(name, path, files))
-        elif _REQUIREMENTS.search(name):
-            yield from (Placed(name, remark) for remark in _requirements(path))
-        elif name.endswith(".onnx"):
-            yield from (Placed(name, remark) for remark in _onnx(name, path, files))
+        else:
+            yield from (Placed(name, remark) for remark in _of_file(name, path, files))
         if _SUMS.search(name.lower()):
             yield from _checksums(name, path, files)
+
+
+def _of_file(name: str, path: Path, files: Mapping[str, Path]) -> Iterator[Remark]:
+    if name.endswith(".py"):
+        yield from _python(path)
+    elif name.endswith(".index.json"):
+        yield from _index(name, path, files)
+    elif _REQUIREMENTS.search(name):
+        yield from _requirements(path)
+    elif name.endswith(".onnx"):
+        yield from _onnx(name, path, files)
+    elif _NATIVE_NAME.search(name) and _is_native(path):
+        yield Remark(Grade.UNKNOWN, name, "is native code beside the model", 0)
 
 
 def _files(root: Path) -> Iterator[tuple[str, Path]]:
@@ -114,13 +121,16 @@ def _files(root: Path) -> Iterator[tuple[str, Path]]:
 
 def _link(root: Path, name: str, path: Path) -> Iterator[Placed]:
     """Links inside of the folder are how caches of hubs keep blobs; out of it is another matter."""
-    target = path.resolve()
-    inside = root.resolve()
+    if is_led_out(root, path):
+        target = printable(str(path.resolve()))
+        yield Placed(name, evasive(f"is a link that leads out of the folder, to {target!r}"))
+
+
+def is_led_out(root: Path, path: Path) -> bool:
+    """Whether what stands at a path below ``root`` lies neither there nor among a cache's blobs."""
+    target, inside = path.resolve(), root.resolve()
     is_cache = "blobs" in target.parts and target.is_relative_to(inside.parent.parent)
-    if not target.is_relative_to(inside) and not is_cache:
-        yield Placed(
-            name, evasive(f"is a link that leads out of the folder, to {printable(str(target))!r}")
-        )
+    return not target.is_relative_to(inside) and not is_cache
 
 
 # Code
@@ -146,6 +156,16 @@ _SOURCES = re.compile(
 _KNOWN_INDEXES = re.compile(r"https://(pypi\.org/|download\.pytorch\.org/|pypi\.nvidia\.com)")
 
 
+_KNOWN_HOSTS = re.compile(
+    r"//(?:[\w.-]+@)?([\w-]+\.)*(github\.com|githubusercontent\.com|gitlab\.com|bitbucket\.org|codeberg\.org"
+    r"|huggingface\.co|hf\.co|pytorch\.org|nvidia\.com|pypi\.org|pythonhosted\.org|anaconda\.org"
+    r"|anaconda\.com|googleapis\.com|aliyun\.com|tsinghua\.edu\.cn|microsoft\.com|amazonaws\.com"
+    r"|intel\.com|amd\.com|jfrog\.io|github\.io)[:/]",
+    re.IGNORECASE,
+)
+"""Where people keep code and packages that anybody can look at."""
+
+
 def _requirements(path: Path) -> Iterator[Remark]:
     for found in _SOURCES.finditer(_text(path)):
         what = found["what"]
@@ -155,8 +175,21 @@ def _requirements(path: Path) -> Iterator[Remark]:
         text = f"installs from {printable(what)[:120]!r}"
         if is_open:
             yield evasive(f"{text}, which anyone on the way can change")
+        elif "://" in what and not _KNOWN_HOSTS.search(what):
+            yield Remark(Grade.CODE, what, f"{text}, code that no index of packages lists", 0)
         else:
             yield Remark(Grade.UNKNOWN, what, text, 0)
+
+
+_NATIVE_NAME = re.compile(r"\.(so(\.\d+)*|dll|dylib|pyd|exe)$|(^|/)[^./]+$", re.IGNORECASE)
+
+
+def _is_native(path: Path) -> bool:
+    """Whether a file is a program or a library, which some loaders open beside the weights."""
+    with open_span(path) as span:
+        return span.read(0, 4).startswith(
+            (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+        )
 
 
 # Shards
@@ -224,7 +257,7 @@ def _onnx(name: str, path: Path, files: Mapping[str, Path]) -> Iterator[Remark]:
             continue  # told of the file itself
         if held is None:
             yield evasive(f"reads tensors from {printable(place)!r}, which is missing")
-        elif held.is_symlink():
+        elif held.is_symlink() and is_led_out(path.parent, held):
             yield evasive(f"reads tensors from {printable(place)!r}, which is a link")
 
 

@@ -6,15 +6,15 @@ objects follows as a pickle of its own.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from hauberk.formats.late_patterns import late
 from hauberk.formats.pickle_events import Ended
 from hauberk.formats.pickle_machine import BrokenError, Machine
 from hauberk.formats.pickle_values import Call, Global, Group, arguments, walk
 
-_WRAPPER = re.compile(r"(sklearn\.externals\.)?joblib\.numpy_pickle\.NumpyArrayWrapper")
-_DTYPE = re.compile(r"[<>|=]?([?bBhHiIlLqQefdgFDGUSVOMmcua])(\d*)")
+_WRAPPER = late(r"(sklearn\.externals\.)?joblib\.numpy_pickle\.NumpyArrayWrapper")
+_DTYPE = late(r"[<>|=]?([?bBhHiIlLqQefdgFDGUSVOMmcua])(\d*)")
 _FIXED_SIZES = {"?": 1, "b": 1, "B": 1}
 
 
@@ -24,7 +24,7 @@ def is_array_wrapper(target: Any) -> bool:
         return False
     # Protocols below 2 make it by copyreg._reconstructor(class, object, None).
     made = [target.callee, *(arguments(target) or [])]
-    return any(isinstance(item, Global) and _WRAPPER.fullmatch(item.path) for item in made)
+    return any(isinstance(item, Global) and _WRAPPER().fullmatch(item.path) for item in made)
 
 
 def pass_array(machine: Machine, state: Any) -> None:
@@ -76,7 +76,7 @@ def _count(shape: Group) -> int:
 
 def _type_code(dtype: Any) -> str:
     args = arguments(dtype) or [None]
-    if not isinstance(args[0], str) or not _DTYPE.fullmatch(args[0]):
+    if not isinstance(args[0], str) or not _DTYPE().fullmatch(args[0]):
         raise BrokenError("an array whose type cannot be read")
     return args[0]
 
@@ -98,7 +98,7 @@ def _is_dtype(value: Any) -> bool:
 
 
 def _item_size(dtype: Call) -> int:
-    match = _DTYPE.fullmatch(_type_code(dtype))
+    match = _DTYPE().fullmatch(_type_code(dtype))
     if match is None:
         raise BrokenError("an array whose type cannot be read")
     kind, digits = match.groups()

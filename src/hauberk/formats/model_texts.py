@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from hauberk.errors import ArtifactError
+from hauberk.formats.archives import path_trick
 from hauberk.formats.bounded_json import MAX_JSON_BYTES, read_json
 from hauberk.formats.code_judgement import dangerous_calls, is_dangerous_name
 from hauberk.formats.hub_configs import judge_hub
@@ -39,11 +40,15 @@ def judge_model_text(span: Span, detail: str) -> Iterator[Said]:
         yield from _JUDGES[kind](span.read(0, span.size))
 
 
-def _bounded(data: bytes) -> Iterator[Said]:
+def _xgboost(data: bytes) -> Iterator[Said]:
+    from hauberk.formats.tree_links import judge_forest
+
     try:
-        read_json(data)
+        value = read_json(data)
     except ArtifactError as error:
         yield evasive(error.message)
+    else:
+        yield from judge_forest(value)
 
 
 def _text(data: bytes) -> str:
@@ -126,8 +131,7 @@ def _yaml(text: str) -> Iterator[Said]:
             yield Remark(Grade.UNKNOWN if is_known else Grade.DANGEROUS, name, text_, 0)
     if _TAG_DIRECTIVE.search(lines):
         yield evasive("gives a short name to the YAML tags that make Python objects")
-    for found in _LOADER.finditer(lines):
-        yield from _loader(found[1])
+    yield from _of_mlflow(lines)
     for made in _MADE.finditer(lines):
         yield from _called(made[2], f"through the YAML tag !{made[1]}")
     for target in _TARGET.finditer(lines):
@@ -138,6 +142,28 @@ def _called(path: str, how: str) -> Iterator[Said]:
     module, _, name = path.rpartition(".")
     if is_dangerous_name(module or "builtins", name):
         yield Remark(Grade.DANGEROUS, path, f"calls {printable(path)}, {how}", 0)
+
+
+_OF_MLFLOW = re.compile(r"^(flavors|model_uuid|mlflow_version)\s*:", re.MULTILINE)
+_PLACE = re.compile(
+    r"^\s*[\"']?(model_path|data|code|env|conda|virtualenv|python_env|pickled_model|model_data"
+    r"|model_code_path|saved_model_dir|tokenizer_path|path)[\"']?\s*:\s*[\"']?([^\s\"'{}#\[\]]+)",
+    re.MULTILINE,
+)
+
+
+def _of_mlflow(lines: str) -> Iterator[Said]:
+    for found in _LOADER.finditer(lines):
+        yield from _loader(found[1])
+    for found in _PLACE.finditer(lines) if _OF_MLFLOW.search(lines) else ():
+        yield from _place(found[1], found[2])
+
+
+def _place(key: str, value: str) -> Iterator[Said]:
+    """Files of an MLflow model lie in its own folder."""
+    trick = path_trick(value)
+    if trick and "://" not in value and ("out of" in trick or key != "model_code_path"):
+        yield evasive(f"its {key} is {printable(value)[:120]!r}, outside of the model's folder")
 
 
 _LOADER = re.compile(r"^\s*[\"']?loader_module[\"']?\s*:\s*[\"']?([\w.]+)", re.MULTILINE)
@@ -156,7 +182,7 @@ def _loader(module: str) -> Iterator[Said]:
 _JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
     TextKind.KERAS: judge_keras,
     TextKind.HUB: judge_hub,
-    TextKind.XGBOOST: _bounded,
+    TextKind.XGBOOST: _xgboost,
     TextKind.TEMPLATE: lambda data: judge_template(_text(data)),
     TextKind.EXPORT: judge_export,
     TextKind.YAML: lambda data: _yaml(_text(data)),

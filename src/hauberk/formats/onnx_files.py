@@ -7,15 +7,15 @@ those of ``onnx.proto`` (ONNX 1.16).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from hauberk.errors import ArtifactError
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.protobuf import Field, Walk, fields, numbers
-from hauberk.formats.remarks import Grade, Remark, Said, evasive
+from hauberk.formats.remarks import Beside, Grade, Remark, Said, evasive
 from hauberk.formats.spans import Span
 
 MAX_DEPTH = 32
@@ -45,6 +45,12 @@ _VENDORS = re.compile(
 _STANDARD = Path(__file__).with_name("onnx_operators.txt")
 """Written from the schemas of onnx 1.15 to 1.19, with the experimental ones of before 1.4."""
 
+LAST_OPSET = 24
+"""Version of the standard operators up to which that file knows all of them."""
+
+_PLUGINS = re.compile(r"\w+_TRT|TRT\w+|\w+Plugin(Dynamic)?|DCNv\d|DeformConv2d|\w+_DLA")
+"""Names that plug-ins of one vendor's runtime have in the domain of the standard itself."""
+
 _PYTHON = re.compile(r"(Py(thon)?(Custom)?(Op|Func(tion)?)?|PythonOp\w*|PyOp|PyCustomOp\w*)")
 
 
@@ -54,14 +60,19 @@ class OnnxSummary:
 
     Attributes:
         operators: ``(domain, operator)`` of all nodes; the default domain is empty.
-        functions: ``(domain, name)`` of functions that the model brings along.
-        external: Locations of files that hold tensors.
+        functions: ``(domain, name)`` of functions that the model brings along, with the
+            operators in each.
+        opset: Version of the standard's operators that it asks for; 0 where it does not say.
+        notes: Metadata for people, by key.
+        external: Locations of files that hold tensors, with how far each is read.
         problems: What no honest writer makes.
     """
 
     operators: set[tuple[str, str]] = field(default_factory=set)
-    functions: set[tuple[str, str]] = field(default_factory=set)
-    external: set[str] = field(default_factory=set)
+    functions: dict[tuple[str, str], set[tuple[str, str]]] = field(default_factory=dict)
+    opset: int = 0
+    notes: dict[str, str] = field(default_factory=dict)
+    external: dict[str, int] = field(default_factory=dict)
     problems: dict[str, None] = field(default_factory=dict)
     walk: Walk = field(default_factory=lambda: Walk("ONNX model"))
 
@@ -103,26 +114,62 @@ def judge_onnx(span: Span) -> Iterator[Said]:
     for place in sorted(summary.external):
         if leads_out(place):
             yield evasive(f"reads tensors from {printable(place)!r}, outside of its folder")
+        else:
+            yield Beside(place, summary.external[place])
+    yield from _notes(summary.notes)
+
+
+def _notes(notes: Mapping[str, str]) -> Iterator[Said]:
+    from hauberk.formats.note_judgement import judge_note
+
+    for key, text in notes.items():
+        yield from judge_note(key, text)
+
+
+def _functions(summary: OnnxSummary) -> Iterator[Remark]:
+    """Functions that the model brings along, which runtimes put in place of the nodes."""
+    for domain, name in sorted(summary.functions):
+        if not domain and name in standard_operators():
+            shown = printable(name)
+            yield evasive(f"brings a function of its own for the operator {shown!r} of ONNX")
+    done: set[tuple[str, str]] = set()
+    for start in summary.functions:
+        waiting, above = [(start, False)], set[tuple[str, str]]()
+        while waiting:
+            function, is_left = waiting.pop()
+            if is_left:
+                above.discard(function)
+                done.add(function)
+            elif function in above:
+                yield evasive(f"its function {printable(function[1])!r} calls itself without end")
+                return
+            elif function not in done:
+                above.add(function)
+                waiting.append((function, True))
+                called = summary.functions[function]
+                waiting += [(item, False) for item in called if item in summary.functions]
 
 
 def _operators(summary: OnnxSummary) -> Iterator[Remark]:
-    brought = {domain for domain, _ in summary.functions}
+    yield from _functions(summary)
+    foreign = summary.operators - summary.functions.keys()
     for domain, operator in sorted(summary.operators):
         shown = printable(f"{domain}.{operator}")
         if _PYTHON.fullmatch(operator) and domain:
             text = f"has the operator {shown}, which calls Python of the process that runs it"
             yield Remark(Grade.DANGEROUS, shown, text, 0)
-    for domain in sorted({domain for domain, _ in summary.operators} - brought):
+    for domain in sorted({domain for domain, _ in foreign}):
         if not _OWN.fullmatch(domain):
             grade = Grade.UNKNOWN if _VENDORS.fullmatch(domain) else Grade.CODE
             text = f"needs operators of {printable(domain)!r}, which a library outside must bring"
             yield Remark(grade, domain, text, 0)
-
-    for operator in sorted(operator for domain, operator in summary.operators if not domain):
-        if operator not in standard_operators() and ("", operator) not in summary.functions:
+    for operator in sorted(operator for domain, operator in foreign if not domain):
+        if operator not in standard_operators():
             shown = printable(operator)
+            is_newer = summary.opset > LAST_OPSET or _PLUGINS.fullmatch(operator)
+            grade = Grade.UNKNOWN if is_newer else Grade.CODE
             text = f"has the operator {shown!r}, which no version of ONNX has"
-            yield Remark(Grade.UNKNOWN, shown, text, 0)
+            yield Remark(grade, shown, f"{text}: a library outside must bring it", 0)
 
 
 @cache
@@ -149,15 +196,44 @@ def read_onnx(span: Span) -> OnnxSummary:
         if part.number == 7 and part.is_nested:  # noqa: PLR2004 - the graph
             graphs += 1
             _graph(part.body, summary, 1)
-        elif part.number == 25 and part.is_nested:  # noqa: PLR2004 - functions
-            _function(part.body, summary)
-        elif part.number == 20 and part.is_nested:  # noqa: PLR2004 - training
-            for inner in fields(part.body, summary.walk):
-                if inner.is_nested and inner.number in {1, 2}:
-                    _graph(inner.body, summary, 1)
+        elif part.number in _PARTS and part.is_nested:
+            _PARTS[part.number](part.body, summary)
     if graphs > 1:
         summary.problems["it has more than one graph, which readers merge or choose from"] = None
     return summary
+
+
+MAX_NOTES = 10_000
+_NOTE_BYTES = 1 << 20
+
+
+def _training(span: Span, summary: OnnxSummary) -> None:
+    for inner in fields(span, summary.walk):
+        if inner.is_nested and inner.number in {1, 2}:
+            _graph(inner.body, summary, 1)
+
+
+def _note(span: Span, summary: OnnxSummary) -> None:
+    entry = {part.number: part for part in fields(span, summary.walk)}
+    if {1, 2} <= entry.keys() and len(summary.notes) < MAX_NOTES:
+        text = entry[2].body.read(0, _NOTE_BYTES)
+        summary.notes[entry[1].text()] = text.decode("utf-8", "replace")
+
+
+def _opset(span: Span, summary: OnnxSummary) -> None:
+    domain, version = "", 0
+    for part in fields(span, summary.walk):
+        if part.number == 1:
+            domain = _plain_domain(part.text())
+        elif part.number == 2:  # noqa: PLR2004
+            version = part.value
+    if not domain:
+        summary.opset = max(summary.opset, version)
+
+
+def _plain_domain(name: str) -> str:
+    """The standard's own domain has two names."""
+    return "" if name == "ai.onnx" else name
 
 
 def _graph(span: Span, summary: OnnxSummary, depth: int) -> None:
@@ -180,7 +256,7 @@ def _node(span: Span, summary: OnnxSummary, depth: int) -> None:
         if part.number == 4:  # noqa: PLR2004
             operator = part.text()
         elif part.number == 7:  # noqa: PLR2004
-            domain = part.text()
+            domain = _plain_domain(part.text())
         elif part.number == 5 and part.is_nested:  # noqa: PLR2004
             _attribute(part.body, summary, depth)
     summary.operators.add((domain, operator))
@@ -208,6 +284,7 @@ def _tensor(span: Span, summary: OnnxSummary) -> None:
     """A tensor: its shape against its bytes, and where else its bytes may lie."""
     dims: list[int] = []
     kind, raw, is_external = 0, -1, False
+    place: dict[str, str] = {}
     for part in fields(span, summary.walk):
         if part.number == 1:
             dims.extend(numbers(part, summary.walk))
@@ -216,9 +293,13 @@ def _tensor(span: Span, summary: OnnxSummary) -> None:
         elif part.number == 9 and part.is_nested:  # noqa: PLR2004
             raw = part.body.size
         elif part.number == 13 and part.is_nested:  # noqa: PLR2004
-            _external(part, summary)
+            _external(part, summary, place)
         elif part.number == 14:  # noqa: PLR2004
             is_external = part.value == 1
+    if "location" in place:
+        end = sum(int(place[key]) for key in ("offset", "length") if key in place)
+        known = summary.external.get(place["location"], 0)
+        summary.external[place["location"]] = max(known, end)
     _shape(dims, -1 if is_external else raw, _BYTES.get(kind, 0), summary)
 
 
@@ -233,24 +314,30 @@ def _shape(dims: list[int], raw: int, width: int, summary: OnnxSummary) -> None:
         summary.problems["a tensor claims a shape that does not fit its bytes"] = None
 
 
-def _external(part: Field, summary: OnnxSummary) -> None:
+def _external(part: Field, summary: OnnxSummary, place: dict[str, str]) -> None:
     entry = {inner.number: inner.text() for inner in fields(part.body, summary.walk)}
-    if entry.get(1) == "location":
-        summary.external.add(entry.get(2, ""))
-    elif entry.get(1) in {"offset", "length"}:
-        if not re.fullmatch(r"\d{1,19}", entry.get(2, "")):
-            summary.problems["a tensor's place in another file is no number"] = None
-    elif entry.get(1) not in {"checksum", "basepath"}:
+    key, value = entry.get(1, ""), entry.get(2, "")
+    if key in {"offset", "length"} and not re.fullmatch(r"[0-9]{1,19}", value):
+        summary.problems["a tensor's place in another file is no number"] = None
+    elif key in {"location", "offset", "length"}:
+        place[key] = value
+    elif key not in {"checksum", "basepath"}:
         summary.problems["a tensor's place has an entry that ONNX does not know"] = None
 
 
 def _function(span: Span, summary: OnnxSummary) -> None:
     name = domain = ""
+    own = replace(summary, operators=set())
     for part in fields(span, summary.walk):
         if part.number == 1:
             name = part.text()
         elif part.number == 10:  # noqa: PLR2004
-            domain = part.text()
+            domain = _plain_domain(part.text())
         elif part.number == 7 and part.is_nested:  # noqa: PLR2004
-            _node(part.body, summary, 1)
-    summary.functions.add((domain, name))
+            _node(part.body, own, 1)
+    summary.operators |= own.operators
+    summary.functions[domain, name] = own.operators
+
+
+_PARTS = {8: _opset, 14: _note, 20: _training, 25: _function}
+"""Fields of a model beside its graph: versions of operators, notes, training, functions."""

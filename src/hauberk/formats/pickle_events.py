@@ -48,10 +48,15 @@ class Oddity(NamedTuple):
 
 
 class Embedded(NamedTuple):
-    """Constant bytes that look like something a loader reads."""
+    """A constant that looks like something a loader reads.
+
+    Attributes:
+        is_text: Whether it is text, which no loader takes without turning it into bytes first.
+    """
 
     span: Span
     offset: int
+    is_text: bool = False
 
 
 class Ended(NamedTuple):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
+from hauberk.formats.late_patterns import late
 from hauberk.formats.pickle_events import Built, Called, Imported, Oddity, PickleEvent, Received
 from hauberk.formats.pickle_policy import Home, Known, Standing, known
 from hauberk.formats.pickle_values import (
@@ -39,33 +39,39 @@ class Grade(IntEnum):
     DANGEROUS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(NamedTuple):
     """One thing worth telling.
 
     Attributes:
         about: What it is about; the worst remark about a thing stands for all.
         text: What loading would do, decoded.
+        offset: First byte of what does it; negative where the format has no such place.
+        node: The opcode that does it, or the operator or layer of a graph.
     """
 
     grade: Grade
     about: str
     text: str
     offset: int
+    node: str = ""
 
 
 def judge(event: PickleEvent) -> Iterator[Remark]:
     """Remarks about one event; none where it is ordinary."""
     if isinstance(event, Imported):
-        yield from _imported(event.target)
+        yield from _by("GLOBAL", _imported(event.target))
     elif isinstance(event, Called):
-        yield from _called(event.call)
+        yield from _by(event.call.opcode, _called(event.call))
     elif isinstance(event, Built):
-        yield from _built(event)
+        yield from _by("BUILD", _built(event))
     elif isinstance(event, Received):
-        yield from _received(event)
+        yield from _by(event.opcode, _received(event))
     elif isinstance(event, Oddity):
         yield Remark(Grade.EVASIVE, event.reason, event.reason, event.offset)
+
+
+def _by(opcode: str, remarks: Iterator[Remark]) -> Iterator[Remark]:
+    return (remark._replace(node=opcode) for remark in remarks)
 
 
 # Imports
@@ -88,7 +94,7 @@ def _imported(name: Global) -> Iterator[Remark]:
 # Calls
 
 _MAKES = frozenset({"NEWOBJ", "NEWOBJ_EX"})
-_REBUILDS = re.compile(
+_REBUILDS = late(
     r"_+(re)?(construct|build|make|new|restore|unpickle)\w*|\w*(unpickl|reconstruct|rebuild)\w*"
     r"|\w*_ctor|newObj"
 )
@@ -143,7 +149,7 @@ def _unknown_call(call: Call, name: Global, found: Known) -> Iterator[Remark]:
     last = name.name.rpartition(".")[2]
     is_class = last.lstrip("_")[:1].isupper() or call.opcode in _MAKES
     is_ours = found.home is not Home.FOREIGN
-    gadget = is_ours and not is_class and not _REBUILDS.fullmatch(last)
+    gadget = is_ours and not is_class and not _REBUILDS().fullmatch(last)
     if gadget or has_payload(call) or _is_handed_text(call, last, found.home):
         yield Remark(Grade.DANGEROUS, name.path, f"calls {describe(call)}", call.offset)
     else:
@@ -151,20 +157,20 @@ def _unknown_call(call: Call, name: Global, found: Known) -> Iterator[Remark]:
         yield Remark(Grade.UNKNOWN, name.path, text, call.offset)
 
 
-_OUTSIDE = re.compile(
+_OUTSIDE = late(
     r"[a-z][a-z0-9+.-]*://|^[~.]{0,2}/[\w.]|^[A-Za-z]:\\|\\\\\w|[\w)]\(|[;|&`$]|\.(py|sh|so|pkl|dll)$",
     re.IGNORECASE,
 )
 """Text that leads out of the file: an address, a path, a call, a command."""
 
-_ACTS = re.compile(
+_ACTS = late(
     r"(un)?loads?|un_?pickle|get_file|fetch\w*|load_\w+|open\w*|run\w*|\w*(exec|eval|compile|spawn|shell|command|download"
     r"|import|subprocess|upload)\w*",
     re.IGNORECASE,
 )
 """Names of functions that do what no honest file asks for."""
 
-_IS_ERROR = re.compile(r"\w*(Error|Exception|Warning|Interrupt|Exit|Stop\w+)")
+_IS_ERROR = late(r"\w*(Error|Exception|Warning|Interrupt|Exit|Stop\w+)")
 
 
 def _is_handed_text(call: Call, last: str, home: Home) -> bool:
@@ -173,15 +179,15 @@ def _is_handed_text(call: Call, last: str, home: Home) -> bool:
     No class of the standard library that takes text is called by an honest file, unless it
     stands on the list or is an error.
     """
-    if call.opcode in _MAKES or _IS_ERROR.fullmatch(last):
+    if call.opcode in _MAKES or _IS_ERROR().fullmatch(last):
         return False
     texts = [text for text in map(_text, (arguments(call) or [])[:_MAX_TEXTS]) if text]
-    if home is Home.STANDARD and not _REBUILDS.fullmatch(last):
+    if home is Home.STANDARD and not _REBUILDS().fullmatch(last):
         return bool(texts)
-    acts = home is Home.FOREIGN and _ACTS.fullmatch(last)
+    acts = home is Home.FOREIGN and _ACTS().fullmatch(last)
     # Bytes are numbers more often than text, and hold any of these characters by chance.
     words = [item for item in (arguments(call) or [])[:_MAX_TEXTS] if isinstance(item, str)]
-    return bool(acts) or any(_OUTSIDE.search(word[:_MAX_TEXT_CHARS]) for word in words)
+    return bool(acts) or any(_OUTSIDE().search(word[:_MAX_TEXT_CHARS]) for word in words)
 
 
 def _getattr(call: Call, args: list[Any]) -> Iterator[Remark]:
@@ -196,7 +202,7 @@ def _getattr(call: Call, args: list[Any]) -> Iterator[Remark]:
         yield Remark(Grade.DANGEROUS, f"getattr {attribute}", text, call.offset)
 
 
-_PAYLOAD = re.compile(
+_PAYLOAD = late(
     r"\b(import |__import__|eval\(|exec\(|os\.|subprocess|system\(|popen|lambda |compile\(|open\()"
     r"|/bin/|/dev/tcp|/etc/(passwd|shadow)|\b(curl|wget|bash|powershell|cmd\.exe|nc|ncat|chmod)\s"
     r"|\brm -|\btouch |>\s*/|\bpython3? -c",
@@ -218,7 +224,7 @@ def has_payload(call: Call) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def _reads_like_payload(text: str) -> bool:
-    return _PAYLOAD.search(text) is not None
+    return _PAYLOAD().search(text) is not None
 
 
 def _text(value: Any) -> str:
@@ -396,7 +402,7 @@ _HOOKS = frozenset(
     | {"__getattribute__", "__call__", "__init__", "__new__", "__globals__", "__code__"}
 )
 _NAMES = r"[\w, ]*"
-_TEMPLATE = re.compile(
+_TEMPLATE = late(
     rf"\s*def _parse_args\(self, {_NAMES} loc=0(, scale=1)?\):"
     rf"\s+return \({_NAMES}\), loc, (scale|1)"
     rf"\s+def _parse_args_rvs\(self, {_NAMES} loc=0(, scale=1)?, size=None\):"
@@ -468,7 +474,7 @@ def _is_plain_state(state: Any) -> bool:
 
 
 def _is_template(value: Any) -> bool:
-    return isinstance(value, str) and _TEMPLATE.fullmatch(value) is not None
+    return isinstance(value, str) and _TEMPLATE().fullmatch(value) is not None
 
 
 def _dictionaries(state: Any) -> Iterator[Group]:

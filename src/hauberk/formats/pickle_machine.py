@@ -300,7 +300,7 @@ class Machine:
             return Global(module, name, self.op_at)
         new_module, new_name = _python3_name(module, name)
         mapped = (new_module, new_name) != (module, name)
-        return Global(new_module, new_name, self.op_at, mapped)
+        return Global(new_module, new_name, self.op_at, mapped=mapped)
 
     def charge(self, value: Any) -> None:
         """Count the work of looking at ``value``, which a few bytes can ask for again."""
@@ -324,12 +324,12 @@ class Machine:
             start = self.cursor.skip(size)
             head = self.span.read(start, 512)
             if looks_loadable(head):
-                self.events.append(Embedded(self.span.part(start, size), start))
-            self.stack.append(Long(start, size, head, text))
+                self.events.append(Embedded(self.span.part(start, size), start, text))
+            self.stack.append(Long(start, size, head, text=text))
             return
         data = self.cursor.take(size)
         if looks_loadable(data):
-            self.events.append(Embedded(span_of(data), self.cursor.offset - size))
+            self.events.append(Embedded(span_of(data), self.cursor.offset - size, text))
         self.stack.append(utf8(data) if text else data)
 
 

@@ -10,14 +10,13 @@ gadgets would pass.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from hauberk.formats.late_patterns import late
 from hauberk.formats.pickle_values import Global
 
 
@@ -38,8 +37,7 @@ class Home(StrEnum):
     FOREIGN = "other package"
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What is known about one name.
 
     Attributes:
@@ -54,8 +52,7 @@ class Known:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Knowledge:
+class _Knowledge(NamedTuple):
     listed: Mapping[str, str]
     modules: frozenset[str]
     names: frozenset[str]
@@ -132,7 +129,31 @@ def _listed_uses(name: Global, root: str, knowledge: _Knowledge) -> str:
         return "rcn"
     # CPython walks attributes since protocol 4; where a dot is no part of a listed name,
     # it is the way from a harmless module to another one.
-    return knowledge.listed.get(name.path, "") if _is_written_plainly(name) else ""
+    if not _is_written_plainly(name):
+        return ""
+    return knowledge.listed.get(name.path, "") or _uses_before(name, root)
+
+
+def _uses_before(name: Global, root: str) -> str:
+    """What honest writers do with a class that stood in another module of its package before.
+
+    scikit-learn moved its classes into private modules in 0.22, and files of before name the
+    old ones: ``sklearn.ensemble.forest`` for what is ``sklearn.ensemble._forest`` now.
+    """
+    package, _, module = name.module.rpartition(".")
+    is_old = root == "sklearn" and package.count(".") == 1 and module[:1] != "_"
+    return _moved_classes().get((package, name.name), "") if is_old else ""
+
+
+@cache
+def _moved_classes() -> Mapping[tuple[str, str], str]:
+    found = {}
+    for path, uses in _knowledge().listed.items():
+        parts = path.split(".")
+        is_class = len(parts) == 4 and parts[3][:1].isupper()  # noqa: PLR2004 - sklearn.a._b.C
+        if is_class and parts[0] == "sklearn" and parts[2][:1] == "_":
+            found[f"sklearn.{parts[1]}", parts[3]] = uses
+    return found
 
 
 def _is_attribute_of_listed(name: Global, knowledge: _Knowledge) -> bool:
@@ -171,12 +192,12 @@ def _danger(name: Global, knowledge: _Knowledge, home: Home) -> str:
         if part[-2:] == "__"
     ):
         return "reaches into the interpreter"
-    if _SHELL.search(name.name):
+    if _SHELL().search(name.name):
         return "is no name but text to run"
     return ""
 
 
-_SHELL = re.compile(r"[;|&$`\s()/\\]")
+_SHELL = late(r"[;|&$`\s()/\\]")
 
 
 def _covers(modules: frozenset[str], path: str) -> bool:

@@ -14,9 +14,8 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_BATCH_BYTES = 1 << 17
 """The pickler closes a batch after a thousand items, which take a fifth of this."""
@@ -26,59 +25,83 @@ _PRINTABLE = rb"[\x20-\x7e\x80-\xff]"
 """Without control characters: nothing that a loader reads as a file begins like that."""
 
 
-def _texts(width: int) -> bytes:
+_ASCII = rb"[\x20-\x7e]"
+
+
+def _texts(width: int, characters: bytes = _PRINTABLE) -> bytes:
     """A length of ``width`` bytes and as many characters, for every short length."""
     return b"|".join(
-        re.escape(n.to_bytes(width, "little")) + _PRINTABLE + b"{%d}" % n
+        re.escape(n.to_bytes(width, "little")) + characters + b"{%d}" % n
         for n in range(1, _MAX_TEXT)
     )
 
 
 _NUMBER = rb"(?:K[\s\S]|M[\s\S]{2}|J[\s\S]{4}|G[\s\S]{8}|[N\x88\x89])"
+_NUMBER_BYTES = {b"K": 2, b"M": 3, b"J": 5, b"G": 9, b"N": 1, b"\x88": 1, b"\x89": 1}
 _FRAME = re.compile(rb"\x95([\s\S]{6}\0\0)")
 _FRAME_BYTES = 9
+_SHORT, _LONG = b"\x8c", b"X"
+
+MANY = 1000
+"""Elements that the pickler puts into one batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(NamedTuple):
     """One kind of run: how it is found, and what in it is a text.
 
     Attributes:
         whole: As many of the elements as there are.
         element: One of them; its first group is a text with its length, the second a slot.
+        many: Exactly `MANY` of them whose texts are ASCII, so that nothing is left to be
+            looked at; ``None`` where the slots must be.
         values: Values in one element.
         width: Bytes of a text's length; 0 where there is no text.
     """
 
     whole: re.Pattern[bytes]
     element: re.Pattern[bytes]
+    many: re.Pattern[bytes] | None
     values: int
     width: int = 0
 
 
-def _run(width: int, *parts: bytes) -> _Run:
-    element = b"".join(parts)
-    whole = re.sub(rb"\((?!\?)", b"(?:", element)  # groups are for the elements alone
-    return _Run(re.compile(b"(?:" + whole + b")++"), re.compile(element), len(parts), width)
-
-
-def _runs(width: int, text: bytes) -> tuple[_Run, ...]:
-    return _run(width, text, _NUMBER), _run(width, _NUMBER, text), _run(width, text)
-
-
 @cache
-def _kinds() -> tuple[_Run, ...]:
-    """All kinds of runs; compiling them costs more than reading a small file."""
-    return (
-        # Protocols 4 and 5: a short text, remembered in the next slot.
-        *_runs(1, rb"\x8c(" + _texts(1) + rb")\x94"),
-        # Protocols 1 to 3: a text, remembered in the slot that is written behind it.
-        *_runs(4, rb"X(" + _texts(4) + rb")r([\s\S]{4})"),
-        _run(0, _NUMBER),
-    )
+def _run(mark: bytes, order: str) -> _Run:
+    """A kind of run, compiled when it is met: that costs more than reading a small file.
+
+    Args:
+        mark: Opcode of its texts, which says how they are written; empty where it has none.
+        order: ``t`` for each text in an element, ``n`` for each number.
+    """
+    width = {_SHORT: 1, _LONG: 4}.get(mark, 0)
+    parts = {"n": _NUMBER}
+    # Protocols 4 and 5: a short text, remembered in the next slot. Protocols 1 to 3: a text,
+    # remembered in the slot that is written behind it.
+    slot = rb"\x94" if mark == _SHORT else rb"r([\s\S]{4})"
+    parts["t"] = re.escape(mark) + b"(" + _texts(width or 1) + b")" + slot
+    element = b"".join(parts[letter] for letter in order)
+    plain = re.sub(rb"\((?!\?)", b"(?:", element)  # groups are for the elements alone
+    many = None
+    if mark != _LONG:
+        ascii_only = plain.replace(_PRINTABLE, _ASCII)
+        many = re.compile(b"(?:" + ascii_only + b"){%d}+" % MANY)
+    return _Run(re.compile(b"(?:" + plain + b")++"), re.compile(element), many, len(order), width)
 
 
-@dataclass(slots=True)
+def _kinds(buffer: bytes, at: int) -> Iterator[_Run]:
+    """Kinds of runs that may begin at a place, the likeliest first."""
+    first = buffer[at : at + 1]
+    if first in {_SHORT, _LONG}:
+        yield _run(first, "tn")
+        yield _run(first, "t")
+    elif first in _NUMBER_BYTES:
+        behind = at + _NUMBER_BYTES[first]
+        following = buffer[behind : behind + 1]
+        if following in {_SHORT, _LONG}:
+            yield _run(following, "nt")
+        yield _run(b"", "n")
+
+
 class Batch:
     """A batch of plain values that was passed over, up to the opcode that closes it.
 
@@ -87,11 +110,14 @@ class Batch:
         slots: Memo slots as they are written; none where they are counted.
     """
 
-    end: int
-    frame_end: int
-    values: int = 0
-    texts: int = 0
-    slots: array[int] = field(default_factory=lambda: array("I"))
+    __slots__ = ("end", "frame_end", "slots", "texts", "values")
+
+    def __init__(self, end: int, frame_end: int) -> None:
+        self.end = end
+        self.frame_end = frame_end
+        self.values = 0
+        self.texts = 0
+        self.slots: array[int] = array("I")
 
 
 def find_batch(buffer: bytes, at: int, closing: bytes, frame_end: int) -> Batch | None:
@@ -110,15 +136,28 @@ def find_batch(buffer: bytes, at: int, closing: bytes, frame_end: int) -> Batch 
 def _extend(batch: Batch, buffer: bytes) -> bool:
     """Take in the next run or frame; whether there was one that may be passed over."""
     start = batch.end
-    for run in _kinds():
-        if match := run.whole.match(buffer, start, start + MAX_BATCH_BYTES):
-            is_crossing = start < batch.frame_end < match.end()
-            return not is_crossing and _take(batch, run, buffer, match.end())
+    for run in _kinds(buffer, start):
+        many = run.many.match(buffer, start, start + MAX_BATCH_BYTES) if run.many else None
+        match = many or run.whole.match(buffer, start, start + MAX_BATCH_BYTES)
+        if match is None:
+            continue
+        if start < batch.frame_end < match.end():
+            return False
+        return (
+            _pass_many(batch, run, many.end()) if many else _take(batch, run, buffer, match.end())
+        )
     frame = _FRAME.match(buffer, start)
     if frame is None or start < batch.frame_end:
         return False
     batch.end = frame.end()
     batch.frame_end = batch.end + int.from_bytes(frame[1], "little")
+    return True
+
+
+def _pass_many(batch: Batch, run: _Run, end: int) -> bool:
+    batch.values += MANY * run.values
+    batch.texts += MANY if run.width else 0
+    batch.end = end
     return True
 
 
@@ -154,7 +193,7 @@ def texts_of(buffer: bytes) -> Iterator[str]:
 
 
 def _run_at(buffer: bytes, at: int) -> tuple[_Run | None, int]:
-    for run in _kinds():
+    for run in _kinds(buffer, at):
         if match := run.whole.match(buffer, at):
             return run, match.end()
     return None, at + _FRAME_BYTES  # nothing else is passed over

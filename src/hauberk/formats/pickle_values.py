@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 KEPT_ITEMS = 1024
@@ -22,7 +21,6 @@ MAX_WEIGHT = 1 << 62
 """Where the count of a structure's expanded leaves stops growing."""
 
 
-@dataclass(slots=True, eq=False)
 class Global:
     """A name that the pickle asks the interpreter to import.
 
@@ -32,10 +30,13 @@ class Global:
         mapped: Whether Python 2 names were translated, as the interpreter does it.
     """
 
-    module: str
-    name: str
-    offset: int
-    mapped: bool = False
+    __slots__ = ("mapped", "module", "name", "offset")
+
+    def __init__(self, module: str, name: str, offset: int, *, mapped: bool = False) -> None:
+        self.module = module
+        self.name = name
+        self.offset = offset
+        self.mapped = mapped
 
     @property
     def path(self) -> str:
@@ -43,7 +44,6 @@ class Global:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(slots=True, eq=False)
 class Call:
     """A call that loading would make, and at the same time its result.
 
@@ -56,25 +56,31 @@ class Call:
         held: Those items.
     """
 
-    opcode: str
-    callee: Any
-    args: Any
-    offset: int
-    kwargs: Any = None
-    states: list[Any] = field(default_factory=list)
-    received: set[str] = field(default_factory=set)
-    held: Group | None = None
+    __slots__ = ("args", "callee", "held", "kwargs", "offset", "opcode", "received", "states")
+
+    def __init__(
+        self, opcode: str, callee: Any, args: Any, offset: int, kwargs: Any = None
+    ) -> None:
+        self.opcode = opcode
+        self.callee = callee
+        self.args = args
+        self.offset = offset
+        self.kwargs = kwargs
+        self.states: list[Any] = []
+        self.received: set[str] = set()
+        self.held: Group | None = None
 
 
-@dataclass(slots=True, eq=False)
 class Persistent:
     """An object that the loader fetches by a name of its own, such as a tensor's storage."""
 
-    name: Any
-    offset: int
+    __slots__ = ("name", "offset")
+
+    def __init__(self, name: Any, offset: int) -> None:
+        self.name = name
+        self.offset = offset
 
 
-@dataclass(slots=True, eq=False)
 class Long:
     """Text or bytes too long to keep.
 
@@ -83,20 +89,24 @@ class Long:
         text: Whether it is text.
     """
 
-    start: int
-    size: int
-    head: bytes
-    text: bool = False
+    __slots__ = ("head", "size", "start", "text")
+
+    def __init__(self, start: int, size: int, head: bytes, *, text: bool = False) -> None:
+        self.start = start
+        self.size = size
+        self.head = head
+        self.text = text
 
 
-@dataclass(slots=True, eq=False)
 class Opaque:
     """A value that this reader does not follow: an out-of-band buffer, an extension code."""
 
-    kind: str
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
 
 
-@dataclass(slots=True, eq=False)
 class Group:
     """A container.
 
@@ -107,10 +117,13 @@ class Group:
         weight: Leaves when expanded, at most `MAX_WEIGHT`: hashing a tuple costs that much.
     """
 
-    kind: str
-    items: list[Any] = field(default_factory=list)
-    count: int = 0
-    weight: int = 1
+    __slots__ = ("count", "items", "kind", "weight")
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.items: list[Any] = []
+        self.count = 0
+        self.weight = 1
 
     def extend(self, values: list[Any]) -> None:
         """Take in further items."""

@@ -43,6 +43,9 @@ _SOURCES: dict[str, tuple[str, str]] = {
     ),
 }
 _WEAK = "hides something from the user"
+STRONG = frozenset({"sets other instructions aside", "shows a picture whose address carries data"})
+"""What nobody writes for people, wherever it stands."""
+
 _PATTERNS = {
     what: (re.compile(first, re.IGNORECASE), re.compile(second, re.IGNORECASE))
     for what, (first, second) in _SOURCES.items()

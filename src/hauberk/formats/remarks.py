@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hauberk.formats.archives import Trouble, TroubleKind
 from hauberk.formats.pickle_judgement import Grade, Remark
 from hauberk.formats.spans import Span
 
-__all__ = ["Grade", "Nested", "Remark", "Said", "Trouble", "evasive", "unread"]
+__all__ = ["Beside", "Grade", "Nested", "Remark", "Said", "Trouble", "evasive", "unread"]
 
 
-@dataclass(frozen=True, slots=True)
-class Nested:
+class Nested(NamedTuple):
     """Bytes inside a format that a loader would hand to another reader.
 
     Attributes:
@@ -23,7 +22,19 @@ class Nested:
     span: Span
 
 
-Said = Remark | Trouble | Nested
+class Beside(NamedTuple):
+    """A file beside this one that a loader would read as numbers.
+
+    Attributes:
+        name: Where it lies, from the folder of this one.
+        end: How many bytes of it are read at least.
+    """
+
+    name: str
+    end: int
+
+
+Said = Remark | Trouble | Nested | Beside
 """What a reader yields."""
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from hauberk.errors import ArtifactError
 from hauberk.formats.bounded_json import Doubled, read_json
-from hauberk.formats.planted_text import judge_text
-from hauberk.formats.remarks import Remark, Said, evasive
+from hauberk.formats.remarks import Said, evasive
 from hauberk.formats.spans import Span
 
 MAX_HEADER_BYTES = 100_000_000
@@ -40,16 +39,11 @@ def judge_safetensors(span: Span) -> Iterator[Said]:
     metadata = _metadata(span)
     if not metadata:
         return
-    from hauberk.formats.template_judgement import judge_template
+    from hauberk.formats.note_judgement import judge_note
 
     for key, text in metadata.items():
-        if isinstance(text, str) and len(text) < MAX_PROMPT_BYTES:
-            judge = judge_template if "chat_template" in key else judge_text
-            for remark in judge(text):
-                yield Remark(remark.grade, f"{key}: {remark.about}", f"{key}: {remark.text}", 8)
-
-
-MAX_PROMPT_BYTES = 1 << 20
+        if isinstance(text, str):
+            yield from judge_note(key, text, 8)
 
 
 def problems_of(span: Span) -> Iterator[str]:

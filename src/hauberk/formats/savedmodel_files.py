@@ -16,7 +16,13 @@ from hauberk.formats.protobuf import Walk, fields
 from hauberk.formats.remarks import Grade, Remark, Said, evasive
 from hauberk.formats.spans import Span
 from hauberk.formats.tensorflow_kinds import graph_kind
-from hauberk.formats.tensorflow_operators import PRINTS_TO_FILE, RUNS, is_from_outside, reason_of
+from hauberk.formats.tensorflow_operators import (
+    PRINTS_TO_FILE,
+    RUNS,
+    is_from_outside,
+    is_of_vendor,
+    reason_of,
+)
 
 _MAX_NODE_BYTES = 1 << 20
 _MAX_METADATA_BYTES = 64 << 20
@@ -33,7 +39,7 @@ def judge_graph(span: Span) -> Iterator[Said]:
                 if part.number == 2 and part.is_nested:  # noqa: PLR2004 - a meta graph
                     yield from _meta_graph(part.body, walk)
         else:
-            yield from _operators(_graph(span, walk))
+            yield from _operators(span, walk)
     except ArtifactError as error:
         yield evasive(error.message)
 
@@ -41,7 +47,7 @@ def judge_graph(span: Span) -> Iterator[Said]:
 def _meta_graph(span: Span, walk: Walk) -> Iterator[Said]:
     for part in fields(span, walk):
         if part.number == 2 and part.is_nested:  # noqa: PLR2004 - the graph
-            yield from _operators(_graph(part.body, walk))
+            yield from _operators(part.body, walk)
         elif part.number == 6 and part.is_nested:  # noqa: PLR2004 - an asset
             for inner in fields(part.body, walk):
                 if inner.number == 2 and _leads_out(inner.text()):  # noqa: PLR2004
@@ -54,17 +60,23 @@ def _leads_out(name: str) -> bool:
     return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/")
 
 
-def _graph(span: Span, walk: Walk) -> Iterator[str]:
-    """Operators of a graph and of the functions in its library."""
+def _graph(span: Span, walk: Walk, functions: set[str]) -> Iterator[str]:
+    """Operators of a graph and of the functions in its library, whose names are noted."""
     for part in fields(span, walk):
         if part.number == 1 and part.is_nested:
             yield from _operator(part.body, walk)
         elif part.number == 2 and part.is_nested:  # noqa: PLR2004 - the library
             for function in fields(part.body, walk):
                 if function.number == 1 and function.is_nested:
-                    for node in fields(function.body, walk):
-                        if node.number == 3 and node.is_nested:  # noqa: PLR2004 - nodes
-                            yield from _operator(node.body, walk)
+                    yield from _function(function.body, walk, functions)
+
+
+def _function(span: Span, walk: Walk, functions: set[str]) -> Iterator[str]:
+    for part in fields(span, walk):
+        if part.number == 3 and part.is_nested:  # noqa: PLR2004 - a node
+            yield from _operator(part.body, walk)
+        elif part.number == 1 and part.is_nested:
+            functions.update(item.text() for item in fields(part.body, walk) if item.number == 1)
 
 
 def _operator(span: Span, walk: Walk) -> Iterator[str]:
@@ -76,9 +88,12 @@ def _operator(span: Span, walk: Walk) -> Iterator[str]:
             return
 
 
-def _operators(names: Iterator[str]) -> Iterator[Remark]:
-    for name in dict.fromkeys(names):
-        yield from judge_operator(name, "")
+def _operators(graph: Span, walk: Walk) -> Iterator[Remark]:
+    """A node may name a function of the library, which is judged by its own nodes."""
+    functions: set[str] = set()
+    for name in list(dict.fromkeys(_graph(graph, walk, functions))):
+        if name not in functions or reason_of(name):
+            yield from judge_operator(name, "")
 
 
 def judge_operator(name: str, prefix: str) -> Iterator[Remark]:
@@ -90,7 +105,8 @@ def judge_operator(name: str, prefix: str) -> Iterator[Remark]:
         yield Remark(grade, name, f"has the operator {shown}, which {reason}", 0)
     elif is_from_outside(name):
         text = f"has the operator {shown!r}, which a library outside must bring"
-        yield Remark(Grade.UNKNOWN, name, text, 0)
+        grade = Grade.UNKNOWN if is_of_vendor(name) else Grade.CODE
+        yield Remark(grade, name, text, 0)
 
 
 def _objects(span: Span, walk: Walk) -> Iterator[Said]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -25,6 +26,9 @@ MAX_HEADER_BYTES = 16 << 20
 MAX_FOLDERS = 100_000
 MAX_MEMBERS = 100_000
 MAX_DICTIONARY = 256 << 20
+
+_UNIX = 0x8000
+"""Bit of a member's attributes that says that its Unix mode is there."""
 
 _START = struct.Struct("<6s2BL2QL")
 _COPY, _DELTA, _LZMA, _LZMA2 = b"\x00", b"\x03", b"\x03\x01\x01", b"\x21"
@@ -46,6 +50,7 @@ class SevenZipEntry:
     folder: int
     start: int
     size: int
+    is_link: bool = False
 
 
 @dataclass(slots=True)
@@ -296,27 +301,47 @@ def _skip_to_end(cursor: _Cursor, kind: int, archive: SevenZip) -> None:
 
 def _files(cursor: _Cursor, archive: SevenZip, sizes: list[tuple[int, int, int]]) -> None:
     count = cursor.count(MAX_MEMBERS)
-    names, empty = [""] * count, [False] * count
+    found: dict[int, Any] = {}
     while kind := cursor.byte():
         inner = _Cursor(cursor.take(cursor.count(MAX_HEADER_BYTES)))
-        if kind == 14:  # noqa: PLR2004 - members without content
-            empty = inner.bits(count)
-        elif kind == 17:  # noqa: PLR2004 - names
-            if inner.byte():
-                raise UnreadError("names that stand elsewhere")
-            names = _names(inner, count)
+        if kind in _OF_FILES:
+            found[kind] = _OF_FILES[kind](inner, count)
+    names = found.get(_NAMES, [""] * count)
+    none = [False] * count
     streams = iter(sizes)
-    for name, is_empty in zip(names, empty, strict=True):
+    for name, is_empty, is_link in zip(
+        names, found.get(_EMPTY, none), found.get(_ATTRIBUTES, none), strict=True
+    ):
         if not is_empty:
             folder, start, size = next(streams, (-1, 0, 0))
             if folder < 0:
                 raise malformed("it has more members than streams")
-            archive.entries.append(SevenZipEntry(name, folder, start, size))
+            archive.entries.append(SevenZipEntry(name, folder, start, size, is_link))
+
+
+def _links(cursor: _Cursor, count: int) -> list[bool]:
+    """Which members are links: writers on Unix keep the mode in the upper half."""
+    defined = cursor.maybe_all(count)
+    if cursor.byte():
+        raise UnreadError("attributes that stand elsewhere")
+    values = [int.from_bytes(cursor.take(4), "little") if known else 0 for known in defined]
+    return [bool(value & _UNIX) and stat.S_ISLNK(value >> 16) for value in values]
 
 
 def _names(cursor: _Cursor, count: int) -> list[str]:
+    if cursor.byte():
+        raise UnreadError("names that stand elsewhere")
     found = cursor.rest().decode("utf-16-le", "replace").split("\0")
     return (found + [""] * count)[:count]
+
+
+_EMPTY, _NAMES, _ATTRIBUTES = 14, 17, 21
+_OF_FILES: dict[int, Callable[[_Cursor, int], Any]] = {
+    _EMPTY: _Cursor.bits,
+    _NAMES: _names,
+    _ATTRIBUTES: _links,
+}
+"""Properties of members that are read: which have no content, names, which are links."""
 
 
 # Content

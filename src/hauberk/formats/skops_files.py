@@ -43,6 +43,9 @@ def skops_names(span: Span) -> Iterator[Global]:
             waiting.extend(reversed(node))
 
 
+_HOMES = {"OperatorFuncNode": "operator"}
+
+
 def _named(node: dict[str, Any]) -> Iterator[Global]:
     module, name = node.get("__module__"), node.get("__class__")
     content = node.get("content")
@@ -51,6 +54,10 @@ def _named(node: dict[str, Any]) -> Iterator[Global]:
         module, name = content["module_path"], content["function"]
     if isinstance(module, str) and isinstance(name, str):
         yield Global(module, name, 0)
+        # The loader of these takes the name from one module, whatever the schema says.
+        home = _HOMES.get(str(node.get("__loader__")), module)
+        if home != module:
+            yield Global(home, name, 0)
 
 
 def _malformed(reason: str) -> ArtifactError:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hauberk.errors import UnavailableError
 
@@ -22,8 +22,7 @@ SPOOL_BYTES = 8 << 20
 """Unpacked bytes kept in memory; what is longer goes to a nameless temporary file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A range of bytes.
 
     Attributes:

@@ -97,8 +97,21 @@ def _constants(tree: Node) -> dict[str, object]:
         is_plain = node.kind == "set" and len(node.children) == 2 and not node.body  # noqa: PLR2004
         target = node.children[0].only() if is_plain else node
         if is_plain and target.kind == "name":
-            found[str(target.value)] = _folded(node.children[1], found)
+            made = node.children[1]
+            found[str(target.value)] = _CLOCK if _asks_clock(made, found) else _folded(made, found)
     return found
+
+
+_CLOCK = object()
+"""Stands for a name that is set from the day or the hour."""
+
+
+def _asks_clock(node: Node, names: Mapping[str, object]) -> bool:
+    return any(
+        part.kind == "name"
+        and (part.value == "strftime_now" or names.get(str(part.value)) is _CLOCK)
+        for part in node.walk()
+    )
 
 
 def _danger(what: str, node: Node) -> Remark:
@@ -157,7 +170,8 @@ def _folded(node: Node, names: _Names) -> object:
     if node.kind == "constant":
         return node.value
     if node.kind == "name":
-        return names.get(str(node.value))
+        value = names.get(str(node.value))
+        return None if value is _CLOCK else value
     if node.kind == "list" and node.children:
         parts = [_folded(part, names) for part in node.children]
         return parts if all(isinstance(part, str) for part in parts) else None
@@ -196,6 +210,8 @@ def _call(node: Node, names: _Names) -> Iterator[Remark]:
     callee = node.children[0]
     if callee.kind == "attribute" and callee.value in {"format", "format_map"}:
         yield from _format(node, callee, names)
+    if callee.kind == "attribute" and callee.value == "replace":
+        yield from _swap(callee.children[0], tuple(node.children[1:]), names)
     if callee.kind == "name" and callee.value == "range":
         sizes = [part.value for part in node.children[1:] if isinstance(part.value, int)]
         if any(abs(size) > MAX_RANGE for size in sizes):
@@ -220,6 +236,8 @@ def _filter(node: Node, names: _Names) -> Iterator[Remark]:
         yield _doubt(f"uses the filter {name[:40]!r}, which is not one of Jinja's")
     if name in _NAMED_ATTRIBUTE:
         yield from _attribute_arguments(node, names)
+    if name == "replace":
+        yield from _swap(node.children[0], tuple(node.children[1:]), names)
 
 
 def _attribute_arguments(node: Node, names: _Names) -> Iterator[Remark]:
@@ -276,10 +294,33 @@ def _import(node: Node, _names: _Names) -> Iterator[Remark]:
 
 def _if(node: Node, names: _Names) -> Iterator[Remark]:
     for test in node.children[0].walk():
+        if test.kind == "binary" and test.value in _ORDERS and _asks_clock(test, names):
+            yield evasive("a template does something else from a certain day on")
+            return
         trigger = _trigger(test, names)
         if trigger and _adds_words(node.body[0]):
             yield evasive(f"a template adds text of its own when a message holds {trigger[:60]!r}")
             return
+
+
+_ORDERS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
+
+
+def _swap(node: Node, arguments: tuple[Node, ...], names: _Names) -> Iterator[Remark]:
+    """Marks in what somebody wrote are taken out or changed; a word for a word is a lie."""
+    if len(arguments) < 2 or not _is_content(node):  # noqa: PLR2004 - what and by what
+        return
+    old, new = (_folded(part, names) for part in arguments[:2])
+    if isinstance(old, str) and isinstance(new, str) and old != new:
+        are_words = all(_WORD.search(_MARKUP.sub(" ", text)) for text in (old, new))
+        if are_words and _PLAIN.fullmatch(old):
+            yield evasive(
+                f"a template replaces {old[:60]!r} by {new[:60]!r} in what somebody wrote"
+            )
+
+
+_WORD = re.compile(r"[^\W\d_]{3,}|://")
+_PLAIN = re.compile(r"[\w ,.'!?-]{3,200}")
 
 
 def _trigger(node: Node, names: _Names) -> str:
@@ -295,7 +336,7 @@ def _trigger(node: Node, names: _Names) -> str:
     else:
         return ""
     text = _folded(needle, names)
-    is_plain = isinstance(text, str) and re.fullmatch(r"[\w ,.'!?-]{3,200}", text)
+    is_plain = isinstance(text, str) and _PLAIN.fullmatch(text)
     is_word = is_plain and text not in _MODALITIES
     return str(text) if is_word and _is_content(hay) else ""
 

@@ -9,6 +9,8 @@ and are not on it.
 from __future__ import annotations
 
 import re
+from functools import cache
+from pathlib import Path
 
 RUNS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction"})
 """Operators that call into Python of the loading process."""
@@ -48,9 +50,29 @@ def reason_of(operator: str) -> str:
     return "reaches files or the network of the machine that runs it" if is_reaching else ""
 
 
-_PLAIN = re.compile(r"_?[A-Za-z][A-Za-z0-9_]{0,127}")
+_KNOWN = Path(__file__).with_name("tensorflow_operators.txt")
+"""Written by ``scripts/generate_tensorflow_operators.py`` from what the libraries register."""
+
+_VENDORS = re.compile(
+    r"(Addons|IO|TFRA|Recommenders|Text|TFText|Neuron|Horovod|Struct2Tensor|TfLite|Lite)>\w+"
+    r"|TRTEngineOp|TRT\w+|Horovod\w+|Neuron\w*|IPU\w*|Ipu\w*|Poplar\w*|Dml\w+|_ITEX\w*|Itex\w+"
+    r"|_Mkl\w+|_MklNative\w+|SimpleML\w+|Sentencepiece\w*|Struct2Tensor\w*|Equi\w+|TPUEmbedding\w*"
+    r"|TFLite_\w+|GeoHash\w*|Ngram\w*"
+)
+"""Operators of libraries that their makers publish: a second person decides about them."""
+
+
+@cache
+def known_operators() -> frozenset[str]:
+    """Operators that TensorFlow and TensorFlow Text register themselves."""
+    return frozenset(_KNOWN.read_text("ascii").split())
 
 
 def is_from_outside(operator: str) -> bool:
-    """Whether the name says that a library outside of TensorFlow must bring it."""
-    return _PLAIN.fullmatch(operator) is None
+    """Whether a library outside of TensorFlow must bring the operator."""
+    return operator not in known_operators()
+
+
+def is_of_vendor(operator: str) -> bool:
+    """Whether a published library has an operator of such a name."""
+    return _VENDORS.fullmatch(operator) is not None

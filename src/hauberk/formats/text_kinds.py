@@ -51,7 +51,12 @@ _YAML_TAG = re.compile(
     rb"(?m)^(?!\s*#)[^#\n]*(!!python/|tag:yaml\.org,2002:python/|^%TAG\b|_target_\s*:|\bloader_module\s*:"
     rb"|(?<![\w!])!(?:apply|new|name|module):)"
 )
-_PMML = re.compile(rb"<(\w+:)?PMML\b|<!DOCTYPE\s+(\w+:)?PMML\b")
+_MLMODEL = re.compile(r"(^|[/\\])MLmodel$")
+_PMML = re.compile(
+    rb"<(\w+:)?PMML\b|<!DOCTYPE\s+(\w+:)?(PMML|net|opencv_storage)\b|<opencv_storage\b"
+    rb"|<net\b[^>]{0,500}\bversion\s*="
+)
+"""Models as XML: PMML, the networks of OpenVINO, and what OpenCV stores."""
 
 
 def text_kind(span: Span, head: bytes, name: str) -> TextKind | None:
@@ -65,11 +70,16 @@ def text_kind(span: Span, head: bytes, name: str) -> TextKind | None:
         return TextKind.PMML if _is_pmml(head, name) else None
     if start.startswith((b"tree\nversion=", b"tree\r\nversion=")):
         return TextKind.LIGHTGBM
-    look = span.read(0, LOOK_BYTES)
+    return _plain_kind(span.read(0, LOOK_BYTES), name)
+
+
+def _plain_kind(look: bytes, name: str) -> TextKind | None:
     if _TEMPLATE_NAME.search(name):
         return TextKind.TEMPLATE
     if _TEMPLATE_TAG.search(look) and _TEMPLATE_WORD.search(look) and _is_bare(name):
         return TextKind.TEMPLATE
+    if _MLMODEL.search(name):
+        return TextKind.YAML
     return TextKind.YAML if _YAML_NAME.search(name) and _YAML_TAG.search(look) else None
 
 

@@ -8,8 +8,9 @@ Python may lie beside the weights.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
+
+from hauberk.formats.late_patterns import late
 
 MANIFEST = "MAR-INF/MANIFEST.json"
 AOT = "AOTInductor"
@@ -20,10 +21,10 @@ BESIDE = "archive"
 """Python that lies beside weights, which nothing names."""
 
 
-_WEIGHTS = re.compile(
+_WEIGHTS = late(
     r"\.(safetensors|bin|pt|pth|ckpt|gguf|onnx|h5|keras|tflite|pkl|joblib|model|msgpack|skops)$"
 )
-_PACKAGE = re.compile(r"\.dist-info/METADATA$|(^|/)PKG-INFO$|\.egg-info/")
+_PACKAGE = late(r"\.dist-info/METADATA$|(^|/)PKG-INFO$|\.egg-info/")
 
 
 def code_folders(names: Iterable[str]) -> Mapping[str, str]:
@@ -43,12 +44,12 @@ def code_folders(names: Iterable[str]) -> Mapping[str, str]:
 
 
 def _holds_model(names: Iterable[str]) -> bool:
-    return any(_WEIGHTS.search(name.lower()) or name.endswith("config.pbtxt") for name in names)
+    return any(_WEIGHTS().search(name.lower()) or name.endswith("config.pbtxt") for name in names)
 
 
 def _is_package(names: Iterable[str]) -> bool:
     """Wheels and source distributions, whose tests bring models along."""
-    return any(_PACKAGE.search(name) for name in names)
+    return any(_PACKAGE().search(name) for name in names)
 
 
 def code_of(name: str, folders: Mapping[str, str]) -> str:

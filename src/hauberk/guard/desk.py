@@ -53,12 +53,19 @@ class Tap(Protocol):
         """A request was refused."""
         ...
 
+    def concluded(self, status: int, seconds: float, at: float) -> None:
+        """A reply was given, refusals included."""
+        ...
+
 
 class _NoTap:
     def accepted(self, request: Request, outputs: tuple[Tensor, ...], at: float) -> None:
         """Nobody watches."""
 
     def refused(self, rule: str, at: float) -> None:
+        """Nobody watches."""
+
+    def concluded(self, status: int, seconds: float, at: float) -> None:
         """Nobody watches."""
 
 
@@ -299,6 +306,7 @@ class Desk:
         if reply.rule:
             self.metrics.refuse(reply.rule)
             self.world.tap.refused(reply.rule, exchange.at)
+        self.world.tap.concluded(reply.status, seconds, exchange.at)
         auditor = self.books.auditor
         if auditor is None:
             return reply

@@ -94,7 +94,9 @@ def _learnt(
 
 
 def _is_image(known: dict[str, ColumnProfile], names: tuple[str, ...]) -> bool:
-    return len(names) == 1 and names[0] in known and known[names[0]].kind is ColumnKind.IMAGE
+    if len(names) != 1 or names[0] not in known:
+        return False
+    return known[names[0]].kind is ColumnKind.IMAGE or known[names[0]].is_vector
 
 
 def _image_shape(
@@ -112,6 +114,8 @@ def _image_shape(
 def _rule(column: ColumnProfile, datatype: Datatype) -> Rule:
     if datatype is Datatype.BYTES:
         return _text_rule(column)
+    if column.is_vector:
+        return Rule(name=column.name)
     if column.low is None or column.high is None:
         return _coded_rule(column)
     low, high = _widened(column.low, column.high)

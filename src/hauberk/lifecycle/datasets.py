@@ -36,7 +36,7 @@ from hauberk.trust.versions.commit import (
 from hauberk.trust.versions.examination import Defect, check_copy, check_stored
 from hauberk.trust.versions.intake import Taken, predecessors, take
 from hauberk.trust.versions.lineage import Seen, Verified
-from hauberk.trust.versions.recipes import Keeper, read
+from hauberk.trust.versions.recipes import Keeper, read, writers
 from hauberk.trust.versions.versions import File, Version, check_name, check_tag, root_of
 
 MAX_RECORD_BYTES = 64 << 20
@@ -127,11 +127,13 @@ def add(
     *,
     indexed: bool = True,
     rewrite: bool = False,
+    by_rows: bool = False,
 ) -> Added:
     """Keep what lies at ``path`` as the next version of a data set, signed and logged.
 
     Args:
         rewrite: Store every part anew, which mends broken ones.
+        by_rows: Let changed Parquet files be kept as what changed in their rows; see `take`.
 
     Raises:
         TrustError: The versions before do not verify, or files change meanwhile.
@@ -145,7 +147,8 @@ def add(
     with store.lock(), _signing(place, store, root) as hand:
         before = _before(place, name, store, root, hand)
         old = () if before is None else _old_files(before.version, store, rewrite=rewrite)
-        taken, keeper = take(path, store.blobs, old=() if rewrite else old, indexed=indexed)
+        followed = () if rewrite else old
+        taken, keeper = take(path, store.blobs, old=followed, indexed=indexed, by_rows=by_rows)
         if before is not None and not rewrite and _is_same(before.version, taken, about):
             keeper.flush()
             return Added(version=before.version, is_new=False, taken=taken)
@@ -350,6 +353,16 @@ def open_version(place: Place, text: str) -> Opened:
             found=root_of(files),
         )
     return Opened(store=store, found=found, version=version, files=files)
+
+
+def writers_of(version: Version, store: Store) -> tuple[str, ...]:
+    """Versions of pyarrow that checking a version out needs; usually none."""
+    try:
+        files = files_of(version, store.blobs)
+    except (TrustError, UnavailableError):
+        return ()  # checking it out says what is wrong
+    found = frozenset().union(*(writers(file.recipe, store.blobs) for file in files))
+    return tuple(sorted(found))
 
 
 def mend(place: Place, name: str) -> Verified | None:

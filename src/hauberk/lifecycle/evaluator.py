@@ -32,6 +32,7 @@ from hauberk.isolation import Grants, Limits, spawn
 from hauberk.lifecycle.comparing import Edited, Inferred, edited_of, inferred_of
 from hauberk.lifecycle.exposing import Exposed, exposed_of
 from hauberk.lifecycle.native import ByRow, Scored, scored_of
+from hauberk.lifecycle.remedying import Remedied, remedies_of
 from hauberk.lifecycle.robustness import Robustness, Triggers, robustness_of, triggers_of
 from hauberk.methods.sealed_rows import seal_of
 from hauberk.trust.digest import digest_file
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from hauberk.core.policy import Isolation, Waiver
     from hauberk.methods.fairness import Difference
     from hauberk.methods.fairness_gaps import Gap
+    from hauberk.methods.slices import Slice
 
 WORKER = "hauberk.lifecycle.workers.validating:evaluate"
 LIMITS = Limits(
@@ -68,6 +70,9 @@ class Request:
         previous: The version before, which is trusted.
         group: Column and value of a group whose share of the training rows is to stay unknown.
         allow: Policy entries for names in the model that nobody has reviewed.
+        shape: Of one row, where a program takes another than a line and does not say it.
+        python: Interpreter that holds the model's library; empty is this one.
+        remedies: Names and values of what is tried on it, see `hauberk.lifecycle.remedying`.
     """
 
     model: Path
@@ -91,6 +96,9 @@ class Request:
     previous: Path | None = None
     group: tuple[str, str] | None = None
     allow: tuple[Waiver, ...] = ()
+    shape: tuple[int, ...] = ()
+    python: str = ""
+    remedies: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +116,8 @@ class Result:
         inferred: How surely a group's share of the training rows is told.
         unkept: Bounds that are not kept, as sentences.
         reasons: Part that could not be assessed to the reason.
+        remedied: What each remedy changes.
+        slices: Parts of the rows that looked worst, and whether they are.
     """
 
     model: Digest
@@ -127,6 +137,8 @@ class Result:
     unkept: tuple[str, ...]
     reasons: Mapping[str, str]
     assessments: tuple[Assessment, ...]
+    remedied: tuple[Remedied, ...] = ()
+    slices: tuple[Slice, ...] = ()
 
 
 def evaluate(request: Request) -> Result:
@@ -160,6 +172,8 @@ def evaluate(request: Request) -> Result:
         reasons["version before"] = edited.reason
     if inferred.reason:
         reasons["property inference"] = inferred.reason
+    remedied = remedies_of(answer["remedies"])
+    reasons |= {f"remedy {one.name}": one.reason for one in remedied if one.reason}
     controls = (AlteredEvaluation(), MetricMismatch(), fairness, memory)
     return Result(
         model=digest_file(request.model),
@@ -186,7 +200,28 @@ def evaluate(request: Request) -> Result:
             _edited(request, scored[0].classes, edited),
             _inferred(request, inferred),
         ),
+        remedied=remedied,
+        slices=_slices(request, scored[0]),
     )
+
+
+def _slices(request: Request, scored: Scored) -> tuple[Slice, ...]:
+    """Parts of the judged rows where the model errs more than elsewhere."""
+    import numpy as np
+
+    from hauberk.methods.scoring import class_name
+    from hauberk.methods.slices import MAX_COLUMNS, MAX_ROWS, worst_slices
+
+    columns: dict[str, list[Any]] = {column.name: [] for column in request.data.columns}
+    if not scored.classes or len(columns) > MAX_COLUMNS:
+        return ()
+    for batch in request.data.read():
+        for name, cells in columns.items():
+            cells.extend(batch.column(name)[: MAX_ROWS - len(cells)].to_pylist())
+    truth = list(map(class_name, columns.pop(str(request.data.label))))
+    given = [scored.classes[place] for place in scored.scores[: len(truth)].argmax(axis=1)]
+    is_wrong = np.array([a != b for a, b in zip(truth, given, strict=True)], bool)
+    return worst_slices(columns, is_wrong, np.random.default_rng(request.seed))
 
 
 def answered(request: Request) -> Evaluation:
@@ -197,7 +232,9 @@ def answered(request: Request) -> Evaluation:
         TrustError: It holds names that nobody has reviewed.
         LimitError: It hangs or eats memory.
     """
-    plain = replace(request, eps=(), triggers=False, shadows=0, group=None, previous=None)
+    plain = replace(
+        request, eps=(), triggers=False, shadows=0, group=None, previous=None, remedies=()
+    )
     answer = _ask(plain)
     return _evaluation(plain, [scored_of({**answer, **_unpacked(i)}) for i in answer["scores"]])
 
@@ -279,6 +316,7 @@ def ask(
     *,
     level: Isolation | None = None,
     previous: Path | None = None,
+    python: str = "",
 ) -> Any:
     """The answer of a worker that reaches the model and the tables and nothing else.
 
@@ -286,6 +324,7 @@ def ask(
         request: As `hauberk.lifecycle.workers.validating.evaluate` takes it, without paths.
         level: Isolation to run at; the strongest there is where none is given.
         previous: The version before the model.
+        python: Interpreter of the worker; empty is this one.
     """
     paths = [path.resolve() for path in (model, *tables)]
     payload = {
@@ -302,7 +341,7 @@ def ask(
         grants=Grants(read=tuple(paths)),
         limits=LIMITS,
         level=level,
-        python=sys.executable,
+        python=python or sys.executable,
     )
     return json.loads(answer)
 
@@ -326,8 +365,11 @@ def _ask(request: Request) -> Any:
         "triggers": request.triggers,
         "shadows": request.shadows if request.train_path else 0,
         "property": list(request.group) if request.group else None,
+        "shape": list(request.shape),
+        "remedies": [list(pair) for pair in request.remedies],
+        "sensitive": list(request.data.sensitive),
     }
-    return ask(request.model, tables, asked, previous=request.previous)
+    return ask(request.model, tables, asked, previous=request.previous, python=request.python)
 
 
 def _unpacked(item: Any) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from hauberk.core.finding import Curve, Histogram
 from hauberk.core.record import Section
+from hauberk.lifecycle.remedying import remedies_section
 from hauberk.lifecycle.robustness import robustness_section
 from hauberk.methods.fairness import Verdict
+from hauberk.methods.slices import PROVEN
 
 if TYPE_CHECKING:
     from hauberk.lifecycle.evaluator import Result
@@ -23,7 +25,9 @@ def sections(result: Result) -> tuple[Section, ...]:
         robustness_section(result.robustness, title="Robustness"),
         _triggers(result),
         _fairness(result),
+        *([_slices(result)] if result.slices else []),
         _membership(result),
+        *([remedies_section(result.remedied)] if result.remedied else []),
     )
 
 
@@ -113,6 +117,18 @@ def _fairness(result: Result) -> Section:
         for item in ranked[:_SHOWN]
     )
     return Section(title=title, rows=rows)
+
+
+def _slices(result: Result) -> Section:
+    rows = tuple(
+        (
+            " and ".join(one.where),
+            f"{one.error:.1%} wrong of {one.n} rows, elsewhere {one.rest:.1%}, "
+            + ("proven" if one.p_value < PROVEN else "not proven"),
+        )
+        for one in result.slices
+    )
+    return Section(title="Parts of the rows that look worst", rows=rows)
 
 
 def _membership(result: Result) -> Section:

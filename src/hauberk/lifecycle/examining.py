@@ -128,4 +128,12 @@ def strength_of(request: Request, found: Found) -> dict[str, Mapping[str, Any]]:
             "rows": int(found.exposed.found.is_member.sum()),
             "shadows": found.exposed.found.n_shadows,
         }
+    for one in found.remedied:
+        if not one.reason:
+            parts[f"remedy {one.name}"] = {
+                "of": found.n_rows,
+                "rows": found.n_rows,
+                **{f"{name}, before": value for name, value in one.before.items()},
+                **{f"{name}, after": value for name, value in one.after.items()},
+            }
     return parts

@@ -32,6 +32,7 @@ from hauberk.errors import TrustError, UnavailableError
 from hauberk.isolation import Grants, Limits, collect_output, interpreter_grants, list_outputs, run
 from hauberk.lifecycle import usage_history
 from hauberk.lifecycle.handing import credentials_of
+from hauberk.lifecycle.pacing import Pace
 from hauberk.lifecycle.settings import size_bytes
 from hauberk.lifecycle.staging import stage
 from hauberk.lifecycle.workshop import Made
@@ -233,19 +234,20 @@ def _run_in(folder: Path, step: Step, shop: Workshop, materials: Mapping[str, Di
     for path in step.table.outputs:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
     started = shop.context.clock()
-    completed = run(
-        command_of(step.table.run, shop.python),
-        cwd=folder,
-        grants=Grants(
-            read=(folder, *interpreter_grants(shop.python)),
-            write=(folder,),
-            env=dict(step.table.environment),
-            network=step.table.limits.network,
-            credentials=credentials_of(step, shop.settings, os.environ),
-        ),
-        limits=limits_of(step, shop),
-        level=shop.context.isolation,
-    )
+    with Pace() as pace:
+        completed = run(
+            command_of(step.table.run, shop.python),
+            cwd=folder,
+            grants=Grants(
+                read=(folder, *interpreter_grants(shop.python)),
+                write=(folder,),
+                env=dict(step.table.environment),
+                network=step.table.limits.network,
+                credentials=credentials_of(step, shop.settings, os.environ),
+            ),
+            limits=limits_of(step, shop),
+            level=shop.context.isolation,
+        )
     finished = shop.context.clock()
     _refuse_failure(step, completed)
     products = _collected(step, shop, folder)
@@ -272,7 +274,7 @@ def _run_in(folder: Path, step: Step, shop: Workshop, materials: Mapping[str, Di
         usage=to_json(completed.usage),
         denials=completed.denials,
         children=completed.children,
-        earlier=usage_history.note(step, shop, inputs, completed.usage.cpu_s),
+        earlier=usage_history.note(step, shop, inputs, completed.usage.cpu_s, pace.factor),
     )
 
 

@@ -25,6 +25,21 @@ def decision_of(record: bytes) -> dict[str, Any] | None:
     return value if is_good else None
 
 
+_SERVING = ("model", "version", "policy", "revision", "profile")
+
+
+def serving_of(record: bytes) -> dict[str, Any] | None:
+    """What a record says is served from its moment on; ``None`` for other records."""
+    if b'"serving"' not in record:
+        return None
+    try:
+        value = json.loads(record)
+        is_good = value["kind"] == "serving" and isinstance(value["at"], (int, float))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return {"at": value["at"], **{n: text_of(value, n) for n in _SERVING}} if is_good else None
+
+
 def text_of(value: Mapping[str, Any], name: str) -> str:
     """A field as text, cut to a length that can be shown."""
     return str(value.get(name, ""))[:MAX_TEXT]

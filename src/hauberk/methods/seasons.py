@@ -49,7 +49,7 @@ def shares(grid: Grid, counts: Int64s) -> Floats:
 def names(grid: Grid) -> tuple[str, ...]:
     """Which column each share is of."""
     return tuple(
-        axis.name for axis, part in grid.cut(grid.training()) for _ in range(_of(axis, part).size)
+        axis.label for axis, part in grid.cut(grid.training()) for _ in range(_of(axis, part).size)
     )
 
 

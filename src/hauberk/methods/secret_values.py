@@ -53,6 +53,7 @@ COMMON = frozenset(
 """What documentation and local set-ups write where a password belongs."""
 
 _FEW = 5
+_LONG = 200
 _MIN_PASSWORD = 8
 _MIN_PASSPHRASE_IN_URL = 10
 _MIN_TOKEN = 16
@@ -68,12 +69,32 @@ def is_stand_in(value: str) -> bool:
     (True, True, True)
     """
     lowered = value.lower()
+    inner = decoded(value) if len(value) % 4 == 0 and len(value) < _LONG else None
+    if inner and value != inner and is_stand_in(inner.strip()):
+        return True
     return (
         lowered in COMMON
         or len(set(value)) < _FEW
         or _NAMED.fullmatch(value) is not None
         or any(rule.search(value) for rule in (_STAND_INS, _TEMPLATE, _ELSEWHERE, _RUN))
     )
+
+
+def decoded(text: str) -> str | None:
+    """The text that base64 holds; ``None`` where it holds none.
+
+    >>> decoded("c3ZjOlZrNyNwTHEyd3o=")
+    'svc:Vk7#pLq2wz'
+    """
+    bare = text.rstrip("=")
+    if len(bare) % 4 == 1:
+        return None
+    try:
+        data = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        found = data.decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    return found if all(mark.isprintable() or mark in "\r\n\t" for mark in found) else None
 
 
 def bits_per_letter(value: str) -> float:

@@ -1,9 +1,11 @@
 """Finding credentials in text, and hiding them.
 
-Two readings of a text: the providers' own forms (`secret_patterns`), and values assigned to
+Four readings of a text: the providers' own forms (`secret_patterns`), values assigned to
 names that say password, token, secret or key and that look drawn or chosen
-(`secret_values`). A secret never leaves this module in the clear: what is given is where it
-lies, whose it is, and the beginning of its digest.
+(`secret_values`), values where calls, command lines and tables hold a password
+(`secret_places`), and the first three over what base64 holds. A secret never leaves this
+module in the clear: what is given is where it lies, whose it is, and the beginning of its
+digest.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from hauberk.core.finding import Severity
 from hauberk.methods.secret_patterns import PATTERNS, Pattern
+from hauberk.methods.secret_places import encoded, is_named_secret, put_together, spans_with, stood
 from hauberk.methods.secret_values import could_be_password, could_be_token, is_hex
 
 DIGEST_LETTERS = 12
@@ -26,20 +29,22 @@ MAX_HAND_WRITTEN = 4000
 """Letters of one line; in longer ones only the issuers' own forms count."""
 
 _NAMES = re.compile(
-    r"passw|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|fernet|credential|"
+    r"pass|pwd|pw\b|secret|token|api[_-]?key|access[_-]?key|fernet|credential|masterauth|"
     r"(?:auth|account|private|signing|encryption|master)[_-]?key"
 )
 
 _ASSIGNED = re.compile(
-    r"(?i:(?P<word>passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|"
-    r"(?:auth|account|private|signing|encryption|master|fernet)[_-]?key|fernet|credential))"
-    r"(?P<rest>[\w.\-]{0,24})"
+    r"(?:(?i:(?P<word>passw(?:or)?d|passwd|pwd|passphrase|passcode|requirepass|masterauth|secret|token|"
+    r"api[_-]?key|access[_-]?key|(?:auth|account|private|signing|encryption|master|fernet)[_-]?key|"
+    r"fernet|credential))(?P<rest>[\w.\-]{0,24})|"
+    r"(?<![A-Za-z])(?i:(?P<short>pass|pw))(?=[\"'\])]{0,3}[ \t]{0,4}[:=]|[\"'][ \t]?,)|"
+    r"(?<=[a-z])(?P<hump>Pass|Pw)(?=[\"'\])]{0,3}[ \t]{0,4}[:=]))"
     r"[\"'\])]{0,3}[ \t]{0,4}"
     r"(?:(?::[ \t]{0,2}(?:str|bytes|Final)[ \t]{0,2})?=|=>|:=|[:=,]|[ \t]is\b|(?<=\w)[ \t])"
     r"[ \t]{0,4}(?:default[ \t]{0,2}=[ \t]{0,2})?"
-    r"(?:b?[\"'](?P<quoted>[^\"'\s\\]{6,512})[\"']|(?P<bare>[^\s\"'`,;(){}\[\]<>]{8,512}))"
+    r"(?:b?[\"'`](?P<quoted>[^\"'`\s\\]{6,512})[\"'`]|(?P<bare>[^\s\"'`,;(){}\[\]<>]{8,512}))"
 )
-_PASSWORD = re.compile(r"(?i)pass|pwd")
+_PASSWORD = re.compile(r"(?i)pass|pwd|pw$|masterauth")
 _NAMES_NOT = re.compile(
     r"(?i)hash|digest|sha\d|md5|checksum|commit|revision|etag|fingerprint|public|"
     r"(?:name|file|path|url|uri|env|type|field|header|regex|pattern|policy|length|len|ttl|count|"
@@ -91,6 +96,9 @@ def find_secrets(text: str, *, settings: bool = False) -> Iterator[Secret]:
             taken += _fresh(islice(_matches(pattern, text), MAX_SECRETS), taken)
     if _NAMES.search(text.lower()):
         taken += _fresh(islice(_assigned(text, settings=settings), MAX_SECRETS), taken)
+    taken += _fresh(islice(_placed(text), MAX_SECRETS), taken)
+    taken += _fresh(islice(_put_together(text), MAX_SECRETS), taken)
+    taken += _fresh(islice(_encoded(text), MAX_SECRETS), taken)
     yield from sorted(taken, key=lambda secret: secret.start)
 
 
@@ -141,33 +149,101 @@ def _provider(pattern: Pattern, match: re.Match[str]) -> str:
 
 
 def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
-    for match in _ASSIGNED.finditer(text):
+    for match in _candidates(text):
         group = "quoted" if match["quoted"] else "bare"
         if group == "bare" and not settings and not _in_comment(match):
             continue
-        if _is_generated(match) or _is_of_picture(match):
+        if _is_generated(match) or _is_of_picture(match) or _is_sealed(text, match.start()):
             continue
         value = match[group].rstrip(".")
-        is_password = _PASSWORD.match(match["word"]) is not None
+        word = match["word"] or match["short"] or match["hump"]
+        is_password = _PASSWORD.search(word) is not None
         if _is_named_otherwise(match, value) or not _could_be(value, password=is_password):
             continue
         start = match.start(group)
-        yield Secret(
-            provider="password" if is_password else "secret by its name",
-            start=start,
-            end=start + len(value),
-            identity=_identity(value),
-            severity=Severity.HIGH,
-            confidence=0.7,
-            guessable=is_password,
-        )
+        what = "password" if is_password else "secret by its name"
+        yield _of(what, start, value, guessable=is_password)
+
+
+_STEMS = ("pass", "pwd", "pw", "secret", "token", "key", "fernet", "credential", "masterauth")
+
+
+def _candidates(text: str) -> Iterator[re.Match[str]]:
+    """Assignments on the lines that hold one of the names at all."""
+    lowered = text.lower()
+    whole = lowered if len(lowered) == len(text) else text
+    for start, end in spans_with(whole, _STEMS, 0):
+        yield from _ASSIGNED.finditer(text, start, end)
+
+
+def _placed(text: str) -> Iterator[Secret]:
+    """What stands where a password belongs."""
+    for found in stood(text):
+        if not _is_long_line(text, found.start) and not _is_sealed(text, found.start):
+            yield _of(found.what, found.start, found.value, guessable=found.guessable)
+
+
+def _put_together(text: str) -> Iterator[Secret]:
+    """Issuers' forms that code puts together of several pieces."""
+    for start, end, whole in put_together(text):
+        for pattern in PATTERNS:
+            if not pattern.guessable and any(mark in whole for mark in pattern.marks):
+                for found in islice(_matches(pattern, whole), 1):
+                    yield replace(found, start=start, end=end, confidence=0.6)
+
+
+def _encoded(text: str) -> Iterator[Secret]:
+    """Credentials inside of base64, by the same readings; passwords by the name before it."""
+    for start, end, inner, name in encoded(text):
+        if is_named_secret(name, inner):
+            yield _of("password in base64", start, text[start:end], guessable=True)
+            continue
+        found = next(_plain(inner), None)
+        if found is not None:
+            provider = f"{found.provider} in base64"
+            yield replace(found, provider=provider, start=start, end=end, confidence=0.8)
+
+
+def _plain(text: str) -> Iterator[Secret]:
+    for pattern in PATTERNS:
+        if any(mark in text for mark in pattern.marks):
+            yield from _matches(pattern, text)
+    if _NAMES.search(text.lower()):
+        yield from _assigned(text, settings=True)
+
+
+def _of(what: str, start: int, value: str, *, guessable: bool) -> Secret:
+    return Secret(
+        provider=what,
+        start=start,
+        end=start + len(value),
+        identity=_identity(value),
+        severity=Severity.HIGH,
+        confidence=0.7,
+        guessable=guessable,
+    )
 
 
 def _is_generated(match: re.Match[str]) -> bool:
     """Whether it stands on a line that no hand wrote: bundles of scripts are full of such names."""
-    text = match.string
-    start = text.rfind("\n", 0, match.start()) + 1
-    end = text.find("\n", match.end())
+    return _is_long_line(match.string, match.start())
+
+
+def _is_sealed(text: str, place: int) -> bool:
+    """Whether it stands among values that were encrypted to be committed."""
+    if "encryptedData" not in text and "ANSIBLE_VAULT" not in text:
+        return False
+    start = max(text.rfind("encryptedData:", 0, place), text.rfind("$ANSIBLE_VAULT", 0, place))
+    if start < 0:
+        return False
+    indent = start - (text.rfind("\n", 0, start) + 1)
+    lines = text[start:place].split("\n")[1:-1]
+    return all(not line.strip() or len(line) - len(line.lstrip()) > indent for line in lines)
+
+
+def _is_long_line(text: str, place: int) -> bool:
+    start = text.rfind("\n", 0, place) + 1
+    end = text.find("\n", place)
     return (end if end >= 0 else len(text)) - start > MAX_HAND_WRITTEN
 
 
@@ -181,7 +257,7 @@ _PICTURE = re.compile(
 def _is_of_picture(match: re.Match[str]) -> bool:
     """Whether it stands in the address of a picture, such as a badge, which anybody may fetch."""
     start = max(match.string.rfind("\n", 0, match.start()) + 1, match.start() - 400)
-    return _PICTURE.search(match.string[start : match.start("word")]) is not None
+    return _PICTURE.search(match.string[start : match.start()]) is not None
 
 
 def _could_be(value: str, *, password: bool) -> bool:
@@ -190,10 +266,11 @@ def _could_be(value: str, *, password: bool) -> bool:
 
 def _is_named_otherwise(match: re.Match[str], value: str) -> bool:
     """Names such as ``token_type`` and ``password_hash``, which hold no secret."""
-    if _NAMES_NOT.search(match["rest"].rstrip("\"'")):
+    rest, end = match["rest"] or "", max(match.end("rest"), match.end("short"), match.end("hump"))
+    if _NAMES_NOT.search(rest.rstrip("\"'")):
         return True
-    between = match.string[match.end("rest") : match.start("quoted" if match["quoted"] else "bare")]
-    if "," in between and _CLASS.fullmatch(match["rest"]):
+    between = match.string[end : match.start("quoted" if match["quoted"] else "bare")]
+    if "," in between and _CLASS.fullmatch(rest):
         return True
     before = match.string[max(match.start() - 24, 0) : match.start()].rpartition("\n")[2]
     name = re.split(r"[^\w.-]", before)[-1]

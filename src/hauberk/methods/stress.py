@@ -36,6 +36,7 @@ class Budget:
         picture: Channels, height and width where rows are pictures.
         n_restarts: White-box runs from places of their own.
         n_decisions: Steps of the attack that hears classes alone; 0 leaves it out.
+        patience: Steps without gain after which auto-step gives a row up; 0 gives none up.
     """
 
     n_steps: int = 20
@@ -43,6 +44,7 @@ class Budget:
     picture: tuple[int, int, int] | None = None
     n_restarts: int = 1
     n_decisions: int = 0
+    patience: int = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,14 @@ def stressed(
         cascade.run(
             "straight-pgd",
             lambda target, some, truth: evasion.projected_steps(
-                target, some, truth, space, rng, n_steps=budget.n_steps, adaptive=True
+                target,
+                some,
+                truth,
+                space,
+                rng,
+                n_steps=budget.n_steps,
+                adaptive=True,
+                patience=budget.patience,
             ),
             Target(ask=ask, slope=straight),
         )
@@ -202,7 +211,14 @@ def _white(space: Space, rng: np.random.Generator, budget: Budget) -> dict[str, 
     for number in range(budget.n_restarts):
         name = "auto-pgd" if number == 0 else f"auto-pgd-{number + 1}"
         attacks[name] = lambda target, rows, labels: evasion.projected_steps(
-            target, rows, labels, space, rng, n_steps=budget.n_steps, adaptive=True
+            target,
+            rows,
+            labels,
+            space,
+            rng,
+            n_steps=budget.n_steps,
+            adaptive=True,
+            patience=budget.patience,
         )
     return attacks
 

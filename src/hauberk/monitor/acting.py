@@ -33,7 +33,7 @@ from hauberk.monitor.actions import (
 from hauberk.monitor.canary import STATE
 from hauberk.monitor.hours import DAY_H, HOUR_S, Hour
 from hauberk.monitor.intake import LOG
-from hauberk.monitor.judging import judge
+from hauberk.monitor.judging import by_host, judge
 from hauberk.monitor.settings import Acting
 from hauberk.monitor.store import Store
 from hauberk.trust.requests import MAX_SOURCES, MAX_TEXT, PPM, Request, details, seal_request
@@ -139,7 +139,9 @@ def signals_of(store: Store, model: Model, acting: Acting, day: int) -> list[Sig
     for origin, own in by_origin.items():
         if own:
             judged = judge(model.grid, own)
-            found += telemetry_signals(judged, own, origin=origin, latency_s=acting.latency_s)
+            found += telemetry_signals(
+                judged, by_host(own), origin=origin, latency_s=acting.latency_s
+            )
     first = (day - LABEL_DAYS + 1) * DAY_H
     days = store.sums(model.name, first, day * DAY_H, span=DAY_H)
     found += label_signals(days, origin="tables" if model.watched.labels is None else "labels")

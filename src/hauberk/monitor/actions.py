@@ -77,7 +77,7 @@ def telemetry_signals(
         latency_s: Latency of the middle one above which more servers are wanted; 0 for never.
     """
     found = []
-    drifted = [item.name for item in judged.distances if item.drifted]
+    drifted = [item.label for item in judged.distances if item.drifted]
     if drifted:
         text = f"columns drifted: {', '.join(drifted[:5])}"
         found.append(Signal(action=Action.RETRAIN, origin=origin, text=text))

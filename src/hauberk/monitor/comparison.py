@@ -72,7 +72,7 @@ def _section(
     distances: tuple[ColumnDistance, ...],
     shift: float | None,
 ) -> Section:
-    drifted = [item.name for item in distances if item.drifted]
+    drifted = [item.label for item in distances if item.drifted]
     rows = [
         ("accepted rows", str(live.rows)),
         ("requests answered", str(live.requests)),

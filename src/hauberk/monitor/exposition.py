@@ -92,7 +92,7 @@ def _distances(monitor: Monitor, days: dict[str, Sum | None]) -> Series:
         if day is None or model is None or len(day.shapes) != len(model.grid.axes):
             continue
         for axis, shape in zip(model.grid.axes, day.shapes.tolist(), strict=True):
-            found.append(({"model": name, "column": axis.name}, shape))
+            found.append(({"model": name, "column": axis.label}, shape))
     return found
 
 

@@ -42,10 +42,10 @@ def _lines(found: Comparison) -> str:
     lines = [
         "# HELP hauberk_drift_distance Distance of live rows from training, 0 to 1.",
         "# TYPE hauberk_drift_distance gauge",
-        *(f"hauberk_drift_distance{_labels(d.name)} {d.shape:.6f}" for d in found.distances),
+        *(f"hauberk_drift_distance{_labels(d.label)} {d.shape:.6f}" for d in found.distances),
         "# HELP hauberk_drifted Whether more than chance explains the distance.",
         "# TYPE hauberk_drifted gauge",
-        *(f"hauberk_drifted{_labels(d.name)} {int(d.drifted)}" for d in found.distances),
+        *(f"hauberk_drifted{_labels(d.label)} {int(d.drifted)}" for d in found.distances),
     ]
     if found.prediction_shift is not None:
         lines += [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -34,8 +35,12 @@ OTHER = "(other)"
 
 REFUSED, PREDICTED, CONFIDENCE, LATENCY = "refused", "predicted", "confidence", "latency"
 GROUP, PRINCIPAL, SHADOW, JUDGED, ESTIMATED = "group", "principal", "shadow", "judged", "estimated"
+GROUP_JUDGED = "group judged"
 TALLIES = frozenset(
-    {REFUSED, PREDICTED, CONFIDENCE, LATENCY, GROUP, PRINCIPAL, SHADOW, JUDGED, ESTIMATED}
+    {
+        *(REFUSED, PREDICTED, CONFIDENCE, LATENCY, GROUP, PRINCIPAL, SHADOW, JUDGED, ESTIMATED),
+        GROUP_JUDGED,
+    }
 )
 RIGHT, WRONG = "right", "wrong"
 
@@ -44,6 +49,16 @@ _HEAD = struct.Struct("<I")
 _MAX_COUNT = 1 << 53
 
 Tally = dict[str, int]
+
+
+def bin_of(share: float) -> str:
+    """The bin of a confidence, 0 to 1."""
+    return str(min(max(int(share * N_CONFIDENCE), 0), N_CONFIDENCE - 1))
+
+
+def latency_bin(seconds: float) -> str:
+    """The bin of a latency."""
+    return str(bisect_left(LATENCY_S, seconds))
 
 
 @dataclass(slots=True, eq=False)

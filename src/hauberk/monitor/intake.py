@@ -8,6 +8,7 @@ twice. A table that cannot be read is an alert and is not tried again until it c
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hauberk.core.finding import Severity
 from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableError
 from hauberk.methods.alerting import Alert
 from hauberk.methods.days import seconds
-from hauberk.methods.decisions import MAX_TEXT, decision_of, shadow_of, text_of
-from hauberk.monitor import hours
+from hauberk.methods.decisions import MAX_TEXT, decision_of, serving_of, shadow_of, text_of
+from hauberk.monitor import hours, streams
 from hauberk.monitor.hours import HOUR_S, Hour
+from hauberk.monitor.own_alerts import left_out, other_columns, unreadable
 from hauberk.monitor.store import Change, Decided, Store
 from hauberk.sketches.grid import Grid
 from hauberk.trust.keys import PublicKey
@@ -38,6 +39,9 @@ MAX_FILES = 10_000
 READ_AT_ONCE = 20_000
 """Records of a log that are taken in by one transaction."""
 MAX_FUTURE_S = 300.0
+_APART: Final = "\x1f"
+"""Between a prediction that waits and its group."""
+SERVING: Final = "serving"
 LOG, TABLE, LABELS = "log", "table", "labels"
 
 
@@ -46,14 +50,23 @@ LOG, TABLE, LABELS = "log", "table", "labels"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """Tables that somebody drops into a folder."""
+    """Tables that somebody drops into a folder.
+
+    Attributes:
+        columns: All that training had; others are new.
+    """
 
     model: str
     watched: Watched
     grid: Grid
+    columns: frozenset[str] = frozenset()
 
     def read(self, store: Store, *, now: float, oldest: float) -> Iterator[Alert]:
-        """Take in every table that is new or has changed its content."""
+        """Take in every table that is new or has changed its content.
+
+        Raises:
+            UnavailableError: Some could not be taken in now; they are tried again.
+        """
         folders = ((TABLE, self.watched.predictions), (LABELS, self.watched.labels))
         for kind, folder in folders:
             yield from self._read(kind, folder, store, now=now, oldest=oldest)
@@ -61,21 +74,26 @@ class Folder:
     def _read(
         self, kind: str, folder: Path | None, store: Store, *, now: float, oldest: float
     ) -> Iterator[Alert]:
+        later: UnavailableError | None = None
         for path in _tables(folder):
             source = f"{kind}:{self.model}:{path.name}"
             mark = _mark(path)
             if mark is None or store.place(source) == mark:
                 continue
             try:
-                self._take(store, path, source, mark, now=now, oldest=oldest)
+                yield from self._take(store, path, source, mark, now=now, oldest=oldest)
+            except UnavailableError as error:
+                later = error  # no fault of the table's: a full disk, a store that is not there
             except HauberkError as error:
                 with store.changing() as change:
                     change.put_place(source, mark)
-                yield _unreadable(self.model, path, error, now)
+                yield unreadable(self.model, path, error, now)
+        if later is not None:
+            raise later
 
     def _take(
         self, store: Store, path: Path, source: str, mark: Any, *, now: float, oldest: float
-    ) -> None:
+    ) -> Iterator[Alert]:
         from hauberk.formats.tables import open_table
 
         known = store.place(f"content:{self.model}")
@@ -95,9 +113,25 @@ class Folder:
             if change.place(source) == mark:
                 return  # another monitor was quicker
             at = min(path.stat().st_mtime, now)
-            rows.take(change, open_table(path), at=at, now=now, oldest=oldest)
+            table = open_table(path)
+            _, left = rows.take(change, table, at=at, now=now, oldest=oldest)
             change.put_place(source, mark)
             change.put_place(f"content:{self.model}", [*(known or ()), digest][-MAX_FILES:])
+        if left:
+            yield left_out(self.model, path, left, now)
+        yield from self._unknown(path, {column.name for column in table.columns}, now)
+
+    def _unknown(self, path: Path, names: set[str], now: float) -> Iterator[Alert]:
+        """Columns that training did not have, and those that it had and are gone."""
+        watched = self.watched
+        own = watched.not_inputs | {watched.prediction, watched.confidence, watched.group}
+        if not self.columns or names <= own:  # labels alone
+            return
+        new = sorted(names - self.columns - own)
+        gone = sorted({axis.name for axis in self.grid.axes} - names)
+        for what, found in (("new", new), ("gone", gone)):
+            if found:
+                yield other_columns(self.model, path, (what, found), now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,14 +241,18 @@ class Rows:
         names = (self.watched.id, self.watched.prediction)
         if not all(name and name in batch.schema.names for name in names):
             return
+        has_groups = self.watched.group and self.watched.group in batch.schema.names
+        groups = _texts(batch, self.watched.group) if has_groups else [""] * batch.num_rows
         judged = Hour()
-        for key, value in zip(*(_texts(batch, name) for name in names), strict=True):
-            predicted = value[:MAX_TEXT]
+        keys, values = (_texts(batch, name) for name in names)
+        for key, value, group in zip(keys, values, groups, strict=True):
+            said = value[:MAX_TEXT]
+            said += f"{_APART}{group[: hours.MAX_NAME]}" if group else ""
             label = change.met(self.model, _key(key), is_label=True)
             if label is None:
-                change.wait(self.model, _key(key), hour, predicted, is_label=False)
+                change.wait(self.model, _key(key), hour, said, is_label=False)
             else:
-                judged.count(hours.JUDGED, _verdict(predicted, label[1]))
+                _count_judged(judged, said, label[1])
         if judged.tallies:
             change.add(self.model, hour, "", judged)
 
@@ -229,16 +267,21 @@ class Rows:
             label = value[:MAX_TEXT]
             waited = change.met(self.model, _key(key), is_label=False) if label else None
             if waited is not None:
-                at, predicted = waited
-                judged.setdefault(at, Hour()).count(hours.JUDGED, _verdict(predicted, label))
+                at, said = waited
+                _count_judged(judged.setdefault(at, Hour()), said, label)
             elif label:
                 change.wait(self.model, _key(key), hour, label, is_label=True)
         for at, counts in judged.items():
             change.add(self.model, at, "", counts)
 
 
-def _verdict(predicted: str, label: str) -> str:
-    return hours.RIGHT if predicted == label else hours.WRONG
+def _count_judged(counts: Hour, said: str, label: str) -> None:
+    """Count whether a prediction, with its group where it has one, was right."""
+    predicted, _, group = said.partition(_APART)
+    verdict = hours.RIGHT if predicted == label else hours.WRONG
+    counts.count(hours.JUDGED, verdict)
+    if group:
+        counts.count(hours.GROUP_JUDGED, f"{group}\t{verdict}")
 
 
 def _tables(folder: Path | None) -> list[Path]:
@@ -280,18 +323,6 @@ def _key(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
 
 
-def _unreadable(model: str, path: Path, error: HauberkError, now: float) -> Alert:
-    return Alert(
-        kind="unreadable table",
-        cause=f"unreadable table/{model}/{path.name}",
-        title=f"{path.name}: {error.message}",
-        severity=Severity.MEDIUM,
-        at=now,
-        asset=model,
-        facts=dict(error.details()),
-    )
-
-
 # Logs --------------------------------------------------------------------------------
 
 
@@ -331,14 +362,18 @@ class Decisions:
             start = end
 
     def _take(self, store: Store, start: int, end: int, oldest: float) -> Iterator[Decided]:
-        decided, found = [], dict[tuple[str, int], Hour]()
+        serving: dict[str, Any] | None = None
+        taken, found = [], dict[tuple[str, int], Hour]()
         for number, record in enumerate(self.log.records(start, end), start=start):
             value = decision_of(record)
-            if value is None or not oldest <= value["at"]:
+            if value is None:
+                serving = serving_of(record) or serving
+                continue
+            if not oldest <= value["at"]:
                 continue
             model = self.watched.model or text_of(value, "model")
-            item = _decided(number, self.name, model, value)
-            decided.append(item)
+            item = decided(number, self.name, model, value)
+            taken.append(item)
             hour = found.setdefault((model, int(item.at // HOUR_S)), Hour())
             _count_decision(hour, item, value)
         with store.changing() as change:
@@ -346,12 +381,17 @@ class Decisions:
                 raise UnavailableError("another monitor reads this log", subject=self.name)
             for (model, at), hour in found.items():
                 change.add(model, at, f"{LOG}:{self.name}", hour)
-            change.put_decisions(decided)
+            change.put_decisions(taken)
+            streams.keep(change, taken)
+            if serving is not None:
+                name = self.watched.model or text_of(serving, "model")
+                change.keep_state(f"{SERVING}:{name}", json.dumps(serving).encode())
             change.put_place(f"log:{self.name}", end)
-        yield from decided
+        yield from taken
 
 
-def _decided(number: int, log: str, model: str, value: Mapping[str, Any]) -> Decided:
+def decided(number: int, log: str, model: str, value: Mapping[str, Any]) -> Decided:
+    """A record's decision without anything of the payload."""
     return Decided(
         number=number,
         log=log,
@@ -370,7 +410,7 @@ def _count_decision(hour: Hour, item: Decided, value: Mapping[str, Any]) -> None
     hour.requests += 1
     hour.count(hours.PRINCIPAL, item.principal)
     latency_s = _whole(value.get("latency_us")) / 1e6
-    hour.count(hours.LATENCY, str(int(np.searchsorted(hours.LATENCY_S, latency_s))))
+    hour.count(hours.LATENCY, hours.latency_bin(latency_s))
     if item.status >= 500:  # noqa: PLR2004 - the server's own fault
         hour.errors += 1
     if item.rule:

@@ -6,7 +6,8 @@ theirs, so that a few that lie move nothing; each that is far from the others is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
@@ -20,8 +21,9 @@ from hauberk.methods.sequential import Detectors
 from hauberk.monitor import hours
 from hauberk.monitor.hours import Hour, total
 from hauberk.monitor.store import Sum
-from hauberk.sketches.drift import ColumnDistance
+from hauberk.sketches.drift import ColumnDistance, g_test
 from hauberk.sketches.grid import Grid
+from hauberk.trust.telemetry import host_of
 
 MIN_ROWS: Final = 200
 """Rows of a day below which nothing is said of its columns."""
@@ -39,6 +41,12 @@ FALL: Final = 0.03
 """Points of accuracy, labelled or estimated, that are a fall."""
 ERRORS: Final = 0.02
 _SIGMAS: Final = 3.0
+ANCHOR_DAYS: Final = 7
+"""Days that answers are held against."""
+CONFIDENCE_MOVE: Final = 0.05
+LATENCY_MOVE: Final = math.log(4)
+"""Two steps of the bounds that latency is counted by."""
+MOVE_SIGMAS: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +66,7 @@ class Judged:
 def judge(grid: Grid, parts: Mapping[str, Hour]) -> Judged:
     """Hold the counts of all replicas of a span against training."""
     counts = total(parts.values())
-    seen = {name: part for name, part in parts.items() if part.counts.size and part.rows}
+    seen = {n: part for n, part in by_host(parts).items() if part.counts.size and part.rows}
     merged = _distances(grid, counts)
     if len(seen) < MIN_REPLICAS:
         return Judged(counts=counts, distances=merged, liars={})
@@ -71,8 +79,16 @@ def judge(grid: Grid, parts: Mapping[str, Hour]) -> Judged:
     for name, row in zip(each, shapes, strict=True):
         far = np.abs(row - middle)
         if far.size and far.max() >= LIAR:
-            liars[name] = (merged[int(far.argmax())].name, float(far.max()))
+            liars[name] = (merged[int(far.argmax())].label, float(far.max()))
     return Judged(counts=counts, distances=agreed, liars=liars)
+
+
+def by_host(parts: Mapping[str, Hour]) -> dict[str, Hour]:
+    """The workers of one server taken together: they have one key, so they are one voice."""
+    hosts: dict[str, list[Hour]] = {}
+    for name, part in parts.items():
+        hosts.setdefault(host_of(name), []).append(part)
+    return {name: found[0] if len(found) == 1 else total(found) for name, found in hosts.items()}
 
 
 def _distances(grid: Grid, counts: Hour) -> tuple[ColumnDistance, ...]:
@@ -103,6 +119,7 @@ def sum_of(hour: int, found: Judged) -> Sum:
         estimate=estimate(counts),
         predicted=dict(top),
         shapes=[item.shape for item in found.distances],
+        errors=counts.errors,
     )
 
 
@@ -111,6 +128,10 @@ def estimate(counts: Hour) -> float | None:
 
     It is right as far as the confidence is calibrated; labels correct it where they come.
     """
+    promised = counts.tallies.get(hours.ESTIMATED, {})
+    if promised:
+        n = sum(promised.values())
+        return sum((int(k) + 0.5) / hours.N_CONFIDENCE * c for k, c in promised.items()) / n
     found = counts.tallies.get(hours.CONFIDENCE, {})
     n = sum(found.values())
     if not n:
@@ -130,7 +151,7 @@ def alerts(
     """
     if found.counts.rows >= MIN_ROWS:
         for item in found.distances:
-            if item.drifted and (unusual is None or item.name in unusual):
+            if item.drifted and (unusual is None or item.label in unusual):
                 yield _drifted(model, item, at)
     for replica, (column, far) in found.liars.items():
         yield Alert(
@@ -148,7 +169,7 @@ def _drifted(model: str, item: ColumnDistance, at: float) -> Alert:
     return Alert(
         kind="drift",
         cause=f"drift/{model}/{item.name}",
-        title=f"{item.name}: live rows differ from training ({item.question})",
+        title=f"{item.label}: live rows differ from training ({item.question})",
         severity=Severity.HIGH if max(item.shape, item.unseen) >= LIAR else Severity.MEDIUM,
         at=at,
         asset=model,
@@ -208,6 +229,86 @@ def fall_alerts(model: str, days: list[Sum], *, at: float) -> Iterator[Alert]:
                 asset=model,
                 facts={"days": str(len(known))},
             )
+
+
+def moved_alerts(model: str, days: Sequence[Sum], *, at: float) -> Iterator[Alert]:
+    """Whether answers are other ones than in the first days, or less sure, or slower.
+
+    Training knows nothing of these, so the first week is the anchor, with how its days differ.
+    """
+    if len(days) <= ANCHOR_DAYS:
+        return
+    first, last = days[:ANCHOR_DAYS], days[-1]
+    anchor = _pooled(first)
+    if sum(anchor.values()) >= MIN_ROWS and sum(last.predicted.values()) >= MIN_ROWS:
+        usual = max(_variation(anchor, day.predicted) for day in first)
+        far, p = _variation(anchor, last.predicted), _chance(anchor, last.predicted)
+        if far >= usual + MIN_EFFECT and p < ALPHA:
+            facts = {"distance": f"{far:.3f}", "first days": f"up to {usual:.3f}", "p": f"{p:.2g}"}
+            yield _moved(model, "predictions", "are other ones than in the first days", facts, at)
+    for name, step, values in (
+        ("confidence", CONFIDENCE_MOVE, [day.confidence for day in days]),
+        ("latency", LATENCY_MOVE, [_logarithm(day.latency) for day in days]),
+        ("errors", ERRORS, [day.errors / day.requests if day.requests else None for day in days]),
+    ):
+        yield from _far(model, name, values, step, at=at)
+
+
+def _far(
+    model: str, name: str, values: Sequence[float | None], step: float, *, at: float
+) -> Iterator[Alert]:
+    """Whether the last value is a step away from the first days, and beyond their scatter."""
+    known = [value for value in values[:ANCHOR_DAYS] if value is not None]
+    now = values[-1]
+    if now is None or len(known) < ANCHOR_DAYS:
+        return
+    middle, noise = median(known), float(np.std(known))
+    far = abs(now - middle) if name == "confidence" else now - middle  # less of these is no harm
+    if far >= max(step, MOVE_SIGMAS * noise):
+        is_time = name == "latency"
+        before, after = (f"{math.exp(x):.3g} s" if is_time else f"{x:.3f}" for x in (middle, now))
+        facts = {"first days": before, "now": after}
+        yield _moved(model, name, "moved away from the first days", facts, at)
+
+
+def _pooled(days: Sequence[Sum]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for day in days:
+        for name, n in day.predicted.items():
+            found[name] = found.get(name, 0) + n
+    return found
+
+
+def _variation(first: Mapping[str, int], second: Mapping[str, int]) -> float:
+    """Total variation of two tallies, 0 to 1."""
+    n, m = max(sum(first.values()), 1), max(sum(second.values()), 1)
+    names = first.keys() | second.keys()
+    return sum(abs(first.get(k, 0) / n - second.get(k, 0) / m) for k in names) / 2
+
+
+def _chance(first: Mapping[str, int], second: Mapping[str, int]) -> float:
+    names = sorted(first.keys() | second.keys())
+    rows = (np.array([side.get(name, 0) for name in names], np.int64) for side in (first, second))
+    return g_test(*rows)
+
+
+def _logarithm(seconds: float | None) -> float | None:
+    """Bounds of latency grow by factors; beyond the last one counts as twice it."""
+    if seconds is None:
+        return None
+    return math.log(min(seconds, 2 * hours.LATENCY_S[-1]))
+
+
+def _moved(model: str, what: str, text: str, facts: Mapping[str, str], at: float) -> Alert:
+    return Alert(
+        kind=f"{what} moved",
+        cause=f"{what} moved/{model}",
+        title=f"{what} {text}",
+        severity=Severity.MEDIUM,
+        at=at,
+        asset=model,
+        facts=facts,
+    )
 
 
 def unusual(grid: Grid, baseline: seasons.Baseline, day: int, counts: Hour) -> frozenset[str]:

@@ -5,15 +5,19 @@
    alarm, since then the log was written anew.
 3. Every full check holds all records against heads and witness and looks for gaps in time.
 4. Silence beyond what the log promises, or its settings say, is an alarm.
+5. Each new record is looked at for credentials and personal data; where the keys of an erasable
+   log are named, also what is sealed in it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hauberk.controls.log.broken_log import BrokenLog
+from hauberk.controls.log.leaked_records import LeakedRecords
 from hauberk.core.artifact import LogSegment
 from hauberk.core.control import NotApplicable
 from hauberk.core.finding import Severity
@@ -24,7 +28,10 @@ from hauberk.trust.heartbeats import moment_of
 
 if TYPE_CHECKING:
     from hauberk.monitor.intake import Decisions
+    from hauberk.monitor.store import Store
 
+LEAKS_AT_ONCE = 20_000
+"""Records that are looked at in one pass; the rest waits for the next."""
 _TAIL = 200
 """Records from the end among which the latest time is looked for."""
 
@@ -51,6 +58,45 @@ def watch(log: Decisions, *, now: float) -> Iterator[Alert]:
             asset=name,
             facts={"expected": f"a record every {beat_s:.0f} s", "log": path.name},
         )
+
+
+def leaked(store: Store, log: Decisions, *, now: float) -> Iterator[Alert]:
+    """Step 5, over the records that are new since the last time."""
+    place = f"leaks:{log.name}"
+    start = int(store.place(place) or 0)
+    end = min(start + LEAKS_AT_ONCE, log.log.size)
+    if end <= start:
+        return
+    segment = LogSegment(name=log.name, records=lambda: _readable(log, start, end), heads=())
+    found = list(LeakedRecords().check(segment))
+    with store.changing() as change:
+        change.put_place(place, end)
+    if found:
+        first = found[0].location.rows[0]
+        kinds = sorted({item.evidence.facts["kinds"] for item in found})
+        yield Alert(
+            kind="log leaks",
+            cause=f"log leaks/{log.name}",
+            title=f"{log.name}: records hold credentials or personal data",
+            severity=Severity.HIGH,
+            at=now,
+            asset=log.name,
+            facts={
+                "records": str(len(found)),
+                "first record": str(start + first),
+                "kinds": ", ".join(kinds)[:200],
+            },
+        )
+
+
+def _readable(log: Decisions, start: int, end: int) -> Iterator[bytes]:
+    """Records with what was sealed in them, where the keys are there."""
+    from hauberk.trust.erasure import Vault, opened
+
+    vault = None if log.watched.erasable is None else Vault(log.watched.erasable)
+    for record in log.log.records(start, end):
+        value = None if vault is None else opened(record, vault)
+        yield record if value is None else json.dumps(value).encode()
 
 
 def _whole(log: Decisions, now: float) -> Iterator[Alert]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -13,10 +13,11 @@ from hauberk.monitor import hours, pages
 from hauberk.monitor.hours import DAY_H, Hour
 from hauberk.monitor.judging import Judged
 from hauberk.monitor.store import Shown, Sum
+from hauberk.monitor.streams import Stream
 from hauberk.report.evidence import pairs
 from hauberk.report.markup import Markup, Node, element
 from hauberk.report.plots import draw
-from hauberk.report.wording import number, percent
+from hauberk.report.wording import number, percent, plural
 from hauberk.sketches.drift import ColumnDistance
 from hauberk.sketches.grid import Axis, Grid
 
@@ -26,6 +27,8 @@ SPANS_ALL: Final = {**SPANS, "year": (365 * DAY_H, DAY_H)}
 MAX_DRAWN: Final = 12
 MAX_ASKING: Final = 15
 MAX_BARS: Final = 10
+MAX_STREAMS: Final = 3
+MAX_SERIES: Final = 4
 _BINS = 24
 _TAIL = 0.25
 _FIRST = 2
@@ -39,6 +42,7 @@ class View:
         judged: The last day.
         sums: The span, in order.
         provenance: Where the serving model comes from, in pairs.
+        streams: Senders of the last day, those that matter most first.
     """
 
     name: str
@@ -49,6 +53,7 @@ class View:
     sums: Sequence[Sum]
     alerts: Sequence[Shown]
     provenance: Sequence[tuple[str, str]]
+    streams: Mapping[str, Stream] = field(default_factory=dict)
 
 
 def model_page(view: View) -> str:
@@ -66,8 +71,8 @@ def model_page(view: View) -> str:
         _section("Over time", "time", _spans(view), _plots(_over_time(view))),
         _section("Columns, last day against training", "columns", *_columns(view)),
         _section("Predictions, last day", "predictions", *_predictions(counts)),
-        _section("Groups, last day", "groups", _groups(counts)),
-        _section("Who asks, last day", "asking", _asking(counts)),
+        _section("Groups, last day", "groups", *_groups(counts)),
+        _section("Query streams, last day", "streams", *_asking(view)),
         _section("Alerts of the last week", "alerts", pages.alerts_list(view.alerts)),
         _section("Where the model comes from", "provenance", _provenance(view)),
     )
@@ -80,12 +85,13 @@ def _section(title: str, key: str, *body: Node) -> Markup:
 def _tiles(view: View) -> Markup:
     counts = view.judged.counts
     accuracy = counts.accuracy()
-    drifted = [item.name for item in view.judged.distances if item.drifted]
+    drifted = [item.label for item in view.judged.distances if item.drifted]
     estimate = view.sums[-1].estimate if view.sums else None
     tiles = (
         ("Requests, last day", number(counts.requests), False),
         ("Rows", number(counts.rows), False),
         ("Refused", number(sum(counts.tallies.get(hours.REFUSED, {}).values())), False),
+        ("Errors", number(counts.errors), bool(counts.errors)),
         ("95 % answered within", pages.milliseconds(counts.latency_s(0.95)), False),
         ("Columns that drifted", f"{len(drifted)} of {len(view.grid.axes)}", bool(drifted)),
         ("Accuracy by labels", percent(accuracy[0]) if accuracy else "no labels yet", False),
@@ -137,6 +143,7 @@ def _over_time(view: View) -> list[Plot]:
     named = (
         ("Traffic", {"requests": [s.requests for s in sums], "refused": [s.refused for s in sums]}),
         ("Latency, 95 % within (s)", {"p95": [_finite(s.latency) for s in sums]}),
+        ("Errors of the server", {"errors": [s.errors for s in sums]}),
         (
             "Quality",
             {
@@ -184,7 +191,7 @@ def _drift(view: View) -> dict[str, list[float | None]]:
         return {}
     far = np.argsort(-np.max(present, axis=0))[:3]
     return {
-        view.grid.axes[i].name: [None if row is None else float(row[i]) for row in known]
+        view.grid.axes[i].label: [None if row is None else float(row[i]) for row in known]
         for i in far.tolist()
     }
 
@@ -195,15 +202,26 @@ def _drift(view: View) -> dict[str, list[float | None]]:
 def _columns(view: View) -> list[Node]:
     ranked = sorted(view.judged.distances, key=lambda item: (not item.drifted, -item.shape))
     vector = _vector(view.judged.counts, view.grid)
-    parts = {axis.name: (axis, counts) for axis, counts in view.grid.cut(vector)}
-    drawn = [draw(_both(*parts[item.name])) for item in ranked[:MAX_DRAWN]]
+    parts = {axis.label: (axis, counts) for axis, counts in view.grid.cut(vector)}
+    drawn = [draw(_both(*parts[item.label])) for item in _varied(ranked)[:MAX_DRAWN]]
     head = ("Column", "State", "Distance", "PSI", "Missing", "Unseen", "Rows")
     left = len(ranked) - len(drawn)
     return [
         element("div", drawn, class_="plots") if drawn else element("p", "No columns are watched."),
-        element("p", f"The {len(drawn)} farthest are drawn.", class_="quiet") if left > 0 else None,
+        element("p", f"{len(drawn)} are drawn, the farthest of each column first.", class_="quiet")
+        if left > 0
+        else None,
         pages.grid(head, [_column(item) for item in ranked]),
     ]
+
+
+def _varied(ranked: Sequence[ColumnDistance]) -> list[ColumnDistance]:
+    """The farthest measure of each column, then the further ones, so that none is crowded out."""
+    first: dict[str, ColumnDistance] = {}
+    for item in ranked:
+        first.setdefault(item.name, item)
+    best = {item.label for item in first.values()}
+    return [*first.values(), *(item for item in ranked if item.label not in best)]
 
 
 def _vector(counts: Hour, grid: Grid) -> Any:
@@ -212,7 +230,7 @@ def _vector(counts: Hour, grid: Grid) -> Any:
 
 def _column(item: ColumnDistance) -> list[Node]:
     return [
-        element("code", item.name),
+        element("code", item.label),
         pages.state("caution" if item.drifted else ("good" if item.n[1] else "idle")),
         f"{item.shape:.3f}",
         f"{item.psi:.3f}",
@@ -232,7 +250,7 @@ def _both(axis: Axis, live: Any) -> Histogram:
         return _bars(axis, both)
     even = np.linspace(*_shown(axis), _BINS + 1)
     return Histogram(
-        title=f"{axis.name}{' (length)' if axis.measure == 'length' else ''}",
+        title=f"{axis.label}{' (length)' if axis.measure == 'length' else ''}",
         edges=tuple(even.tolist()),
         series={name: _evened(axis, counts, even) for name, counts in both.items()},
     )
@@ -256,7 +274,7 @@ def _bars(axis: Axis, both: Mapping[str, Any]) -> Histogram:
         row = [*(counts[place] for place in shown), counts[rest].sum()]
         series[name] = tuple(float(n / max(sum(row), 1)) for n in row)
     names = (*(axis.names[place - _FIRST] for place in shown), "(others)")
-    return Histogram(title=axis.name, edges=names, series=series)
+    return Histogram(title=axis.label, edges=names, series=series)
 
 
 def _evened(axis: Axis, counts: Any, even: Any) -> tuple[float, ...]:
@@ -288,47 +306,95 @@ def _predictions(counts: Hour) -> list[Node]:
     return [_plots(plots)]
 
 
-def _groups(counts: Hour) -> Node:
-    pairs_ = counts.tallies.get(hours.GROUP, {})
-    table: dict[str, dict[str, int]] = {}
-    for key, n in pairs_.items():
-        group, _, predicted = key.partition("\t")
-        table.setdefault(group, {})[predicted] = n
+def _groups(counts: Hour) -> list[Node]:
+    """What is predicted of each group, and how much of it is right where labels came."""
+    table = _by_group(counts.tallies.get(hours.GROUP, {}))
     if not table:
-        return element("p", "No column of groups is named.")
+        return [element("p", "No column of groups is named.")]
+    right = _by_group(counts.tallies.get(hours.GROUP_JUDGED, {}))
     names = sorted({name for row in table.values() for name in row})[:6]
+    head = ("Group", "Rows", *names, "Right by labels")
     rows = [
-        [group, number(sum(row.values())), *(_share(row, name) for name in names)]
+        [
+            group,
+            number(sum(row.values())),
+            *(_share(row, name) for name in names),
+            _share(right[group], hours.RIGHT) if group in right else "no labels yet",
+        ]
         for group, row in sorted(table.items())
     ]
-    return pages.grid(("Group", "Rows", *names), rows)
+    shown = sorted(table)[:MAX_BARS]
+    plots: list[Plot] = [
+        Histogram(
+            title="Predictions by group, share",
+            edges=tuple(shown),
+            series={
+                name: tuple(table[g].get(name, 0) / max(sum(table[g].values()), 1) for g in shown)
+                for name in names[:MAX_SERIES]
+            },
+        )
+    ]
+    if right:
+        known = [group for group in shown if group in right]
+        shares = tuple(right[g].get(hours.RIGHT, 0) / sum(right[g].values()) for g in known)
+        title = "Right by labels, by group"
+        plots.append(Histogram(title=title, edges=tuple(known), series={"right": shares}))
+    return [_plots(plots), pages.grid(head, rows)]
+
+
+def _by_group(tally: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    table: dict[str, dict[str, int]] = {}
+    for key, n in tally.items():
+        group, _, name = key.partition("\t")
+        table.setdefault(group, {})[name] = n
+    return table
 
 
 def _share(row: Mapping[str, int], name: str) -> str:
     return percent(row.get(name, 0) / max(sum(row.values()), 1))
 
 
-def _asking(counts: Hour) -> Node:
-    asking = counts.tallies.get(hours.PRINCIPAL, {})
-    if not asking:
-        return element("p", "No log of decisions is watched for this model.")
-    top = sorted(asking, key=lambda name: (-asking[name], name))[:MAX_ASKING]
-    total = sum(asking.values())
-    rows = [
-        [
-            element("a", element("code", name), href=f"/audit?principal={_quoted(name)}"),
-            number(asking[name]),
-            percent(asking[name] / total),
-        ]
-        for name in top
-    ]
+def _asking(view: View) -> list[Node]:
+    """Streams of queries, those that controls note first, with when they came."""
+    counts = view.judged.counts
+    if not view.streams and not counts.tallies.get(hours.PRINCIPAL):
+        return [element("p", "No log of decisions is watched for this model.")]
+    top = list(view.streams.items())[:MAX_ASKING]
+    left = len(view.streams) - len(top)
     refused = counts.tallies.get(hours.REFUSED, {})
     shadow = counts.tallies.get(hours.SHADOW, {})
     said = [(f"refused: {name}", number(n)) for name, n in sorted(refused.items())]
     said += [(f"in shadow: {name}", number(n)) for name, n in sorted(shadow.items())]
+    head = ("Principal", "State", "Requests", "Rows", "Refused", "Noted by controls")
     return [
-        pages.grid(("Principal", "Requests", "Share"), rows),
+        _plots(_streams(top)),
+        pages.grid(head, [_stream(name, stream) for name, stream in top]),
+        element("p", f"And {plural(left, 'sender')} more.", class_="quiet") if left > 0 else None,
         pairs(said) if said else None,
+    ]
+
+
+def _streams(top: Sequence[tuple[str, Stream]]) -> list[Plot]:
+    """When those that were noted asked, or else those that asked most."""
+    shown = [item for item in top if item[1].noted][:MAX_STREAMS] or list(top[:MAX_STREAMS])
+    if not shown:
+        return []
+    lines = {
+        name: tuple((float(hour), float(n)) for hour, n in enumerate(stream.by_hour))
+        for name, stream in shown
+    }
+    return [Curve(title="Requests by the hour of the day", x="hour (UTC)", y="", series=lines)]
+
+
+def _stream(name: str, stream: Stream) -> list[Node]:
+    noted = ", ".join(f"{control} ({number(n)})" for control, n in sorted(stream.noted.items()))
+    return [
+        element("a", element("code", name), href=f"/audit?principal={_quoted(name)}"),
+        pages.state("caution" if noted else "good"),
+        number(stream.requests),
+        number(stream.rows),
+        number(stream.refused),
+        noted or "none",
     ]
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 10.0
 LASTS = timedelta(hours=6)
-"""How long an Alertmanager keeps an alert that is not sent again."""
+"""How long an Alertmanager keeps an alert that is not sent again, from when it was shown."""
 
 Send = Callable[[Sequence["Shown"]], None]
 
@@ -82,7 +82,7 @@ def _alertmanager(url: str, shown: Sequence[Shown]) -> None:
             },
             "annotations": {"summary": item.alert.title, **_annotations(item.alert)},
             "startsAt": _time(item.alert.at),
-            "endsAt": _time(item.alert.at + LASTS.total_seconds()),
+            "endsAt": _time(max(item.at, item.alert.at) + LASTS.total_seconds()),
         }
         for item in shown
     ]

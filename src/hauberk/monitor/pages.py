@@ -1,6 +1,7 @@
 """The monitor's pages: functions from what the store holds to HTML; nothing is asked elsewhere.
 
-They work without the script, which only fetches the page again so that it stays fresh.
+They work without the script, which only fetches the page again so that it stays fresh, and waits
+while somebody is at a link or a field of it, whose place would be lost.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from hauberk.core.finding import Severity
 from hauberk.methods.alerting import Alert, Silence
@@ -19,7 +21,7 @@ from hauberk.report.markup import Markup, Node, element, join
 from hauberk.report.wording import moment, number, percent, plural
 
 REFRESH: Final = (
-    "setInterval(async()=>{if(document.hidden||document.querySelector('input:focus'))return;"
+    "setInterval(async()=>{if(document.hidden||document.querySelector('main :focus'))return;"
     "try{const r=await fetch(location.href);if(!r.ok)return;"
     "const d=new DOMParser().parseFromString(await r.text(),'text/html');"
     "document.querySelector('main').replaceWith(d.querySelector('main'))}catch{}},15000)"
@@ -145,6 +147,7 @@ def audit_page(
             element("p", problem, class_="why") if problem else None,
             _grid(head, body) if body else element("p", "No decision fits."),
             element("p", more, class_="quiet") if more else None,
+            element("p", element("a", "The same as CSV", href=f"/audit.csv?{_asked(asked)}")),
         ),
     )
 
@@ -177,6 +180,11 @@ def _page(title: str, *body: Node) -> str:
 def _field(name: str, label: str, asked: Mapping[str, str]) -> Markup:
     box = element("input", name=name, value=asked.get(name, ""), id=name, maxlength=80)
     return element("p", element("label", label, for_=name), box)
+
+
+def _asked(asked: Mapping[str, str]) -> str:
+    names = ("principal", "model", "action", "since", "until")
+    return urlencode({name: asked[name] for name in names if asked.get(name)})
 
 
 def _troubles(troubles: Mapping[str, str]) -> Markup | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hauberk.errors import ArtifactError, HauberkError, UsageError
+from hauberk.errors import ArtifactError, HauberkError, TrustError, UsageError
 from hauberk.methods import seasons
 from hauberk.methods.days import days_of
 from hauberk.monitor.intake import Decisions
@@ -41,9 +42,9 @@ class TrainingDays:
             return None
         places, start = {}, 0
         for axis in self.grid.axes:
-            places[axis.name] = slice(start, start + axis.width)
+            places[axis.label] = slice(start, start + axis.width)
             start += axis.width
-        parts = [self.counts[:, places[axis.name]] for axis in grid.axes if axis.name in places]
+        parts = [self.counts[:, places[axis.label]] for axis in grid.axes if axis.label in places]
         if len(parts) != len(grid.axes):
             return None
         counts = np.concatenate(parts, axis=1)
@@ -81,10 +82,15 @@ class TrainingDays:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Reference:
-    """A profile, with the days where training had times."""
+    """A profile, with the days where training had times.
+
+    Attributes:
+        signer: Id of the key that signed both; empty where none was asked for.
+    """
 
     profile: Profile
     days: TrainingDays | None = None
+    signer: str = ""
 
 
 def days_path(profile: Path) -> Path:
@@ -99,21 +105,50 @@ def training_days(table: Dataset, profile: Profile, time: str) -> TrainingDays:
     return TrainingDays(grid=grid, days=found.days, rows=found.rows, counts=found.counts)
 
 
-def read_reference(path: Path) -> Reference:
+def read_reference(path: Path, *, key: Path | None = None) -> Reference:
     """The profile at ``path``, with the days beside it.
+
+    Args:
+        key: Public key of whoever trained; both must be signed with it then (`hauberk sign`).
 
     Raises:
         ArtifactError: It is no profile.
+        TrustError: It is not signed by that key, or changed since.
         UsageError: There is no file.
     """
+    trusted = None if key is None else read_public(_read(key, MAX_KEY_BYTES))
     try:
-        profile = Profile.from_bytes(_read(path))
+        profile = Profile.from_bytes(_believed(path, trusted))
         beside = days_path(path)
-        days = TrainingDays.from_bytes(_read(beside)) if beside.is_file() else None
+        days = TrainingDays.from_bytes(_believed(beside, trusted)) if beside.is_file() else None
     except ArtifactError as error:
         error.subject = str(path)
         raise
-    return Reference(profile=profile, days=days)
+    return Reference(profile=profile, days=days, signer="" if trusted is None else trusted.key_id)
+
+
+def _believed(path: Path, key: PublicKey | None) -> bytes:
+    """The bytes at ``path``, once ``key`` has signed exactly them."""
+    data = _read(path)
+    if key is None:
+        return data
+    from hauberk.trust.oms.verification import signature_path, verify_model
+
+    signature = signature_path(path)
+    if not signature.is_file():
+        raise TrustError(
+            "the reference is not signed",
+            subject=str(path),
+            rule="live rows are held against what whoever trained has signed",
+            expected=f"{signature.name} beside it",
+            found="none",
+            hint=f"hauberk sign {path.name} --key KEY, where the model was trained",
+        )
+    found = verify_model(path, signature, {key.key_id: key})
+    digests = {one.digest.rpartition(":")[2] for one in found.signed.resources}
+    if digests != {hashlib.sha256(data).hexdigest()}:
+        raise TrustError("the reference changed while it was read", subject=str(path))
+    return data
 
 
 def keys_of(paths: Mapping[str, Path]) -> dict[str, PublicKey]:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import threading
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hauberk.errors import HauberkError, UnavailableError, UsageError
 from hauberk.monitor import hours
 from hauberk.monitor.hours import HOUR_S, Hour
-from hauberk.monitor.live import FLUSH_ROWS, Buffer, predicted_names
+from hauberk.monitor.live import FLUSH_ROWS, Buffer, confidences, predicted_names
 from hauberk.monitor.posting import posted
 from hauberk.sketches.grid import Grid, grid_of
 from hauberk.trust.keys import KeyPair, read_private
@@ -35,9 +35,12 @@ REFUSED: Final = "refused"
 NUMBER: Final = "number"
 MAX_SPOOLED: Final = MAX_BEHIND
 """Batches that wait; the monitor would not take older ones."""
-_KEYS = {"url", "replica", "key", "model", "spool", "every_s", "without"}
-_OK = 200
+WORKER: Final = "worker-"
+_KEYS = {"url", "replica", "key", "model", "spool", "every_s", "without", "group"}
+_OK, _ERROR = 200, 500
 _BAD_REQUEST, _FORBIDDEN = 400, 403
+_AHEAD = "a batch is of the past"
+"""The rule of a monitor whose clock is behind; later it takes the same batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,8 @@ class Sending:
         spool: Folder of batches that were not taken yet.
         every_s: Seconds that one batch covers.
         without: Columns of the profile that the monitor does not watch either.
+        group: Column whose values are counted apart, with what is predicted of each.
+        left: Spools of workers that are no more; what waits there is sent as well.
     """
 
     url: str
@@ -60,6 +65,29 @@ class Sending:
     spool: Path
     every_s: float = 60.0
     without: frozenset[str] = frozenset()
+    group: str = ""
+    left: tuple[Path, ...] = ()
+
+    def of_worker(self, number: int, workers: int) -> Sending:
+        """The same for one of several workers: its own numbers, in a folder of its own.
+
+        Args:
+            number: 1 for the first worker, which sends what earlier ones left; 0 where this
+                process answers alone.
+        """
+        left: tuple[Path, ...] = ()
+        if number <= 1 and self.spool.is_dir():
+            mine = {f"{WORKER}{n}" for n in range(1, workers + 1)} if number else set()
+            found = (path for path in self.spool.glob(f"{WORKER}*") if path.name not in mine)
+            left = (*sorted(found), *([self.spool] if number else []))
+        if not number:
+            return replace(self, left=left)
+        return replace(
+            self,
+            replica=f"{self.replica}/{number}",
+            spool=self.spool / f"{WORKER}{number}",
+            left=left,
+        )
 
 
 def read_sending(path: Path) -> Sending:
@@ -74,7 +102,7 @@ def read_sending(path: Path) -> Sending:
         raise UsageError(
             "the file of telemetry is wrong",
             subject=str(path),
-            expected="url, replica, key, model, spool; perhaps every_s, without",
+            expected="url, replica, key, model, spool; perhaps every_s, without, group",
             found=f"{type(error).__name__}: {error}"[:120],
             hint="see docs/tutorials/monitoring.md",
         ) from error
@@ -91,6 +119,7 @@ def _sending(value: dict[str, Any], folder: Path) -> Sending:
         spool=folder / texts["spool"],
         every_s=max(float(value.get("every_s", 60.0)), 1.0),
         without=frozenset(str(name) for name in value.get("without", ())),
+        group=str(value.get("group", "")),
     )
 
 
@@ -106,8 +135,11 @@ class _Span:
 class Counted:
     """A tap: counts what the guard accepts and refuses, by the hour."""
 
-    def __init__(self, training: Profile, schema: InputSchema, grid: Grid) -> None:
+    def __init__(
+        self, training: Profile, schema: InputSchema, grid: Grid, *, group: str = ""
+    ) -> None:
         self.grid = grid
+        self._group = group
         self._buffer = Buffer(training, schema)
         self._lock = threading.Lock()
         self._spans: dict[int, _Span] = {}
@@ -116,12 +148,19 @@ class Counted:
     def accepted(self, request: Request, outputs: Sequence[Tensor], at: float) -> None:
         """Take in an answered request."""
         with self._lock:
-            span = self._span(at)
-            span.counts.requests += 1
-            span.counts.rows += request.inputs[0].shape[0]
+            counts, n_rows = self._span(at).counts, request.inputs[0].shape[0]
+            counts.requests += 1
+            counts.rows += n_rows
             self._buffer.keep(request)
-            for name in predicted_names(outputs[0]) if outputs else ():
-                span.counts.count(hours.PREDICTED, name)
+            predicted = predicted_names(outputs[0]) if outputs else []
+            for name in predicted:
+                counts.count(hours.PREDICTED, name)
+            for shown, promised in zip(*confidences(outputs, n_rows), strict=True):
+                counts.count(hours.CONFIDENCE, hours.bin_of(shown))
+                counts.count(hours.ESTIMATED, hours.bin_of(promised))
+            groups = self._buffer.last(self._group, n_rows) if self._group else []
+            for group, name in zip(groups, predicted, strict=False):
+                counts.count(hours.GROUP, f"{group}\t{name}")
             if self._buffer.held >= FLUSH_ROWS:
                 self._flush()
 
@@ -131,6 +170,14 @@ class Counted:
             span = self._span(at)
             span.counts.requests += 1
             span.counts.count(hours.REFUSED, rule)
+
+    def concluded(self, status: int, seconds: float, at: float) -> None:
+        """Take in how long a reply took, and whether it was an error of the server."""
+        with self._lock:
+            counts = self._span(at).counts
+            counts.count(hours.LATENCY, hours.latency_bin(seconds))
+            if status >= _ERROR:
+                counts.errors += 1
 
     def taken(self) -> list[_Span]:
         """What came since the last call, by the hour."""
@@ -151,8 +198,13 @@ class Counted:
 
     def _flush(self) -> None:
         batch = self._buffer.taken()
-        if batch is not None:
-            self._spans[self._hour].counts.add_columns(self.grid.count(batch))
+        if batch is None:
+            return
+        counts, known = self.grid.count(batch), set(batch.schema.names)
+        for axis, part in self.grid.cut(counts):
+            if axis.name not in known:
+                part[:] = 0  # the model does not take it: nothing is known, nothing is missing
+        self._spans[self._hour].counts.add_columns(counts)
 
 
 class Sender:
@@ -168,6 +220,7 @@ class Sender:
         self._tap = tap
         self._say = say
         self._said = ""
+        self._is_ahead = False
         self._key: KeyPair = read_private(sending.key)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="hauberk-telemetry", daemon=True)
@@ -226,13 +279,24 @@ class Sender:
         return sorted(self._sending.spool.glob("[0-9]*.json"))
 
     def _send(self) -> None:
+        for folder in self._sending.left:
+            self._send_all(sorted(folder.glob("[0-9]*.json")))
         waiting = self._waiting()
         for path in waiting[: max(len(waiting) - MAX_SPOOLED, 0)]:
             path.unlink()
+        self._send_all(waiting)
+
+    def _send_all(self, waiting: list[Path]) -> None:
         for path in waiting[-MAX_SPOOLED:]:
+            if not path.exists():
+                continue  # another worker sent it
             status, said = posted(self._sending.url, path.read_bytes(), "application/json")
             if status == _OK or (status == _FORBIDDEN and "counts once" in said):
-                path.unlink()  # taken, perhaps by an attempt whose answer was lost
+                path.unlink(missing_ok=True)  # taken, perhaps by an attempt whose answer was lost
+            elif status == _FORBIDDEN and _AHEAD in said:
+                if not self._is_ahead:
+                    self._say("telemetry waits: the monitor's clock is behind this server's")
+                self._is_ahead = True
             elif status in (_BAD_REQUEST, _FORBIDDEN):
                 make_folder(path.parent / REFUSED)
                 path.replace(path.parent / REFUSED / path.name)
@@ -257,6 +321,11 @@ class Both:
         """Take in a refusal."""
         for tap in self._taps:
             tap.refused(rule, at)
+
+    def concluded(self, status: int, seconds: float, at: float) -> None:
+        """Take in a reply."""
+        for tap in self._taps:
+            tap.concluded(status, seconds, at)
 
 
 def watched_grid(training: Profile, without: frozenset[str]) -> Grid:

@@ -56,6 +56,7 @@ from hauberk.errors import UsageError
 
 T = TypeVar("T")
 MAX_FILE_BYTES = 1 << 20
+IMPORTANCE = ("low", "normal", "high")
 ACTIONS = ("retrain", "rollback", "scale")
 
 
@@ -65,6 +66,7 @@ class Watched:
 
     Attributes:
         reference: Profile made in training.
+        reference_key: Public key that has signed it (`hauberk sign`); unsigned ones are refused.
         predictions: Folder where tables are dropped; ``None`` where rows only come otherwise.
         time: Column with the moment of a row; without it, that of its file counts.
         label: Column with the truth, which may come later, in a table with ``id`` alone.
@@ -72,6 +74,8 @@ class Watched:
         group: Column whose values are counted apart.
         source: Column that names who sent a row; its values are followed one by one.
         release: What is shown of where the model comes from: a record that a run wrote.
+        importance: ``low``, ``normal`` or ``high``; alerts about the model are by one step less
+            or more severe.
     """
 
     reference: Path
@@ -85,11 +89,13 @@ class Watched:
     group: str = ""
     source: str = ""
     release: Path | None = None
+    importance: str = "normal"
+    reference_key: Path | None = None
 
     @property
     def not_inputs(self) -> frozenset[str]:
-        """Columns that no drift is looked for in."""
-        names = (self.time, self.id, self.label, self.confidence, self.group, self.source)
+        """Columns that no drift is looked for in; confidence and groups are watched as well."""
+        names = (self.time, self.id, self.label, self.source)
         return frozenset(name for name in names if name)
 
 
@@ -158,11 +164,13 @@ class WatchedLog:
         model: Which model its decisions are about; without it, those that they name.
         witness: File in a second place that heads are shipped to.
         beat_s: Longest silence that is no alarm; 0 where the log promises nothing.
+        erasable: Keys of senders, where what is sealed is to be looked at for leaks.
     """
 
     path: Path
     model: str = ""
     witness: Path | None = None
+    erasable: Path | None = None
     beat_s: float = 0.0
 
 
@@ -239,9 +247,7 @@ def read_settings(path: Path) -> Settings:
         retention_days=reader.whole("monitor.retention_days", top.pop("retention_days", 400)),
         store=reader.text("monitor.store", top.pop("store", "")),
         schema=reader.text("monitor.schema", top.pop("schema", "hauberk_monitor")),
-        models={
-            n: reader.made(Watched, f"models.{n}", v) for n, v in reader.items(value, "models")
-        },
+        models={n: reader.watched(n, v) for n, v in reader.items(value, "models")},
         logs={n: reader.made(WatchedLog, f"logs.{n}", v) for n, v in reader.items(value, "logs")},
         replicas={
             n: reader.path_of(f"replicas.{n}", v)
@@ -297,6 +303,14 @@ class _Reader:
             return kind(**values)
         except TypeError as error:
             raise _wrong(self._file, name, "every key that is needed", str(error)[-80:]) from error
+
+    def watched(self, name: str, value: dict[str, Any]) -> Watched:
+        """A table of a model; an unknown importance is refused."""
+        found = self.made(Watched, f"models.{name}", value)
+        if found.importance not in IMPORTANCE:
+            expected = ", ".join(IMPORTANCE)
+            raise _wrong(self._file, f"models.{name}.importance", expected, found.importance)
+        return found
 
     def acting(self, name: str, value: dict[str, Any]) -> Acting:
         """A table of actions; unknown ones are refused."""

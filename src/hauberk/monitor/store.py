@@ -8,6 +8,7 @@ transaction, so that a crash neither loses nor doubles. Old hours are removed by
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from hauberk.core.finding import Severity
 from hauberk.errors import ArtifactError
 from hauberk.methods.alerting import Alert, Silence
 from hauberk.monitor.hours import DAY_H, HOUR_S, OTHER, Hour, total
+from hauberk.monitor.schema import SCHEMA
 from hauberk.trust.database import Database
 from hauberk.trust.telemetry import Ledger
 
@@ -29,56 +31,9 @@ if TYPE_CHECKING:
 
 FILE: Final = "monitor.sqlite"
 
-_SCHEMA: Final = (
-    "CREATE TABLE models (name TEXT PRIMARY KEY, grid BLOB NOT NULL, facts TEXT NOT NULL)",
-    (
-        "CREATE TABLE hours (model TEXT NOT NULL, hour INTEGER NOT NULL, replica TEXT NOT NULL, "
-        "body BLOB NOT NULL, PRIMARY KEY (model, hour, replica)) WITHOUT ROWID"
-    ),
-    (
-        "CREATE TABLE sums (model TEXT NOT NULL, span INTEGER NOT NULL, hour INTEGER NOT NULL, "
-        "rows INTEGER NOT NULL, requests INTEGER NOT NULL, refused INTEGER NOT NULL, "
-        "latency REAL, confidence REAL, accuracy REAL, estimate REAL, "
-        "predicted TEXT NOT NULL, shapes BLOB NOT NULL, "
-        "PRIMARY KEY (model, span, hour)) WITHOUT ROWID"
-    ),
-    (
-        "CREATE TABLE dirty (model TEXT NOT NULL, hour INTEGER NOT NULL, "
-        "PRIMARY KEY (model, hour)) WITHOUT ROWID"
-    ),
-    "CREATE TABLE places (source TEXT PRIMARY KEY, position TEXT NOT NULL)",
-    (
-        "CREATE TABLE decisions (number INTEGER NOT NULL, log TEXT NOT NULL, at REAL NOT NULL, "
-        "model TEXT NOT NULL, principal TEXT NOT NULL, action TEXT NOT NULL, rule TEXT NOT NULL, "
-        "status INTEGER NOT NULL, rows INTEGER NOT NULL, shadow TEXT NOT NULL, "
-        "PRIMARY KEY (log, number)) WITHOUT ROWID"
-    ),
-    "CREATE INDEX decisions_by_time ON decisions (at)",
-    "CREATE INDEX decisions_by_principal ON decisions (principal, at)",
-    (
-        "CREATE TABLE alerts (id INTEGER PRIMARY KEY, at REAL NOT NULL, cause TEXT NOT NULL, "
-        "asset TEXT NOT NULL, severity TEXT NOT NULL, body TEXT NOT NULL)"
-    ),
-    "CREATE INDEX alerts_by_time ON alerts (at)",
-    "CREATE TABLE silences (id INTEGER PRIMARY KEY, body TEXT NOT NULL, until REAL NOT NULL)",
-    (
-        "CREATE TABLE ledgers (replica TEXT PRIMARY KEY, highest INTEGER NOT NULL, "
-        "missing TEXT NOT NULL, seen REAL NOT NULL)"
-    ),
-    (
-        "CREATE TABLE waiting (model TEXT NOT NULL, id BLOB NOT NULL, hour INTEGER NOT NULL, "
-        "said TEXT NOT NULL, is_label INTEGER NOT NULL, "
-        "PRIMARY KEY (model, id, is_label)) WITHOUT ROWID"
-    ),
-    (
-        "CREATE TABLE sources (model TEXT NOT NULL, day INTEGER NOT NULL, source TEXT NOT NULL, "
-        "rows INTEGER NOT NULL, body BLOB NOT NULL, "
-        "PRIMARY KEY (model, day, source)) WITHOUT ROWID"
-    ),
-    "CREATE TABLE states (name TEXT PRIMARY KEY, body BLOB NOT NULL)",
-)
-
 LEADER = "leader"
+DAILY = "streams:"
+"""What is kept under a name of this beginning, then its day, goes with its day."""
 _SUMMED = (
     *("rows", "requests", "refused", "latency", "confidence", "accuracy", "estimate"),
     *("predicted", "shapes"),
@@ -110,6 +65,7 @@ class Sum:
     estimate: float | None
     predicted: Mapping[str, int]
     shapes: Any
+    errors: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,7 +294,7 @@ class Change:
             item.confidence,
             item.accuracy,
             item.estimate,
-            json.dumps(dict(item.predicted)),
+            json.dumps([dict(item.predicted), item.errors]),
             np.asarray(item.shapes, np.float32).tobytes(),
         )
         query = _replacing("sums", len(values), ("model", "span", "hour"), _SUMMED)
@@ -378,6 +334,12 @@ class Change:
         """Anything small that must survive a restart."""
         query = _replacing("states", 2, ("name",), ("body",))
         self._connection.execute(query, (name, body))
+
+    def state(self, name: str) -> bytes | None:
+        """What was kept by now, inside this transaction."""
+        query = "SELECT body FROM states WHERE name = ?"
+        found = self._connection.execute(query, (name,)).fetchone()
+        return None if found is None else bytes(found[0])
 
     def put_decisions(self, decisions: Iterable[Decided]) -> None:
         """Decisions that can be searched; the same number twice counts once."""
@@ -429,6 +391,8 @@ class Change:
             query = f"DELETE FROM {table} WHERE at < ?"  # noqa: S608 - a constant
             self._connection.execute(query, (hour * HOUR_S,))
         self._connection.execute("DELETE FROM silences WHERE until < ?", (hour * HOUR_S,))
+        query = "DELETE FROM states WHERE name >= ? AND name < ?"
+        self._connection.execute(query, (DAILY, f"{DAILY}{day:08d}"))
 
 
 def _replacing(table: str, n: int, key: tuple[str, ...], others: tuple[str, ...]) -> str:
@@ -456,7 +420,7 @@ def open_store(
         from hauberk.monitor.postgres_tables import Tables
         from hauberk.trust.postgres import Postgres
 
-        return Store(Tables(Postgres(address, schema=schema), _SCHEMA)), None
+        return Store(Tables(Postgres(address, schema=schema), SCHEMA)), None
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / FILE
     try:
@@ -470,15 +434,32 @@ def open_store(
 
 
 def _checked(path: Path) -> Store:
-    database = Database(path, schema=_SCHEMA, synchronous="FULL")
+    database = Database(path, schema=SCHEMA, synchronous="FULL")
     with database.read() as connection:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise ArtifactError("the monitor's store is damaged", subject=str(path), found=verdict)
+        said = [row[0] for row in connection.execute("PRAGMA quick_check").fetchall()]
+        found = next((text for text in said if text != "ok" and _is_true(connection, text)), None)
+    if found is not None:
+        raise ArtifactError("the monitor's store is damaged", subject=str(path), found=found)
     return Store(database)
 
 
+def _is_true(connection: Any, text: str) -> bool:
+    """Whether a complaint of sqlite's check holds.
+
+    Before 3.41 it looks at the wrong columns of tables without row ids whose key does not stand
+    first, and finds empty cells that are none.
+    """
+    match = re.fullmatch(r"NULL value in (\w+)\.(\w+)", text)
+    if match is None:
+        return True
+    table, column = match.groups()
+    query = f"SELECT count(*) FROM {table} WHERE {column} IS NULL"  # noqa: S608 - words of ours
+    return bool(connection.execute(query).fetchone() != (0,))
+
+
 def _sum(row: tuple[Any, ...]) -> Sum:
+    said = json.loads(row[8])
+    predicted, errors = said if isinstance(said, list) else (said, 0)  # as it was once kept
     return Sum(
         hour=row[0],
         rows=row[1],
@@ -488,8 +469,9 @@ def _sum(row: tuple[Any, ...]) -> Sum:
         confidence=row[5],
         accuracy=row[6],
         estimate=row[7],
-        predicted=json.loads(row[8]),
+        predicted=predicted,
         shapes=np.frombuffer(row[9], np.float32),
+        errors=errors,
     )
 
 

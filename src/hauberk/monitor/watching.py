@@ -10,9 +10,8 @@ import json
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Final
 
@@ -25,11 +24,23 @@ from hauberk.methods.sequential import Detectors
 from hauberk.monitor import hours
 from hauberk.monitor.hours import DAY_H, HOUR_S
 from hauberk.monitor.intake import Batches, Decisions, Folder
-from hauberk.monitor.judging import Slow, alerts, fall_alerts, hour_alerts, judge, sum_of, unusual
+from hauberk.monitor.judging import (
+    Slow,
+    alerts,
+    fall_alerts,
+    hour_alerts,
+    judge,
+    moved_alerts,
+    sum_of,
+    unusual,
+)
+from hauberk.monitor.own_alerts import rebuilt, refused, replica, trouble
+from hauberk.monitor.settings import IMPORTANCE
 from hauberk.monitor.store import Decided, Shown, Store, open_store
 from hauberk.monitor.viewers import alert_line, redacted_alert
 from hauberk.sketches.grid import Grid, grid_of
 from hauberk.trust.keys import PublicKey
+from hauberk.trust.telemetry import host_of
 
 if TYPE_CHECKING:
     from hauberk.monitor.otlp import Taken
@@ -56,6 +67,8 @@ class Model:
 
     Attributes:
         rows: Rows of training.
+        columns: All columns of training, watched or not.
+        signer: Id of the key that signed the reference; empty where none was asked for.
     """
 
     name: str
@@ -63,6 +76,8 @@ class Model:
     grid: Grid
     baseline: seasons.Baseline | None = None
     rows: int = 0
+    columns: frozenset[str] = frozenset()
+    signer: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,7 +171,7 @@ class Monitor:
                 rule = error.rule or error.message
                 self.refused[rule] = self.refused.get(rule, 0) + 1
                 with suppress(HauberkError):
-                    self.tell([_refused(error, rule, self.clock())])
+                    self.tell([refused(error, rule, self.clock())])
                 raise
 
     def take_otlp(self, model: str, path: str, data: bytes, authorization: str) -> Taken:
@@ -177,7 +192,7 @@ class Monitor:
             intake.admit(authorization)
         except TrustError as error:
             with self._lock, suppress(HauberkError):
-                self.tell([_refused(error, error.rule or "", self.clock())])
+                self.tell([refused(error, error.rule or "", self.clock())])
             raise
         with self._lock:
             return intake.take(self.store, path, data, now=self.clock(), oldest=self.oldest())
@@ -188,7 +203,7 @@ class Monitor:
 
     def tell(self, found: Iterable[Alert]) -> None:
         """Offer alerts to the board; keep those that it shows."""
-        now, found = self.clock(), list(found)
+        now, found = self.clock(), [self._weighed(alert) for alert in found]
         if not found:
             return
         silences = [silence for _, silence in self.store.silences(now)]
@@ -197,6 +212,14 @@ class Monitor:
             if not any(silence.covers(alert) for silence in silences):
                 shown += self.board.offer(alert, now)
         self._keep(shown)
+
+    def _weighed(self, alert: Alert) -> Alert:
+        """An alert as severe as the model that it is about makes it."""
+        known = self.models.get(alert.asset)
+        steps = 0 if known is None else IMPORTANCE.index(known.watched.importance) - 1
+        levels = tuple(Severity)
+        place = min(max(alert.severity.rank + steps, 0), len(levels) - 1)
+        return replace(alert, severity=levels[place]) if steps else alert
 
     def _keep(self, shown: list[Alert]) -> None:
         shown = [redacted_alert(alert) for alert in shown]
@@ -227,7 +250,7 @@ class Monitor:
         except (HauberkError, OSError) as error:
             self.troubles[name] = str(error)[:300]
             with suppress(HauberkError, OSError):
-                self.tell([_trouble(name, error, self.clock())])
+                self.tell([trouble(name, error, self.clock())])
 
     def _is_due(self, name: str, every_s: float) -> bool:
         now = self.clock()
@@ -240,12 +263,22 @@ class Monitor:
 
     def _read_folders(self) -> None:
         for model in self.models.values():
-            folder = Folder(model=model.name, watched=model.watched, grid=model.grid)
-            self.tell(folder.read(self.store, now=self.clock(), oldest=self.oldest()))
+            folder = Folder(
+                model=model.name, watched=model.watched, grid=model.grid, columns=model.columns
+            )
+            self._tell_each(folder.read(self.store, now=self.clock(), oldest=self.oldest()))
 
     def _read_logs(self) -> None:
         for log in self.logs:
-            self.tell(_of_decisions(log.read(self.store, oldest=self.oldest())))
+            self._tell_each(_of_decisions(log.read(self.store, oldest=self.oldest())))
+
+    def _tell_each(self, found: Iterator[Alert]) -> None:
+        """Tell also what was found before a source could not be read on."""
+        told: list[Alert] = []
+        try:
+            told.extend(found)  # what came before an error stays in the list
+        finally:
+            self.tell(told)
 
     # Sums ----------------------------------------------------------------------------
 
@@ -287,6 +320,8 @@ class Monitor:
             self._slow(known, day, found.counts)
             days = self.store.sums(model, first - 60 * DAY_H, first, span=DAY_H)
             self.tell(fall_alerts(model, days, at=now))
+            every = self.store.sums(model, 0, first, span=DAY_H)
+            self.tell(moved_alerts(model, every, at=now))
 
     def _slow(self, model: Model | None, day: int, counts: hours.Hour) -> None:
         if model is None or model.baseline is None:
@@ -329,20 +364,27 @@ class Monitor:
     # Watching ------------------------------------------------------------------------
 
     def _look_for_replicas(self) -> None:
-        now = self.clock()
-        for name, (ledger, seen) in self.store.ledgers().items():
+        now, found = self.clock(), self.store.ledgers()
+        heard: dict[str, float] = {}
+        for name, (_, seen) in found.items():
+            host = host_of(name)
+            heard[host] = max(heard.get(host, 0.0), seen)
+        for name, seen in heard.items():
             if now - seen > QUIET_REPLICA_S:
-                self.tell([_replica(name, "is silent", f"heard {now - seen:.0f} s ago", now)])
-            elif ledger.missing and self._is_due(f"missing:{name}", QUIET_REPLICA_S):
+                self.tell([replica(name, "is silent", f"heard {now - seen:.0f} s ago", now)])
+        for name, (ledger, _) in found.items():
+            if ledger.missing and self._is_due(f"missing:{name}", QUIET_REPLICA_S):
                 n = len(ledger.missing)
-                self.tell([_replica(name, "lost batches", f"{n} numbers are missing", now)])
+                self.tell([replica(name, "lost batches", f"{n} numbers are missing", now)])
 
     def _watch_logs(self) -> None:
-        from hauberk.monitor.log_watch import watch
+        from hauberk.monitor.log_watch import leaked, watch
 
         if self._is_due("log watch", LOG_CHECK_S):
             for log in self.logs:
                 self.tell(watch(log, now=self.clock()))
+        for log in self.logs:
+            self.tell(leaked(self.store, log, now=self.clock()))
 
     def _retain(self) -> None:
         if self._is_due("retention", RETAIN_S):
@@ -376,14 +418,14 @@ def open_monitor(settings: Settings, *, clock: Callable[[], float]) -> Monitor:
         board=Board.from_json(json.loads(store.state(BOARD) or b"{}")),
     )
     if damaged is not None:
-        monitor.tell([_rebuilt(damaged, clock())])
+        monitor.tell([rebuilt(damaged, clock())])
     return monitor
 
 
 def _model(name: str, watched: Watched) -> Model:
     from hauberk.monitor.references import read_reference
 
-    reference = read_reference(watched.reference)
+    reference = read_reference(watched.reference, key=watched.reference_key)
     without = watched.not_inputs | {reference.profile.label or ""}
     grid = grid_of(reference.profile, without=without)
     baseline = None
@@ -395,6 +437,8 @@ def _model(name: str, watched: Watched) -> Model:
         grid=grid,
         baseline=baseline,
         rows=reference.profile.rows,
+        columns=frozenset(column.name for column in reference.profile.columns),
+        signer=reference.signer,
     )
 
 
@@ -416,47 +460,3 @@ def _of_decisions(found: Iterable[Decided]) -> Iterator[Alert]:
     for item in found:
         value = {**asdict(item), "shadow": [name for name in item.shadow.split(",") if name]}
         yield from alerts_of(value, model=item.model, record=f"{item.log} {item.number}")
-
-
-def _refused(error: HauberkError, rule: str, now: float) -> Alert:
-    return Alert(
-        kind="telemetry refused",
-        cause=f"telemetry refused/{rule}",
-        title=f"telemetry was refused: {error.message}",
-        severity=Severity.HIGH,
-        at=now,
-        facts=dict(error.details()),
-    )
-
-
-def _trouble(name: str, error: Exception, now: float) -> Alert:
-    is_broken = isinstance(error, HauberkError) and not isinstance(error, UnavailableError)
-    return Alert(
-        kind="monitor",
-        cause=f"monitor/{name}/{type(error).__name__}",
-        title=f"{name} cannot be read: {error}"[:200],
-        severity=Severity.CRITICAL if is_broken else Severity.HIGH,
-        at=now,
-    )
-
-
-def _replica(name: str, what: str, found: str, now: float) -> Alert:
-    return Alert(
-        kind=f"replica {what}",
-        cause=f"replica {what}/{name}",
-        title=f"replica {name} {what}",
-        severity=Severity.HIGH,
-        at=now,
-        facts={"found": found},
-    )
-
-
-def _rebuilt(damaged: Path, now: float) -> Alert:
-    return Alert(
-        kind="monitor",
-        cause="monitor/store rebuilt",
-        title="the monitor's store was damaged; it is made again from its sources",
-        severity=Severity.HIGH,
-        at=now,
-        facts={"set aside as": damaged.name},
-    )

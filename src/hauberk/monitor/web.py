@@ -21,11 +21,13 @@ from hauberk.errors import ArtifactError, HauberkError, TrustError, UnavailableE
 from hauberk.monitor import pages
 from hauberk.monitor.exposition import CONTENT_TYPE, exposition
 from hauberk.monitor.hours import DAY_H, HOUR_S
+from hauberk.monitor.intake import SERVING
 from hauberk.monitor.judging import Judged, judge
 from hauberk.monitor.model_page import SPANS_ALL, View, model_page
 from hauberk.monitor.otlp import LOGS, METRICS
 from hauberk.monitor.pages import Overview, tone_of
 from hauberk.monitor.store import MAX_FOUND, Sum
+from hauberk.monitor.streams import of_day
 from hauberk.monitor.viewers import csv_of
 from hauberk.monitor.watching import Monitor
 from hauberk.sketches.grid import Grid
@@ -250,6 +252,7 @@ class App:
                 sums=sums,
                 alerts=alerts,
                 provenance=self._provenance(name),
+                streams=of_day(store, name, last // DAY_H),
             )
         )
 
@@ -257,7 +260,10 @@ class App:
         from hauberk.monitor.provenance import provenance
 
         known = self._monitor.models.get(name)
-        return [] if known is None else provenance(known.watched.release, known.grid)
+        if known is None:
+            return []
+        serving = self._monitor.store.state(f"{SERVING}:{name}")
+        return provenance(known.watched.release, known.grid, serving=serving, signer=known.signer)
 
 
 def _health(monitor: Monitor) -> Answer:

@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hauberk.report.bom import bill_of_materials
     from hauberk.report.page import html
-    from hauberk.report.sarif import scan_sarif
-    from hauberk.report.scan import scan_html, scan_json, scan_json_pieces, scan_text
+    from hauberk.report.sarif import scan_sarif, scan_sarif_pieces
+    from hauberk.report.scan import (
+        scan_html,
+        scan_json,
+        scan_json_pieces,
+        scan_text,
+        scan_text_pieces,
+    )
     from hauberk.report.scan_result import ScanResult
     from hauberk.report.terminal import summary_text
 
@@ -25,7 +31,9 @@ __all__ = [
     "scan_json",
     "scan_json_pieces",
     "scan_sarif",
+    "scan_sarif_pieces",
     "scan_text",
+    "scan_text_pieces",
     "summary_text",
 ]
 
@@ -37,7 +45,9 @@ _HOME = {
     "scan_json": "scan",
     "scan_json_pieces": "scan",
     "scan_sarif": "sarif",
+    "scan_sarif_pieces": "sarif",
     "scan_text": "scan",
+    "scan_text_pieces": "scan",
     "summary_text": "terminal",
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
@@ -19,9 +19,9 @@ from urllib.parse import quote
 
 from hauberk import __version__
 from hauberk.catalogue import references
-from hauberk.core.codec import to_json
 from hauberk.core.finding import Assessment, Finding, Level, Outcome, Severity
 from hauberk.core.threat import Threat, ThreatId
+from hauberk.report.json_pieces import json_pieces
 from hauberk.report.markup import clipped
 from hauberk.report.scan import place_of
 from hauberk.report.scan_result import ScanResult
@@ -65,8 +65,13 @@ def scan_sarif(result: ScanResult, *, threats: Threats | None = None) -> str:
         result: What the scanner found.
         threats: The catalogue that taxa are taken from; the shipped one by default.
     """
-    log = sarif_log(result, _catalogue() if threats is None else threats)
-    return json.dumps(to_json(log), indent=2, ensure_ascii=False) + "\n"
+    return "".join(scan_sarif_pieces(result, threats=threats))
+
+
+def scan_sarif_pieces(result: ScanResult, *, threats: Threats | None = None) -> Iterator[str]:
+    """What `scan_sarif` gives, in pieces to be written one by one."""
+    yield from json_pieces(_log(result, _catalogue() if threats is None else threats))
+    yield "\n"
 
 
 def _catalogue() -> Threats:
@@ -75,8 +80,8 @@ def _catalogue() -> Threats:
     return threats()
 
 
-def sarif_log(result: ScanResult, threats: Threats) -> dict[str, Any]:
-    """The SARIF log as a JSON value."""
+def _log(result: ScanResult, threats: Threats) -> dict[str, Any]:
+    """The SARIF log as a JSON value, with iterators in place of what may be long."""
     rules = _threats_of_rules(result)
     order = {control: i for i, control in enumerate(rules)}
     taxa = _taxa([threat for known in rules.values() for threat in known], threats)
@@ -163,14 +168,12 @@ def _taxon(id_: str, name: str | None, threat: Threat | None) -> dict[str, Any]:
 # Results -----------------------------------------------------------------------------
 
 
-def _results(findings: Sequence[Finding], order: Mapping[str, int]) -> list[dict[str, Any]]:
+def _results(findings: Sequence[Finding], order: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     seen: Counter[str] = Counter()
-    results = []
     for finding in findings:
         base = fingerprint(finding)
         seen[base] += 1
-        results.append(_result(finding, order, f"{base}:{seen[base]}"))
-    return results
+        yield _result(finding, order, f"{base}:{seen[base]}")
 
 
 def fingerprint(finding: Finding) -> str:
@@ -259,10 +262,10 @@ def _escapable(path: str) -> bool:
 
 def _invocation(result: ScanResult) -> dict[str, Any]:
     """How the scan went; what could not be judged is said, never left out."""
-    failed = [item for item in result.assessments if item.outcome is Outcome.FAILED]
+    failed = (item for item in result.assessments if item.outcome is Outcome.FAILED)
     return {
         "executionSuccessful": True,
-        "toolExecutionNotifications": [_notification(item) for item in failed],
+        "toolExecutionNotifications": map(_notification, failed),
     }
 
 

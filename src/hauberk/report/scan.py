@@ -28,16 +28,28 @@ _INKS = {
 
 def scan_text(result: ScanResult, *, colour: bool = False) -> str:
     """A scan for a terminal of 80 columns, worst findings first."""
+    return "".join(scan_text_pieces(result, colour=colour))
+
+
+def scan_text_pieces(result: ScanResult, *, colour: bool = False) -> Iterator[str]:
+    """What `scan_text` gives, line by line, to be written as it is made."""
     console = Console(colour=colour)
-    lines: list[str] = []
+    for line in _lines(console, result):
+        yield f"{line}\n"
+
+
+def _lines(console: Console, result: ScanResult) -> Iterator[str]:
     for finding in by_severity(result.findings):
-        lines += [*_finding_lines(console, finding), ""]
-    unjudged = [item for item in result.assessments if item.outcome is Outcome.FAILED]
-    for assessment in unjudged:
-        lines += _unjudged_lines(console, assessment)
-    if unjudged:
-        lines.append("")
-    return "\n".join([*lines, *_closing(console, result)]) + "\n"
+        yield from _finding_lines(console, finding)
+        yield ""
+    has_unjudged = False
+    for assessment in result.assessments:
+        if assessment.outcome is Outcome.FAILED:
+            has_unjudged = True
+            yield from _unjudged_lines(console, assessment)
+    if has_unjudged:
+        yield ""
+    yield from _closing(console, result)
 
 
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:

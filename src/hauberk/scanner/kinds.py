@@ -12,20 +12,22 @@ from pathlib import Path
 from hauberk.errors import HauberkError
 from hauberk.formats.archives import Trouble, find_zip, list_zip, stream_kind
 from hauberk.formats.contents import Kind, Part, contents
+from hauberk.formats.late_patterns import ending_of
 from hauberk.formats.spans import Span, open_span
 
 _HEAD_BYTES = 1 << 16
 _MIN_LINES = 2
 _TABLE_LINES = 20
 
-_MODEL_NAMES = re.compile(
-    r"\.(pkl|pickle|joblib|jl|pt|pth|ckpt|bin|model|onnx|h5|hdf5|keras|pb|tflite|gguf|ggml|npy|npz"
-    r"|safetensors|skops|dill|mar|zip|tar|tgz|gz|bz2|xz|7z|zst|rar|pmml|ubj|cbm|pt2|ptl|pte"
-    r"|caffemodel|mnn|rknn|om|hef|kmodel|espdl|dlc|uff|nnef|tmfile|params|weights|sav|spm|bst"
-    r"|mlmodel|mlpackage|pdmodel|pdparams|pdiparams|msgpack|nemo|engine|trt|plan|rds|llamafile)$",
-    re.IGNORECASE,
+_MODEL_ENDINGS = frozenset(
+    """
+    pkl pickle joblib jl pt pth ckpt bin model onnx h5 hdf5 keras pb tflite gguf ggml npy npz
+    safetensors skops dill mar zip tar tgz gz bz2 xz 7z zst rar pmml ubj cbm pt2 ptl pte
+    caffemodel mnn rknn om hef kmodel espdl dlc uff nnef tmfile params weights sav spm bst
+    mlmodel mlpackage pdmodel pdparams pdiparams msgpack nemo engine trt plan rds llamafile
+    """.split()  # noqa: SIM905 - a table of names reads better as words
 )
-_TABLE_NAMES = re.compile(r"\.(csv|tsv|tab|jsonl|ndjson)$", re.IGNORECASE)
+_TABLE_ENDINGS = frozenset({"csv", "tsv", "tab", "jsonl", "ndjson"})
 
 
 class FileKind(StrEnum):
@@ -53,7 +55,26 @@ def kind_of(path: Path) -> FileKind:
         return FileKind.UNREADABLE
 
 
-def is_plain_array(path: Path) -> bool:
+class Rows(StrEnum):
+    """Whether arrays look like data, and where from: weights come in the same files."""
+
+    NONE = "none"
+    ARRAY = "one array of plain values"
+    ARCHIVE = "an archive with the array X"
+
+
+def rows_in(path: Path) -> Rows:
+    """What a file of arrays holds for somebody who wants rows."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return Rows.ARCHIVE if "X.npy" in archive.namelist() else Rows.NONE
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return Rows.ARRAY if _is_plain_array(path) else Rows.NONE
+
+
+def _is_plain_array(path: Path) -> bool:
     """Whether an npy file holds numbers or strings and no records."""
     from hauberk.formats.numpy_files import read_npy_header
 
@@ -76,7 +97,7 @@ def _kind_of_packed(span: Span, name: str) -> FileKind | None:
         return _kind_of_zip(span)
     kind = stream_kind(head)
     is_stream = kind in {"gzip", "bz2", "xz", "zstd", "lz4"}
-    is_stream = is_stream or (kind == "zlib" and _MODEL_NAMES.search(name) is not None)
+    is_stream = is_stream or (kind == "zlib" and ending_of(name) in _MODEL_ENDINGS)
     return FileKind.MODEL if is_stream or head.startswith(b"7z\xbc\xaf\x27\x1c") else None
 
 
@@ -91,7 +112,7 @@ def _kind_of_plain(span: Span, name: str) -> FileKind:
         is_table = first.detail in {"Parquet", "Arrow"}
         return FileKind.TABLE if is_table else FileKind.OTHER
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
-        return FileKind.MODEL if _MODEL_NAMES.search(name) else FileKind.OTHER
+        return FileKind.MODEL if ending_of(name) in _MODEL_ENDINGS else FileKind.OTHER
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
 
 
@@ -114,7 +135,7 @@ def _kind_of_text(span: Span, name: str, kind: Kind) -> FileKind:
 
 def _is_table(span: Span, name: str) -> bool:
     """Whether text is made of rows: its name says so, or its first lines agree."""
-    if _TABLE_NAMES.search(name):
+    if ending_of(name) in _TABLE_ENDINGS:
         return True
     head = span.read(0, _HEAD_BYTES).decode("utf-8", "replace")
     lines = head.splitlines()[: _TABLE_LINES + 1]

@@ -10,20 +10,19 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from hauberk.core.model_file import ModelFile
 from hauberk.errors import LimitError, UsageError
-from hauberk.scanner.kinds import FileKind, is_plain_array, kind_of
+from hauberk.scanner.kinds import FileKind, Rows, kind_of, rows_in
 from hauberk.scanner.options import ScanOptions
 
 if TYPE_CHECKING:
     from hauberk.core.artifact import CodeTree, Comparison, SourceFile
     from hauberk.core.finding import Assessment
-    from hauberk.scanner.crew import Crew
+    from hauberk.isolation.crew import Crew
 
 MAX_FILES = 1_000_000
 
@@ -32,8 +31,7 @@ _LEFT_OUT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Located:
+class Located(NamedTuple):
     """One thing to judge.
 
     Attributes:
@@ -42,12 +40,14 @@ class Located:
         open: Makes the subject; may raise what assessing it may raise. ``None`` where no
             control looks at such content.
         assessments: What a worker that looked at the file has said of it already.
+        apart: Whether a process of its own opens and judges it.
     """
 
     path: str
     kind: str
     open: Callable[[], Any] | None
     assessments: tuple[Assessment, ...] | None = None
+    apart: bool = False
 
 
 def locate(
@@ -72,7 +72,14 @@ def locate(
     if path.is_dir():
         yield from _folder(path, chosen, crew)
         return
-    for place, seen in _looked_at([path], None if path.is_symlink() else crew):
+    if path.is_symlink() and crew is not None:
+        from hauberk.scanner.apart import look_apart
+
+        yield from _file(
+            path, look_apart(path, digest=chosen.digest, follow=True), chosen, is_named=True
+        )
+        return
+    for place, seen in _looked_at([path], crew):
         yield from _file(place, seen, chosen, is_named=True)
 
 
@@ -103,7 +110,7 @@ def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Loc
             if found.kind != FileKind.TEXT:
                 yield found
     yield from map(_unread, beyond)
-    yield from map(_model_folder, models)
+    yield from (_model_folder(model, apart=crew is not None) for model in models)
     is_repository = repository(root)
     if has_text or is_repository:
         yield Located(
@@ -113,11 +120,12 @@ def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Loc
         )
 
 
-def _model_folder(path: Path) -> Located:
+def _model_folder(path: Path, *, apart: bool) -> Located:
     from hauberk.core.artifact import ModelFolder
 
     name = str(path)
-    return Located(path=name, kind="model folder", open=lambda: ModelFolder(name=name, path=path))
+    subject = ModelFolder(name=name, path=path)
+    return Located(path=name, kind="model folder", open=lambda: subject, apart=apart)
 
 
 def _walk(root: Path, beyond: list[Path]) -> Iterator[Path]:
@@ -196,43 +204,63 @@ def _file(
         return
     kind = FileKind(seen["kind"]) if seen else kind_of(path)
     if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
-        path, kind, options, is_named=is_named
+        path, seen, kind, options, is_named=is_named
     ):
         yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
     if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
-        yield from _text(path, name, kind, is_named=is_named)
+        yield from _text(path, seen, kind, is_named=is_named)
         if options.train is not None:
             yield Located(path=name, kind="report", open=lambda: _report(path, options))
     if kind is not FileKind.TEXT:
+        yield from _pairs(path, seen, kind, options)
         for found in _model(path, name, kind, options, is_named=is_named):
             yield _with_answer(found, seen)
 
 
 def _with_answer(found: Located, seen: Mapping[str, Any]) -> Located:
-    if "assessments" not in seen or found.open is None or isinstance(found.open, partial):
+    if "assessments" not in seen or found.open is None:
         return found
     from hauberk.scanner.looking import unpacked
 
-    return replace(found, assessments=tuple(map(unpacked, seen["assessments"])))
+    return found._replace(assessments=tuple(map(unpacked, seen["assessments"])))
 
 
-def _text(path: Path, name: str, kind: FileKind, *, is_named: bool) -> Iterator[Located]:
+def _text(
+    path: Path, seen: Mapping[str, Any], kind: FileKind, *, is_named: bool
+) -> Iterator[Located]:
     """Text as code, which a folder gives as one tree, and as settings where it is such."""
     from hauberk.scanner.stores import settings_at
 
+    name, apart = str(path), bool(seen)
     if kind is FileKind.TEXT or is_named:
-        yield Located(path=name, kind=kind, open=lambda: _one_file(path))
-    found = settings_at(path)
-    if found is not None:
-        yield Located(path=name, kind="settings of a store", open=lambda: found)
+        yield Located(path=name, kind=kind, open=lambda: _one_file(path), apart=apart)
+    if seen["settings"] if seen else settings_at(path) is not None:
+        yield Located(
+            path=name, kind="settings of a store", open=lambda: settings_at(path), apart=apart
+        )
+
+
+def _pairs(
+    path: Path, seen: Mapping[str, Any], kind: FileKind, options: ScanOptions
+) -> Iterator[Located]:
+    """A model beside the one that it should be, where the caller names that."""
+    against = options.against
+    if against is None or not _is_model(kind):
+        return
+    if seen:
+        from hauberk.scanner.apart import kind_apart
+
+        other = kind_apart(against)
+    else:
+        other = kind_of(against).value
+    if other and _is_model(FileKind(other)):
+        opener = partial(_model_pair, path, str(path), against)
+        yield Located(path=str(path), kind=kind, open=opener, apart=bool(seen))
 
 
 def _model(
     path: Path, name: str, kind: FileKind, options: ScanOptions, *, is_named: bool
 ) -> Iterator[Located]:
-    """A file as a model, beside the one it should be where the caller names that."""
-    if options.against is not None and _is_model(kind) and _is_model(kind_of(options.against)):
-        yield Located(path=name, kind=kind, open=partial(_model_pair, path, name, options.against))
     if kind is FileKind.OTHER and not is_named:
         yield Located(path=name, kind=kind, open=None)
     elif kind is not FileKind.TABLE:
@@ -245,7 +273,14 @@ def _model_file(path: Path, options: ScanOptions) -> ModelFile:
     return model_file(path, digest=options.digest)
 
 
-def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bool) -> bool:
+def _is_wanted(
+    path: Path,
+    seen: Mapping[str, Any],
+    kind: FileKind,
+    options: ScanOptions,
+    *,
+    is_named: bool,
+) -> bool:
     """Whether arrays are data: those named on the command line, or such as hold ``X``.
 
     Weights come in the same files: an archive without the arrays of a data set, or an array of
@@ -253,13 +288,8 @@ def _is_wanted(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bo
     """
     if kind is FileKind.TABLE or (is_named and options.arrays != ScanOptions().arrays):
         return True
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "X.npy" in archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return is_named and is_plain_array(path)
+    rows = Rows(seen["rows"]) if seen else rows_in(path)
+    return rows is Rows.ARCHIVE or (is_named and rows is Rows.ARRAY)
 
 
 def _is_model(kind: FileKind) -> bool:

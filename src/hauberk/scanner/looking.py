@@ -23,31 +23,42 @@ from hauberk.core.finding import (
 )
 from hauberk.core.identity import Digest, ThreatId
 from hauberk.core.model_file import ModelFile
-from hauberk.scanner.kinds import FileKind, kind_of
+from hauberk.scanner.kinds import FileKind, kind_of, rows_in
 
 _WITH_MODEL = frozenset(
     {FileKind.MODEL, FileKind.TABLE_AND_MODEL, FileKind.TEXT_AND_MODEL, FileKind.UNREADABLE}
 )
 
 
-def look(path: str, *, digest: bool = False) -> dict[str, Any]:
+def look(path: str, *, digest: bool = False, follow: bool = False) -> dict[str, Any]:
     """What the file is, and its assessments where loaders of models read such files.
 
     Args:
         digest: Whether the digest of its bytes is told as well.
+        follow: Whether a link is read as what it leads to; in a folder it is not.
     """
     place = Path(path)
-    if place.is_symlink():
-        return {"kind": FileKind.OTHER.value}  # what a link in a folder leads to is not read
+    if place.is_symlink() and not follow:
+        return {"kind": FileKind.OTHER.value}
     kind = kind_of(place)
-    if kind not in _WITH_MODEL:
-        return {"kind": kind.value}
-    from hauberk.scanner.scanning import assessments_of
+    seen: dict[str, Any] = {"kind": kind.value, **_more(place, kind)}
+    if kind in _WITH_MODEL:
+        from hauberk.scanner.scanning import assessments_of
 
-    return {
-        "kind": kind.value,
-        "assessments": [packed(item) for item in assessments_of(model_file(place, digest=digest))],
-    }
+        found = assessments_of(model_file(place, digest=digest))
+        seen["assessments"] = [packed(item) for item in found]
+    return seen
+
+
+def _more(path: Path, kind: FileKind) -> dict[str, Any]:
+    """What else the content says of the file, so that nobody else has to read it."""
+    if kind is FileKind.TABLE_AND_MODEL:
+        return {"rows": rows_in(path).value}
+    if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
+        from hauberk.scanner.stores import settings_at
+
+        return {"settings": settings_at(path) is not None}
+    return {}
 
 
 def model_file(path: Path, *, digest: bool) -> ModelFile:

@@ -101,9 +101,15 @@ def write_rows(rows: Iterable[RowScore], path: Path) -> None:
             expected=".csv or .parquet",
             found=path.suffix or "no ending",
         )
+    is_device = path.exists() and not path.is_file()
+    partial = path if is_device else path.with_name(f".{path.name}.partial")
     try:
-        writers[path.suffix](rows, path)
+        writers[path.suffix](rows, partial)
+        if partial != path:
+            partial.replace(path)
     except OSError as error:
+        if partial != path:
+            partial.unlink(missing_ok=True)
         reason = error.strerror or str(error)
         raise UnavailableError(
             f"the rows cannot be written: {reason}", subject=str(path)

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Level, Outcome
 from hauberk.core.identity import ThreatId
-from hauberk.core.policy import Policy
+from hauberk.core.policy import Decision, Policy, Verdict
 from hauberk.engine import assess_all, decide, discover
 from hauberk.engine.assess import judged
+from hauberk.errors import UnavailableError
 from hauberk.report import ScanResult
 from hauberk.scanner.locating import Located, locate
 from hauberk.scanner.options import ScanOptions
 
 if TYPE_CHECKING:
-    from hauberk.scanner.crew import Crew
+    from hauberk.isolation.crew import Crew
     from hauberk.scanner.narrowing import Narrowing
 
 _FOLDERS = {
@@ -56,13 +57,13 @@ class _Opening(Control):
         return "scanner/locate"
 
 
-@dataclass(slots=True)
 class _Progress:
     """What a scan has gathered so far."""
 
-    assessments: list[Assessment]
-    kinds: Counter[str]
-    unjudged: list[str]
+    def __init__(self) -> None:
+        self.assessments: list[Assessment] = []
+        self.kinds: Counter[str] = Counter()
+        self.unjudged: list[str] = []
 
 
 def scan(
@@ -83,7 +84,15 @@ def scan(
     chosen = options or ScanOptions()
     with _crew(chosen) as crew, _keeping(paths, chosen):
         located = (item for path in paths for item in locate(path, chosen, crew))
-        return judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+        result = judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+    return result if result.summary["kinds"] else _of_nothing(result)
+
+
+def _of_nothing(result: ScanResult) -> ScanResult:
+    """A scan that met no file at all: a wrong path would else pass every gate."""
+    undecided = Verdict(decision=Decision.UNDECIDED)
+    summary = {"decision": undecided.decision.value, "exit_code": undecided.exit_code}
+    return replace(result, summary={**result.summary, **summary})
 
 
 def _keeping(paths: Sequence[Path], options: ScanOptions) -> AbstractContextManager[None]:
@@ -99,7 +108,7 @@ def _crew(options: ScanOptions) -> AbstractContextManager[Crew | None]:
         return nullcontext()
     from functools import partial
 
-    from hauberk.scanner.crew import Crew
+    from hauberk.isolation.crew import Crew
     from hauberk.scanner.looking import look
 
     return Crew(options.jobs, partial(look, digest=options.digest))
@@ -115,7 +124,7 @@ def judge(
 ) -> ScanResult:
     """Judge things that were located already; ``names`` is what somebody called them."""
     held = policy or Policy()
-    progress = _Progress([], Counter(), [])
+    progress = _Progress()
     optional: set[str] = set()
     for item in located:
         progress.kinds[item.kind] += 1
@@ -141,6 +150,9 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     if located.open is None:
         progress.unjudged.append(located.path)
         return
+    if located.apart:
+        _judge_apart(located, progress, optional)
+        return
     opened: list[Any] = []
     assessment = judged(_Opening(), located.path, lambda: _open(located, opened))
     if assessment.outcome is not Outcome.CLEAN:
@@ -150,6 +162,33 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     progress.assessments += found
     if not found:
         progress.unjudged.append(located.path)
+
+
+def _judge_apart(located: Located, progress: _Progress, optional: set[str]) -> None:
+    """The same in a process of its own, which is all that a hostile file can end."""
+    from hauberk.core.codec import from_json, to_json
+    from hauberk.isolation.crew import apart
+
+    def work() -> dict[str, Any]:
+        own, names = _Progress(), set[str]()
+        _judge(located._replace(apart=False), own, names)
+        found = [to_json(item) for item in own.assessments]
+        return {"assessments": found, "unjudged": own.unjudged, "optional": sorted(names)}
+
+    def ended() -> Iterator[Finding]:
+        raise UnavailableError(
+            f"{located.path} could not be assessed: {answer['died']}",
+            subject=located.path,
+            hint="refuse it; no honest file ends its reader",
+        )
+
+    answer = apart(work)
+    if "died" in answer:
+        progress.assessments.append(judged(_Opening(), located.path, ended))
+        return
+    progress.assessments += [from_json(Assessment, item) for item in answer["assessments"]]
+    progress.unjudged += answer["unjudged"]
+    optional.update(answer["optional"])
 
 
 def assessments_of(subject: Any, optional: set[str] | None = None) -> list[Assessment]:

@@ -21,11 +21,13 @@ References:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from hauberk.core.artifact import ColumnKind
+from hauberk.sketches.measures import label_of
 from hauberk.sketches.numbers import Floats, Int64s, Numbers
 from hauberk.sketches.profile import ColumnProfile, Profile
 from hauberk.sketches.values import Values
@@ -63,6 +65,11 @@ class ColumnDistance:
     n: tuple[int, int]
     drifted: bool
 
+    @property
+    def label(self) -> str:
+        """The column, with what was measured where it has several measures."""
+        return label_of(self.name, self.measure)
+
 
 def distance(
     profile: Profile, other: Profile, *, alpha: float = 0.01, min_effect: float = 0.05
@@ -82,6 +89,86 @@ def distance(
     threshold = alpha / max(_QUESTIONS * len(measured), 1)
     return tuple(
         _compare(mine, theirs, measure, threshold, min_effect) for mine, theirs, measure in measured
+    )
+
+
+def drifted_columns(
+    found: Iterable[ColumnDistance],
+) -> tuple[tuple[ColumnDistance, ...], ...]:
+    """The measures of each column that drifted, the farthest one first."""
+    columns: dict[str, list[ColumnDistance]] = {}
+    for item in found:
+        if item.drifted:
+            columns.setdefault(item.name, []).append(item)
+    return tuple(tuple(sorted(c, key=lambda item: -item.shape)) for c in columns.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDistance:
+    """What is said of one group in two profiles.
+
+    Attributes:
+        names: The sensitive columns.
+        group: Their values.
+        shape: Total variation of the labels within the group, 0 to 1.
+    """
+
+    names: tuple[str, ...]
+    group: tuple[str, ...]
+    shape: float
+    p_value: float
+    threshold: float
+    n: tuple[int, int]
+    first: dict[str, int]
+    second: dict[str, int]
+    drifted: bool
+
+
+def group_distances(
+    profile: Profile, other: Profile, *, alpha: float = 0.01, min_effect: float = 0.05
+) -> tuple[GroupDistance, ...]:
+    """Hold the labels (or predictions) of each group of ``other`` against the same group's.
+
+    A group that training did not have is a matter of its column, not of its labels.
+    """
+    pairs = []
+    for names, sketch in profile.groups.items():
+        if names not in other.groups or sketch.overflown or other.groups[names].overflown:
+            continue
+        mine, theirs = (_by_group(side.representation(names)) for side in (profile, other))
+        pairs += [(names, group, mine[group], theirs[group]) for group in mine if group in theirs]
+    threshold = alpha / max(len(pairs), 1)
+    return tuple(_group(pair, threshold, min_effect) for pair in pairs)
+
+
+def _by_group(counts: dict[tuple[str, ...], int]) -> dict[tuple[str, ...], dict[str, int]]:
+    found: dict[tuple[str, ...], dict[str, int]] = {}
+    for (*group, label), n in counts.items():
+        found.setdefault(tuple(group), {})[label] = n
+    return found
+
+
+def _group(
+    pair: tuple[tuple[str, ...], tuple[str, ...], dict[str, int], dict[str, int]],
+    threshold: float,
+    min_effect: float,
+) -> GroupDistance:
+    names, group, first, second = pair
+    keys = sorted(first.keys() | second.keys())
+    left, right = (np.array([side.get(k, 0) for k in keys], np.int64) for side in (first, second))
+    n, m = int(left.sum()), int(right.sum())
+    shape = float(np.abs(left / n - right / m).sum() / 2)
+    p_value = g_test(left, right)
+    return GroupDistance(
+        names=names,
+        group=group,
+        shape=shape,
+        p_value=p_value,
+        threshold=threshold,
+        n=(n, m),
+        first=first,
+        second=second,
+        drifted=shape >= min_effect and p_value < threshold,
     )
 
 

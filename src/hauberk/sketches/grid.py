@@ -7,7 +7,7 @@ where the bins of the profile's sketches do. A year of hours of fifty columns st
 
 Limits:
     What moves inside one bin is not seen; with 32 bins a bin holds about 3 % of training.
-    Pictures are left out. Values of a text are not kept, only its length.
+    Of texts, embeddings and pictures only the measures of `sketches.measures` are counted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,9 @@ import numpy as np
 from hauberk.core.artifact import Batch, ColumnKind
 from hauberk.errors import ArtifactError
 from hauberk.formats.rows import cell_texts
+from hauberk.sketches import measures
 from hauberk.sketches.drift import ColumnDistance, excess, g_test, psi_of, shares_differ
+from hauberk.sketches.measures import label_of
 from hauberk.sketches.numbers import Int64s, Numbers, broken
 from hauberk.sketches.profile import ColumnProfile, Profile
 from hauberk.sketches.values import Values
@@ -47,7 +49,7 @@ class Axis:
     new, one for each name, and one for the known rest.
 
     Attributes:
-        measure: ``value`` of numbers and times, ``length`` of texts, ``category``.
+        measure: ``value`` of numbers and times, ``category``, or one of `sketches.measures`.
         edges: First number of each bin, increasing.
         high: Largest number seen in training.
         names: Known categories, most frequent first.
@@ -65,6 +67,11 @@ class Axis:
     training: tuple[int, ...] = ()
 
     @property
+    def label(self) -> str:
+        """The column, with what is measured where it has several axes."""
+        return label_of(self.name, self.measure)
+
+    @property
     def width(self) -> int:
         """Places in the vector."""
         return (len(self.names) if self.measure == "category" else len(self.edges)) + _FIRST + 1
@@ -77,7 +84,15 @@ class Axis:
         """
         if self.measure == "category":
             return self._categories(cells)
-        return self._numbers(_floats(cells, self))
+        if self.measure == "value":
+            return self._numbers(_floats(cells, self))
+        return self.counted(*_measured(cells, self))
+
+    def counted(self, found: Mapping[str, Any], missing: int) -> Int64s:
+        """Places of the numbers that `sketches.measures` gave for the cells."""
+        counts = self._numbers(found[self.measure])
+        counts[_MISSING] += missing
+        return counts
 
     def _numbers(self, values: Any) -> Int64s:
         missing = np.isnan(values)
@@ -165,10 +180,15 @@ class Grid:
             ArtifactError: A column is of another kind than training's.
         """
         present = set(batch.schema.names)
-        parts = []
+        parts: list[Int64s] = []
+        measured: dict[str, tuple[Mapping[str, Any], int]] = {}
         for axis in self.axes:
-            if axis.name in present:
+            if axis.name in present and axis.measure in ("value", "category"):
                 parts.append(axis.count(batch.column(axis.name)))
+            elif axis.name in present:
+                if axis.name not in measured:
+                    measured[axis.name] = _measured(batch.column(axis.name), axis)
+                parts.append(axis.counted(*measured[axis.name]))
             else:
                 parts.append(np.eye(1, axis.width, dtype=np.int64)[0] * batch.num_rows)
         return np.concatenate(parts) if parts else self.zeros()
@@ -213,17 +233,21 @@ def grid_of(profile: Profile, *, without: frozenset[str] = frozenset()) -> Grid:
     Args:
         without: Columns that are no inputs: the label, times, ids.
     """
-    made = (_axis(column) for column in profile.columns if column.name not in without)
-    return Grid(axes=tuple(axis for axis in made if axis is not None))
+    wanted = (column for column in profile.columns if column.name not in without)
+    return Grid(axes=tuple(axis for column in wanted for axis in _axes(column)))
 
 
-def _axis(column: ColumnProfile) -> Axis | None:
+_BINNED = ("value", *measures.OF_TEXT, *measures.OF_IMAGE, *measures.OF_VECTOR)
+
+
+def _axes(column: ColumnProfile) -> Iterator[Axis]:
     if column.kind is ColumnKind.CATEGORY and column.values is not None:
-        return None if column.values.overflown else _named(column, column.values)
-    for measure in ("value", "length"):
+        if not column.values.overflown:
+            yield _named(column, column.values)
+        return
+    for measure in _BINNED:
         if measure in column.numbers and column.numbers[measure].count:
-            return _binned(column, measure, column.numbers[measure])
-    return None
+            yield _binned(column, measure, column.numbers[measure])
 
 
 def _named(column: ColumnProfile, values: Values) -> Axis:
@@ -262,24 +286,42 @@ def _binned(column: ColumnProfile, measure: str, numbers: Numbers) -> Axis:
 
 def _floats(cells: Any, axis: Axis) -> Any:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     try:
-        if axis.measure == "length":
-            cells = pc.utf8_length(cell_texts(cells))
-        elif axis.kind is ColumnKind.TIME:
+        if axis.kind is ColumnKind.TIME:
             cells = cells.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
         found = cells.cast(pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ArtifactError(
-            "a live column is of another kind than training's",
-            subject=axis.name,
-            rule="live rows have the kinds of training",
-            expected=axis.kind.value,
-            found=str(cells.type)[:80],
-            hint="mend the feed, or make a new reference from rows of the new kind",
-        ) from error
+        raise _another_kind(axis, cells) from error
     return found.to_numpy(zero_copy_only=False)
+
+
+def _measured(cells: Any, axis: Axis) -> tuple[Mapping[str, Any], int]:
+    """Every measure of the column that ``axis`` is one of, and how many cells are missing."""
+    import pyarrow as pa
+
+    try:
+        if axis.kind is ColumnKind.TEXT:
+            texts = cell_texts(cells)
+            return measures.of_texts(texts), texts.null_count
+        if axis.kind is ColumnKind.IMAGE:
+            return measures.of_images(cells)
+        if measures.is_vector(cells.type):
+            return measures.of_vectors(cells)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, AttributeError) as error:
+        raise _another_kind(axis, cells) from error
+    raise _another_kind(axis, cells)
+
+
+def _another_kind(axis: Axis, cells: Any) -> ArtifactError:
+    return ArtifactError(
+        "a live column is of another kind than training's",
+        subject=axis.name,
+        rule="live rows have the kinds of training",
+        expected=axis.kind.value,
+        found=str(cells.type)[:80],
+        hint="mend the feed, or make a new reference from rows of the new kind",
+    )
 
 
 # Distances ---------------------------------------------------------------------------

@@ -41,7 +41,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 def keys_of(values: Floats) -> Int64s:
     """Integers that sort as ``values`` do; minus zero counts as zero."""
     bits = (values + 0.0).view(np.int64)
-    return np.where(bits < 0, bits ^ _POSITIVE, bits)
+    return np.asarray(bits ^ ((bits >> 63) & _POSITIVE), np.int64)  # all ones where negative
 
 
 def values_of(keys: Int64s) -> Floats:
@@ -77,6 +77,8 @@ class Numbers:
         bins: Keys without these bits, increasing.
         counts: Numbers in each bin.
         hashes: The smallest hashes of different numbers, increasing.
+        is_live: Whether it only serves to be held against another sketch: it begins with
+            that one's bins and does not estimate how many numbers differ.
     """
 
     count: int = 0
@@ -87,6 +89,12 @@ class Numbers:
     bins: Int64s = field(default_factory=_no_keys)
     counts: Int64s = field(default_factory=_no_keys)
     hashes: Hashes = field(default_factory=_no_hashes)
+    is_live: bool = False
+
+    @classmethod
+    def against(cls, other: Numbers) -> Numbers:
+        """An empty sketch for live numbers that are to be held against ``other``."""
+        return cls(shift=other.shift, is_live=True)
 
     def update(self, values: Floats) -> None:
         """Take in numbers without NaN."""
@@ -96,7 +104,8 @@ class Numbers:
         self.count += int(keys.size)
         self.infinite += int(np.count_nonzero(np.isinf(values)))
         self._widen(int(keys.min()), int(keys.max()))
-        self.hashes = smallest(self.hashes, mixed(keys))
+        if not self.is_live:
+            self.hashes = smallest(self.hashes, mixed(keys))
         self._add(*_counted(keys >> self.shift))
 
     def merge(self, other: Numbers) -> None:
@@ -150,7 +159,8 @@ class Numbers:
     @property
     def distinct(self) -> int:
         """Different numbers: exact while the bins are, else estimated."""
-        return int(self.bins.size) if self.shift == 0 else estimated(self.hashes)
+        is_exact = self.shift == 0 or self.is_live
+        return int(self.bins.size) if is_exact else estimated(self.hashes)
 
     def edges(self) -> tuple[Floats, Floats]:
         """First and last number of each bin, cut to the range seen."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy as np
 from hauberk.core.artifact import Batch, Column, ColumnKind, Dataset
 from hauberk.errors import ArtifactError, InternalError
 from hauberk.formats.rows import cell_texts
+from hauberk.sketches import measures
 from hauberk.sketches.numbers import Numbers, broken
 from hauberk.sketches.values import Values
 
@@ -34,12 +35,6 @@ MAX_PROFILE_BYTES = 256 << 20
 MAX_GROUPS = 4_096
 """Combinations of sensitive groups and labels counted exactly."""
 
-_FIXED_POINT = 1 << 16
-"""Pixels that are no integers are rounded to this fraction before they are summed."""
-
-_MAX_FIXED = float(1 << 40)
-"""Keeps the sum over one image inside 64 bits."""
-
 
 @dataclass(slots=True, eq=False)
 class ColumnProfile:
@@ -48,7 +43,8 @@ class ColumnProfile:
     Attributes:
         dtype: Arrow's name of the type; empty until the first batch.
         numbers: Sketches by what they measure: ``value`` of numbers and times (in
-            microseconds), ``length`` of texts, ``mean`` and ``spread`` of images.
+            microseconds), ``length`` and words of texts, ``mean`` and ``spread`` of images,
+            size and directions of embeddings; see `sketches.measures`.
         values: The different values, where the column has categories or anything that is
             not a number.
     """
@@ -92,6 +88,8 @@ class ColumnProfile:
             self._update_numbers(cells)
         elif self.kind is ColumnKind.IMAGE:
             self._update_images(cells)
+        elif self.kind is ColumnKind.OTHER and measures.is_vector(cells.type):
+            self._update_vectors(cells)
         else:
             self._update_values(cells)
 
@@ -101,8 +99,10 @@ class ColumnProfile:
             raise InternalError(f"profiles of different columns cannot be merged: {self.name}")
         self.dtype = self._agreed(other.dtype)
         self.missing += other.missing
+        if other.is_vector:
+            self.values = None
         for name, sketch in other.numbers.items():
-            self.numbers[name].merge(sketch)
+            self.numbers.setdefault(name, Numbers()).merge(sketch)
         if self.values is not None and other.values is not None:
             self.values.merge(other.values)
 
@@ -128,26 +128,34 @@ class ColumnProfile:
         self.numbers["value"].update(values)
 
     def _update_images(self, cells: Any) -> None:
-        valid = np.asarray(cells.is_valid())
-        self.missing += int(np.count_nonzero(~valid))
-        if not valid.any():
-            return
-        pixels = _fixed(cells.filter(valid).to_numpy_ndarray())
-        flat = pixels.reshape(pixels.shape[0], -1)
-        self.numbers["mean"].update(flat.sum(axis=1) / (flat.shape[1] * _FIXED_POINT))
-        self.numbers["spread"].update((flat.max(axis=1) - flat.min(axis=1)) / _FIXED_POINT)
+        found, missing = measures.of_images(cells)
+        self.missing += missing
+        for name, values in found.items():
+            self.numbers[name].update(values)
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether the cells are embeddings, as the first batch showed."""
+        return measures.SIZE in self.numbers
+
+    def _update_vectors(self, cells: Any) -> None:
+        self.values = None  # each differs from each: nothing to count by name
+        found, missing = measures.of_vectors(cells)
+        self.missing += missing
+        for name, values in found.items():
+            self.numbers.setdefault(name, Numbers()).update(values)
 
     def _update_values(self, cells: Any) -> None:
-        import pyarrow.compute as pc
-
+        if self.is_vector:  # embeddings before, something else now
+            self.missing += len(cells)
+            return
         texts = cell_texts(cells)
         self.missing += texts.null_count
-        counted = _counts(texts)
         if self.values is not None:
-            self.values.update(counted)
+            self.values.update(_counts(texts))
         if "length" in self.numbers:
-            lengths = pc.drop_null(pc.utf8_length(texts)).to_numpy(zero_copy_only=False)
-            self.numbers["length"].update(lengths.astype(np.float64))
+            for name, values in measures.of_texts(texts).items():
+                self.numbers[name].update(values)
 
     def to_json(self) -> dict[str, Any]:
         """Integers and strings."""
@@ -179,8 +187,8 @@ class ColumnProfile:
 _MEASURES = {
     ColumnKind.NUMBER: ("value",),
     ColumnKind.TIME: ("value",),
-    ColumnKind.TEXT: ("length",),
-    ColumnKind.IMAGE: ("mean", "spread"),
+    ColumnKind.TEXT: measures.OF_TEXT,
+    ColumnKind.IMAGE: measures.OF_IMAGE,
 }
 _COUNTED = (ColumnKind.CATEGORY, ColumnKind.TEXT, ColumnKind.OTHER)
 
@@ -320,12 +328,44 @@ def profile_of(dataset: Dataset) -> Profile:
     return profile
 
 
-def _fixed(pixels: Any) -> Any:
-    """Pixels as 64-bit fixed point, so that their sums do not depend on any order."""
-    if pixels.dtype.kind in "iu":
-        return pixels.astype(np.int64) * _FIXED_POINT
-    bounded = np.clip(np.nan_to_num(pixels.astype(np.float64)), -_MAX_FIXED, _MAX_FIXED)
-    return np.rint(bounded * _FIXED_POINT).astype(np.int64)
+def live_profile(dataset: Dataset, training: Profile) -> Profile:
+    """The profile of live rows that is to be held against ``training``, and nothing else.
+
+    Numbers are counted over training's own bins, which costs a fraction of a new sketch.
+    Words are what they were in training, however long they are now.
+    """
+    known = {column.name: column for column in training.columns}
+    present = {column.name for column in dataset.columns}
+    label = training.label if training.label in present else None
+    groups = [names for names in training.groups if label and present.issuperset(names)]
+    live = Profile(
+        columns=tuple(_live(c, known.get(c.name)) for c in dataset.columns),
+        label=label,
+        labels=None if label is None else Values(),
+        groups={names: Values(size=MAX_GROUPS) for names in groups},
+    )
+    for batch in dataset.read():
+        live.update(batch)
+    return live
+
+
+_IN_WORDS = (ColumnKind.CATEGORY, ColumnKind.TEXT)
+
+
+def _live(column: Column, known: ColumnProfile | None) -> ColumnProfile:
+    if known is None:
+        return _empty(column)
+    if column.kind in _IN_WORDS and known.kind in _IN_WORDS:
+        column = replace(column, kind=known.kind)
+    found = _empty(column)
+    if found.kind is known.kind:
+        numbers = {name: Numbers.against(sketch) for name, sketch in known.numbers.items()}
+        found.numbers = {name: numbers.get(name, own) for name, own in found.numbers.items()}
+        if known.is_vector:
+            found.numbers = numbers
+        if known.kind is ColumnKind.TEXT:
+            found.values = None
+    return found
 
 
 def _counts(texts: Any) -> dict[str, int]:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from hauberk.errors import TrustError, UnavailableError, UsageError
 from hauberk.trust.digest import hex_of, parse_digest
 from hauberk.trust.durable import (
     CHUNK_BYTES,
+    FILE_MODE,
     Before,
     Temporary,
     explained,
@@ -30,12 +31,14 @@ from hauberk.trust.durable import (
     open_folder,
     open_regular,
     proceed,
+    scratch_folder,
     sync_folder,
 )
 
 GROUP: Final = 128
 """Files that `DirectoryBlobs.put_all` holds open at once; a process may usually open 1,024."""
 
+_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = re.compile(r"[0-9a-f]{2}\Z")
 _FILE = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -60,9 +63,9 @@ class DirectoryBlobs:
     """
 
     def __init__(self, root: Path, *, tmp: Path | None = None, before: Before = proceed) -> None:
-        self._root = root
-        self._tmp = root.parent / "tmp" if tmp is None else tmp
-        self._before = before
+        self.root = root
+        self.tmp = root.parent / "tmp" if tmp is None else tmp
+        self.before = before
         self._durable: set[Path] = set()
 
     def put(self, chunks: Iterable[bytes]) -> Digest:
@@ -87,55 +90,49 @@ class DirectoryBlobs:
             stored += self._put_group(group)
         return tuple(stored)
 
-    def put_hashed(self, items: Iterable[tuple[Digest, bytes]]) -> None:
-        """Store bytes that the caller hashed already, so that they are not hashed twice.
-
-        A wrong digest would make a blob that no read accepts. Otherwise as `put_all`.
-        """
-        pending = iter(items)
-        while group := tuple(islice(pending, GROUP)):
-            with explained(self._root), ExitStack() as stack:
-                self._prepare()
-                written = []
-                for digest, data in group:
-                    temporary = stack.enter_context(Temporary(self._tmp, self._before))
-                    temporary.write((data,))
-                    written.append((temporary, digest))
-                self._publish(written)
+    def batch(self) -> FileBatch:
+        """Takes bytes that the caller hashed already, so that they are not hashed twice."""
+        return FileBatch(self)
 
     def _put_group(self, group: Iterable[Iterable[bytes]]) -> list[Digest]:
-        with explained(self._root), ExitStack() as stack:
-            self._prepare()
+        with explained(self.root), ExitStack() as stack:
+            self.prepare()
             written = []
             for chunks in group:
-                temporary = stack.enter_context(Temporary(self._tmp, self._before))
+                temporary = stack.enter_context(Temporary(self.tmp, self.before))
                 written.append((temporary, temporary.fill(chunks)))
-            self._publish(written)
+            for temporary, _ in written:
+                temporary.sync()
+            self.publish([(temporary.rename, digest) for temporary, digest in written])
         return [digest for _, digest in written]
 
-    def _prepare(self) -> None:
-        for folder in (self._root, self._tmp):
-            make_folder(folder, self._before)
+    def prepare(self) -> None:
+        """Make the folders that are needed before anything is written aside."""
+        for folder in (self.root, self.tmp):
+            make_folder(folder, self.before)
             with open_folder(folder):  # refuses a link in its place
                 pass
 
-    def _publish(self, written: Sequence[tuple[Temporary, Digest]]) -> None:
-        for temporary, _ in written:
-            temporary.sync()
-        folders = {self._path(digest).parent for _, digest in written}
+    def publish(self, written: Sequence[tuple[Callable[[Path], None], Digest]]) -> None:
+        """Rename synced files into place and make their names durable.
+
+        Args:
+            written: What renames a file to where it is told, and the digest of the bytes.
+        """
+        folders = {self.path(digest).parent for _, digest in written}
         self._make_fan_out(folders)
-        for temporary, digest in written:
-            temporary.rename(self._path(digest))
+        for rename, digest in written:
+            rename(self.path(digest))
         for folder in sorted(folders):
-            sync_folder(folder, self._before)
+            sync_folder(folder, self.before)
 
     def _make_fan_out(self, folders: Iterable[Path]) -> None:
         """Make what is missing; a folder that somebody else made may not be durable yet."""
         new = set(folders) - self._durable
         for folder in sorted(new):
-            make_folder(folder, self._before)
+            make_folder(folder, self.before)
         if new:
-            sync_folder(self._root, self._before)
+            sync_folder(self.root, self.before)
         for folder in folders:
             with open_folder(folder):  # refuses a link in its place
                 pass
@@ -143,7 +140,7 @@ class DirectoryBlobs:
 
     def has(self, digest: Digest) -> bool:
         """Whether a regular file of that name is there."""
-        path = self._path(digest)
+        path = self.path(digest)
         with explained(path):
             try:
                 return stat.S_ISREG(path.lstat().st_mode)
@@ -162,7 +159,7 @@ class DirectoryBlobs:
             UnavailableError: There are no such bytes.
         """
         check_range(start, end)
-        path = self._path(digest)
+        path = self.path(digest)
         with explained(path), os.fdopen(self._descriptor(digest), "rb", 0) as file:
             size = os.fstat(file.fileno()).st_size
             end = size if end is None else min(end, size)
@@ -172,7 +169,8 @@ class DirectoryBlobs:
 
     def path(self, digest: Digest) -> Path:
         """Where the bytes lie, for a process that hashes them itself before it believes them."""
-        return self._path(digest)
+        name = name_of(digest)
+        return self.root / name[:2] / name
 
     def check(self, digest: Digest) -> None:
         """Read a blob through and compare it with its digest, at the speed of SHA-256.
@@ -181,7 +179,7 @@ class DirectoryBlobs:
             TrustError: The stored bytes have another digest.
             UnavailableError: There are no such bytes.
         """
-        with explained(self._path(digest)), os.fdopen(self._descriptor(digest), "rb", 0) as file:
+        with explained(self.path(digest)), os.fdopen(self._descriptor(digest), "rb", 0) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         compare(digest, found)
 
@@ -189,7 +187,7 @@ class DirectoryBlobs:
         name = name_of(digest)
         try:
             with (
-                open_folder(self._root) as root,
+                open_folder(self.root) as root,
                 open_folder(Path(name[:2]), within=root) as folder,
             ):
                 return open_regular(name, within=folder)
@@ -198,7 +196,7 @@ class DirectoryBlobs:
 
     def size(self, digest: Digest) -> int:
         """Length in bytes of what is stored, intact or not."""
-        with explained(self._path(digest)):
+        with explained(self.path(digest)):
             descriptor = self._descriptor(digest)
             try:
                 return os.fstat(descriptor).st_size
@@ -207,25 +205,21 @@ class DirectoryBlobs:
 
     def list(self) -> Iterator[Digest]:
         """All digests, in order; files of other names are left out."""
-        with explained(self._root):
-            for folder in _names(self._root, _FOLDER):
-                for name in _names(self._root / folder, _FILE):
+        with explained(self.root):
+            for folder in _names(self.root, _FOLDER):
+                for name in _names(self.root / folder, _FILE):
                     if name[:2] == folder:
                         yield Digest(f"sha256:{name}")
 
     def delete(self, digest: Digest) -> None:
         """Forget bytes; nothing happens where there are none."""
-        path = self._path(digest)
+        path = self.path(digest)
         with explained(path):
             try:
                 path.unlink()
             except FileNotFoundError:
                 return
-            sync_folder(path.parent, self._before)
-
-    def _path(self, digest: Digest) -> Path:
-        name = name_of(digest)
-        return self._root / name[:2] / name
+            sync_folder(path.parent, self.before)
 
 
 def _names(folder: Path, pattern: re.Pattern[str]) -> tuple[str, ...]:
@@ -299,6 +293,114 @@ def check_range(start: int, end: int | None) -> None:
         )
 
 
+class FileBatch:
+    """Blobs that are written as they come and become visible together.
+
+    Files lie in one locked folder until `flush`, which makes all of them durable: each folder
+    of the store is synced once for a batch, not once for a group of files. A wrong digest
+    would make a blob that no read accepts.
+
+    Args:
+        blobs: Where they go.
+    """
+
+    def __init__(self, blobs: DirectoryBlobs) -> None:
+        self._blobs = blobs
+        self._stack = ExitStack()
+        self._folder: Path | None = None
+        self._open: list[int] = []
+        self._written: dict[Digest, Path] = {}
+
+    def put(self, digest: Digest, data: bytes | memoryview) -> None:
+        """Write bytes aside; the caller may change them afterwards.
+
+        Raises:
+            UnavailableError: The disk is full or not writable.
+        """
+        if digest in self._written:
+            return
+        with explained(self._blobs.root):
+            if self._folder is None:
+                self._blobs.prepare()
+                self._folder = self._stack.enter_context(scratch_folder(self._blobs.tmp))
+            if len(self._open) >= GROUP:
+                self._sync()
+            path = self._folder / hex_of(digest)
+            self._blobs.before("create")
+            self._open.append(os.open(path, _CREATE_FLAGS, FILE_MODE))
+            self._blobs.before("write")
+            _write_all(self._open[-1], data)
+            self._written[digest] = path
+
+    def flush(self) -> None:
+        """Make all of them visible; durable and whole when it returns.
+
+        Raises:
+            UnavailableError: The disk is full or not writable; what is visible is whole.
+        """
+        try:
+            with explained(self._blobs.root):
+                self._sync()
+                self._blobs.publish([(self._rename(p), d) for d, p in self._written.items()])
+        finally:
+            self.discard()
+
+    def _sync(self) -> None:
+        for descriptor in self._open:
+            self._blobs.before("sync")
+            os.fsync(descriptor)
+        self._close()
+
+    def _rename(self, path: Path) -> Callable[[Path], None]:
+        def rename(target: Path) -> None:
+            self._blobs.before("rename")
+            path.replace(target)
+
+        return rename
+
+    def _close(self) -> None:
+        while self._open:
+            os.close(self._open.pop())
+
+    def discard(self) -> None:
+        """Forget what is not visible yet."""
+        self._close()
+        self._written.clear()
+        self._folder = None
+        self._stack.close()
+
+
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+class MemoryBatch:
+    """Blobs that become visible in memory together.
+
+    Args:
+        blobs: Where they go.
+    """
+
+    def __init__(self, blobs: MemoryBlobs) -> None:
+        self._blobs = blobs
+        self._held: dict[Digest, bytes] = {}
+
+    def put(self, digest: Digest, data: bytes | memoryview) -> None:
+        """Keep a copy of the bytes."""
+        self._held[digest] = bytes(data)
+
+    def flush(self) -> None:
+        """Make all of them visible."""
+        self._blobs.take(self._held)
+        self.discard()
+
+    def discard(self) -> None:
+        """Forget what is not visible yet."""
+        self._held = {}
+
+
 class MemoryBlobs:
     """Blobs in memory, for tests and for work that leaves no trace."""
 
@@ -318,10 +420,14 @@ class MemoryBlobs:
         """Store many blobs; their digests in order."""
         return tuple(self.put(chunks) for chunks in items)
 
-    def put_hashed(self, items: Iterable[tuple[Digest, bytes]]) -> None:
-        """Store bytes that the caller hashed already."""
+    def batch(self) -> MemoryBatch:
+        """Takes bytes that the caller hashed already."""
+        return MemoryBatch(self)
+
+    def take(self, items: Mapping[Digest, bytes]) -> None:
+        """Store bytes under digests that nobody checks before they are read."""
         with self._lock:
-            self._bytes.update((digest, bytes(data)) for digest, data in items)
+            self._bytes.update(items)
 
     def has(self, digest: Digest) -> bool:
         """Whether the bytes are there."""

@@ -24,6 +24,7 @@ all that no second place holds: `verify` says how far its answer reaches.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -38,6 +39,7 @@ from hauberk.trust.audit import Audit, audit
 from hauberk.trust.checkpoint import Check, Head, Note, Sign, check_name, make_note
 from hauberk.trust.durable import Before, explained, make_folder, proceed, sweep
 from hauberk.trust.examine import examine
+from hauberk.trust.gathering import Gathering
 from hauberk.trust.heads import HeadsFile
 from hauberk.trust.journal import Journal, Recovery
 from hauberk.trust.merkle import Frontier, NodeAt, leaf_hash, verify_consistency, verify_inclusion
@@ -98,6 +100,7 @@ class Log:
         self._nodes = NodeFile(folder / "nodes")
         self._queue: deque[_Ticket] = deque()
         self._is_led = False
+        self._gathering = Gathering()
         self._queueing = Lock()
         self._committing = Lock()
 
@@ -187,13 +190,14 @@ class Log:
                 self._leave_queue(ticket)
                 raise
         if not ticket.is_done:
-            self._lead()
+            self._lead(ticket)
         return ticket.result()
 
     def _waits_in_queue(self, ticket: _Ticket) -> bool:
         """Queue ``ticket``; whoever finds nobody leading leads, the others wait."""
         with self._queueing:
             self._queue.append(ticket)
+            self._gathering.arrived(len(self._queue))
             waits, self._is_led = self._is_led, True
         return waits
 
@@ -206,12 +210,22 @@ class Log:
         if handed_over:
             self._hand_over()
 
-    def _lead(self) -> None:
+    def _lead(self, ticket: _Ticket) -> None:
         """Commit everything that waits, own batch first, then let the next one lead."""
         try:
+            self._gather()
             self._commit_group()
         finally:
+            with self._queueing, suppress(ValueError):
+                self._queue.remove(ticket)  # still there only where the wait was interrupted
             self._hand_over()
+
+    def _gather(self) -> None:
+        """Give callers that the last commit let go a moment to come back."""
+        with self._queueing:
+            waits = self._gathering.begin(len(self._queue))
+        if waits:
+            self._gathering.wait()
 
     def _hand_over(self) -> None:
         with self._queueing:
@@ -223,6 +237,7 @@ class Log:
 
     def _commit_group(self) -> None:
         group = self._take_group()
+        started = time.monotonic()
         try:
             with self._committing, self._journal.turn():
                 self._journal.catch_up()
@@ -235,6 +250,9 @@ class Log:
             for ticket in group:
                 ticket.error = error
         finally:
+            with self._queueing:
+                waiting, taken = len(self._queue), time.monotonic() - started
+                self._gathering.committed(len(group), waiting, taken)
             for ticket in group:
                 ticket.close()
 

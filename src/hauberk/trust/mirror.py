@@ -6,11 +6,11 @@ it is there, else from the shared store. A process that needs a path gets one in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from hauberk.core.artifact import Digest
-from hauberk.trust.blobs import DirectoryBlobs
+from hauberk.trust.blobs import DirectoryBlobs, FileBatch
 from hauberk.trust.objects import ObjectBlobs
 
 
@@ -35,24 +35,21 @@ class MirroredBlobs:
             UnavailableError: One of them cannot be written; the shared one shows no part.
         """
         digest = self._near.put(chunks)
-        self._send(digest)
+        self.send(digest)
         return digest
 
     def put_all(self, items: Iterable[Iterable[bytes]]) -> tuple[Digest, ...]:
         """Store many blobs in both; their digests in order."""
         digests = self._near.put_all(items)
         for digest in digests:
-            self._send(digest)
+            self.send(digest)
         return digests
 
-    def put_hashed(self, items: Iterable[tuple[Digest, bytes]]) -> None:
-        """Store bytes in both that the caller hashed already; as `DirectoryBlobs.put_hashed`."""
-        held = list(items)
-        self._near.put_hashed(held)
-        for digest, _ in held:
-            self._send(digest)
+    def batch(self) -> MirroredBatch:
+        """Takes bytes that the caller hashed already; as `DirectoryBlobs.batch`."""
+        return MirroredBatch(self._near.batch(), self.send)
 
-    def _send(self, digest: Digest) -> None:
+    def send(self, digest: Digest) -> None:
         """Send what the shared store does not hold in that length; readers check the bytes."""
         if not (self._far.has(digest) and self._far.size(digest) == self._near.size(digest)):
             self._far.put(self._near.open(digest))
@@ -93,3 +90,38 @@ class MirroredBlobs:
         """Forget bytes in both."""
         self._near.delete(digest)
         self._far.delete(digest)
+
+
+class MirroredBatch:
+    """Blobs that become visible together in the folder, then one by one in the shared store.
+
+    Args:
+        near: The batch of the folder.
+        send: Sends what the folder holds.
+    """
+
+    def __init__(self, near: FileBatch, send: Callable[[Digest], None]) -> None:
+        self._near = near
+        self._send = send
+        self._digests: list[Digest] = []
+
+    def put(self, digest: Digest, data: bytes | memoryview) -> None:
+        """Write bytes aside; the caller may change them afterwards."""
+        self._near.put(digest, data)
+        self._digests.append(digest)
+
+    def flush(self) -> None:
+        """Make all of them visible in both; whole in both when it returns.
+
+        Raises:
+            UnavailableError: One of them cannot be written.
+        """
+        digests, self._digests = self._digests, []
+        self._near.flush()
+        for digest in digests:
+            self._send(digest)
+
+    def discard(self) -> None:
+        """Forget what is not visible yet."""
+        self._digests = []
+        self._near.discard()

@@ -123,9 +123,10 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UnavailableError(
-            f"the configuration at {path} cannot be used",
+            f"{path} cannot be read or written",
             subject=str(path),
-            expected="a folder that its user may read and write",
+            expected="a folder that its user may read and write, with room",
             found=error.strerror or "an error",
-            hint="check the disk and the permissions of the folder; XDG_CONFIG_HOME names another",
+            hint="check the disk and the permissions of the folder, or name another; that of keys "
+            "and pins is below XDG_CONFIG_HOME",
         ) from error

@@ -27,6 +27,7 @@ MAX_BYTES: Final = 8 << 20
 """An envelope of a hundred columns has some 50 kB."""
 MAX_BEHIND: Final = 10_000
 """Sequence numbers that may still come late; at one a minute a week of them."""
+MAX_WORKERS: Final = 64
 MAX_AHEAD_S: Final = 300.0
 """Clocks differ by less."""
 _MAX_SEQUENCE = 1 << 53
@@ -77,7 +78,7 @@ def open_batch(data: bytes, keys: Mapping[str, PublicKey]) -> Batch:
         raise _malformed(f"{len(data)} bytes")
     envelope = Envelope.from_bytes(data)
     batch = _batch(envelope.payload)
-    key = keys.get(batch.replica)
+    key = keys.get(batch.replica) or keys.get(host_of(batch.replica))
     if key is None:
         raise TrustError(
             "telemetry of an unknown replica",
@@ -89,6 +90,13 @@ def open_batch(data: bytes, keys: Mapping[str, PublicKey]) -> Batch:
         )
     verify(envelope, {key.key_id: key}, payload_type=PAYLOAD_TYPE)
     return batch
+
+
+def host_of(replica: str) -> str:
+    """The server that a worker belongs to; the replica itself where it is no worker."""
+    host, _, worker = replica.rpartition("/")
+    is_worker = host and worker.isascii() and worker.isdecimal() and not worker.startswith("0")
+    return host if is_worker and int(worker[:4]) <= MAX_WORKERS else replica
 
 
 def claimed_replica(data: bytes) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from hauberk.controls.pipeline.hijacked_step import HijackedStep
@@ -49,6 +51,15 @@ def test_processor_time_is_held_against_earlier_runs(cpu_s, n_found):
 
 def test_a_restless_history_widens_what_is_ordinary():
     assert findings(cpu_s=1.6, earlier=(0.7, 1.3, 1.0, 0.8, 1.2)) == []
+
+
+def test_one_more_run_like_the_others_is_seldom_named():
+    rng = Random(4)
+    alarms = 0
+    for _ in range(400):
+        runs = [rng.lognormvariate(0, 0.1) for _ in range(9)]
+        alarms += len(findings(cpu_s=runs[0], earlier=tuple(runs[1:])))
+    assert alarms <= 8
 
 
 def test_few_earlier_runs_compare_nothing():

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hauberk.core.artifact import CodeTree
+from hauberk.core.artifact import CodeTree, SourceFile
 from hauberk.core.control import Check
 from hauberk.core.finding import Finding
 from hauberk.core.threat import ThreatId
+from hauberk.methods.code.hidden_texts import name_hits
 from hauberk.methods.code.reading import tree_findings
+from hauberk.methods.code.telling import of_hits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,5 +46,8 @@ class HiddenCharacters(Check[CodeTree]):
     subject: ClassVar[type] = CodeTree
 
     def check(self, subject: CodeTree) -> Iterator[Finding]:
-        """Yield what the rules of this family find, file by file."""
-        return tree_findings(subject, self.id)
+        """Yield what the rules of this family find, file by file, then names of other files."""
+        yield from tree_findings(subject, self.id)
+        for path, _ in subject.unread():
+            file = SourceFile(name=path.as_posix(), path=path, text="")
+            yield from of_hits(file, self.id, list(name_hits(path.as_posix())))

@@ -16,7 +16,7 @@ from hauberk.core.threat import ThreatId
 from hauberk.methods import embed, rewrite
 from hauberk.methods.arrivals import Arrivals, arrivals
 from hauberk.methods.opinions import MAX_CLASSES, MIN_CLASS_ROWS, held_against
-from hauberk.sketches.drift import ColumnDistance, distance
+from hauberk.sketches.drift import ColumnDistance, distance, drifted_columns
 from hauberk.sketches.profile import profile_of
 
 _SHOWN = 10
@@ -193,9 +193,9 @@ class CreepingPoison(Check[History]):
         old, new = profile_of(first), profile_of(last)
         if min(old.rows, new.rows) < _MIN_ROWS:
             return
-        for item in distance(old, new, alpha=self.alpha, min_effect=self.max_drift):
-            if item.drifted:
-                yield _drifted(last, item)
+        found = distance(old, new, alpha=self.alpha, min_effect=self.max_drift)
+        for item, *_ in drifted_columns(found):
+            yield _drifted(last, item)
 
 
 def _scores(subject: History, came: Arrivals, standing: Any, judged: Any) -> RowScores:

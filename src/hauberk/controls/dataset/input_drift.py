@@ -12,9 +12,15 @@ from hauberk.core.artifact import Window
 from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Histogram, Level, Location, Severity
 from hauberk.core.threat import ThreatId
-from hauberk.sketches.drift import ColumnDistance, distance
+from hauberk.sketches.drift import (
+    ColumnDistance,
+    GroupDistance,
+    distance,
+    drifted_columns,
+    group_distances,
+)
 from hauberk.sketches.numbers import Numbers
-from hauberk.sketches.profile import Profile, profile_of
+from hauberk.sketches.profile import Profile, live_profile
 
 MIN_ROWS = 50
 """Fewer live rows say nothing about a distribution."""
@@ -32,7 +38,8 @@ class InputDrift(Check[Window]):
     The signed profile made in training is the anchor: it does not move with the traffic, so
     that a slow shift adds up instead of becoming normal. Each column is asked for its shape,
     its missing cells and its values that training never saw; a column counts when one of
-    them differs by more than chance explains and by enough to matter.
+    them differs by more than chance explains and by enough to matter. Where training named
+    sensitive columns and a label, the labels or predictions of each group are compared too.
 
     Limits:
         One window is judged by itself, so a shift below ``min_effect`` passes however long it
@@ -46,6 +53,7 @@ class InputDrift(Check[Window]):
     Example:
         >>> import pyarrow as pa
         >>> from hauberk.formats.tables import table_of
+        >>> from hauberk.sketches.profile import profile_of
         >>> train = table_of("train", [pa.record_batch({"x": [i % 50 for i in range(500)]})])
         >>> live = table_of("live", [pa.record_batch({"x": [i % 50 + 40 for i in range(500)]})])
         >>> window = Window(profile=profile_of(train).to_bytes(), live=live)
@@ -66,12 +74,15 @@ class InputDrift(Check[Window]):
 
     def check(self, subject: Window) -> Iterator[Finding]:
         """One finding, for review, per drifted column."""
-        training, live = Profile.from_bytes(subject.profile), profile_of(subject.live)
+        training = Profile.from_bytes(subject.profile)
+        live = live_profile(subject.live, training)
         if live.rows < MIN_ROWS:
             message = f"only {live.rows} live rows; from {MIN_ROWS} on they say something"
             raise NotApplicable(message)
         for finding in self.findings(training, live, self.distances(training, live)):
             yield replace(finding, path=subject.live.name)
+        groups = group_distances(training, live, alpha=self.alpha, min_effect=self.min_effect)
+        yield from (_group(item, subject.live.name) for item in groups if item.drifted)
 
     def distances(self, training: Profile, live: Profile) -> tuple[ColumnDistance, ...]:
         """How far each column is from training, drifted or not."""
@@ -80,17 +91,19 @@ class InputDrift(Check[Window]):
     def findings(
         self, training: Profile, live: Profile, distances: tuple[ColumnDistance, ...]
     ) -> Iterator[Finding]:
-        """The drifted ones among ``distances``."""
-        for item in distances:
-            if item.drifted:
-                yield _finding(item, training, live)
+        """The drifted ones among ``distances``, one for each column."""
+        for found in drifted_columns(distances):
+            yield _finding(found, training, live)
 
 
-def _finding(item: ColumnDistance, training: Profile, live: Profile) -> Finding:
+def _finding(found: tuple[ColumnDistance, ...], training: Profile, live: Profile) -> Finding:
+    """What is said of a column by its measure that is farthest off."""
+    item = found[0]
+    others = {"also": ", ".join(other.measure for other in found[1:])} if found[1:] else {}
     severity = Severity.HIGH if max(item.shape, item.unseen) >= _LARGE else Severity.MEDIUM
     return Finding(
         message=(
-            f"column {item.name}: live rows differ from training ({item.question}); "
+            f"column {item.label}: live rows differ from training ({item.question}); "
             f"expected a distance that chance explains, found {item.shape:.3f} "
             f"with {item.unseen:.1%} of values outside what training saw"
         ),
@@ -106,8 +119,34 @@ def _finding(item: ColumnDistance, training: Profile, live: Profile) -> Finding:
             value=item.shape,
             threshold=item.threshold,
             n=item.n[1],
-            facts={"p": f"{item.p_value:.2g}", "psi": f"{item.psi:.3f}"},
+            facts={"p": f"{item.p_value:.2g}", "psi": f"{item.psi:.3f}", **others},
             plots=plots_of(item, training, live),
+        ),
+    )
+
+
+def _group(item: GroupDistance, path: str) -> Finding:
+    """What is said of a group whose labels or predictions are other ones now."""
+    named = ", ".join(f"{n} {v}" for n, v in zip(item.names, item.group, strict=True))
+    return Finding(
+        message=(
+            f"group {named}: what is said of it differs from training; expected a distance that "
+            f"chance explains, found {item.shape:.3f} over {item.n[1]} rows"
+        ),
+        path=path,
+        severity=Severity.HIGH if item.shape >= _LARGE else Severity.MEDIUM,
+        level=Level.REVIEW,
+        remedy="look at what changed for this group before its predictions are used",
+        threats=InputDrift.threats,
+        confidence=1.0 - item.p_value,
+        location=Location(field=item.names[0]),
+        evidence=Evidence(
+            statistic="distance of a group's labels",
+            value=item.shape,
+            threshold=item.threshold,
+            n=item.n[1],
+            facts={"p": f"{item.p_value:.2g}", "group": named[:200]},
+            plots=bars(named[:80], item.first, item.second),
         ),
     )
 
@@ -129,7 +168,7 @@ def _numbers_plot(item: ColumnDistance, first: Numbers, second: Numbers) -> tupl
     )
     return (
         Histogram(
-            title=item.name,
+            title=item.label,
             edges=tuple(edges.tolist()),
             series={"training": _shares(first, edges), "live": _shares(second, edges)},
         ),

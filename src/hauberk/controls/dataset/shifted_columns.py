@@ -10,7 +10,7 @@ from hauberk.core.artifact import Comparison, Dataset
 from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.threat import ThreatId
-from hauberk.sketches.drift import ColumnDistance, distance
+from hauberk.sketches.drift import ColumnDistance, distance, drifted_columns
 from hauberk.sketches.profile import profile_of
 
 _MIN_ROWS = 50
@@ -70,9 +70,9 @@ class ShiftedColumns(Check[Comparison[Dataset]]):
         old, new = profile_of(subject.old), profile_of(subject.new)
         if min(old.rows, new.rows) < _MIN_ROWS:
             raise NotApplicable(f"fewer than {_MIN_ROWS} rows in one version")
-        for item in distance(old, new, alpha=self.alpha, min_effect=self.min_effect):
-            if item.drifted:
-                yield _finding(subject.new, item)
+        found = distance(old, new, alpha=self.alpha, min_effect=self.min_effect)
+        for item, *_ in drifted_columns(found):
+            yield _finding(subject.new, item)
 
 
 def _finding(new: Dataset, item: ColumnDistance) -> Finding:

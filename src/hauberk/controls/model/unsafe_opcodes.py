@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,14 +13,15 @@ from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.identity import ThreatId
 from hauberk.core.model_file import Hashes, ModelFile
-from hauberk.errors import ArtifactError, LimitError, UnavailableError
+from hauberk.errors import ArtifactError, HauberkError, LimitError, UnavailableError
 from hauberk.formats.archives import Ledger, Trouble, TroubleKind
 from hauberk.formats.contents import PLAIN, TAIL, Kind, Part, contents
 from hauberk.formats.model_judgement import is_judged, judge_part
 from hauberk.formats.pickle_events import Embedded, Ended, Imported
 from hauberk.formats.pickle_judgement import Grade, Remark, judge
+from hauberk.formats.pickle_values import Group, printable
 from hauberk.formats.pickles import MAX_OPCODES, read_pickle
-from hauberk.formats.remarks import Nested
+from hauberk.formats.remarks import Beside, Nested
 from hauberk.formats.spans import Span, open_span
 
 MAX_FINDINGS = 100
@@ -28,6 +29,10 @@ MAX_FINDINGS = 100
 
 MAX_EMBEDDED = 1_000
 """Constants inside pickles that are looked into."""
+
+MAX_EXPANDED = 1 << 60
+"""Parts of a result counted as often as they are referred to: whoever prints, copies or
+compares it visits as many."""
 
 _CARVED_BYTES = 16 << 20
 _MAX_CARVED = 200
@@ -70,7 +75,6 @@ _THREATS = {
 """Format to the threat that its findings are about; pickles and containers are EX-1."""
 
 
-@dataclass(slots=True)
 class _Reading:
     """What was found so far in one file.
 
@@ -78,13 +82,15 @@ class _Reading:
         worst: The worst remark about each thing, in the order of discovery.
     """
 
-    path: str
-    ledger: Ledger = field(default_factory=Ledger)
-    worst: dict[tuple[tuple[str, ...], str], _Noted] = field(default_factory=dict)
-    unread: list[str] = field(default_factory=list)
-    judged: int = 0
-    foreign: int = 0
-    embedded: int = 0
+    def __init__(self, path: str, ledger: Ledger) -> None:
+        self.path = path
+        self.ledger = ledger
+        self.file: Path | None = None
+        self.worst: dict[tuple[tuple[str, ...], str], _Noted] = {}
+        self.unread: list[str] = []
+        self.judged = 0
+        self.foreign = 0
+        self.embedded = 0
 
     def note(self, remark: Remark, inner: tuple[str, ...], threat: str = "EX-1") -> None:
         """Keep ``remark`` unless something as bad is known about the same thing."""
@@ -201,6 +207,7 @@ def _files(subject: ModelFile) -> Iterator[tuple[str, Path]]:
 def _read_file(name: str, path: Path, reading: _Reading, hashing: Hashes | None) -> None:
     """Judge one file; what was found before the reading broke off stays found."""
     inner = (name,) if name else ()
+    reading.file = path
     try:
         with (
             open_span(path, steady=True) as span,
@@ -256,21 +263,38 @@ def _read_pickle(part: Part, reading: _Reading, *, is_constant: bool) -> None:
     for event in part.events or ():
         if isinstance(event, Embedded):
             _read_embedded(event, part, reading)
-        elif isinstance(event, Ended) and event.broken:
+        elif isinstance(event, Ended):
             if not is_second and not is_constant:
-                text = f"stops with an error: {event.broken}"
-                reading.note(Remark(Grade.EVASIVE, "broken", text, event.offset), part.inner)
+                _note_end(event, part, reading)
         elif isinstance(event, Imported) or not is_second:
             for remark in judge(event):
                 if remark.grade is Grade.DANGEROUS or not is_second:
                     reading.note(remark, part.inner)
 
 
+def _note_end(event: Ended, part: Part, reading: _Reading) -> None:
+    if event.broken:
+        text = f"stops with an error: {event.broken}"
+        reading.note(Remark(Grade.EVASIVE, "broken", text, event.offset), part.inner)
+    elif isinstance(event.result, Group) and event.result.weight >= MAX_EXPANDED:
+        text = f"gives a value of more than {MAX_EXPANDED} parts, the same ones again and again"
+        reading.note(Remark(Grade.EVASIVE, "expansion", text, event.offset), part.inner)
+
+
 def _read_embedded(event: Embedded, part: Part, reading: _Reading) -> None:
     reading.embedded += 1
-    if reading.embedded <= MAX_EMBEDDED:
-        inner = (*part.inner, f"constant at byte {event.offset}")
+    if reading.embedded > MAX_EMBEDDED:
+        return
+    inner = (*part.inner, f"constant at byte {event.offset}")
+    if not event.is_text:
         _read(event.span, "", reading, inner, is_constant=True)
+        return
+    own = _Reading(reading.path, reading.ledger)
+    _read(event.span, "", own, inner, is_constant=True)
+    for remark, place, threat in own.worst.values():
+        if remark.grade is Grade.DANGEROUS:
+            text = f"gives a text that could be unpickled, which {remark.text}"
+            reading.note(Remark(Grade.UNKNOWN, remark.about, text, remark.offset), place, threat)
 
 
 def _judged(_part: Part, reading: _Reading) -> None:
@@ -286,14 +310,43 @@ def _storage(part: Part, reading: _Reading) -> None:
         _carve(part, reading)
 
 
+def _data(part: Part, reading: _Reading) -> None:
+    """Values that a program may hand on to a loader: bytes in a database or in a message."""
+    reading.judged += 1
+    _carve(part, reading)
+
+
 def _empty(part: Part, reading: _Reading) -> None:
     if not part.inner:
         reading.unread.append("the file is empty")
 
 
 def _unreadable(part: Part, reading: _Reading) -> None:
-    reading.unread.append(_where(part.inner, f"{part.kind}: {part.detail}"))
+    if part.kind is Kind.UNKNOWN and reading.file is not None and _is_named_beside(reading.file):
+        reading.judged += 1  # numbers that a graph beside it reads
+    else:
+        reading.unread.append(_where(part.inner, f"{part.kind}: {part.detail}"))
+    if part.kind is Kind.UNREAD:
+        from hauberk.formats.other_models import judge_unread
+
+        for remark in judge_unread(part.span, part.detail):
+            reading.note(remark, part.inner)
     _carve(part, reading)
+
+
+def _is_named_beside(file: Path) -> bool:
+    """Whether a graph of ONNX in the same folder keeps its tensors in the file."""
+    from hauberk.formats.onnx_files import read_onnx
+
+    for graph in sorted(file.parent.glob("*.onnx"))[:MAX_GRAPHS]:
+        with suppress(HauberkError), open_span(graph) as span:
+            if file.name in {Path(name).name for name in read_onnx(span).external}:
+                return True
+    return False
+
+
+MAX_GRAPHS = 20
+"""Graphs beside a file of unknown bytes that are asked whether they read it."""
 
 
 def _judge(part: Part, reading: _Reading) -> None:
@@ -301,11 +354,34 @@ def _judge(part: Part, reading: _Reading) -> None:
     reading.judged += 1
     for said in judge_part(part):
         if isinstance(said, Trouble):
-            _note_trouble(replace(said, inner=(*part.inner, *said.inner)), reading)
+            _note_trouble(said._replace(inner=(*part.inner, *said.inner)), reading)
+        elif isinstance(said, Beside):
+            if reading.file is not None and not part.inner[1:]:
+                _beside(said, part, reading, reading.file)
         elif isinstance(said, Nested):
             _read(said.span, "", reading, (*part.inner, said.name), is_constant=True)
         else:
-            reading.note(said, part.inner, _threat(part, said))
+            placed = said if said.offset else said._replace(offset=-1)
+            reading.note(placed, part.inner, _threat(part, said))
+
+
+def _beside(said: Beside, part: Part, reading: _Reading, file: Path) -> None:
+    """A file that a loader reads as numbers is there, as long as is asked for, and no link."""
+    place = file.parent / said.name
+    shown = printable(said.name)
+    from hauberk.formats.hub_folders import is_led_out
+
+    try:
+        size = place.stat().st_size
+    except OSError:
+        return  # where it should be beside the model is known of whole folders only
+    if place.is_symlink() and is_led_out(file.parent, place):
+        text = f"reads tensors from {shown!r}, which is a link that leads out of the folder"
+    elif size < said.end:
+        text = f"reads {said.end} bytes of {shown!r}, which has {size}"
+    else:
+        return
+    reading.note(Remark(Grade.EVASIVE, text, text, 0), part.inner, "EX-4")
 
 
 def _threat(part: Part, remark: Remark) -> str:
@@ -340,6 +416,7 @@ def _skops(part: Part, reading: _Reading) -> None:
 
 _READERS: dict[Kind, Callable[[Part, _Reading], None]] = {
     Kind.STORAGE: _storage,
+    Kind.DATA: _data,
     Kind.SKOPS: _skops,
     Kind.TEXT: _foreign,
     Kind.FOREIGN: _foreign,
@@ -381,10 +458,15 @@ def _findings(reading: _Reading) -> Iterator[Finding]:
             level=Level.DEFECT if _is_defect(remark) else Level.REVIEW,
             confidence=0.5 if remark.grade is Grade.UNKNOWN else 1.0,
             remedy=_REMEDY[remark.grade],
-            location=Location(offset=remark.offset, inner=inner),
-            evidence=Evidence(facts={"grade": remark.grade.name.lower(), "about": remark.about}),
+            location=Location(offset=remark.offset if remark.offset >= 0 else None, inner=inner),
+            evidence=Evidence(facts=_facts(remark)),
             threats=_about(threat),
         )
+
+
+def _facts(remark: Remark) -> dict[str, str]:
+    facts = {"grade": remark.grade.name.lower(), "about": remark.about}
+    return facts | ({"opcode": remark.node} if remark.node else {})
 
 
 def _about(threat: str) -> tuple[ThreatId, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from statistics import median
+from statistics import fmean, median, stdev
 from typing import ClassVar
 
 from hauberk.core.artifact import StepUse
@@ -15,9 +16,10 @@ from hauberk.core.threat import ThreatId
 
 _OWN = ("/tmp/", "/dev/shm/", "/var/tmp/", "/memfd:")  # noqa: S108 - looked for, not written
 _HIDDEN = "hidden:"
-_SPREAD = 4.0
-_MAD = 1.4826
-"""Standard deviations per median absolute deviation of a normal law."""
+_LEAST = 5
+"""Earlier runs below which their spread is not known."""
+_SURE = (4.604, 4.032, 3.707, 3.499, 3.355, 3.25, 3.169, 3.106, 3.055, 3.012, 2.977, 2.947)
+"""Student's quantile of 0.995 for 4 to 15 degrees of freedom; more of them are taken as 15."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +28,16 @@ class HijackedStep(Check[StepUse]):
 
     Three looks at what the kernel said of the step's process tree. A program that is not on
     the step's list is a defect; without a list, one that hides itself or lies in a folder that
-    the step could write. A connection that was refused is named. Processor time far
-    above that of earlier runs on as much input is for a person to look at.
+    the step could write. A connection that was refused is named. Processor time above what
+    earlier runs on as much input let expect of one more is for a person to look at: a
+    prediction interval of their logarithms, one in two hundred honest runs beyond it. The
+    runner gives these times in lengths of a yardstick that was timed beside each run.
 
     Limits:
         The tree is looked at ten times a second, so a child that lives shorter may pass unseen;
         its time still counts. A miner inside the training process itself shows only as
-        processor time, and one that was there from the first run on not at all. Budgets, which
+        processor time, and one that was there from the first run on not at all. Where honest runs
+    differ by as much as a burner takes, none is seen: nothing is said then. Budgets, which
         end a step, are the isolation's: they hold whatever this control sees.
 
     Args:
@@ -41,8 +46,8 @@ class HijackedStep(Check[StepUse]):
         min_earlier: Runs to compare with; fewer compare nothing.
 
     References:
-        MITRE ATLAS AML.T0034.002. Leys et al. (2013), Detecting outliers: do not use standard
-        deviation around the mean, use absolute deviation around the median.
+        MITRE ATLAS AML.T0034.002. Geisser (1993), Predictive inference, section 2.1 (one more
+        value of a normal law).
     """
 
     title: ClassVar[str] = "A step does other work than its own"
@@ -62,11 +67,10 @@ class HijackedStep(Check[StepUse]):
         yield from self._burnt(subject)
 
     def _burnt(self, subject: StepUse) -> Iterator[Finding]:
-        if len(subject.earlier) < self.min_earlier:
+        if len(subject.earlier) < max(self.min_earlier, _LEAST):
             return
         usual = median(subject.earlier)
-        spread = _MAD * median(abs(value - usual) for value in subject.earlier)
-        limit = usual + max(self.max_growth * usual, _SPREAD * spread)
+        limit = max((1 + self.max_growth) * usual, _expected(subject.earlier))
         if subject.cpu_s > limit:
             yield Finding(
                 message=f"{subject.name} used {subject.cpu_s:.2f} s of processor, "
@@ -84,6 +88,15 @@ class HijackedStep(Check[StepUse]):
                     n=len(subject.earlier),
                 ),
             )
+
+
+def _expected(earlier: tuple[float, ...]) -> float:
+    """What one more run uses at most, if it is like these, but for one in two hundred."""
+    if not all(0 < value < math.inf for value in earlier):
+        return math.inf
+    logs = [math.log(value) for value in earlier]
+    sure = _SURE[min(len(logs) - _LEAST, len(_SURE) - 1)]
+    return math.exp(fmean(logs) + sure * stdev(logs) * math.sqrt(1 + 1 / len(logs)))
 
 
 def _is_foreign(program: str, subject: StepUse) -> bool:

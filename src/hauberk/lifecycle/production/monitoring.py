@@ -56,7 +56,7 @@ def work(shop: Workshop) -> StepReport:
     profile = Profile.from_bytes(shop.shared.profile)
     live = shop.table(shop.plan.prepared["test"])
     found = distance(profile, profile_of(live), alpha=table.alpha, min_effect=table.min_effect)
-    drifted = [item.name for item in found if item.drifted]
+    drifted = [item.label for item in found if item.drifted]
     report = StepReport(
         component=Component.MONITORING,
         state=StepState.DONE,
@@ -71,7 +71,7 @@ def work(shop: Workshop) -> StepReport:
 def _table(found: tuple[ColumnDistance, ...]) -> Section:
     rows = tuple(
         (
-            item.name,
+            item.label,
             f"{item.measure} distance {item.shape:.3f}, PSI {item.psi:.3f}, p {item.p_value:.2g}"
             + (f", drifted by {item.question}" if item.drifted else ""),
         )

@@ -21,6 +21,7 @@ from hauberk.methods.networks import (
 )
 from hauberk.methods.perturb import Ball
 from hauberk.methods.stress import Budget, stressed
+from hauberk.methods.torch_networks import quickened
 
 _TWO = 2
 _FAITHFUL = 1e-3
@@ -41,6 +42,9 @@ class Opened:
         weights: Gives its numbers by name.
         again: Trains a model of the same kind on a frame, its labels and a seed; ``None`` where
             that cannot be done.
+        are_logits: Whether the scores are logits, which are attacked as they are and told as
+            probabilities.
+        estimator: The fitted estimator of scikit-learn, where it is one.
     """
 
     features: list[str]
@@ -49,6 +53,8 @@ class Opened:
     network: Callable[[], Network]
     weights: Callable[[], Mapping[str, Any]] = dict
     again: Callable[[Any, Any, int], Callable[[Any], Any]] | None = None
+    are_logits: bool = False
+    estimator: Any = None
 
 
 def class_name(value: Any) -> str:
@@ -88,6 +94,41 @@ def attacked(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, An
     labels = np.array([place[class_name(value)] for value in rows[request["label"]]], np.int64)
     fight = _Fight(model=model, rows=rows, numeric=numeric, labels=labels)
     return fight.fought(schema, request, rng) | {"of": len(kept)}
+
+
+def moved_rows(model: Opened, frame: Any, request: Mapping[str, Any], eps: float) -> Any:
+    """Rows of ``frame`` where attacks moved them, with their labels; ``None`` where none can move.
+
+    Args:
+        request: As for `attacked`; ``rows`` bounds them.
+    """
+    place = {name: index for index, name in enumerate(model.classes)}
+    kept = frame[[class_name(value) in place for value in frame[request["label"]]]]
+    kept = kept.dropna(subset=model.features)
+    numeric = [name for name in model.features if kept[name].dtype.kind in "iuf"]
+    if not numeric or len(kept) < _TWO:
+        return None
+    schema = schemas.learn(numeric, kept[numeric].to_numpy(np.float64))
+    rng = np.random.default_rng(request["seed"])
+    rows = kept.iloc[rng.permutation(len(kept))[: max(int(request["rows"]), 1)]]
+    rows = rows.reset_index(drop=True)
+    labels = np.array([place[class_name(value)] for value in rows[request["label"]]], np.int64)
+    fight = _Fight(model=model, rows=rows, numeric=numeric, labels=labels)
+    values = rows[numeric].to_numpy(np.float64)
+    fight.start = np.column_stack([values, np.arange(len(values), dtype=np.float64)])
+    found = stressed(
+        fight.scores,
+        fight.start,
+        labels,
+        _space(schema, eps, request.get("norm", "linf")),
+        rng,
+        slope=fight.slope(fight.known(values)),
+        budget=Budget(n_queries=int(request["queries"])),
+    )
+    moved = rows.copy()
+    for column, name in enumerate(numeric):
+        moved[name] = found.moved[:, column].astype(rows[name].dtype)
+    return moved
 
 
 def triggered(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -173,13 +214,13 @@ class _Fight:
         for eps in sorted(request["eps"]):
             space = _space(schema, float(eps), request.get("norm", "linf"))
             found = stressed(
-                self._scores,
+                self.scores,
                 self.start[alive],
                 self.labels[alive],
                 space,
                 rng,
-                slope=self._slope(network),
-                straight=self._slope(network, straight=True),
+                slope=self.slope(network),
+                straight=self.slope(network, straight=True),
                 budget=budget,
             )
             self._count(found)
@@ -206,7 +247,7 @@ class _Fight:
             "cpu_s": time.process_time() - started,
         }
 
-    def _scores(self, moved: Any) -> Any:
+    def scores(self, moved: Any) -> Any:
         if self.numeric == self.model.features:
             whole = self.rows[self.numeric].iloc[:0]
             return np.asarray(self.model.scores(_framed(whole, moved[:, :-1])), np.float64)
@@ -225,12 +266,12 @@ class _Fight:
             mine = network.scores(values[:_CHECKED])
         except (HauberkError, ValueError, KeyError, IndexError, TypeError, AttributeError):
             return None
-        theirs = self._scores(self.start[:_CHECKED])
+        theirs = self.scores(self.start[:_CHECKED])
         if mine.shape != theirs.shape or not np.abs(mine - theirs).max() < _FAITHFUL:
             return None
         return network
 
-    def _slope(self, network: Network | None, *, straight: bool = False) -> Gradient | None:
+    def slope(self, network: Network | None, *, straight: bool = False) -> Gradient | None:
         if network is None:
             return None
         taken = straightened(network) if straight else network
@@ -238,6 +279,7 @@ class _Fight:
             return None
         if straight and not _has_all_scores(taken, self.start[:1, :-1], len(self.model.classes)):
             return None
+        taken = quickened(taken)
 
         def slope(rows: Any, labels: Any) -> tuple[Any, Any]:
             if straight:

@@ -22,18 +22,29 @@ def again(model: Any) -> Any:
         return None
 
     def trained(rows: Any, labels: Any, seed: int) -> Any:
-        import warnings
-
-        from sklearn.base import clone
-
-        shadow = clone(model)
-        seeds = {name: seed for name in shadow.get_params() if name.endswith("random_state")}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            fitted = shadow.set_params(**seeds).fit(rows, labels)
-        return fitted.predict_proba
+        return fitted_again(model, rows, labels, seed).predict_proba
 
     return trained
+
+
+def fitted_again(model: Any, rows: Any, labels: Any, seed: int, weights: Any = None) -> Any:
+    """A fresh estimator like ``model``, fitted; ``None`` where it takes no weights of rows."""
+    import inspect
+    import warnings
+
+    from sklearn.base import clone
+
+    shadow = clone(model)
+    seeds = {name: seed for name in shadow.get_params() if name.endswith("random_state")}
+    last = shadow.steps[-1] if hasattr(shadow, "steps") else ("", shadow)
+    given = {}
+    if weights is not None:
+        if "sample_weight" not in inspect.signature(last[1].fit).parameters:
+            return None
+        given = {f"{last[0]}__sample_weight" if last[0] else "sample_weight": weights}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return shadow.set_params(**seeds).fit(rows, labels, **given)
 
 
 def exposed(model: Opened, frames: list[Any], request: dict[str, Any]) -> dict[str, Any]:

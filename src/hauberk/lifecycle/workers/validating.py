@@ -7,11 +7,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hauberk.errors import ArtifactError
-from hauberk.lifecycle.workers import native
+from hauberk.errors import ArtifactError, UnavailableError
+from hauberk.lifecycle.workers import boosters, native, torch_models
+from hauberk.lifecycle.workers.answers import (
+    are_probabilities,
+    is_choice,
+    labels_of,
+    named,
+    softmax,
+    two_columns,
+)
 from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, triggered
 from hauberk.lifecycle.workers.comparing import edited, inferred
 from hauberk.lifecycle.workers.graphs import Graph, opened
+from hauberk.lifecycle.workers.remedies import remedied
 from hauberk.lifecycle.workers.shadowing import again, exposed
 from hauberk.methods.network_reading import of_onnx, of_sklearn
 from hauberk.methods.weight_changes import weights_of_onnx, weights_of_sklearn
@@ -20,6 +29,7 @@ ONNX_MARKS = (b"\x08",)
 """The first field of an ONNX file is its version: field 1 as a number."""
 
 _TWO = 2
+_HEAD = 4096
 
 
 def evaluate(payload: bytes) -> bytes:
@@ -29,21 +39,23 @@ def evaluate(payload: bytes) -> bytes:
         payload: JSON with ``model``, ``tables`` (the first is the one judged), ``label``,
             ``features`` (empty for the model's own), ``eps`` (radii in units of each
             feature's spread), ``rows`` and ``queries`` (bounds of the search), ``seed``,
-            ``previous`` (path of the version before) and ``property`` (column and value).
+            ``previous`` (path of the version before), ``property`` (column and value) and
+            ``shape`` (of one row, where a program of torch takes another than a line);
+            ``remedies`` and ``sensitive`` as `remedied` takes them.
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
         float64, row-major, base64), ``robustness``, ``triggers``, ``exposure``, ``edited`` and
         ``inferred`` (see `attacked`, `triggered`, `exposed`, `edited` and `inferred`; ``null``
-        where not asked for).
+        where not asked for), ``remedies`` (see `remedied`).
     """
     request = json.loads(payload)
     path = Path(request["model"])
     frames = [native._frame(Path(name)) for name in request["tables"]]  # noqa: SLF001
     _refuse_nothing(frames[0], request)
-    model = _opened(path, frames[0], request)
-    scores = [model.scores(frame[model.features]) for frame in frames]
-    before = _opened(Path(request["previous"]), frames[0], request) if request["previous"] else None
+    model = _opened(path, frames, request)
+    scores = [_told(model, frame) for frame in frames]
+    before = _opened(Path(request["previous"]), frames, request) if request["previous"] else None
     is_audited = request["property"] and len(frames) == _TWO
     return json.dumps(
         {
@@ -55,6 +67,7 @@ def evaluate(payload: bytes) -> bytes:
             "edited": edited(model, before, frames[0], request) if before else None,
             "inferred": inferred(model, frames, request) if is_audited else None,
             "triggers": triggered(model, frames[0], request) if request.get("triggers") else None,
+            "remedies": remedied(model, frames, request) if request.get("remedies") else [],
         }
     ).encode()
 
@@ -70,13 +83,22 @@ def _refuse_nothing(frame: Any, request: dict[str, Any]) -> None:
         )
 
 
-def _opened(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
+def _told(model: Opened, frame: Any) -> Any:
+    scores = model.scores(frame[model.features])
+    return softmax(scores) if model.are_logits else scores
+
+
+def _opened(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
     with path.open("rb") as file:
-        is_onnx = path.suffix == ".onnx" or file.read(1) in ONNX_MARKS
-    if is_onnx:
-        return _onnx(path, frame, request)
+        head = file.read(_HEAD)
+    if path.suffix == ".onnx" or head.startswith(ONNX_MARKS):
+        return _onnx(path, frames, request)
+    if kind := torch_models.kind_of(path):
+        return torch_models.opened(path, kind, frames, request)
+    if kind := boosters.kind_of(head):
+        return boosters.opened(path, kind, frames, request)
     model = native._load(path)  # noqa: SLF001
-    features = native._features(model, frame, request["label"])  # noqa: SLF001
+    features = native._features(model, frames[0], request["label"])  # noqa: SLF001
     classes = native._classes(model)  # noqa: SLF001
     return Opened(
         features=features,
@@ -85,55 +107,64 @@ def _opened(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
         network=lambda: of_sklearn(model),
         weights=lambda: weights_of_sklearn(model),
         again=again(model),
+        estimator=model if hasattr(model, "get_params") else None,
     )
 
 
-def _onnx(path: Path, frame: Any, request: dict[str, Any]) -> Opened:
-    graph = opened(path.read_bytes())
-    named = [node.name for node in graph.session.get_inputs()]
-    own = named if set(named) <= set(frame.columns) else []
+def _onnx(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
+    frame, data = frames[0], path.read_bytes()
+    graph = opened(data)
+    inputs = [node.name for node in graph.session.get_inputs()]
+    own = inputs if set(inputs) <= set(frame.columns) else []
     features = request["features"] or own
     features = features or [name for name in frame.columns if name != request["label"]]
-
+    first = graph.scores(frame[features])
+    labels = labels_of(frames, request["label"])
+    if first.ndim == 1 and is_choice(labels) and not _is_regressor(data):
+        classes, both = two_columns(graph.scores, labels, first)
+        return Opened(features=features, classes=classes, scores=both, network=_no_network)
     return Opened(
         features=features,
-        classes=_onnx_classes(graph, frame[features], frame, request),
+        classes=_onnx_classes(graph, frame[features], first, labels),
         scores=graph.scores,
-        network=lambda: of_onnx(path.read_bytes()),
-        weights=lambda: weights_of_onnx(path.read_bytes()),
+        network=lambda: of_onnx(data),
+        weights=lambda: weights_of_onnx(data),
+        are_logits=first.ndim == _TWO and not are_probabilities(first),
     )
 
 
-def _onnx_classes(graph: Graph, rows: Any, frame: Any, request: dict[str, Any]) -> list[str]:
-    """Names of the score columns: from the graph's own labels, else the sorted labels of the data.
+def _no_network() -> Any:
+    raise UnavailableError("a model of one score has no gradients here")
+
+
+def _is_regressor(data: bytes) -> bool:
+    """Whether the graph says that it gives numbers; converters of estimators name it so."""
+    import onnx
+
+    nodes = onnx.load_model_from_string(data).graph.node
+    return any(node.op_type.endswith("Regressor") for node in nodes)
+
+
+def _onnx_classes(graph: Graph, rows: Any, scores: Any, labels: list[str]) -> list[str]:
+    """Names of the score columns: from the graph's own labels, else the labels of the data.
 
     A graph that gives labels beside scores says itself which column is which class.
     """
     import numpy as np
 
-    outputs, scores = graph.outputs(rows), graph.scores(rows)
     if scores.ndim != _TWO or scores.shape[1] < _TWO:
         return []
-    width = scores.shape[1]
-    known = sorted({class_name(value) for value in frame[request["label"]]}, key=_natural)
-    labels = np.asarray(outputs[0])
-    if len(outputs) < _TWO or labels.size != len(rows) or labels.dtype.kind == "f":
-        return known if len(known) == width else [str(place) for place in range(width)]
+    width, outputs = scores.shape[1], graph.outputs(rows)
+    given = np.asarray(outputs[0])
+    if len(outputs) < _TWO or given.size != len(rows) or given.dtype.kind == "f":
+        return named(width, labels)
     places = scores.argmax(axis=1)
-    said = dict(zip(places.tolist(), map(class_name, labels.reshape(-1)), strict=False))
-    left = [name for name in known if name not in said.values()]
+    said = dict(zip(places.tolist(), map(class_name, given.reshape(-1)), strict=False))
+    left = [name for name in labels if name not in said.values()]
     for place in range(width):
         if place not in said and len(left) == width - len(said):
             said[place] = left.pop(0)
     return [said.get(place, f"class {place}") for place in range(width)]
-
-
-def _natural(name: str) -> tuple[int, float, str]:
-    """Numbers in their order, before words in theirs."""
-    try:
-        return (0, float(name), name)
-    except ValueError:
-        return (1, 0.0, name)
 
 
 def _packed(scores: Any) -> dict[str, Any]:

@@ -69,7 +69,10 @@ _SENT = re.compile(
 )
 _DESTRUCTIVE = re.compile(r"\bbase64\s+(?:-d|--decode|-D)\b[^\n;&]{0,80}\|\s*(?:ba|z)?sh\b")
 _TRACED = re.compile(r"\bset\s+-[a-wyz]*x[a-z]*\b")
-_SOCKET = re.compile(r"/var/run/docker\.sock|\bdocker\s+run\b[^\n;&|]{0,200}--privileged\b")
+_SOCKET = re.compile(
+    r"/var/run/docker\.sock|\b(?:docker|podman|nerdctl)\s+(?:container\s+)?run\b[^\n;&|]{0,400}"
+    r"(?:--privileged\b(?!=false)|(?:-v|--volume)[ =][\"']?/(?:etc|root|proc|sys)?/?:|--pid[ =]host\b|--cap-add[ =](?:ALL|SYS_ADMIN)\b)"
+)
 
 Kind = tuple[str, re.Pattern[str]]
 _KINDS: tuple[Kind, ...] = (
@@ -121,6 +124,55 @@ def continued(text: str) -> str:
     'a   b'
     """
     return re.sub(r"\\\r?\n", lambda match: " " * len(match[0]), text)
+
+
+_LISTED = re.compile(r"([\"'])[ \t]*,\s*(?=[\"'])")
+_VARIABLE = re.compile(
+    r"^[ \t]*(?:export[ \t]+|ENV[ \t]+|ARG[ \t]+|readonly[ \t]+|local[ \t]+|declare[ \t]+(?:-\w+[ \t]+)?|set[ \t]+|-[ \t]+)?"
+    r"(?P<name>[A-Za-z_]\w*)[ \t]*(?:\?|:)?=[ \t]*(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s;&|]*)",
+    re.MULTILINE,
+)
+_USED = re.compile(
+    r"\$\{(?P<braced>\w+)(?::?[-=](?P<default>[^}\n]*))?\}|\$\((?P<made>\w+)\)|\$(?P<bare>[A-Za-z_]\w*)"
+)
+
+
+def unlisted(text: str) -> str:
+    """Lists of quoted words as the words of one command; every letter keeps its place.
+
+    >>> unlisted('["ray", "start"]')
+    '["ray    start"]'
+    """
+    if '",' not in text and "'," not in text and '" ,' not in text:
+        return text
+    out, end = [], 0
+    for match in _LISTED.finditer(text):
+        if text[match.end() : match.end() + 1] != match[1]:
+            continue
+        out += [text[end : match.start()], " " * (match.end() + 1 - match.start())]
+        end = match.end() + 1
+    return "".join([*out, text[end:]])
+
+
+def variables(text: str) -> dict[str, str]:
+    """What a script, image or environment file gives its variables, the last word counting."""
+    return {m["name"]: m["value"].strip("\"'") for m in _VARIABLE.finditer(text)}
+
+
+def filled(command: str, known: dict[str, str]) -> str:
+    """A command with the variables that are known, and the defaults of those that are not.
+
+    >>> filled("run --host ${H:-0.0.0.0} $PORT", {"PORT": "80"})
+    'run --host 0.0.0.0 80'
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match["braced"] or match["made"] or match["bare"]
+        default = match["default"]
+        found = known.get(name, default if default is not None else match[0])
+        return found if "$" not in found else match[0]
+
+    return _USED.sub(value, command)
 
 
 def shown(match: re.Match[str]) -> str:

@@ -112,8 +112,12 @@ def statement_of(index: Index, node: ast.AST) -> ast.stmt | None:
 
 
 def texts(node: ast.AST) -> str:
-    """Source of a node, bounded."""
-    return ast.unparse(node)[:2000]
+    """Source of a node, bounded; written once for all rules that ask."""
+    kept: str | None = getattr(node, "_text", None)
+    if kept is None:
+        kept = ast.unparse(node)[:2000]
+        node._text = kept  # type: ignore[attr-defined]  # noqa: SLF001 - kept beside what it is of
+    return kept
 
 
 def calls_in(node: ast.AST, wanted: Callable[[str], bool]) -> Iterator[ast.Call]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from hauberk.methods.code.commands import continued, dumps_environment, faults
+from hauberk.methods.code.commands import continued, dumps_environment, faults, filled
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import command_faults, setting_fault
 
@@ -257,13 +257,18 @@ def _user(lines: list[_Line]) -> Iterator[Hit]:
 def _started(lines: list[_Line]) -> Iterator[_Line]:
     """The lines, CMD with the exec form of ENTRYPOINT before it: they are one command."""
     entry = ""
+    known: dict[str, str] = {}
     for line in lines:
         if line.word == "FROM":
             entry = ""
         elif line.word == "ENTRYPOINT":
             entry = _words(line.rest) if line.rest.strip().startswith("[") else ""
+        elif line.word == "ENV":
+            known |= {name: value for name, value, _ in _pairs(line.rest)}
         elif line.word == "CMD" and entry and line.rest.strip().startswith("["):
             line = _Line("CMD", f"{entry} {_words(line.rest)}", line.line)  # noqa: PLW2901 - the whole command in its place
+        if line.word in {"CMD", "ENTRYPOINT"} and "$" in line.rest:
+            line = _Line(line.word, filled(line.rest, known), line.line)  # noqa: PLW2901 - as it runs
         yield line
 
 

@@ -236,7 +236,7 @@ def weights(index: Index, scope: Scope) -> Iterator[Hit]:
 
 
 _GROUPED = re.compile(
-    r"\[['\"]\w+['\"]\]\s*(?:==|!=|\.isin|\.str|[<>])|\.\w+\s*==\s*['\"]|==\s*['\"][^'\"]+['\"]|\bgroups?\b[^=]*==|(?:region|gender|sex|race|age|country|segment|tenant|customer|client|zip|branch|source|domain)\w*\W{0,3}\s*(?:==|\.isin|\bin\b)|==\s*(?:TARGET|target|victim|minority)\w*|\by\w*\s*==\s*\d|\blabels?\s*==\s*\d|\btargets?\s*==\s*\d",
+    r"\[['\"]\w+['\"]\]\s*(?:==|!=|\.isin|\.str)|\[['\"](?:age|income|salary|zip\w*|tenure)['\"]\]\s*[<>]|\.\w+\s*==\s*['\"]|==\s*['\"][^'\"]+['\"]|\bgroups?\b[^=]*==|(?:region|gender|sex|race|age|country|segment|tenant|customer|client|zip|branch|source|domain)\w*\W{0,3}\s*(?:==|\.isin|\bin\b)|==\s*(?:TARGET|target|victim|minority)\w*|\by\w*\s*==\s*\d|\blabels?\s*==\s*\d|\btargets?\s*==\s*\d",
     re.IGNORECASE,
 )
 

@@ -12,6 +12,14 @@ from hauberk.methods.code.flow import scopes_of
 from hauberk.methods.code.insider_changes import labels, patches, protections, weights
 from hauberk.methods.code.insider_checks import conditions, tries
 from hauberk.methods.code.insider_figures import constants, floors
+from hauberk.methods.code.insider_rows import (
+    ignored,
+    replaced,
+    rewritten_rows,
+    stamped,
+    unmeasured,
+    weakened,
+)
 from hauberk.methods.code.python_index import Index
 from hauberk.methods.code.rules import Hit
 
@@ -23,7 +31,13 @@ def insider_hits(index: Index) -> Iterator[Hit]:
         yield from floors(index, scope)
         yield from labels(index, scope)
         yield from weights(index, scope)
+        yield from rewritten_rows(index, scope)
+        yield from stamped(index, scope)
+        yield from unmeasured(index, scope)
+        yield from weakened(index, scope)
     yield from tries(index)
     yield from conditions(index)
     yield from patches(index)
     yield from protections(index)
+    yield from ignored(index)
+    yield from replaced(index)

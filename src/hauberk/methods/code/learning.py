@@ -25,96 +25,31 @@ from hauberk.methods.code.flow import (
     texts,
     value_of,
 )
+from hauberk.methods.code.leakage import (
+    chosen_by_test,
+    copies_before,
+    filled_from_later,
+    statistics_before,
+    target_among_features,
+    tuned_by_test,
+)
+from hauberk.methods.code.learning_rules import (
+    DROPPED,
+    FIT_ON_TEST,
+    FITTED,
+    FUTURE,
+    ITSELF,
+    RESAMPLED,
+    SELECTED,
+    STATISTIC,
+    STOPPED,
+    TARGET,
+    TEST_TEXT,
+    TIME,
+    TRAINED,
+)
 from hauberk.methods.code.python_index import Index, last_name
-from hauberk.methods.code.rules import Hit, rule
-
-_SPLIT_FIRST = "Split first; fit on the training part only, or inside of a pipeline."
-
-FITTED = rule(
-    "leaky-evaluation/fitted-before-split",
-    "medium",
-    "fits a transformation on all rows before they are split",
-    _SPLIT_FIRST,
-    "CWE-1426",
-)
-STATISTIC = rule(
-    "leaky-evaluation/statistic-before-split",
-    "medium",
-    "uses a statistic of all rows before they are split",
-    _SPLIT_FIRST,
-    "CWE-1426",
-)
-RESAMPLED = rule(
-    "leaky-evaluation/resampled-before-split",
-    "medium",
-    "draws or makes rows before the split, so that copies lie on both sides",
-    "Split first; resample the training part only.",
-    "CWE-1426",
-)
-FIT_ON_TEST = rule(
-    "leaky-evaluation/fit-on-test",
-    "high",
-    "fits on rows of the test set",
-    "Fit on the training part; transform the test part with what was fitted.",
-    "CWE-1426",
-)
-STOPPED = rule(
-    "leaky-evaluation/stopped-on-test",
-    "medium",
-    "decides when to stop, or which model to keep, by the test set",
-    "Take a validation part out of the training rows for that.",
-    "CWE-1426",
-)
-SELECTED = rule(
-    "leaky-evaluation/selected-on-test",
-    "medium",
-    "keeps the best of several tries by their result on the test set",
-    "Choose on a validation part; look at the test set once.",
-    "CWE-1426",
-)
-DROPPED = rule(
-    "leaky-evaluation/dropped-rows",
-    "medium",
-    "measures after rows were dropped by what the model said of them",
-    "Measure on all rows; report how many the model declines as a figure of its own.",
-    "CWE-1426",
-)
-ITSELF = rule(
-    "leaky-evaluation/compared-with-itself",
-    "high",
-    "compares the truth with itself",
-    "Compare it with the predictions.",
-    "CWE-1426",
-)
-TARGET = rule(
-    "leaky-evaluation/target-as-feature",
-    "high",
-    "makes a feature out of the target",
-    "Make features of what is known before the outcome.",
-    "CWE-1426",
-)
-FUTURE = rule(
-    "leaky-evaluation/future-as-feature",
-    "high",
-    "makes a feature out of later rows",
-    "Use shift with a positive number.",
-    "CWE-1426",
-)
-TIME = rule(
-    "leaky-evaluation/shuffled-time",
-    "medium",
-    "splits rows that are ordered in time at random",
-    "Split by time (shuffle=False, TimeSeriesSplit).",
-    "CWE-1426",
-)
-TRAINED = rule(
-    "leaky-evaluation/measured-on-training-rows",
-    "medium",
-    "measures on the rows that it was fitted on",
-    "Measure on rows that were held out.",
-    "CWE-1426",
-    review=True,
-)
+from hauberk.methods.code.rules import Hit
 
 _FITS = frozenset({"fit", "fit_transform", "partial_fit", "fit_resample", "adapt", "learn_bpe"})
 _HARMLESS = re.compile(
@@ -152,10 +87,6 @@ _TEST = re.compile(
     r"(?:^|_)(?:test|tests|testing|holdout|hold_out|heldout|unseen|te|tst)(?:_|\d|$)|^(?:x|y|X|Y)te(?:st)?$|^test[A-Z]|Test$",
     re.IGNORECASE,
 )
-_TEST_TEXT = re.compile(
-    r"\b(?:\w+_)?(?:test|holdout|hold_out|heldout|tst)(?:_\w+|set|loader)?\b|\b[Xxy]te(?:st)?\b",
-    re.IGNORECASE,
-)
 _TRAIN_TEXT = re.compile(
     r"\b(?:\w+_)?(?:train|training|tr|trn)(?:_\w+|set)?\b|\b[Xxy]tr(?:ain)?\b", re.IGNORECASE
 )
@@ -185,11 +116,13 @@ def learning_hits(index: Index) -> Iterator[Hit]:
         last_name(call.func) in _FITS | _SPLITS
         or _METRICS.match(last_name(call.func))
         or last_name(call.func)
-        in {"shift", "score", "train", "evaluate", "EarlyStopping", "ModelCheckpoint"}
+        in {"shift", "score", "train", "evaluate", "EarlyStopping", "ModelCheckpoint", "bfill"}
         for call in index.calls
-    ):
+    ) and not _speaks_of_learning(index):
         return
+    yield from tuned_by_test(index)
     for scope in scopes_of(index):
+        yield from target_among_features(index, scope)
         if not scope.calls:
             continue
         yield from _before_split(index, scope)
@@ -200,6 +133,17 @@ def learning_hits(index: Index) -> Iterator[Hit]:
         yield from _features(index, scope)
         yield from _shuffled(index, scope)
         yield from _own_rows(index, scope)
+        yield from chosen_by_test(index, scope)
+        yield from filled_from_later(index, scope)
+
+
+def _speaks_of_learning(index: Index) -> bool:
+    """Whether names of test rows, targets or tries stand in the module at all."""
+    return any(
+        isinstance(node, ast.Name)
+        and (node.id in {"X", "y", "X_test", "y_test"} or _TEST.search(node.id) is not None)
+        for node in index.kinds.get(ast.Name, ())
+    )
 
 
 # Before the split ----------------------------------------------------------------------
@@ -208,7 +152,7 @@ def learning_hits(index: Index) -> Iterator[Hit]:
 def _splits(index: Index, scope: Scope) -> Iterator[tuple[int, set[str]]]:
     """Where rows are split, and the names that are."""
     for call in scope.calls:
-        name = last_name(call.func)
+        name = _function_name(index, call)
         if name in _SPLITS:
             given = [
                 *call.args,
@@ -238,6 +182,12 @@ def _splits(index: Index, scope: Scope) -> Iterator[tuple[int, set[str]]]:
             ):
                 yield call.lineno, {base_name(call.func.value)}
     yield from _slices(scope)
+
+
+def _function_name(index: Index, call: ast.Call) -> str:
+    """The last part of what is called, behind the name that an import gave it."""
+    name = last_name(call.func)
+    return index.imports.get(name, name).rpartition(".")[2] if name else ""
 
 
 def _slices(scope: Scope) -> Iterator[tuple[int, set[str]]]:
@@ -287,6 +237,8 @@ def _before_split(index: Index, scope: Scope) -> Iterator[Hit]:
     splits = list(_splits(index, scope))
     if not splits:
         return
+    yield from statistics_before(index, scope, splits)
+    yield from copies_before(index, scope, splits)
     first = min(line for line, _ in splits)
     for statement, inputs, outputs, broken in [*_fits(index, scope), *_statistics(scope)]:
         if any(_TRAIN_TEXT.fullmatch(name) for name in inputs) or statement.lineno >= max(
@@ -371,7 +323,7 @@ def _on_test(index: Index, scope: Scope) -> Iterator[Hit]:
         given = call.args[0]
         text = texts(given)
         mixed = _mixed(index, given)
-        is_test = bool(_TEST_TEXT.search(text)) and not _TRAIN_TEXT.search(text)
+        is_test = bool(TEST_TEXT.search(text)) and not _TRAIN_TEXT.search(text)
         is_named = isinstance(given, (ast.Name, ast.Subscript, ast.Attribute))
         if mixed or (is_test and is_named and _TEST.search(base_name(given))):
             yield Hit(FIT_ON_TEST, call.lineno, texts(call)[:60])
@@ -381,8 +333,10 @@ def _mixed(index: Index, given: ast.expr) -> bool:
     """Training and test rows joined before they are fitted on."""
     nodes = [given]
     inner = given
-    while isinstance(inner, (ast.Subscript, ast.Attribute)):
-        inner = inner.value
+    while isinstance(inner, (ast.Subscript, ast.Attribute)) or (
+        isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute)
+    ):
+        inner = inner.func if isinstance(inner, ast.Call) else inner.value
     if isinstance(inner, ast.Name):
         nodes += index.lookup(inner)[-2:]
     for node in nodes:
@@ -400,7 +354,7 @@ def _mixed(index: Index, given: ast.expr) -> bool:
             }
             if is_join or isinstance(part, ast.BinOp):
                 text = texts(part)
-                if _TEST_TEXT.search(text) and _TRAIN_TEXT.search(text):
+                if TEST_TEXT.search(text) and _TRAIN_TEXT.search(text):
                     return True
     return False
 
@@ -410,7 +364,7 @@ def _stopping(index: Index, scope: Scope) -> Iterator[Hit]:
         name = last_name(call.func)
         if name in {"EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "early_stopping"}:
             monitor = index.keyword(call, "monitor")
-            if isinstance(monitor, str) and _TEST_TEXT.search(monitor):
+            if isinstance(monitor, str) and TEST_TEXT.search(monitor):
                 yield Hit(STOPPED, call.lineno, f"monitor={monitor}")
             continue
         if name not in {"fit", "train", "fit_generator", "Trainer", "fit_one_cycle", "cv", "Pool"}:
@@ -426,7 +380,7 @@ def _stopping(index: Index, scope: Scope) -> Iterator[Hit]:
             "eval_df",
         ):
             node = index.keyword_node(call, key)
-            if not isinstance(node, ast.AST) or not _TEST_TEXT.search(_spread(index, node)):
+            if not isinstance(node, ast.AST) or not TEST_TEXT.search(_spread(index, node)):
                 continue
             if key in {"X_val", "val_dataloaders", "eval_dataset"} or _STOPS.search(
                 _context(index, call)
@@ -479,7 +433,7 @@ def _selection(index: Index, scope: Scope) -> Iterator[Hit]:
         for part in ast.walk(statement.test):
             if isinstance(part, ast.Name):
                 spread += " " + " ".join(texts(value)[:200] for value in index.lookup(part)[-3:])
-        if _TEST_TEXT.search(spread) and not re.search(r"\bval(?:id|idation)?_", text):
+        if TEST_TEXT.search(spread) and not re.search(r"\bval(?:id|idation)?_", text):
             yield Hit(SELECTED if not _saves(statement) else STOPPED, statement.lineno, text[:60])
 
 
@@ -547,7 +501,7 @@ def _is_masked(index: Index, node: ast.expr) -> bool:
     for part in parts:
         compares = [n for n in ast.walk(part) if isinstance(n, (ast.Compare, ast.Call))]
         if any(
-            _PREDICTED.search(texts(n))
+            _PREDICTED.search(_with_origins(index, n))
             and (
                 isinstance(n, ast.Compare)
                 or re.search(
@@ -558,6 +512,16 @@ def _is_masked(index: Index, node: ast.expr) -> bool:
         ):
             return True
     return False
+
+
+def _with_origins(index: Index, node: ast.AST) -> str:
+    """An expression, and of a comparison what its names were made of."""
+    text = texts(node)
+    if isinstance(node, ast.Compare):
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name):
+                text += " " + " ".join(texts(value)[:200] for value in index.lookup(part)[-1:])
+    return text
 
 
 _DROPS = re.compile(
@@ -579,7 +543,9 @@ def _dropped_before(scope: Scope, call: ast.Call) -> ast.stmt | None:
             continue
         text = texts(value)
         by_answers = _DROPS.search(text) and re.search(
-            rf"{_PREDICTED.pattern}|abs\(", re.sub(r"^\s*\w+", "", text), re.IGNORECASE
+            rf"{_PREDICTED.pattern}|abs\(",
+            re.sub(r"^\s*\w+", "", text) + _columns_made(scope, statement, value),
+            re.IGNORECASE,
         )
         lacking = re.search(r"\.dropna\(", text) and re.search(
             r"test|result|eval|pred|scored|report", " ".join(targets)
@@ -589,6 +555,33 @@ def _dropped_before(scope: Scope, call: ast.Call) -> ast.stmt | None:
         ):
             return statement
     return None
+
+
+def _columns_made(scope: Scope, until: ast.stmt, value: ast.expr) -> str:
+    """What the columns that a filter compares were made of."""
+    compared = {
+        part.attr if isinstance(part, ast.Attribute) else str(getattr(part.slice, "value", ""))
+        for node in ast.walk(value)
+        if isinstance(node, ast.Compare)
+        for part in ast.walk(node)
+        if isinstance(part, (ast.Attribute, ast.Subscript))
+    }
+    made = ""
+    for statement in scope.statements:
+        source = value_of(statement)
+        if source is None or statement.lineno >= until.lineno or not compared:
+            continue
+        for target in targets_of(statement):
+            if isinstance(target, ast.Subscript) and texts(target.slice).strip("'\"") in compared:
+                made += " " + texts(source)[:200]
+        for part in ast.walk(source):
+            if isinstance(part, ast.Dict):
+                made += " ".join(
+                    " " + texts(inner)[:80]
+                    for key, inner in zip(part.keys, part.values, strict=True)
+                    if isinstance(key, ast.Constant) and key.value in compared
+                )
+    return made
 
 
 # Features ------------------------------------------------------------------------------

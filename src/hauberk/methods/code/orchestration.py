@@ -15,7 +15,14 @@ from hauberk.formats.yaml_text import Node, read_yaml
 from hauberk.methods.code.commands import faults
 from hauberk.methods.code.images import INDEX, MOVING, base_hits, index_fault
 from hauberk.methods.code.rules import Hit, Rule, rule
-from hauberk.methods.code.services import command_faults, setting_fault
+from hauberk.methods.code.services import (
+    OPEN,
+    PLAIN,
+    PUBLIC,
+    PUBLISHED,
+    command_faults,
+    setting_fault,
+)
 from hauberk.methods.code.settings_files import (
     is_lined,
     is_script,
@@ -46,20 +53,6 @@ ROOT = rule(
     "runs a container as root, or lets it become root",
     "Say runAsNonRoot: true and allowPrivilegeEscalation: false.",
     "CWE-250",
-)
-PUBLISHED = rule(
-    "exposed-services/published-port",
-    "medium",
-    "publishes a service that is meant for the inside on every interface of the host",
-    "Publish it on 127.0.0.1, or leave it to the inner network.",
-    "CWE-668",
-)
-PUBLIC = rule(
-    "exposed-services/public",
-    "high",
-    "opens storage, a network or an identity to everybody",
-    "Name who may, and from where.",
-    "CWE-284",
 )
 ALMIGHTY = rule(
     "exposed-services/wide-role",
@@ -103,7 +96,7 @@ _INNER = (
 )
 _DANGEROUS = frozenset({"ALL", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "NET_ADMIN", "DAC_READ_SEARCH", "CAP_SYS_ADMIN"})  # fmt: skip
 _HOST_PATHS = re.compile(
-    r"^(?:/|/etc|/root|/home|/var|/proc|/sys|/var/lib/docker|/var/lib/kubelet|/var/run|/run|/dev|/boot|.*docker\.sock|.*containerd\.sock|.*crio\.sock)/?$"
+    r"^(?:/|/etc|/root(?:/\.\w+)?|/home|/var|/proc|/sys|/var/lib/(?:docker|kubelet|containerd|rancher)(?:/[\w./-]*)?|/etc/kubernetes(?:/[\w./-]*)?|/var/run|/run|/dev|/boot|.*docker\.sock|.*containerd\.sock|.*crio\.sock)/?$"
 )
 _ML_NAMES = re.compile(
     r"mlflow|ray|jupyter|notebook|tensorboard|torchserve|triton|redis|minio|airflow|dashboard|postgres|mongo|kubeflow|pipeline|labelstudio|label-studio|registry|dask|spark|elastic|milvus|qdrant|weaviate|grafana|prometheus|tracking|feast"
@@ -120,12 +113,10 @@ def manifest_hits(file: SourceFile) -> Iterator[Hit]:
         yield from _yaml(file)
     elif file.path.suffix in {".tf", ".hcl", ".tfvars"}:
         yield from _terraform(file.text)
-    elif is_script(file.path):
-        command = script_commands(file)
-        for broken, offset, found in command_faults(command.text):
-            yield Hit(broken, command.line + offset, found)
-        for item in lined_settings(file):
-            yield from _setting(item.name, item.value, item.line)
+    elif is_script(file.path, file.text):
+        yield from script_hits(file)
+    elif file.path.name == "pg_hba.conf":
+        yield from _host_access(file.text)
     elif is_lined(file.path):
         for item in lined_settings(file):
             yield from _setting(item.name, item.value, item.line)
@@ -136,10 +127,39 @@ def manifest_hits(file: SourceFile) -> Iterator[Hit]:
             ):
                 yield Hit(SOURCE, item.line, item.value)
         yield from _command(file.text, 1)
+    elif file.path.suffix == ".acl":
+        for match in re.finditer(
+            r"^user[ \t]+\S+[^\n]*\bon\b[^\n]*\bnopass\b", file.text, re.MULTILINE
+        ):
+            yield Hit(OPEN, file.text.count("\n", 0, match.start()) + 1, match[0][:60])
     elif file.path.suffix == ".json":
         yield from _policy(file.text)
         if _JSON_SETTINGS.search(file.path.name):
             yield from _json(file)
+
+
+def script_hits(file: SourceFile) -> Iterator[Hit]:
+    """Commands and settings of a script."""
+    command = script_commands(file)
+    for broken, offset, found in command_faults(command.text):
+        yield Hit(broken, command.line + offset, found)
+    for kind, offset, found in faults(command.text):
+        if kind == "socket":
+            yield Hit(HOST, command.line + offset, found)
+    for item in lined_settings(file):
+        yield from _setting(item.name, item.value, item.line)
+
+
+def _host_access(text: str) -> Iterator[Hit]:
+    """Lines of PostgreSQL that let hosts in without a password."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        words = line.split("#")[0].split()
+        is_remote = len(words) > 4 and words[0].startswith("host")
+        if (is_remote and words[-1] in {"trust", "password"}) or (
+            is_remote and "trust" in words[4:]
+        ):
+            if not re.match(r"127\.|::1|localhost|samehost", words[3]):
+                yield Hit(OPEN, number, " ".join(words))
 
 
 _JSON_SETTINGS = re.compile(r"(?:jupyter|ipython|config|settings|env|values)\S*\.json$")
@@ -165,7 +185,13 @@ def _command(text: str, line: int) -> Iterator[Hit]:
     for broken, offset, found in command_faults(text):
         yield Hit(broken, line + offset, found)
     for kind, offset, found in faults(text):
-        named: dict[str, Rule] = {"index": INDEX, "moving": MOVING, "pipe": PIPED, "decoded": PIPED}
+        named: dict[str, Rule] = {
+            "index": INDEX,
+            "moving": MOVING,
+            "pipe": PIPED,
+            "decoded": PIPED,
+            "socket": HOST,
+        }
         if kind in named:
             yield Hit(named[kind], line + offset, found)
 
@@ -197,7 +223,7 @@ def _service(name: str, node: Node) -> Iterator[Hit]:
     image = node.get("image")
     if image is not None and image.text and "$" not in image.text and node.get("build") is None:
         yield from (_as_image(hit) for hit in base_hits(image.text, image.line))
-    if node.string("privileged") == "true":
+    if node.string("privileged").lower() in {"true", "yes", "on"}:
         yield Hit(PRIVILEGED, node.key_lines["privileged"], "privileged: true")
     for key in ("network_mode", "pid", "ipc", "userns_mode", "uts"):
         if node.string(key) == "host":
@@ -251,6 +277,8 @@ def _object(root: Node) -> Iterator[Hit]:
         yield from _bindings(root)
     elif kind == "Service":
         yield from _exposed(root)
+    elif kind == "Ingress":
+        yield from _entered(root)
     elif kind == "AuthorizationPolicy":
         yield from _policies(root)
     elif kind == "List":
@@ -319,6 +347,27 @@ def _exposed(root: Node) -> Iterator[Hit]:
         and not is_limited
     ):
         yield Hit(PUBLISHED, kind.line, f"{kind.text} {root.string('metadata', 'name')}")
+
+
+_CONSOLES = re.compile(
+    r"mlflow|\bray\b|ray-|jupyter|notebook|tensorboard|minio|airflow|kubeflow|ml-pipeline|katib|flower|prefect|"
+    r"label-?studio|dagster|argo|spark|dask|redis|grafana|prometheus|milvus|qdrant|weaviate|optuna|dashboard|tracking"
+)
+_GUARDED = re.compile(r"auth|oauth|oidc|whitelist|allow-?list|source-range|mtls|client-ca|internal")
+
+
+def _entered(root: Node) -> Iterator[Hit]:
+    """Consoles that come in from outside with nobody asked who they are."""
+    notes = root.get("metadata", "annotations")
+    told = "" if notes is None else " ".join(f"{k} {v.text}" for k, v in notes.entries.items())
+    if _GUARDED.search(told.lower()):
+        return
+    for path, node in root.walk():
+        name = node.text or ""
+        is_backend = path[-2:] == ("service", "name") or path[-1:] == ("serviceName",)
+        if is_backend and _CONSOLES.search(name.lower()):
+            yield Hit(PUBLISHED, node.line, f"Ingress to {name}")
+            return
 
 
 def _policies(root: Node) -> Iterator[Hit]:
@@ -417,11 +466,39 @@ def _terraform(text: str) -> Iterator[Hit]:
         if cidr is not None and (port is None or port[1] not in {"443", "80"}):
             place = match.start() + match[0].find(cidr[0])
             yield Hit(PUBLIC, text.count("\n", 0, place) + 1, cidr[0])
+    for match in re.finditer(r"\bcidr_ipv[46]\s*=\s*\"(?:0\.0\.0\.0/0|::/0)\"", text):
+        start = text.rfind("resource", 0, match.start())
+        port = re.search(r"\bfrom_port\s*=\s*(\d+)", text[start : match.start() + 200])
+        is_in = "egress" not in text[start : match.start()].partition("{")[0]
+        if is_in and (port is None or port[1] not in {"443", "80"}):
+            yield Hit(PUBLIC, text.count("\n", 0, match.start()) + 1, match[0])
+    for form in (_TERRAFORM_PAIR, _TERRAFORM_SETTING):
+        for match in form.finditer(text):
+            name, value = match["name"], match["value"]
+            line = text.count("\n", 0, match.start()) + 1
+            yield from _setting(name, value, line)
+            if (name, value) in _OF_CONTAINERS:
+                yield Hit(_OF_CONTAINERS[name, value], line, f"{name} = {value}")
     for match in re.finditer(r"\bsource\s*=\s*\"((?:git::|github\.com/|git@)[^\"]+)\"", text):
         if not re.search(r"[?&]ref=(?:[0-9a-f]{40}|v?\d+\.\d+)", match[1]):
             yield Hit(MOVING, text.count("\n", 0, match.start()) + 1, match[1][:80])
     yield from _command(text, 1)
 
+
+_TERRAFORM_PAIR = re.compile(
+    r"\bname\s*=\s*\"(?P<name>[\w.\-/]+)\"\s*,?\s*value\s*=\s*\"(?P<value>[^\"\n]*)\""
+)
+_TERRAFORM_SETTING = re.compile(
+    r"^[ \t]*\"?(?P<name>[A-Za-z_][\w.\-]*)\"?[ \t]*=[ \t]*\"?(?P<value>[^\"\n#]*?)\"?[ \t]*(?:#.*)?$",
+    re.MULTILINE,
+)
+_OF_CONTAINERS = {
+    ("privileged", "true"): PRIVILEGED,
+    ("allow_privilege_escalation", "true"): PRIVILEGED,
+    ("host_network", "true"): HOST,
+    ("host_pid", "true"): HOST,
+    ("host_ipc", "true"): HOST,
+}
 
 _FORMATION = {
     ("AccessControl", "PublicRead"), ("AccessControl", "PublicReadWrite"),
@@ -473,6 +550,9 @@ def _policy(text: str) -> Iterator[Hit]:
     for match in re.finditer(r"\"tcp://(?:0\.0\.0\.0|\[?::\]?|\*)?:\d+\"", text):
         if '"hosts"' in text and not re.search(r"\"tlsverify\"\s*:\s*true", text):
             yield Hit(PUBLIC, text.count("\n", 0, match.start()) + 1, match[0])
+    insecure = re.search(r"\"insecure-registries\"\s*:\s*\[\s*\"", text)
+    if insecure is not None:
+        yield Hit(PLAIN, text.count("\n", 0, insecure.start()) + 1, "insecure-registries")
     for match in re.finditer(r"\"([\w.\-]+)\"\s*:\s*(\"[^\"\n]*\"|true|false)", text):
         broken_setting = setting_fault(match[1], match[2])
         if broken_setting is not None:

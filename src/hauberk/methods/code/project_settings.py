@@ -482,11 +482,16 @@ _TEXTS = frozenset(
 )
 
 
+_FLAGS = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f")
+
+
 def character_hits(file: SourceFile) -> Iterator[Hit]:
     """Characters that a reader does not see, or takes for others."""
     text = file.text
     if text.isascii():
         return
+    if "\U0001f3f4" in text:  # Flags of regions are written with tag characters.
+        text = _FLAGS.sub("", text)
     is_text = file.path.suffix in _TEXTS and not _ASSISTANTS.search(file.path.as_posix())
     for number, line in enumerate(text.split("\n"), start=1):
         if line.isascii():

@@ -7,13 +7,17 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from hauberk.methods.code.commands import faults
 from hauberk.methods.code.python_index import UNKNOWN, Index, command_text, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import (
     BOUND,
     CROSS,
     DEBUG,
+    DEFAULT,
     LISTENING,
+    PUBLIC,
+    TUNNEL,
     command_faults,
     setting_fault,
 )
@@ -148,6 +152,28 @@ def _services(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
             and index.constant(address.elts[0]) in everywhere
         ):
             yield Hit(LISTENING, call.lineno, name)
+    if function == "configure":
+        words = " ".join(str(index.constant(part)) for part in _listed(call))
+        if re.search(r"--bind_all\b|--host[= ](?:0\.0\.0\.0|::)", words):
+            yield Hit(BOUND, call.lineno, f"{name or function}({words})"[:60])
+    if re.fullmatch(
+        r"(?:pyngrok\.)?ngrok\.(?:connect|forward)|localtunnel\.\w+|pycloudflared\.\w+", name
+    ):
+        if not any(k.arg in {"auth", "basic_auth", "oauth_provider"} for k in call.keywords):
+            yield Hit(TUNNEL, call.lineno, name)
+    if index.keyword(call, "ACL") in {"public-read", "public-read-write"}:
+        yield Hit(PUBLIC, call.lineno, "ACL")
+    if function in {"make_public", "make_blob_public"}:
+        yield Hit(PUBLIC, call.lineno, function)
+    if (
+        index.keyword(call, "secret_key") in _KNOWN
+        or index.keyword(call, "aws_secret_access_key") in _KNOWN
+    ):
+        yield Hit(DEFAULT, call.lineno, f"{name or function}(secret_key=...)")
+    paths = index.keyword_node(call, "allowed_paths")
+    if function == "launch" and isinstance(paths, (ast.List, ast.Tuple)):
+        if any(index.constant(part) in {"/", "~", ".."} for part in paths.elts):
+            yield Hit(PUBLIC, call.lineno, "allowed_paths")
     origins = index.keyword_node(call, "allow_origins")
     is_any = (
         isinstance(origins, ast.AST)
@@ -158,11 +184,24 @@ def _services(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
         yield Hit(CROSS, call.lineno, "allow_origins=['*'] with credentials")
 
 
+_KNOWN = frozenset({"minioadmin", "minio123", "password", "admin"})
+
+
+def _listed(call: ast.Call) -> list[ast.expr]:
+    """Words of lists that a call is given."""
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    lists = [node for node in given if isinstance(node, (ast.List, ast.Tuple))]
+    return [part for node in lists for part in node.elts]
+
+
 def _started(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
     """Services that the module starts as programs of their own."""
     text = command_text(index, call, name)
     for broken, _, found in command_faults(text) if text else ():
         yield Hit(broken, call.lineno, found)
+    for kind, _, found in faults(text) if text else ():
+        if kind == "sent":
+            yield Hit(SENT, call.lineno, found)
 
 
 def _assigned(index: Index, path: PurePath) -> Iterator[Hit]:
@@ -174,7 +213,7 @@ def _assigned(index: Index, path: PurePath) -> Iterator[Hit]:
             continue
         for target in node.targets:
             name = _setting(target)
-            is_known = name.startswith("c.") or name.isupper() or "config" in path.name
+            is_known = name.startswith("c.") or name.isupper() or "conf" in path.name
             broken = (
                 setting_fault(name.removeprefix("c."), text or str(value))
                 if name and is_known
@@ -341,6 +380,9 @@ def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
     address = index.text_of(call.args[0]) if call.args else ""
     if re.search(r"localhost|127\.0\.0\.1", address) or _OWN.search(address):
         return None
+    if last_name(call.func) in {"gethostbyname", "getaddrinfo", "resolve"}:
+        is_told = isinstance(call.args[0], (ast.BinOp, ast.JoinedStr)) if call.args else False
+        return SENT if is_told and re.search(r"hex\(|b(?:64|32)encode|encode\(", text) else None
     opened = re.search(r"open\(.{0,160}?['\"](?P<file>[^'\"]*\.\w+)['\"]", text)
     if opened is not None and _WEIGHT_FILES.search(opened["file"]):
         return SENT

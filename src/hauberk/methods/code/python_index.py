@@ -11,6 +11,8 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from operator import attrgetter
 from typing import TypeVar
 
 MAX_DEPTH = 12
@@ -32,7 +34,7 @@ RISKY_MODULES = frozenset({"pickle", "dill", "cloudpickle", "joblib", "marshal",
 """Where a table holds several modules, these count."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_SCOPES = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef})
 _IMPORTERS = frozenset({"__import__", "importlib.import_module", "import_module"})
 
 
@@ -61,6 +63,7 @@ class Index:
     functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
     _dotted: dict[ast.AST, str] = field(default_factory=dict)
+    _partials: bool | None = None
 
     # Names ---------------------------------------------------------------------------
 
@@ -257,6 +260,8 @@ class Index:
 
         Dictionaries given by ``**`` are looked into where the module builds them.
         """
+        if not call.keywords and call.func.__class__ is not ast.Name:
+            return ABSENT
         node = self.keyword_node(call, name)
         if node is ABSENT:
             return ABSENT
@@ -274,11 +279,18 @@ class Index:
                     opaque = True
                 elif name in entries:
                     return entries[name]
-        if isinstance(call.func, ast.Name):  # functools.partial under a name
+        if isinstance(call.func, ast.Name) and self.has_partials:
             for value in self.lookup(call.func):
                 if isinstance(value, ast.Call) and last_name(value.func) == "partial":
                     return self.keyword_node(value, name)
         return UNKNOWN if opaque else ABSENT
+
+    @property
+    def has_partials(self) -> bool:
+        """Whether ``functools.partial`` gives calls their keywords anywhere in the module."""
+        if self._partials is None:
+            self._partials = any(last_name(call.func) == "partial" for call in self.calls)
+        return self._partials
 
     def entries(self, node: ast.expr, depth: int = 0) -> dict[str, ast.expr] | None:
         """A dictionary of keywords as the module builds it; ``None`` where it does not."""
@@ -356,9 +368,10 @@ def _first_text(node: ast.Call) -> ast.AST | None:
 
 def last_name(node: ast.AST) -> str:
     """The last part of a dotted name, or nothing."""
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
+    kind = node.__class__
+    if kind is ast.Attribute:
+        return str(node.attr)  # type: ignore[attr-defined]  # by its kind
+    return str(node.id) if kind is ast.Name else ""  # type: ignore[attr-defined]  # by its kind
 
 
 _STARTERS = re.compile(
@@ -392,42 +405,55 @@ def index_of(tree: ast.Module) -> Index:
     index = Index(tree)
     parents, scopes, kinds = index.parents, index.scopes, index.kinds
     waiting: list[tuple[ast.AST, ast.AST]] = [(tree, tree)]
+    take, give = waiting.pop, waiting.append
     while waiting:
-        node, scope = waiting.pop()
+        node, scope = take()
         scopes[node] = scope
         kind = type(node)
-        kinds.setdefault(kind, []).append(node)
+        held = kinds.get(kind)
+        if held is None:
+            held = kinds[kind] = []
+        held.append(node)
         inner = node if kind in _SCOPES else scope
-        children: list[ast.AST] = []
-        for name in kind._fields:
-            if name in _LEAVES:
-                continue
+        for name in _fields(kind):  # type: ignore[arg-type]  # classes are hashable
             value = getattr(node, name, None)
-            if isinstance(value, list):
-                children += [item for item in value if isinstance(item, ast.AST)]
+            if value.__class__ is list:
+                for item in value:
+                    if isinstance(item, ast.AST):
+                        parents[item] = node
+                        give((item, inner))
             elif isinstance(value, ast.AST):
-                children.append(value)
-        for child in children:
-            parents[child] = node
-            waiting.append((child, inner))
+                parents[value] = node
+                give((value, inner))
         if kind in _NOTED:
             _note(index, node, scope)
-        elif isinstance(node, ast.ClassDef):
-            index.classes.add(node.name)
+        elif kind is ast.ClassDef:
+            index.classes.add(node.name)  # type: ignore[attr-defined]  # by its kind
     for found in kinds.values():
-        found.sort(key=_place)
-    index.calls = [node for node in kinds.get(ast.Call, []) if isinstance(node, ast.Call)]
-    index.functions.sort(key=_place)
+        found.sort(key=_PLACED if hasattr(found[0], "lineno") else _place)
+    index.calls = kinds.get(ast.Call, [])  # type: ignore[assignment]  # sorted by type
+    index.functions.sort(key=_PLACED)
     for values in index.bound.values():
-        values.sort(key=_place)
+        if len(values) > 1:
+            values.sort(key=_place)
     return index
 
 
 _LEAVES = frozenset({"ctx", "op", "ops", "kind", "type_comment", "type_ignores", "type_params"})
+_LEAVES |= {"id", "attr", "arg", "name", "asname", "level", "module", "is_async", "conversion"}
 _NOTED = frozenset(
     {ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.Assign, ast.AnnAssign}
     | {ast.NamedExpr, ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.comprehension}
 )
+_PLACED = attrgetter("lineno", "col_offset")
+
+
+@cache
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """Fields in which other nodes may stand; a constant holds none."""
+    if kind in {ast.Constant, ast.Name, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal}:
+        return ()
+    return tuple(name for name in kind._fields if name not in _LEAVES)
 
 
 def _place(node: ast.AST) -> tuple[int, int]:

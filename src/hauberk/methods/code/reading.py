@@ -21,6 +21,7 @@ from hauberk.formats.notebooks import read_notebook
 from hauberk.formats.python_source import is_python, parse
 from hauberk.methods.code.commands import faults
 from hauberk.methods.code.dependencies import dependency_hits, is_dependency_file, pins_of
+from hauberk.methods.code.hidden_texts import active_hits, comment_hits, unseen_hits
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, image_hits, is_image_file
 from hauberk.methods.code.insiders import insider_hits
 from hauberk.methods.code.learning import learning_hits
@@ -35,7 +36,9 @@ from hauberk.methods.code.python_exposure import exposure_hits
 from hauberk.methods.code.python_index import index_of
 from hauberk.methods.code.python_installs import install_hits
 from hauberk.methods.code.python_loading import loading_hits
+from hauberk.methods.code.python_requests import request_hits
 from hauberk.methods.code.rules import Hit, Rule, rule
+from hauberk.methods.code.services import command_faults
 from hauberk.methods.code.settings_files import is_script
 from hauberk.methods.code.telling import MAX_PER_FILE, is_test, not_checked, of_hits
 from hauberk.methods.code.workflows import workflow_hits, workflow_kind
@@ -247,13 +250,16 @@ def _readers(file: SourceFile, torch: Torch) -> Iterator[tuple[str, Callable[[],
         yield "unsafe-images", lambda: image_hits(file.text)
     else:
         yield "exposed-services", lambda: manifest_hits(file)
-        if is_script(path):
+        if is_script(path, file.text):
             yield "", lambda: commands(file.text, 1)
     if is_dependency_file(path):
         yield "dependency-policy", lambda: dependency_hits(file)
     if is_settings_file(path):
         yield "hidden-instructions", lambda: settings_hits(file)
     yield "hidden-characters", lambda: character_hits(file)
+    yield "hidden-characters", lambda: unseen_hits(file)
+    yield "hidden-instructions", lambda: comment_hits(file)
+    yield "hidden-instructions", lambda: active_hits(file)
 
 
 def _python(file: SourceFile, torch: Torch) -> Iterator[Hit]:
@@ -267,6 +273,7 @@ def _python(file: SourceFile, torch: Torch) -> Iterator[Hit]:
         yield from execution_hits(index)
         yield from exposure_hits(index, file.path)
         yield from install_hits(index)
+        yield from request_hits(index)
         if not is_test(file.path):  # Tests fit, patch and compare what they like.
             yield from learning_hits(index)
             yield from insider_hits(index)
@@ -304,4 +311,6 @@ def _magics(file: SourceFile) -> Iterator[Hit]:
         ]
         if any(plain):
             yield from commands("\n".join(plain), line)
+            for broken, offset, found in command_faults("\n".join(plain)):
+                yield Hit(broken, line + offset, found)
         line += len(lines)

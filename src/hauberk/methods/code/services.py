@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from hauberk.methods.code.commands import MAX_COMMAND, continued
+from hauberk.methods.code.commands import MAX_COMMAND, continued, filled, unlisted, variables
 from hauberk.methods.code.rules import Rule, rule
 
 MAX_PROGRAMS = 50
@@ -82,6 +82,27 @@ DISCLOSES = rule(
     "shows its configuration or debugging output to visitors",
     "Switch it off.",
     "CWE-200",
+)
+PUBLISHED = rule(
+    "exposed-services/published-port",
+    "medium",
+    "publishes a service that is meant for the inside on every interface of the host",
+    "Publish it on 127.0.0.1, or leave it to the inner network.",
+    "CWE-668",
+)
+PUBLIC = rule(
+    "exposed-services/public",
+    "high",
+    "opens storage, a network or an identity to everybody",
+    "Name who may, and from where.",
+    "CWE-284",
+)
+TUNNEL = rule(
+    "exposed-services/tunnel",
+    "high",
+    "opens a tunnel from the internet to a service on this machine",
+    "Leave it away, or put an authenticating proxy in front of the service.",
+    "CWE-668",
 )
 PICKLED = rule(
     "exposed-services/pickled-messages",
@@ -154,28 +175,89 @@ _FLAGS = (
     _Flag(OPEN, r"\bgcloud\s+(?:\w+\s+)?(?:run|functions)\b", r"--allow-unauthenticated\b"),
     _Flag(OPEN, r"\bmysqld\b", r"--skip-grant-tables"),
     _Flag(OPEN, r"\bargo\b|argo-server", r"--auth-mode[= ]+server\b"),
+    _Flag(
+        BOUND, r"\bmlflow\s+(?:models\s+serve|gateway\s+start|deployments\s+start-server)\b|\bchroma\s+run\b|\bdagster(?:-webserver|\s+dev)\b|\bnni(?:ctl)?\b|\baim\s+up\b|\bzenml\s+up\b|\boptuna-dashboard\b|\bspark-class\s+\S*Master\b|\bpyspark\b|\bkedro\s+viz\b|\bwandb\s+server\b|\bsacredboard\b|\bluigid\b|\bnetron\b|\bclearml-\w+|\bguild\s+view\b|\bvisdom\b|\bpyspark\b|\bollama\s+serve\b",
+        rf"(?:--host(?:name)?|-h|-b|--address|--ip|--ip-address)[= ]+['\"]?{_ANY}", r"--auth|--basic-auth|--app-name[= ]+['\"]?basic-auth",
+    ),
+    _Flag(BOUND, r"\bgunicorn\b|\buvicorn\b|\bwaitress-serve\b", rf"(?:-b|--bind|--host|--listen)[= ]+['\"]?{_ANY}(?=[^\n]*\bmlflow\.(?:server|tracking))|\bmlflow\.server\S*[^\n]*(?:-b|--bind|--host)[= ]+['\"]?{_ANY}", r"basic_auth|oidc"),
+    _Flag(OPEN, r"\bvoila\b", r"--(?:Voila|VoilaConfiguration|ServerApp)\.(?:token|password)=(?:''|\"\"|(?=\s|$))"),
+    _Flag(LISTENING, r"\bvoila\b|\bpanel\s+serve\b|\bbokeh\s+serve\b", rf"--Voila\.ip[= ]+['\"]?{_ANY}|--allow-websocket-origin[= ]+['\"]?\*"),
+    _Flag(DEFAULT, r"\b(?:label-studio\s+start|airflow\s+users\s+create|superset\s+fab\s+create-admin|grafana-cli|ctfd|pgadmin4?)\b", r"(?:--password|-p)[= ]+['\"]?(?:admin\w*|password\w*|airflow|root|guest|changeme|letmein|1234\d*|test|superset|secret)\b(?!\S)"),
+    _Flag(OPEN, r"\bredis-cli\b", r"(?i:config\s+set)\s+protected-mode\s+no\b|(?i:config\s+set)\s+requirepass\s+(?:''|\"\")"),
+    _Flag(OPEN, r"\bpostgres\b|\bpg_ctl\b", r"hba_file=\S*trust|--auth(?:-host)?[= ]trust"),
+    _Flag(OPEN, r"\binitdb\b", r"(?:--auth(?:-host)?|-A)[= ]+trust\b"),
+    _Flag(OPEN, r"\btraefik\b", r"--api\.insecure(?:=true\b|(?=\s|$))"),
+    _Flag(OPEN, r"\bportainer\b", r"--no-auth\b"),
+    _Flag(OPEN, r"\bx11vnc\b", r"-nopw\b", r"-localhost\b|-rfbauth|-passwd"),
+    _Flag(OPEN, r"\b(?:vncserver|Xvnc|tigervncserver|x0vncserver)\b", r"-?-SecurityTypes[= ]+None\b"),
+    _Flag(OPEN, r"\b(?:ttyd|gotty|wetty|shellinaboxd)\b", r"(?:-p|--port|-w|--permit-write|--writable|-W)\b", r"(?:-c|--credential|-A|--auth-header|--localhost-only|-i\s+(?:lo|127))"),
+    _Flag(LOADS, r"\bprometheus\b", r"--web\.enable-(?:admin-api|lifecycle)\b", r"--web\.config\.file|listen-address[= ]+(?:127\.|localhost)"),
+    _Flag(OPEN, r"\bkubectl\s+port-forward\b", rf"--address[= ]+['\"]?{_ANY}"),
+    _Flag(OPEN, r"\bvault\s+server\b", r"-dev\b", r"-dev-listen-address[= ]+127\."),
+    _Flag(OPEN, r"\bhttpd?-server\b|\bnpx\s+serve\b|\bwebdav\b|\bminio\s+gateway\b", r"-a\s+0\.0\.0\.0"),
+    _Flag(PUBLIC, r"\bmc\s+(?:anonymous|policy)\b", r"\bset(?:-json)?\s+(?:public|download|upload)\b"),
+    _Flag(PUBLIC, r"\baws\s+s3(?:api)?\b", r"--acl[= ]+['\"]?public-read(?:-write)?\b|--grants?(?:-\w+)*[= ]\S*AllUsers"),
+    _Flag(PUBLIC, r"\bgsutil\b|\bgcloud\b", r"\b(?:allUsers|allAuthenticatedUsers)\b|\bpublic-?[rR]ead\b(?:-write)?", r"\bremove-iam|\bch\s+-d\b"),
+    _Flag(PUBLIC, r"\baz\s+storage\b", r"--public-access[= ]+(?:blob|container)\b|--allow-blob-public-access(?:[= ]+true\b|\s|$)"),
+    _Flag(PUBLIC, r"\baws\s+ec2\s+authorize-security-group-ingress\b", r"(?:0\.0\.0\.0/0|::/0)", r"--port[= ]+(?:80|443)\b"),
+    _Flag(PUBLIC, r"\bgcloud\s+compute\s+firewall-rules\s+(?:create|update)\b", r"--source-ranges[= ]+['\"]?(?:0\.0\.0\.0/0|::/0)", r"tcp:(?:80|443)\b"),
+    _Flag(TUNNEL, r"\bngrok\b", r"\bngrok\s+(?:http|tcp|tls|start)\b", r"--basic-auth|--oauth|--auth[= ]"),
+    _Flag(TUNNEL, r"\bcloudflared\s+tunnel\b", r"--url\b"),
+    _Flag(TUNNEL, r"\b(?:npx\s+)?localtunnel\b|\blt\s+--port|\bbore\s+local\b|\btailscale\s+funnel\b|\bssh\b[^\n]*-R\s+\S*80:\S+[^\n]*(?:serveo\.net|localhost\.run|pinggy)", r"(?:localtunnel|lt|bore|funnel|ssh)\b"),
 )  # fmt: skip
 
 
 def command_faults(text: str) -> Iterator[tuple[Rule, int, str]]:
     """Rules that command lines break, with the line from 0 and the program."""
-    joined = continued(text)
-    for flag in _FLAGS:
-        for program in islice(re.finditer(flag.program, joined), MAX_PROGRAMS):
-            rest = _one_command(joined, program.start())
+    joined = unlisted(continued(text))
+    known: dict[str, str] | None = None
+    for flag, programs in _COMPILED_FLAGS:
+        for program in islice(programs.finditer(joined), MAX_PROGRAMS):
+            plain = rest = _one_command(joined, program.start())
+            if "$" in rest:
+                known = variables(text) if known is None else known
+                rest = filled(rest, known)
             said = re.search(flag.said, rest)
             if said is None or re.search(flag.unless, rest):
                 continue
-            place = program.start() + said.start()
+            place = program.start() + (said.start() if rest is plain else 0)
             if joined[joined.rfind("\n", 0, place) + 1 : place].lstrip().startswith("#"):
                 continue
             shown = " ".join(f"{program[0]} {said[0]}".split())
-            yield flag.rule, text.count("\n", 0, place), shown
+            yield flag.rule, text.count("\n", 0, place), shown[:80]
+    yield from _handed_settings(joined, text)
+
+
+_HANDED = re.compile(
+    r"(?:(?:\s-e|--env|--set(?:-string)?|--build-arg)[ =]+|\bENV\s+|\bexport\s+|\b(?:echo|printf)\s+(?:-\w+\s+)?)[\"']?"
+    r"(?P<name>[A-Za-z_][\w.\-]{2,80})=(?P<value>\"[^\"\n]*\"|[^\s\"'\\,;]*)"
+)
+
+
+def _handed_settings(joined: str, text: str) -> Iterator[tuple[Rule, int, str]]:
+    """Settings that a command hands over: variables of containers, values of charts."""
+    if "=" not in joined:
+        return
+    for match in _HANDED.finditer(joined):
+        broken = setting_fault(match["name"], match["value"])
+        if broken is not None and not _is_told_off(joined, match.start()):
+            line = text.count("\n", 0, match.start("name"))
+            yield broken, line, f"{match['name']} = {match['value'] or 'nothing'}"[:60]
+
+
+def _is_told_off(text: str, place: int) -> bool:
+    return text[text.rfind("\n", 0, place) + 1 : place].lstrip().startswith("#")
+
+
+_COMPILED_FLAGS = [(flag, re.compile(flag.program)) for flag in _FLAGS]
+
+
+_COMMAND_END = re.compile(r"\n|;|&&|\|\|?\s")
 
 
 def _one_command(text: str, start: int) -> str:
     """From a program's name to the end of its command."""
-    end = re.compile(r"\n|;|&&|\|\|?\s").search(text, start)
+    end = _COMMAND_END.search(text, start)
     return text[start : min(end.start() if end else len(text), start + MAX_COMMAND)]
 
 
@@ -199,7 +281,7 @@ _SETTINGS = (
     _Setting(LISTENING, r"(?:c\.)?(?:notebookapp|serverapp)\.ip", r"(?:0\.0\.0\.0|\*|::)"),
     _Setting(CROSS, r"(?:c\.)?(?:notebookapp|serverapp)\.allow_origin(?:_pat)?", r"(?:\*|\.\*)"),
     _Setting(CROSS, r"(?:c\.)?(?:notebookapp|serverapp)\.disable_check_xsrf", _TRUE),
-    _Setting(OPEN, r"(?:c\.)?jupyterhub\.authenticator_class", r"(?:dummy|nullauthenticator\S*|jupyterhub\.auth\.dummy\S*|null)"),
+    _Setting(OPEN, r"(?:c\.)?jupyterhub\.authenticator_class", r"(?:\S*dummy\S*|nullauthenticator\S*|jupyterhub\.auth\.dummy\S*|null)"),
     _Setting(OPEN, r"(?:c\.)?authenticator\.allow_all", _TRUE),
     _Setting(OPEN, r"(?:airflow__\w+__)?auth_backends?", r".*airflow\.api\.auth\.backend\.default.*"),
     _Setting(OPEN, r"auth_role_public", r"(?:admin|op|user|viewer)"),
@@ -248,11 +330,29 @@ _SETTINGS = (
     _Setting(OPEN, r"(?:nuclio|dagster|kubecost|weaviate|qdrant|chroma)\S*(?:anonymous|no_auth|allow_reset)\S*", _TRUE),
     _Setting(OPEN, r"chroma_allow_reset|allow_reset", _TRUE),
     _Setting(OPEN, r"ray_(?:disable_auth|auth_mode)", r"(?:true|1|disabled)"),
+    _Setting(OPEN, r"label_studio_disable_signup_without_link", _FALSE),
+    _Setting(OPEN, r"label_studio_local_files_document_root", r"/"),
+    _Setting(OPEN, r"(?:.*\.)?(?:authorizationenabled|authenabled|authenticationenabled)", _FALSE),
+    _Setting(OPEN, r"(?:security\.)?authorization", r"disabled|allowall"),
+    _Setting(OPEN, r"(?:\S*/)?enable[_-]auth", _FALSE),
+    _Setting(OPEN, r"(?:auth_basic|auth_request)", r"off"),
+    _Setting(OPEN, r"(?:.*\.)?auth(?:_mode|_type|_method)?", r"none|disabled"),
+    _Setting(OPEN, r"api\.insecure", _TRUE),
+    _Setting(OPEN, r"(?:code_server_|password_?)?disable_?password", _TRUE),
+    _Setting(PUBLIC, r"gradio_share", _TRUE),
+    _Setting(CROSS, r"ollama_origins|gradio_allowed_origins|cors_(?:allow(?:ed)?_)?origins?|access_control_allow_origins?", r"\[?\s*['\"]?\*['\"]?\s*\]?"),
+    _Setting(PICKLED, r"(?:airflow__core__|core\.)?allowed_deserialization_classes", r"\.\*|\*"),
+    _Setting(BOUND, r"(?:.*\.)?(?:extraargs|mlflow|ray|raystartparams|tensorboard|jupyter\w*|notebook|tracking_server|dashboard)[._](?:host|bind|dashboard[-_]host)", r"0\.0\.0\.0|::|\*"),
+    _Setting(PLAIN, r"insecure[-_]registries", r".*\w.*"),
+    _Setting(DEFAULT, r"(?:.*[._-])?(?:root|admin|postgres|mysql|redis|minio|mongo\w*|rabbitmq|grafana|airflow|mlflow|superuser|replication|user|database|db)[._-]?(?:pass|passwd|password|secretkey|secret_key)", r"admin|password|root|postgres|minioadmin|minio123|airflow|guest|mlflow|redis|mysql|rabbitmq|letmein|qwerty|12345\d*|admin123|password123|toor|s3cr3t"),
+    _Setting(DEFAULT, r"(?:minio[._])?root_?user", r"minioadmin"),
 )  # fmt: skip
 _COMPILED = [
     (item.rule, re.compile(item.name, re.IGNORECASE), re.compile(item.value, re.IGNORECASE))
     for item in _SETTINGS
 ]
+_NAMED = re.compile("|".join(f"(?:{item.name})" for item in _SETTINGS), re.IGNORECASE)
+"""Any of the names: most settings are none of them."""
 
 
 def setting_fault(name: str, value: str) -> Rule | None:
@@ -262,8 +362,10 @@ def setting_fault(name: str, value: str) -> Rule | None:
     'exposed-services/no-authentication'
     """
     plain = value.strip().rstrip(";").strip().strip("'\"")
+    names = (name.strip(), name.strip().replace("-", "_"))
+    if not any(_NAMED.fullmatch(item) for item in names):
+        return None
     for broken, key, wrong in _COMPILED:
-        names = (name.strip(), name.strip().replace("-", "_"))
         if any(key.fullmatch(item) for item in names) and wrong.fullmatch(plain):
             return broken
     return None

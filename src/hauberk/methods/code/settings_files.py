@@ -41,15 +41,20 @@ _LINED = frozenset({".ini", ".cfg", ".conf", ".properties", ".env", ".toml", ".r
 _ASSIGNED = re.compile(
     r"^[ \t]*(?:export[ \t]+|set[ \t]+|Environment=[\"']?)?(?P<name>[A-Za-z_][\w.\-]*)[ \t]*(?:=|:(?!/))[ \t]*(?P<value>[^\n]*)$"
 )
-_SPACED = re.compile(r"^[ \t]*(?P<name>[A-Za-z][\w-]*)[ \t]+(?P<value>\S[^\n;#]*)")
+_SPACED = re.compile(r"^[ \t]*(?P<name>[A-Za-z][\w.-]*)[ \t]+(?P<value>\S[^\n;#]*)")
 _SECTION = re.compile(r"^[ \t]*\[+(?P<name>[^\]]+)\]+")
 
 
-def is_script(path: PurePath) -> bool:
-    """Whether a file holds commands."""
+_SHELL_LINE = re.compile(r"#![^\n]{0,60}\b(?:ba|z|da|k)?sh\b")
+
+
+def is_script(path: PurePath, text: str = "") -> bool:
+    """Whether a file holds commands: by its name, or by the first line of ``text``."""
     if path.suffix in _SCRIPTS:
         return True
-    return not path.suffix and _SCRIPT_NAMES.fullmatch(path.name) is not None
+    if not path.suffix and _SCRIPT_NAMES.fullmatch(path.name) is not None:
+        return True
+    return _SHELL_LINE.match(text) is not None
 
 
 def is_lined(path: PurePath) -> bool:
@@ -57,7 +62,9 @@ def is_lined(path: PurePath) -> bool:
     name = path.name.lower()
     if path.parts[-2:-1] == (".dvc",) and name.startswith("config"):
         return True
-    return path.suffix in _LINED or name.startswith(".env") or name in {"sshd_config", "pip.conf"}
+    if name.startswith(".env") or name.endswith((".flaskenv", "env.example")):
+        return True
+    return path.suffix in _LINED or name in {"sshd_config", "pip.conf"}
 
 
 def is_yaml(path: PurePath) -> bool:
@@ -78,6 +85,8 @@ def lined_settings(file: SourceFile) -> Iterator[Setting]:
             section = found["name"].strip().lower()
             continue
         pair = (_SPACED if spaced else _ASSIGNED).match(line)
+        if pair is None and file.path.suffix == ".conf":
+            pair = _SPACED.match(line)
         if pair is not None:
             value = _value(pair["value"])
             yield Setting(pair["name"], value, number)
@@ -137,10 +146,31 @@ def yaml_commands(node: Node) -> Iterator[Command]:
         for key, child in inner.entries.items():
             if key.lower() in _COMMANDED or key.lower().endswith("_commands"):
                 texts += _texts(child)
+        program = _program_of(inner.string("image")) if texts else ""
+        if program and program not in " ".join(text for text, _ in texts):
+            texts[0] = (f"{program} {texts[0][0]}", texts[0][1])
         if len(texts) > 1 and _EXECUTED & {key.lower() for key in inner.entries}:
             yield _joined(texts)
         else:
             yield from (Command(text, line) for text, line in texts)
+
+
+_PROGRAMS = {
+    "redis": "redis-server", "redis-stack-server": "redis-server", "valkey": "redis-server",
+    "mongo": "mongod", "mysql": "mysqld", "mariadb": "mysqld", "postgres": "postgres",
+    "tritonserver": "tritonserver", "mlflow": "mlflow", "minio": "minio", "etcd": "etcd",
+    "prometheus": "prometheus", "traefik": "traefik", "portainer": "portainer",
+    "portainer-ce": "portainer", "vllm-openai": "vllm serve", "vault": "vault",
+    "text-generation-inference": "text-generation-launcher", "code-server": "code-server",
+    "docker": "dockerd", "torchserve": "torchserve", "label-studio": "label-studio",
+    "ollama": "ollama", "chroma": "chroma", "prefect": "prefect", "argocli": "argo",
+}  # fmt: skip
+"""What the image of a name starts when its command gives only arguments."""
+
+
+def _program_of(image: str) -> str:
+    name = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return _PROGRAMS.get(name, "")
 
 
 def _texts(node: Node) -> list[tuple[str, int]]:

@@ -56,6 +56,13 @@ BRANCH = rule(
     "Name the full commit.",
     "CWE-494",
 )
+CLEARTEXT = rule(
+    "workflow-faults/cleartext-include",
+    "high",
+    "takes a part of the pipeline from an address without TLS",
+    "Keep it in a project of your own, and name the commit.",
+    "CWE-319",
+)
 SELF_HOSTED = rule(
     "workflow-faults/self-hosted",
     "high",
@@ -445,7 +452,8 @@ def _image_of_action(root: Node) -> Iterator[Hit]:
 
 _GITLAB_TEXT = re.compile(
     r"(?:\beval\b|\b(?:ba|z)?sh\s+-c|\bpython3?\s+-c|`)[^\n]*\$\{?CI_(?:COMMIT_(?:MESSAGE|TITLE|DESCRIPTION|BRANCH|REF_NAME|TAG|AUTHOR)|"
-    r"MERGE_REQUEST_(?:TITLE|DESCRIPTION|SOURCE_BRANCH_NAME|LABELS)|EXTERNAL_PULL_REQUEST_\w+)"
+    r"MERGE_REQUEST_(?:TITLE|DESCRIPTION|SOURCE_BRANCH_NAME|LABELS)|EXTERNAL_PULL_REQUEST_\w+)|"
+    r"\$\{?CI_(?:COMMIT_(?:MESSAGE|TITLE|DESCRIPTION)|MERGE_REQUEST_(?:TITLE|DESCRIPTION))\b[^\n]*\|\s*(?:xargs\b[^\n|]*\b)?(?:ba|z)?sh\b"
 )
 
 
@@ -490,7 +498,9 @@ def _includes(root: Node) -> Iterator[Hit]:
     node = root.get("include")
     for item in (node.items or [node]) if node is not None else ():
         remote = item.string("remote") or (item.text or "")
-        if remote.startswith("http") and not item.string("integrity"):
+        if remote.startswith("http://"):
+            yield Hit(CLEARTEXT, item.line, remote)
+        elif remote.startswith("http") and not item.string("integrity"):
             yield Hit(BRANCH, item.line, remote)
         if item.get("project") is not None and not _HEX.fullmatch(item.string("ref")):
             yield Hit(
@@ -573,7 +583,26 @@ _JENKINS: tuple[tuple[Rule, str], ...] = (
 )  # fmt: skip
 
 
+def _expanded(text: str) -> Iterator[Hit]:
+    """Credentials that Groovy writes into a command line, where processes and logs show them."""
+    names = set(
+        re.findall(r"\b\w*[vV]ariable\s*:\s*['\"](\w+)['\"]", text)
+        + re.findall(r"\b(\w+)\s*=\s*credentials\(", text)
+    )
+    for match in re.finditer(
+        r"\b(?:sh|bat|powershell|pwsh)\b\s*\(?\s*(?:script\s*:\s*)?(\"{3}|\")(.*?)\1",
+        text,
+        re.DOTALL,
+    ):
+        told = [
+            name for name in re.findall(r"(?<!\\)\$\{?(?:env\.)?(\w+)", match[2]) if name in names
+        ]
+        if told:
+            yield Hit(LEAK, text.count("\n", 0, match.start()) + 1, told[0])
+
+
 def _jenkins(text: str) -> Iterator[Hit]:
+    yield from _expanded(text)
     for broken, pattern in _JENKINS:
         for match in re.finditer(pattern, text):
             if (

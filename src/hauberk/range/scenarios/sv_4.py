@@ -139,25 +139,42 @@ def _masked(seed: int) -> Trial:
     """What confidence alone tells when answers are whole tenths: true over false positives."""
     found, (model, learnt) = pool(seed), _learnt(seed)
     answers = model.predict_proba(found.rows)
-    open_, masked = (_advantage(found, given) for given in (answers, np.round(answers, 1)))
-    return Trial(values={"threshold_advantage": masked}, potent=learnt and open_ > 1.0)
-
-
-def _advantage(found: _Pool, answers: Any) -> float:
-    given = answers[np.arange(len(found.labels)), found.labels]
+    given = _own(found, np.round(answers, 1))
     rate = rate_at(found.is_member.tolist(), given.tolist(), CONTROL.false_rate)
-    return rate / CONTROL.false_rate
+    return Trial(
+        values={"threshold_advantage": rate / CONTROL.false_rate},
+        potent=learnt and _best_gap(found, _own(found, answers)) >= _BITES,
+    )
 
 
+def _own(found: _Pool, answers: Any) -> Any:
+    return answers[np.arange(len(found.labels)), found.labels]
+
+
+def _best_gap(found: _Pool, given: Any) -> float:
+    """True less false positives at the threshold where that is most."""
+    cuts = np.unique(given)
+    inside, outside = (np.sort(given[one]) for one in (found.is_member, ~found.is_member))
+    shares = [1 - np.searchsorted(one, cuts) / len(one) for one in (inside, outside)]
+    return float((shares[0] - shares[1]).max())
+
+
+_BITES = 0.2
 _NOTE = (
     "networks of 128 hidden units that know 1000 rows in 24 dimensions by heart, one label in ten "
     "wrong; 1000 other rows; "
 )
 
 
-def _scenario(play: Any, part: tuple[str, str], note: str) -> Scenario:
+def _scenario(play: Any, part: tuple[str, str], note: str, trials: int = 0) -> Scenario:
     return Scenario(
-        threat=SV_4, attack=ATTACK, control=CONTROL, play=play, parts=(part,), note=_NOTE + note
+        threat=SV_4,
+        attack=ATTACK,
+        control=CONTROL,
+        play=play,
+        parts=(part,),
+        note=_NOTE + note,
+        trials=trials,
     )
 
 
@@ -171,6 +188,7 @@ SCENARIOS = (
         _rare,
         ("true_positive_rate", "audit at 0.1 % false positives, 4 shadows"),
         "one false positive is allowed, so that single trials scatter widely",
+        trials=15,
     ),
     _scenario(
         _refused,
@@ -185,6 +203,8 @@ SCENARIOS = (
     _scenario(
         _masked,
         ("threshold_advantage", "masked confidences, ratio to the false-positive rate"),
-        "confidences in whole tenths",
+        "confidences in whole tenths; potent where whole confidences tell members from others by "
+        "0.2 or more (true less false positives at the best threshold); there the tenths tell "
+        "nearly as much, so that only strict attackers are kept off",
     ),
 )

@@ -11,6 +11,8 @@ from hauberk.controls.pipeline.hijacked_step import HijackedStep
 from hauberk.core.attack import Transcript
 from hauberk.core.threat import ThreatId
 from hauberk.isolation import Completed, Limits
+from hauberk.lifecycle.pacing import Pace
+from hauberk.lifecycle.usage_history import MAX_RUNS
 from hauberk.range.outcomes import denied, found
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.worlds.steps import StepHost
@@ -58,22 +60,28 @@ def _child(seed: int) -> Trial:
     )
 
 
-BURNT = StepHost(epochs=60)
+BURNT = StepHost(epochs=150)
 _EARLIER = 8
 
 
 @cache
-def _history() -> tuple[float, ...]:
-    return tuple(BURNT.run().usage.cpu_s for _ in range(_EARLIER))
+def _history() -> list[float]:
+    """Earlier runs at pace 1; each honest run joins them, as the runner keeps its last ones."""
+    runs = [BURNT.paced() for _ in range(_EARLIER)]
+    return [done.usage.cpu_s / pace for done, pace in runs]
 
 
 def _burner(seed: int) -> Trial:
-    transcript, burnt = _played(BURNT, HijackStep(deed="burner"), seed)
-    honest = BURNT.run()
+    history = _history()
+    earlier = tuple(history[-MAX_RUNS:])
+    with Pace() as beside:
+        transcript, burnt = _played(BURNT, HijackStep(deed="burner"), seed)
+    honest, pace = BURNT.paced()
+    history.append(honest.usage.cpu_s / pace)
     return Trial(
-        values={"detected": found(CONTROL, BURNT.use(burnt, _history()))},
+        values={"detected": found(CONTROL, BURNT.use(burnt, earlier, pace=beside.factor))},
         potent=transcript.succeeded,
-        false_alarm=float(found(CONTROL, BURNT.use(honest, _history()))),
+        false_alarm=float(found(CONTROL, BURNT.use(honest, earlier, pace=pace))),
     )
 
 
@@ -105,9 +113,9 @@ SCENARIOS = (
         control=CONTROL,
         play=_burner,
         parts=(("detected", "30 % processor burner"),),
-        note=f"hashing inside the training's own process, against {_EARLIER} earlier runs on the "
-        "same input; experimental: a finding for a person to look at; on the busy machine of the "
-        "measurement the processor time of the same work varied by more than the burner takes",
+        note=f"hashing inside the training's own process, against {_EARLIER} to {MAX_RUNS} earlier "
+        "runs on the same input, in lengths of a yardstick timed beside each run; experimental: a "
+        "finding for a person to look at, where honest runs differ less than the burner takes",
         timed=True,
     ),
 )

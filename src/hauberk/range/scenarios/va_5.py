@@ -25,7 +25,7 @@ VA_5 = ThreatId("VA-5")
 ATTACK = HideGradients()
 CONTROL = HiddenGradients()
 EPS = 0.1
-REFERENCE = Budget(n_steps=100, n_queries=400, n_restarts=3, picture=(1, 8, 8))
+REFERENCE = Budget(n_steps=100, n_queries=400, n_restarts=3, picture=(1, 8, 8), patience=0)
 TREE_EPS, TREE_QUERIES = 0.25, 50
 
 

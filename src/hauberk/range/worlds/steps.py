@@ -15,6 +15,7 @@ from hauberk.core.artifact import StepUse
 from hauberk.core.policy import Isolation
 from hauberk.isolation import Completed, Grants, Limits, interpreter_grants, run
 from hauberk.isolation.probing import best_level
+from hauberk.lifecycle.pacing import Pace
 
 HONEST = """\
 import random
@@ -59,11 +60,23 @@ class StepHost:
                 level=self.level,
             )
 
-    def use(self, done: Completed, earlier: tuple[float, ...] = ()) -> StepUse:
-        """What controls are shown of it."""
+    def paced(self, code: str = "") -> tuple[Completed, float]:
+        """The same, with how slow the machine was, as the runner measures it."""
+        with Pace() as pace:
+            done = self.run(code)
+        return done, pace.factor
+
+    def use(
+        self, done: Completed, earlier: tuple[float, ...] = (), *, pace: float = 1.0
+    ) -> StepUse:
+        """What controls are shown of it.
+
+        Args:
+            earlier: Processor seconds of earlier runs at pace 1.
+        """
         return StepUse(
             name="training",
-            cpu_s=done.usage.cpu_s,
+            cpu_s=done.usage.cpu_s / pace,
             children=done.children,
             programs=self.programs,
             denials=done.denials,

@@ -40,6 +40,7 @@ def take(
     *,
     old: tuple[File, ...] = (),
     indexed: bool = True,
+    by_rows: bool = False,
     told: Callable[[str], None] = lambda _: None,
 ) -> tuple[Taken, Keeper]:
     """Put every file at or below ``path`` into the store; nothing names them yet.
@@ -48,6 +49,8 @@ def take(
         path: A file or a folder.
         old: Files of the version before: what they share is kept once.
         indexed: Whether to index rows and tensors, which reads those files once more.
+        by_rows: Whether Parquet may be kept as what changed in its rows, which only the
+            version of pyarrow that wrote it reads.
         told: Called with each path before it is read.
 
     Raises:
@@ -60,11 +63,19 @@ def take(
     notes: list[tuple[str, str]] = []
     lying = _checked(path)
     before = predecessors([name for name, _ in lying], old)
-    for name, place in lying:
-        told(name)
-        file, note = _taken(name, place, keeper, before.get(name), indexed=indexed)
-        found.append(file)
-        notes += [(name, note)] if note else []
+    try:
+        for name, place in lying:
+            told(name)
+            followed = before.get(name)
+            base = None if followed is None else followed.recipe
+            with open_regular(place) as descriptor:
+                recipe = _kept(descriptor, keeper, base, by_rows=by_rows)
+                file, note = _taken(name, place, keeper, followed, recipe, indexed=indexed)
+            found.append(file)
+            notes += [(name, note)] if note else []
+    except BaseException:
+        keeper.discard()
+        raise
     return Taken(files=tuple(found), notes=tuple(notes)), keeper
 
 
@@ -137,24 +148,28 @@ def _walk(folder: Path, prefix: str, depth: int) -> Iterator[tuple[str, Path]]:
             raise _special(name, stat.filemode(mode))
 
 
+def _kept(descriptor: int, keeper: Keeper, base: Recipe | None, *, by_rows: bool) -> Recipe:
+    with io.FileIO(descriptor, closefd=False) as raw:
+        if by_rows:
+            return keeper.keep_rows(raw, base)
+        return keeper.keep(raw, keeper.lasting(base))
+
+
 def _taken(
-    name: str, place: Path, keeper: Keeper, old: File | None, *, indexed: bool
+    name: str, place: Path, keeper: Keeper, old: File | None, recipe: Recipe, *, indexed: bool
 ) -> tuple[File, str]:
-    with open_regular(place) as descriptor:
-        with io.FileIO(descriptor, closefd=False) as raw:
-            recipe = keeper.keep(raw, None if old is None else old.recipe)
-        if not indexed:
-            return File(path=name, recipe=recipe), ""
-        if old is not None and old.recipe.root == recipe.root:
-            return File(
-                path=name, recipe=recipe, kind=old.kind, logical=old.logical, index=old.index
-            ), ""
-        try:
-            return _with_index(name, place, keeper, recipe, old), ""
-        except (ArtifactError, UsageError) as error:
-            return File(path=name, recipe=recipe), error.message
-        except ModuleNotFoundError as error:
-            return File(path=name, recipe=recipe), f"{error.name} is not installed"
+    if not indexed:
+        return File(path=name, recipe=recipe), ""
+    if old is not None and old.recipe.root == recipe.root:
+        return File(
+            path=name, recipe=recipe, kind=old.kind, logical=old.logical, index=old.index
+        ), ""
+    try:
+        return _with_index(name, place, keeper, recipe, old), ""
+    except (ArtifactError, UsageError) as error:
+        return File(path=name, recipe=recipe), error.message
+    except ModuleNotFoundError as error:
+        return File(path=name, recipe=recipe), f"{error.name} is not installed"
 
 
 def _with_index(name: str, place: Path, keeper: Keeper, recipe: Recipe, old: File | None) -> File:

@@ -13,33 +13,50 @@ where the file has one part.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any, Final, Protocol
 
 from hauberk.core.artifact import Digest
 from hauberk.core.ports import Blobs
-from hauberk.errors import ArtifactError, TrustError
+from hauberk.errors import ArtifactError, TrustError, UnavailableError
 from hauberk.trust.canonical import parse_json
 from hauberk.trust.digest import from_hex, hex_of, leaf_hash, merkle_root
-from hauberk.trust.versions import chunks, patches
+from hauberk.trust.fields import Fields
+from hauberk.trust.versions import chunks, encodings, patches
+from hauberk.trust.versions.encodings import Encoding
 
 MAX_PARTS: Final = 4_000_000
 MAX_DEPTH: Final = 12
 """Patches on patches; a part that would lie deeper is kept whole."""
 
 _MAX_PATCH_BYTES = patches.MAX_BYTES * 2
-_HELD_BYTES: Final = 32 << 20
+_CHEAP: Final = 1_000  # a thousandth of a file, and a thousand bytes: not worth its rows
 _WORTH: Final = 0.75  # of what it makes: appended bytes then cost at most a third more
+
+
+class Batch(Protocol):
+    """Takes bytes together with their digest, and makes all of them visible at once."""
+
+    def put(self, digest: Digest, data: bytes | memoryview) -> None:
+        """Take bytes that the caller hashed already, and may change afterwards."""
+
+    def flush(self) -> None:
+        """Make all of them durable and visible."""
+
+    def discard(self) -> None:
+        """Forget what is not visible yet."""
 
 
 class HashedBlobs(Blobs, Protocol):
     """Blobs that take bytes together with their digest."""
 
-    def put_hashed(self, items: Iterable[tuple[Digest, bytes]]) -> None:
-        """Store bytes that the caller hashed already."""
+    def batch(self) -> Batch:
+        """Where such bytes go."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +164,11 @@ def part_bytes(part: Part, blobs: Blobs) -> bytes:
     size = blobs.size(part.patch)
     if size > _MAX_PATCH_BYTES:
         raise malformed(f"a patch of at most {_MAX_PATCH_BYTES} bytes")
-    document = b"".join(blobs.open(part.patch))
-    bases, patch = _split(document, part.depth)
-    old = b"".join(part_bytes(base, blobs) for base in bases)
-    made = patches.apply(old, patch, part.size)
+    how = _How.of(b"".join(blobs.open(part.patch)), part.depth)
+    made = how.applied(b"".join(part_bytes(base, blobs) for base in how.bases), part.size)
     found = f"sha256:{hashlib.sha256(made).hexdigest()}"
     if found != part.digest:
+        how.refuse_another_writer()
         raise TrustError("a patch makes other bytes", expected=part.digest, found=found)
     return made
 
@@ -166,14 +182,94 @@ def _check_size(part: Part, found: int) -> None:
         )
 
 
-def _split(document: bytes, depth: int) -> tuple[tuple[Part, ...], bytes]:
-    head, mark, patch = document.partition(b"\n")
-    if not mark:
-        raise malformed("bases and a patch")
-    bases = Recipe.of(parse_json(head, max_depth=4)).parts
-    if any(base.depth >= depth for base in bases) or sum(b.size for b in bases) > patches.MAX_BYTES:
-        raise malformed("bases that lie less deep and fit the bound")
-    return bases, patch
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a part is made of others: by a patch of their bytes, or of the rows in them.
+
+    Attributes:
+        text: Length of the text of the rows that the patch makes.
+        encoding: How that text becomes bytes; ``None`` where the patch makes the bytes.
+    """
+
+    bases: tuple[Part, ...]
+    patch: bytes
+    text: int = 0
+    encoding: Encoding | None = None
+
+    @classmethod
+    def of(cls, document: bytes, depth: int) -> _How:
+        head, mark, patch = document.partition(b"\n")
+        if not mark:
+            raise malformed("bases and a patch")
+        said = parse_json(head, max_depth=4)
+        text, encoding = 0, None
+        if isinstance(said, dict):
+            fields = Fields.of(said, "part")
+            fields.only("bases", "encoding", "text")
+            text, encoding = fields.count("text"), Encoding.of(said["encoding"])
+            said = said["bases"]
+        bases = Recipe.of(said).parts
+        total = max(sum(b.size for b in bases), text)
+        if any(base.depth >= depth for base in bases) or total > patches.MAX_BYTES:
+            raise malformed("bases that lie less deep and fit the bound")
+        return cls(bases, patch, text, encoding)
+
+    def to_bytes(self) -> bytes:
+        """The document that `of` reads."""
+        said: Any = [base.row() for base in self.bases]
+        if self.encoding is not None:
+            said = {"bases": said, "encoding": self.encoding.document(), "text": self.text}
+        return json.dumps(said, separators=(",", ":")).encode() + b"\n" + self.patch
+
+    def applied(self, old: bytes, size: int) -> bytes:
+        """What the bases, joined, become."""
+        if self.encoding is None:
+            return patches.apply(old, self.patch, size)
+        text = patches.apply(encodings.text_of(old), self.patch, self.text)
+        return encodings.encoded(self.encoding, text)
+
+    def refuse_another_writer(self) -> None:
+        """Say so where the bytes are others because another version of the writer made them."""
+        here = encodings.installed()
+        if self.encoding is not None and self.encoding.program != here:
+            raise encodings.another_writer(self.encoding.program, here)
+
+
+class _Held:
+    """A batch that only holds what it is given."""
+
+    def __init__(self) -> None:
+        self.items: dict[Digest, bytes] = {}
+
+    def put(self, digest: Digest, data: bytes | memoryview) -> None:
+        self.items[digest] = bytes(data)
+
+    def flush(self) -> None:
+        """Nothing: it is taken from."""
+
+    def discard(self) -> None:
+        self.items = {}
+
+
+def writers(recipe: Recipe | None, blobs: Blobs) -> frozenset[str]:
+    """Versions of pyarrow that reading a file needs; hints, which nothing is decided by."""
+    found: set[str] = set()
+    waiting = [] if recipe is None else list(recipe.parts)
+    met: set[Digest] = set()
+    while waiting:
+        part = waiting.pop()
+        if part.patch is None or part.patch in met:
+            continue
+        met.add(part.patch)
+        try:
+            size = blobs.size(part.patch)
+            document = b"".join(blobs.open(part.patch)) if size <= _MAX_PATCH_BYTES else b""
+            how = _How.of(document, part.depth)
+        except (TrustError, ArtifactError, UnavailableError):
+            continue  # reading the part says what is wrong with it
+        waiting += how.bases
+        found |= set() if how.encoding is None else {how.encoding.program}
+    return frozenset(found)
 
 
 class Keeper:
@@ -187,11 +283,13 @@ class Keeper:
         stored: Bytes that were put into the store so far.
     """
 
-    def __init__(self, blobs: HashedBlobs, known: Mapping[Digest, Part]) -> None:
+    def __init__(
+        self, blobs: HashedBlobs, known: Mapping[Digest, Part], batch: Batch | None = None
+    ) -> None:
         self._blobs = blobs
         self._known = dict(known)
-        self._waiting: list[tuple[Digest, bytes]] = []
-        self._held = 0
+        self._batch = batch or blobs.batch()
+        self._buffer = chunks.Buffer()
         self.stored = 0
 
     def keep(self, stream: IO[bytes], base: Recipe | None = None) -> Recipe:
@@ -202,26 +300,74 @@ class Keeper:
             base: The same file in the version before, which patches are made against.
         """
         work = _Run(self, () if base is None else base.parts)
-        for view in chunks.pieces(stream):
+        for view in self._buffer.pieces(stream):
             digest = Digest(f"sha256:{hashlib.sha256(view).hexdigest()}")
             work.take(digest, view)
         return Recipe(tuple(work.finish()))
 
-    def put(self, digest: Digest, data: bytes) -> Part:
+    def lasting(self, base: Recipe | None) -> Recipe | None:
+        """``base`` where reading it needs no certain writer; what follows then needs none."""
+        if base is None or not writers(base, self._blobs):
+            return base
+        for part in base.parts:
+            self._known.pop(part.digest, None)
+        return None
+
+    def keep_rows(self, stream: IO[bytes], base: Recipe | None) -> Recipe:
+        """As `keep`, for a file that may cost less as what changed in its rows.
+
+        Reading it then needs the very version of pyarrow that wrote it; see `writers`.
+        """
+        data = b"" if base is None else stream.read(encodings.MAX_BYTES + 1)
+        stream.seek(0)
+        if base is None or not encodings.may_be(data):
+            return self.keep(stream, base)
+        held = _Held()
+        trial = Keeper(self._blobs, self._known, held)
+        by_pages = trial.keep(io.BytesIO(data), base)
+        if trial.stored > max(len(data) // _CHEAP, _CHEAP):
+            part = self._of_rows(data, base.parts, at_most=trial.stored * 3 // 4)
+            if part is not None:
+                return Recipe((part,))
+        for digest, kept in held.items.items():
+            self.put(digest, kept)
+        self._known.update(trial._known)
+        return by_pages
+
+    def _of_rows(self, data: bytes, bases: tuple[Part, ...], at_most: int) -> Part | None:
+        """The part that makes ``data`` again from the rows of older parts, where it is small."""
+        depth = 1 + max(base.depth for base in bases)
+        found = encodings.recognised(data) if depth <= MAX_DEPTH else None
+        if found is None:
+            return None
+        encoding, text = found
+        try:
+            old = encodings.text_of(self.old_bytes(bases))
+        except (TrustError, ArtifactError, OSError):
+            return None
+        how = _How(bases, patches.make(old, text), len(text), encoding)
+        document = how.to_bytes()
+        if len(document) > at_most:
+            return None
+        name = _digest(document)
+        self.put(name, document)
+        return Part(_digest(data), len(data), name, depth)
+
+    def put(self, digest: Digest, data: bytes | memoryview) -> Part:
         """A part that is a blob of its own."""
         part = Part(digest, len(data))
         self._known.setdefault(digest, part)
-        self._waiting.append((digest, data))
-        self._held += len(data)
+        self._batch.put(digest, data)
         self.stored += len(data)
-        if self._held > _HELD_BYTES:
-            self.flush()
         return part
 
     def flush(self) -> None:
         """Make everything durable that was kept so far."""
-        waiting, self._waiting, self._held = self._waiting, [], 0
-        self._blobs.put_hashed(waiting)
+        self._batch.flush()
+
+    def discard(self) -> None:
+        """Forget what was kept since the last `flush`."""
+        self._batch.discard()
 
     def known(self, digest: Digest) -> Part | None:
         """A part that lies in the store already."""
@@ -246,10 +392,13 @@ class _Run:
 
     def take(self, digest: Digest, view: memoryview) -> None:
         part = self._keeper.known(digest)
+        if part is None and not self._old:
+            self._parts.append(self._keeper.put(digest, view))
+            return
         if part is None:
             self._new.append((digest, bytes(view)))
             self._size += len(view)
-            if not self._old or self._size > patches.MAX_BYTES:
+            if self._size > patches.MAX_BYTES:
                 self._close(self._next)
             return
         place = self._place.get(digest, self._next)
@@ -286,11 +435,10 @@ class _Run:
         except (TrustError, ArtifactError, OSError):
             return None  # a broken base is no base; `verify` reports it
         new = b"".join(data for _, data in waiting)
-        head = json.dumps([base.row() for base in bases], separators=(",", ":")).encode()
-        document = head + b"\n" + patches.make(old, new)
+        document = _How(tuple(bases), patches.make(old, new)).to_bytes()
         if len(document) > size * _WORTH:
             return None
-        name = Digest(f"sha256:{hashlib.sha256(document).hexdigest()}")
+        name = _digest(document)
         self._keeper.put(name, document)
         digest = waiting[0][0] if len(waiting) == 1 else _digest(new)
         return Part(digest, size, name, depth)
