@@ -159,7 +159,10 @@ def test_state_and_history_are_told(
             assert main(["registry", "history", MODEL, *where]) == 1
             shown = capsys.readouterr().err
             assert all(word in shown for word in ("object:", "rule:", "found:", "next:"))
+        assert main(["registry", "status", *where]) == 1
+        assert "next:" in capsys.readouterr().err
         path.write_bytes(genuine)
+    assert main(["registry", "status", *where]) == 0
     assert main(["registry", "history", MODEL, *where]) == 0
 
 

@@ -377,7 +377,28 @@ def status(args: argparse.Namespace) -> int:
         if args.format == "json"
         else "\n".join(status_lines(document))
     )
+    _refuse_refused(document["channels"])
     return 0
+
+
+def _refuse_refused(channels: dict[str, dict[str, Any]]) -> None:
+    """Nobody is served from these; a job that asks for the state should end with code 1."""
+    refused = [
+        f"{model}@{channel} {said}"
+        for model, found in channels.items()
+        for channel, said in found.items()
+        if str(said).startswith("refused: ")
+    ]
+    if refused:
+        raise TrustError(
+            "a channel of the registry is refused",
+            subject=refused[0].partition(" ")[0],
+            rule="a channel points at what its persons signed, byte for byte",
+            expected="statements as they were signed",
+            found="; ".join(refused)[:_MAX_SHOWN],
+            hint="hauberk verify MODEL@CHANNEL says more; restore the registry from a backup, or "
+            "promote again",
+        )
 
 
 def history(args: argparse.Namespace) -> int:
