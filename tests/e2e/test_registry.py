@@ -151,6 +151,20 @@ def test_state_and_history_are_told(
     past = json.loads(capsys.readouterr().out)
     assert len(past["channels"]["production"][0]["signed_by"]) == 2
     assert main(["registry", "resign", *where]) == 0
+    forged = next((registry / "targets/channels" / MODEL).glob("*.production.json"))
+    metadata = registry / "metadata/1.production.json"
+    for path in (forged, metadata):
+        genuine = path.read_bytes()
+        for content in (genuine + b"\n", b"", b"{}"):
+            path.write_bytes(content)
+            assert main(["registry", "history", MODEL, *where]) == 1
+            shown = capsys.readouterr().err
+            assert all(word in shown for word in ("object:", "rule:", "found:", "next:"))
+        assert main(["registry", "status", *where]) == 1
+        assert "next:" in capsys.readouterr().err
+        path.write_bytes(genuine)
+    assert main(["registry", "status", *where]) == 0
+    assert main(["registry", "history", MODEL, *where]) == 0
 
 
 def test_nothing_is_signed_for_a_fork(
