@@ -6,6 +6,9 @@ whole processes per file. Other tools are taken from a virtual environment of th
 files from a folder that `ordinary_files.py` wrote with other versions of the libraries:
 
     python benchmarks/model_files.py [--peers VENV] [--good FOLDER] [--ordinary N] [--every K]
+
+With ``--bad FOLDER`` the dangerous files are those of somebody else, which nothing was tuned on:
+every entry of the folder is one subject, a file, or a folder that is scanned whole.
 """
 
 from __future__ import annotations
@@ -66,12 +69,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="compare scanners of model files")
     parser.add_argument("--peers", type=Path, metavar="VENV")
     parser.add_argument("--good", type=Path, metavar="FOLDER")
+    parser.add_argument("--bad", type=Path, metavar="FOLDER")
     parser.add_argument("--ordinary", type=int, default=40, metavar="N")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="each Kth dangerous file")
     args = parser.parse_args()
     ours = Tool("hauberk", (sys.executable, "-m", "hauberk.cli", "scan"))
     with tempfile.TemporaryDirectory() as name:
-        bad = dangerous(Path(name), args.every)
+        bad = given(args.bad, args.every) if args.bad else dangerous(Path(name), args.every)
         good = ordinary(Path(name), args.ordinary, args.good)
         print(f"{sum(map(len, bad.values()))} dangerous files, {len(good)} ordinary files")
         families = "".join(f"{family:>12}" for family in bad)
@@ -79,6 +83,15 @@ def main() -> int:
         for tool in (ours, *installed(args.peers)):
             print(row(tool, bad, good), flush=True)
     return 0
+
+
+def given(folder: Path, every: int) -> Families:
+    """Dangerous files that somebody else wrote; a folder of one file stands for that file."""
+    found = []
+    for entry in sorted(folder.iterdir())[::every]:
+        inside = sorted(entry.iterdir()) if entry.is_dir() else []
+        found.append(inside[0] if len(inside) == 1 else entry)
+    return {"given": found}
 
 
 def dangerous(folder: Path, every: int) -> Families:

@@ -5,6 +5,11 @@ files, and scans each with Hauberk and with other scanners from a virtual enviro
 in the same run. Large files are held against one SHA-256 pass over the same bytes.
 
     python benchmarks/model_scan.py [--peers VENV] [--only tiny,words,large,folder] [--mb 512]
+
+What a second core gains is asked for by itself, on a machine that does nothing else: seconds by the
+clock of the same folder with one worker and with two, the best of five, with and without digests:
+
+    python benchmarks/model_scan.py --only cores
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +69,8 @@ def main() -> int:
         return 0
     tools = {"hauberk": (sys.executable, "-m", "hauberk.cli", "scan"), **installed(args.peers)}
     wanted = args.only.split(",")
+    if wanted == ["cores"]:
+        return second_core(args.mb)
     print(f"{'file':22}{'tool':12}{'CPU s':>8}{'x SHA-256':>11}{'MB':>7}{'exit':>6}")
     with tempfile.TemporaryDirectory() as name:
         for label, path, is_large in written(Path(name), wanted, args.mb):
@@ -74,6 +82,36 @@ def main() -> int:
             if not path.is_dir():
                 path.unlink()
     return 0
+
+
+def second_core(mb: int) -> int:
+    """Seconds by the clock with one worker and with two; 1 where the gain is not 1.8 times."""
+    gains = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "folder")
+        own = (sys.executable, __file__, "--mb", str(mb), "--write", "folder", str(folder))
+        subprocess.run(own, check=True)
+        sizes = [path.stat().st_size for path in folder.iterdir()]
+        print(f"{len(sizes)} files, {sum(sizes) / 1e9:.2f} GB")
+        for label, more in (("scan", ()), ("scan --digest", ("--digest",))):
+            words = (sys.executable, "-m", "hauberk.cli", "scan", str(folder), "--no-cache", *more)
+            best = {
+                jobs: min(_clock((*words, "--jobs", jobs)) for _ in range(TURNS)) for jobs in "12"
+            }
+            gains[label] = best["1"] / best["2"]
+            told_ = f"one worker {best['1']:.2f} s, two {best['2']:.2f} s, {gains[label]:.2f} times"
+            print(f"{label:16}{told_}", flush=True)
+    return int(max(gains.values()) < WANTED_GAIN)
+
+
+TURNS = 5
+WANTED_GAIN = 1.8
+
+
+def _clock(words: tuple[str, ...]) -> float:
+    started = time.perf_counter()
+    subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return time.perf_counter() - started
 
 
 def installed(venv: Path | None) -> dict[str, tuple[str, ...]]:

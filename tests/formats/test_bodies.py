@@ -33,7 +33,9 @@ def boosted(*, nodes: int = 3, trees: int = 2, claimed: int | None = None) -> by
         struct.pack("<Q", len(name)) + name for name in (b"reg:squarederror", b"gbtree")
     )
     forest = struct.pack("<i", trees if claimed is None else claimed) + bytes(156)
-    tree = struct.pack("<6i", 1, nodes, 0, 0, 4, 1) + bytes(124 + 36 * 3)
+    links = ((-1, 1, 2), (0, -1, -1), (0, -1, -1))
+    node = b"".join(struct.pack("<iiiIf", *link, 0, 0.5) for link in links)
+    tree = struct.pack("<6i", 1, nodes, 0, 0, 4, 1) + bytes(124) + node + bytes(16 * 3)
     return b"binf" + bytes(136) + names + forest + tree * trees + bytes(4 * trees)
 
 
@@ -148,9 +150,9 @@ def test_a_lambda_layer_that_names_a_dangerous_function_is_dangerous(tmp_path):
     assert state(tmp_path, data, "m.json.gz") is ModelState.DANGEROUS
 
 
-def test_an_operator_that_no_version_of_onnx_has_is_for_review(tmp_path):
+def test_an_operator_that_no_version_of_onnx_has_must_come_from_outside(tmp_path):
     data = write.onnx_model([write.onnx_node("Exfiltrate")])
-    assert state(tmp_path, data, "m.onnx") is ModelState.REVIEW
+    assert state(tmp_path, data, "m.onnx") is ModelState.MALFORMED
 
 
 def test_a_lambda_layer_as_a_tuple_of_tensorflow_carries_code(tmp_path):

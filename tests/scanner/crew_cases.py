@@ -21,9 +21,9 @@ import pytest
 from hauberk.core.finding import Outcome
 from hauberk.formats.hashing import Hashing
 from hauberk.formats.spans import open_span, span_of
+from hauberk.isolation.crew import Answer, Crew
 from hauberk.report import scan_json
 from hauberk.scanner import ScanOptions, scan
-from hauberk.scanner.crew import Answer, Crew
 from hauberk.scanner.looking import look
 
 TODAY = date(2026, 3, 1)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from hauberk.core.finding import Assessment, Finding, Level, Outcome, Severity
 from hauberk.core.model_file import ModelFile
@@ -60,14 +61,23 @@ class ModelVerdict:
 
 
 def scan_model(
-    path: Path | str, *, allow: Sequence[Waiver] = (), today: date | None = None
+    path: Path | str,
+    *,
+    allow: Sequence[Waiver] = (),
+    today: date | None = None,
+    apart: bool = True,
 ) -> ModelVerdict:
     r"""Judge a model file or folder without loading any of it.
+
+    It is read in a process of its own, so that a hostile file can at worst end that one; in this
+    process where it has several threads, from which none can be forked.
 
     Args:
         allow: Policy entries: each waives the threat EX-1 for one exact name, as the verdict
             gives it in ``open_names``, with an owner, a reason and a last day.
         today: Day on which the entries are judged; by default the present one in UTC.
+        apart: Whether another process reads it. This one does where it is known to be of one's
+            own making.
 
     Raises:
         UnavailableError: There is no such file.
@@ -86,16 +96,15 @@ def scan_model(
         raise UnavailableError(
             "there is no such model", subject=str(place), expected="a file or a folder"
         )
-    hashing = None if place.is_dir() else Hashing()
-    assessment = _assessment(place, hashing)
-    if hashing is not None and not hashing.sha256:
-        _finish(place, hashing)
+    assessment, sha256 = _apart(place) if apart else _assessment(place)
+    if not sha256 and not place.is_dir():
+        sha256 = _digest(place)
     waived = _waived(allow, today or datetime.now(UTC).date())
     findings = tuple(item for item in assessment.findings if not _is_waived(item, waived))
     return ModelVerdict(
         path=str(place),
         state=_state(assessment, findings),
-        sha256=hashing.sha256 if hashing is not None else "",
+        sha256=sha256,
         findings=findings,
         reason=findings[0].message if findings else assessment.reason if not waived else "",
         open_names=tuple(_about(item) for item in findings if item.level is Level.REVIEW),
@@ -156,17 +165,39 @@ def admit_to_store(
     return verdict
 
 
-def _finish(path: Path, hashing: Hashing) -> None:
+def _digest(path: Path) -> str:
     """The digest of a file whose reading broke off."""
+    hashing = Hashing()
     with open_span(path) as span, hashing.over(span):
         pass
+    return hashing.sha256
 
 
-def _assessment(path: Path, hashing: Hashing | None) -> Assessment:
+def _assessment(path: Path) -> tuple[Assessment, str]:
+    """What the control says, and the digest that was taken meanwhile; empty for a folder."""
     from hauberk.controls.model.unsafe_opcodes import UnsafeOpcodes
     from hauberk.engine.assess import assess
 
-    return assess(UnsafeOpcodes(), ModelFile(name=str(path), path=path, hashing=hashing))
+    hashing = None if path.is_dir() else Hashing()
+    subject = ModelFile(name=str(path), path=path, hashing=hashing)
+    return assess(UnsafeOpcodes(), subject), hashing.sha256 if hashing is not None else ""
+
+
+def _apart(path: Path) -> tuple[Assessment, str]:
+    """The same from another process; one that ends over the file leaves it not assessed."""
+    from hauberk.core.codec import from_json, to_json
+    from hauberk.isolation.crew import apart
+
+    def work() -> dict[str, Any]:
+        assessment, sha256 = _assessment(path)
+        return {"assessment": to_json(assessment), "sha256": sha256}
+
+    answer = apart(work, str(path))
+    if "died" in answer:
+        reason = f"{path} could not be assessed: {answer['died']}"
+        lost = Assessment(control=CONTROL, path=str(path), outcome=Outcome.FAILED, reason=reason)
+        return lost, ""
+    return from_json(Assessment, answer["assessment"]), str(answer["sha256"])
 
 
 def _waived(allow: Sequence[Waiver], today: date) -> frozenset[str]:

@@ -496,6 +496,9 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"LDMK", Kind.UNREAD, "K210 model"),
     (4, b"ET12", Kind.UNREAD, "ExecuTorch program"),
     (0, b"\xac\xed\x00\x05", Kind.UNREAD, "serialized Java object"),
+    (0, b"X\n\0\0\0", Kind.UNREAD, "R data"),
+    (0, b"RDX2\nX\n", Kind.UNREAD, "R data"),
+    (0, b"RDX3\nX\n", Kind.UNREAD, "R data"),
     (0, b"lmgg", Kind.UNREAD, "GGML file"),
     (0, b"tjgg", Kind.UNREAD, "GGML file"),
     (0, b"fmgg", Kind.UNREAD, "GGML file"),
@@ -596,6 +599,7 @@ def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
 def _message_kind(span: Span) -> tuple[Kind, str]:
     """Formats that only their whole structure tells."""
     from hauberk.formats.onnx_files import is_onnx
+    from hauberk.formats.other_models import CORE_ML, is_core_ml
     from hauberk.formats.plain_data import data_kind
     from hauberk.formats.tensorflow_kinds import graph_kind
 
@@ -605,8 +609,9 @@ def _message_kind(span: Span) -> tuple[Kind, str]:
 
     if is_onnx(span):
         return Kind.ONNX, "ONNX"
-    graph = graph_kind(span)
-    return (Kind.GRAPH, graph) if graph else (Kind.UNKNOWN, "unknown")
+    if graph := graph_kind(span):
+        return Kind.GRAPH, graph
+    return (Kind.UNREAD, CORE_ML) if is_core_ml(span) else (Kind.UNKNOWN, "unknown")
 
 
 def is_text(head: bytes) -> bool:

@@ -45,26 +45,33 @@ class Remark(NamedTuple):
     Attributes:
         about: What it is about; the worst remark about a thing stands for all.
         text: What loading would do, decoded.
+        offset: First byte of what does it; negative where the format has no such place.
+        node: The opcode that does it, or the operator or layer of a graph.
     """
 
     grade: Grade
     about: str
     text: str
     offset: int
+    node: str = ""
 
 
 def judge(event: PickleEvent) -> Iterator[Remark]:
     """Remarks about one event; none where it is ordinary."""
     if isinstance(event, Imported):
-        yield from _imported(event.target)
+        yield from _by("GLOBAL", _imported(event.target))
     elif isinstance(event, Called):
-        yield from _called(event.call)
+        yield from _by(event.call.opcode, _called(event.call))
     elif isinstance(event, Built):
-        yield from _built(event)
+        yield from _by("BUILD", _built(event))
     elif isinstance(event, Received):
-        yield from _received(event)
+        yield from _by(event.opcode, _received(event))
     elif isinstance(event, Oddity):
         yield Remark(Grade.EVASIVE, event.reason, event.reason, event.offset)
+
+
+def _by(opcode: str, remarks: Iterator[Remark]) -> Iterator[Remark]:
+    return (remark._replace(node=opcode) for remark in remarks)
 
 
 # Imports

@@ -1,28 +1,16 @@
-"""Work on what a stranger wrote, in a process of its own that lives for one question.
+"""Looking at one file in a process of its own that lives for one question.
 
-`crew` asks workers about one file after the other; this is for what is asked once: a folder as
-a whole, two files beside each other, a file that somebody named through a link.
+`looking` is what workers are asked about one file after the other; this is for a file that
+somebody named through a link, and for one that others are held against.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hauberk.scanner.crew import Answer, Crew
-
-
-def apart(work: Callable[[], Answer], path: str = "") -> Answer:
-    """What ``work`` gives, made of JSON values, or ``died`` with how its process ended.
-
-    Args:
-        path: The largest file that is read, for how long is waited.
-    """
-    with Crew(1, lambda _: work()) as crew:
-        (found,) = crew.each([path])
-    return found[1]
+from hauberk.isolation.crew import Answer, apart
 
 
 def look_apart(path: Path, **how: Any) -> Answer:

@@ -22,7 +22,7 @@ from hauberk.scanner.options import ScanOptions
 if TYPE_CHECKING:
     from hauberk.core.artifact import CodeTree, Comparison, SourceFile
     from hauberk.core.finding import Assessment
-    from hauberk.scanner.crew import Crew
+    from hauberk.isolation.crew import Crew
 
 MAX_FILES = 1_000_000
 

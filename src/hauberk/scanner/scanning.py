@@ -23,7 +23,7 @@ from hauberk.scanner.locating import Located, locate
 from hauberk.scanner.options import ScanOptions
 
 if TYPE_CHECKING:
-    from hauberk.scanner.crew import Crew
+    from hauberk.isolation.crew import Crew
     from hauberk.scanner.narrowing import Narrowing
 
 _FOLDERS = {
@@ -108,7 +108,7 @@ def _crew(options: ScanOptions) -> AbstractContextManager[Crew | None]:
         return nullcontext()
     from functools import partial
 
-    from hauberk.scanner.crew import Crew
+    from hauberk.isolation.crew import Crew
     from hauberk.scanner.looking import look
 
     return Crew(options.jobs, partial(look, digest=options.digest))
@@ -167,7 +167,7 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
 def _judge_apart(located: Located, progress: _Progress, optional: set[str]) -> None:
     """The same in a process of its own, which is all that a hostile file can end."""
     from hauberk.core.codec import from_json, to_json
-    from hauberk.scanner.apart import apart
+    from hauberk.isolation.crew import apart
 
     def work() -> dict[str, Any]:
         own, names = _Progress(), set[str]()

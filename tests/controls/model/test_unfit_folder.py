@@ -91,7 +91,8 @@ def test_a_link_out_of_the_folder_is_told(tmp_path: Path) -> None:
     ("line", "severity"),
     [
         ("--index-url http://mirror.example/simple\n", "high"),
-        ("git+https://h.example/x\n", "medium"),
+        ("git+https://h.example/x\n", "high"),
+        ("git+https://github.com/x/y\n", "medium"),
     ],
 )
 def test_requirements_from_elsewhere_are_told(tmp_path: Path, line: str, severity: str) -> None:

@@ -237,7 +237,12 @@ def test_a_missing_file_cannot_be_assessed(tmp_path: Path) -> None:
 
 def test_text_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(NotApplicable):
-        judged(tmp_path, b"cost\nof living\n")
+        judged(tmp_path, b"cost\nof living\n", "notes.bin")
+
+
+def test_text_under_a_name_of_weights_is_not_assessed(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="text, and no model"):
+        judged(tmp_path, b"cost\nof living\n", "model.bin")
 
 
 def test_a_safetensors_header_that_lies_is_evasive(tmp_path: Path) -> None:

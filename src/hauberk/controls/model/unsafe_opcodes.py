@@ -326,6 +326,11 @@ def _unreadable(part: Part, reading: _Reading) -> None:
         reading.judged += 1  # numbers that a graph beside it reads
     else:
         reading.unread.append(_where(part.inner, f"{part.kind}: {part.detail}"))
+    if part.kind is Kind.UNREAD:
+        from hauberk.formats.other_models import judge_unread
+
+        for remark in judge_unread(part.span, part.detail):
+            reading.note(remark, part.inner)
     _carve(part, reading)
 
 
@@ -356,7 +361,8 @@ def _judge(part: Part, reading: _Reading) -> None:
         elif isinstance(said, Nested):
             _read(said.span, "", reading, (*part.inner, said.name), is_constant=True)
         else:
-            reading.note(said, part.inner, _threat(part, said))
+            placed = said if said.offset else said._replace(offset=-1)
+            reading.note(placed, part.inner, _threat(part, said))
 
 
 def _beside(said: Beside, part: Part, reading: _Reading, file: Path) -> None:
@@ -452,10 +458,15 @@ def _findings(reading: _Reading) -> Iterator[Finding]:
             level=Level.DEFECT if _is_defect(remark) else Level.REVIEW,
             confidence=0.5 if remark.grade is Grade.UNKNOWN else 1.0,
             remedy=_REMEDY[remark.grade],
-            location=Location(offset=remark.offset, inner=inner),
-            evidence=Evidence(facts={"grade": remark.grade.name.lower(), "about": remark.about}),
+            location=Location(offset=remark.offset if remark.offset >= 0 else None, inner=inner),
+            evidence=Evidence(facts=_facts(remark)),
             threats=_about(threat),
         )
+
+
+def _facts(remark: Remark) -> dict[str, str]:
+    facts = {"grade": remark.grade.name.lower(), "about": remark.about}
+    return facts | ({"opcode": remark.node} if remark.node else {})
 
 
 def _about(threat: str) -> tuple[ThreatId, ...]:

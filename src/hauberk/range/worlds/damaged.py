@@ -100,7 +100,7 @@ def asks_for(data: bytes) -> str:
 def complaint(path: Path) -> tuple[str, str]:
     """The state of one file, and what is wrong with the way it came about; empty for nothing."""
     started = time.process_time()
-    verdict = scan_model(path)
+    verdict = scan_model(path, apart=False)
     seconds = time.process_time() - started
     first_word = verdict.reason.split(":", 1)[0]
     if verdict.state is ModelState.NOT_ASSESSED and first_word.endswith(("Error", "Exception")):

@@ -221,6 +221,19 @@ class Crew:
         return worker
 
 
+def apart(work: Callable[[], Answer], path: str = "") -> Answer:
+    """What ``work`` gives, made of JSON values, or ``died`` with how its process ended.
+
+    It is done in this process where none can be forked from it: where it has several threads.
+
+    Args:
+        path: The largest file that is read, for how long is waited.
+    """
+    with Crew(1, lambda _: work()) as crew:
+        (found,) = crew.each([path])
+    return found[1]
+
+
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """An interruption waits until the context is left."""
