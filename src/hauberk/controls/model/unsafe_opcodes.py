@@ -335,7 +335,7 @@ def _unreadable(part: Part, reading: _Reading) -> None:
 
 
 def _is_named_beside(file: Path) -> bool:
-    """Whether a graph of ONNX in the same folder, or the one above, keeps its tensors in the file."""
+    """Whether a graph of ONNX in the same folder, or in the one above, keeps tensors there."""
     from hauberk.formats.onnx_files import read_onnx
 
     for folder in file.parents[:2]:
