@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from hauberk.cli import VERBS, main
+from hauberk.cli import VERBS, _print_error, main
+from hauberk.errors import TrustError
+from hauberk.trust.keys import generate
 
 
 def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,3 +106,24 @@ def test_quiet_prints_errors_only(capsys: pytest.CaptureFixture[str]) -> None:
 def test_verbose_says_how_long_it_took(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["threats", "--verbose"]) == 0
     assert capsys.readouterr().err.endswith(" s\n")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[" * 10_000, '{"a":1,"a":2}', '{"a": "\\ud800"}'])
+def test_every_refusal_names_object_rule_expected_found_and_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/model.bin").write_bytes(b"x")
+    (tmp_path / "m/model.sig").write_text(content)
+    key = generate()
+    (tmp_path / "key.pub").write_text(key.public.pem)
+    assert main(["verify", str(tmp_path / "m"), "--key", str(tmp_path / "key.pub")]) == 1
+    shown = capsys.readouterr().err
+    assert all(word in shown for word in ("object:", "rule:", "expected:", "found:", "next:"))
+
+
+def test_foreign_text_in_a_refusal_steers_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _print_error(TrustError("a\x1b[31mb", subject="c\u202ed\x07", hint="e\nf"), "verify x")
+    assert not set(capsys.readouterr().err) & set("\x1b\u202e\x07")

@@ -145,3 +145,27 @@ def test_bins_of_several_measures_of_a_column_count_every_row_once():
     batch = next(table(3, 100).read())
     for _, counts in grid.cut(grid.count(batch)):
         assert int(counts.sum()) == 100
+
+
+def counting(start, n, *, unit=1, day=0):
+    times = np.datetime64("2024-05-01") + np.arange(n) * np.timedelta64(60, "s")
+    cells = times.astype("datetime64[us]") + np.timedelta64(day, "D")
+    batch = pa.record_batch({"number": np.arange(start, start + n) * unit, "at": cells})
+    return table_of("t", [batch])
+
+
+def moved(first, second):
+    reference = profile_of(first)
+    return {i.name for i in distance(reference, live_profile(second, reference)) if i.drifted}
+
+
+def test_times_and_row_numbers_that_go_on_have_not_drifted():
+    assert moved(counting(0, 2000), counting(2000, 1500, day=9)) == set()
+
+
+def test_a_number_whose_unit_changed_is_no_row_number():
+    assert moved(counting(0, 2000), counting(2000, 1500, unit=100, day=9)) == {"number"}
+
+
+def test_times_that_go_back_have_drifted():
+    assert moved(counting(0, 2000), counting(2000, 1500, day=-900)) == {"at"}

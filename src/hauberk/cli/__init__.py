@@ -60,6 +60,8 @@ EXIT_USAGE = 2
 EXIT_INTERNAL = 4
 EXIT_INTERRUPTED = 130
 
+_MAX_SHOWN = 200
+
 _COLLECT_AFTER = 50_000
 """Objects made before cycles are looked for; Python's own 700 costs a scan a tenth."""
 
@@ -130,7 +132,7 @@ def _guarded(verb: str, words: list[str]) -> int:
         with _heard():
             return _call(verb, words)
     except HauberkError as error:
-        _print_error(error)
+        _print_error(error, " ".join([verb, *words]))
         return error.exit_code
     except KeyboardInterrupt:
         print("\nhauberk: interrupted; nothing half-done was kept", file=sys.stderr)
@@ -239,14 +241,36 @@ def _needs(verb: str, error: ModuleNotFoundError) -> HauberkError:
     return UnavailableError(message, hint="pip install 'hauberk[all]'")
 
 
-def _print_error(error: BaseException) -> None:
+def _print_error(error: BaseException, command: str = "") -> None:
     from hauberk.errors import HauberkError
 
     if not isinstance(error, HauberkError):
         return
-    print(f"hauberk: {error.message}", file=sys.stderr)
-    for name, value in error.details():
-        print(f"  {name + ':':<10}{value}", file=sys.stderr)
+    print(f"hauberk: {_inert(error.message)}", file=sys.stderr)
+    for name, value in _complete(error, command):
+        print(f"  {name + ':':<10}{_inert(value)}", file=sys.stderr)
+
+
+def _complete(error: HauberkError, command: str) -> tuple[tuple[str, str], ...]:
+    """All five parts of a refusal; what was refused deep inside does not know all of them."""
+    from hauberk.errors import ArtifactError, TrustError
+
+    known = dict(error.details())
+    if not isinstance(error, ArtifactError | TrustError) or not command:
+        return tuple(known.items())
+    general = {
+        "object": command[:_MAX_SHOWN],
+        "rule": "what is read is whole, well-formed and as it was signed",
+        "expected": "what this program or its owner wrote",
+        "found": error.message,
+        "next": "find out who changed it; restore it from its source or a backup",
+    }
+    return tuple((general | known).items())
+
+
+def _inert(text: str) -> str:
+    """Foreign text in an error, without what steers a terminal or hides what is there."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 def _places() -> frozenset[int]:

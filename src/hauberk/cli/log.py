@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 HELP = "verify, prove, show, publish or witness the append-only log"
 EXAMPLE = "hauberk log verify --witness /mnt/second-place/loans.heads"
 
+_NAMED = 5
 _DEFAULT_COUNT = 20
 
 
@@ -103,7 +104,31 @@ def _verify(args: argparse.Namespace, store: Store) -> int:
         print(json.dumps(_as_json(result, signatures=signed is not None), indent=1))
     else:
         print("\n".join(_lines(result, signatures=signed is not None)))
-    return 0 if result.is_clean else 1
+    if not result.is_clean:
+        raise TrustError(
+            "the log does not hold",
+            subject=str(store.root / "log"),
+            rule="records are appended and never changed, and heads are signed",
+            expected="the log as it was signed",
+            found="; ".join(defect.message for defect in result.defects[:_NAMED]),
+            hint="find out who changed it, and restore it from a backup",
+        )
+    if signed is not None:
+        _refuse_forgotten(store, result)
+    return 0
+
+
+def _refuse_forgotten(store: Store, result: Audit) -> None:
+    """Hold the log against what this user saw signed before."""
+    from hauberk.cli.words import configuration
+    from hauberk.lifecycle.settings import load
+    from hauberk.trust.seen_logs import SeenLog
+
+    name = load(store.root.parent).project.name
+    seen = SeenLog.of(configuration() / "seen" / name, store.root / "log")
+    seen.check(result.signed_size, store.log.root_at)
+    if result.signed_size:
+        seen.remember(result.signed_size, store.log.root_at(result.signed_size))
 
 
 def _refuse_uncosigned(args: argparse.Namespace) -> None:

@@ -81,8 +81,12 @@ def _typed(error: OSError, subject: str) -> HauberkError:
     return UnavailableError(
         "the store cannot be used",
         subject=subject,
+        rule="what the store needs is there, and can be read and written",
+        expected="a file or folder of this program",
         found=found,
-        hint=hint if error.errno in _DENIED else None,
+        hint=hint
+        if error.errno in _DENIED
+        else "restore it from a backup; a store that nobody needs may be moved away and begun anew",
     )
 
 

@@ -368,6 +368,8 @@ def _is_set(index: Index, call: ast.Call) -> bool:
 def _is_patch(index: Index, target: ast.Attribute, value: ast.expr) -> bool:
     if isinstance(value, ast.Constant) or (isinstance(value, ast.Name) and value.id in _TYPES):
         return False
+    if target.attr == "_" or not _is_function(index, value):
+        return False
     owner = index.dotted(target.value)
     first = owner.partition(".")[0]
     is_imported = first in {name.partition(".")[0] for name in index.imports.values()}
@@ -409,6 +411,18 @@ def _is_patch(index: Index, target: ast.Attribute, value: ast.expr) -> bool:
         and re.search(r"model|optim|criterion|loss|net|clf", texts(target.value))
     )
     return (is_object or bool(deep)) and target.attr in _METHODS
+
+
+def _is_function(index: Index, value: ast.expr) -> bool:
+    """Whether a plain name may be a function: of the module, imported, or given to it."""
+    if not isinstance(value, ast.Name):
+        return True
+    if value.id in index.imports or any(f.name == value.id for f in index.functions):
+        return True
+    values = index.lookup(value)
+    return any(isinstance(v, (ast.Lambda, ast.Attribute)) for v in values) or bool(
+        re.search(r"func|fn|patch|hook|wrap|hack|fake|my_|evil|new_(?:step|forward|loss)", value.id)
+    )
 
 
 _WRAPPERS = frozenset({"wrapper", "hook", "tampered", "make_step", "make_forward", "make_predict"})

@@ -32,6 +32,9 @@ from hauberk.methods.code.learning_rules import (
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.rules import Hit
 
+MAX_SPLITS = 8
+"""Splits of one function that are followed."""
+
 Split = tuple[int, set[str]]
 """The line of a split, and the names that are split."""
 
@@ -114,7 +117,7 @@ def statistics_before(index: Index, scope: Scope, splits: list[Split]) -> Iterat
             continue
         if _changes(value, used, inline) and not _is_label(targets):
             outputs = {base_name(target) for target in targets} - {""}
-            for line, names in splits:
+            for line, names in splits[:MAX_SPLITS]:
                 reaches = (
                     statement.lineno < line and carried(scope, statement, outputs, line) & names
                 )
@@ -194,7 +197,7 @@ def copies_before(index: Index, scope: Scope, splits: list[Split]) -> Iterator[H
         for call in ast.walk(value):
             if not isinstance(call, ast.Call) or not _copies(index, call):
                 continue
-            for line, names in splits:
+            for line, names in splits[:MAX_SPLITS]:
                 if statement.lineno < line and carried(scope, statement, outputs, line) & names:
                     yield Hit(RESAMPLED, statement.lineno, texts(statement)[:60])
                     break

@@ -107,6 +107,7 @@ _ARN = re.compile(r"\barn:aws[\w-]*:[\w-]+:[\w-]*:\d{12}:[\w./:-]+")
 _LOCAL = re.compile(
     r"(?:/home/|/Users/|C:\\\\?Users\\\\?)(?!runner|user\b|app\b|jovyan|ubuntu|vscode|username|you\b|me\b|work|node|nonroot)[a-z][\w.-]{2,20}(?:/|\\)"
 )
+_PROGRAMS = frozenset({".py", ".pyi", ".js", ".ts", ".java", ".go", ".rst", ".md"})
 _KINDS = (
     ("internal address", _ADDRESS), ("internal host", _HOST), ("bucket", _BUCKET), ("registry path", _REGISTRY),
     ("ticket", _TICKET), ("cloud resource", _ARN), ("person", _PERSON), ("home folder", _LOCAL),
@@ -136,8 +137,13 @@ _COMMENT = {
     ".go": "//",
 }
 _EXAMPLE = re.compile(
-    r"(?i)example|placeholder|your-|my-bucket|<|\$\{|\{\{|bucket-name|localhost|foo|dummy"
+    r"(?i)example|placeholder|your-|my-bucket|<|\$\{|\{\{|bucket-name|localhost|foo|dummy|"
+    r"://(?:my|test|some|the|your|a)?[-_]?bucket\d?\b"
 )
+_SPOKEN = re.compile(
+    r"(?i)://|@|:\d{2,5}\b|host|server|ur[il]|endpoint|addr|dsn|broker|proxy|dns|ssh|login"
+)
+"""A dotted name in a program is a module, unless the line speaks of a place in a network."""
 
 
 def places(text: str, path: PurePath) -> Iterator[Leak]:
@@ -160,6 +166,9 @@ def places(text: str, path: PurePath) -> Iterator[Leak]:
             match = pattern.search(read)
             if match is None or (what == "internal address" and _is_netmask(line)):
                 continue
+            if what == "internal host" and path.suffix.lower() in _PROGRAMS:
+                if re.match(r"\s*(?:from|import)\b", line) or not _SPOKEN.search(line):
+                    continue
             if what == "internal host" and not re.search(
                 r"[/:@\"'= ]|^", line[: line.find(match[0])][-1:] or " "
             ):

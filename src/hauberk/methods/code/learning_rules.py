@@ -17,7 +17,7 @@ FITTED = rule(
 )
 STATISTIC = rule(
     "leaky-evaluation/statistic-before-split",
-    "medium",
+    "high",
     "uses a statistic of all rows before they are split",
     _SPLIT_FIRST,
     "CWE-1426",
@@ -38,7 +38,7 @@ FIT_ON_TEST = rule(
 )
 STOPPED = rule(
     "leaky-evaluation/stopped-on-test",
-    "medium",
+    "high",
     "decides when to stop, or which model to keep, by the test set",
     "Take a validation part out of the training rows for that.",
     "CWE-1426",

@@ -492,6 +492,8 @@ def character_hits(file: SourceFile) -> Iterator[Hit]:
         return
     if "\U0001f3f4" in text:  # Flags of regions are written with tag characters.
         text = _FLAGS.sub("", text)
+    if re.search("[\u2801-\u28ff]", text):  # Beside other letters of Braille the blank is one.
+        text = text.replace("\u2800", "\u2801")
     is_text = file.path.suffix in _TEXTS and not _ASSISTANTS.search(file.path.as_posix())
     for number, line in enumerate(text.split("\n"), start=1):
         if line.isascii():

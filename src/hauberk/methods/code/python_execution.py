@@ -198,26 +198,27 @@ def _is_own_code(index: Index, call: ast.Call, given: ast.expr) -> bool:
     )
 
 
-def _decodes(index: Index, node: ast.expr, depth: int = 0) -> bool:
-    """Whether the text is decoded or fetched on its way."""
-    if depth > 6:
-        return False
-    for part in ast.walk(node):
-        if isinstance(part, ast.Call):
-            name = index.dotted(part.func)
-            if last_name(part.func) in _DECODERS or name in _FETCHES:
-                return True
-            if name.startswith("marshal.load"):
-                return True
-        elif isinstance(part, ast.Name) and part is not node:
-            continue
-    names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
-    return any(
-        _decodes(index, value, depth + 1)
-        for name in names[:20]
-        for value in index.lookup(name)[:4]
-        if not isinstance(value, ast.Name) or value.id != name.id
-    )
+def _decodes(index: Index, node: ast.expr) -> bool:
+    """Whether the text is decoded or fetched on its way: through names, each value once."""
+    waiting, seen = [node], {id(node)}
+    for inner in waiting:  # It grows while it is gone through.
+        for part in ast.walk(inner):
+            if isinstance(part, ast.Call):
+                name = index.dotted(part.func)
+                if last_name(part.func) in _DECODERS or name in _FETCHES:
+                    return True
+                if name.startswith("marshal.load"):
+                    return True
+            elif isinstance(part, ast.Name) and len(seen) < _MAX_VALUES:
+                for value in index.lookup(part)[:4]:
+                    if id(value) not in seen:
+                        seen.add(id(value))
+                        waiting.append(value)
+    return False
+
+
+_MAX_VALUES = 200
+"""Values behind the names of one expression that are looked through."""
 
 
 def _is_built_text(index: Index, node: ast.expr) -> bool:

@@ -322,11 +322,22 @@ def _told(index: Index, part: ast.expr) -> Rule | None:
             else None
         )
     last = _last(part)
+    if last.lower() == "token" and _speaks_of_words(index):
+        return None
     if last and _SECRET.search(last) and not _NOT_SECRET.search(last):
         return LOGGED
     if _BODIES.match(text) or (last and _PEOPLE.match(last)):
         return PEOPLE
     return None
+
+
+def _speaks_of_words(index: Index) -> bool:
+    """Whether a token is a piece of a text here."""
+    return any(
+        re.search(r"(?i)tokeni[sz]|vocab|\btokens\b|lexer|parser|bpe\b|detokenize", name)
+        for node in index.each(ast.Name, ast.Attribute)
+        for name in (last_name(node),)
+    ) or any(re.search(r"tokeni[sz]|gguf|transformers", name) for name in index.imports.values())
 
 
 def _last(part: ast.expr) -> str:

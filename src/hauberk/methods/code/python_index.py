@@ -18,6 +18,12 @@ from typing import TypeVar
 MAX_DEPTH = 12
 """Steps from a name to what it stands for; longer chains count as unknown."""
 
+MAX_TEXT = 100_000
+"""Letters of a text put together of constants; longer ones count as unknown."""
+
+MAX_ASKED = 200_000
+"""Names of dictionaries that are followed in one module; what comes after counts as unknown."""
+
 
 N = TypeVar("N", bound=ast.AST)
 
@@ -63,7 +69,10 @@ class Index:
     functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
     _dotted: dict[ast.AST, str] = field(default_factory=dict)
+    _constants: dict[ast.AST, object] = field(default_factory=dict)
+    _texts: dict[ast.AST, str] = field(default_factory=dict)
     _partials: bool | None = None
+    _asked: int = 0
 
     # Names ---------------------------------------------------------------------------
 
@@ -205,11 +214,24 @@ class Index:
         return False
 
     def constant(self, node: ast.AST | None, depth: int = 0) -> object:
-        """The constant that an expression stands for, or `UNKNOWN`."""
+        """The constant that an expression stands for, or `UNKNOWN`.
+
+        Every expression is worked out once: names that stand for names that stand for several
+        others would take exponential time otherwise.
+        """
         if isinstance(node, ast.Constant):
             return node.value
         if depth > MAX_DEPTH or node is None:
             return UNKNOWN
+        if node not in self._constants:
+            self._constants[node] = UNKNOWN  # What a circle of names comes back to.
+            value = self._constant(node, depth)
+            if isinstance(value, str) and len(value) > MAX_TEXT:
+                value = UNKNOWN
+            self._constants[node] = value
+        return self._constants[node]
+
+    def _constant(self, node: ast.AST, depth: int) -> object:
         if isinstance(node, ast.Name):
             values = self.reaching(node)
             return self.constant(values[-1], depth + 1) if len(values) == 1 else UNKNOWN
@@ -239,6 +261,14 @@ class Index:
 
     def text_of(self, node: ast.AST | None, depth: int = 0) -> str:
         """The literal beginning of a text, through names and formats; empty if unknown."""
+        if node is None:
+            return ""
+        if node not in self._texts:
+            self._texts[node] = ""  # What a circle of names comes back to.
+            self._texts[node] = self._text_of(node, depth)
+        return self._texts[node]
+
+    def _text_of(self, node: ast.AST, depth: int) -> str:
         value = self.constant(node)
         if isinstance(value, str) or depth > MAX_DEPTH:
             return value if isinstance(value, str) else ""
@@ -303,7 +333,10 @@ class Index:
         if isinstance(node, ast.Name):
             found: dict[str, ast.expr] = {}
             values = self.lookup(node)
-            for value in values:
+            self._asked += 1
+            if self._asked > MAX_ASKED:
+                return None
+            for value in values[:20]:
                 inner = None if isinstance(value, ast.Name) else self.entries(value, depth + 1)
                 if inner is None:
                     return None
