@@ -8,12 +8,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
 from typing import TypeVar
+
+from hauberk.methods.expressions import expression
 
 MAX_DEPTH = 12
 """Steps from a name to what it stands for; longer chains count as unknown."""
@@ -407,7 +408,7 @@ def last_name(node: ast.AST) -> str:
     return str(node.id) if kind is ast.Name else ""  # type: ignore[attr-defined]  # by its kind
 
 
-_STARTERS = re.compile(
+_STARTERS = expression(
     r"^(?:subprocess|os|asyncio|pexpect|sh|invoke|plumbum|sys)\b|^(?:Popen|check_call|check_output)$"
 )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from hauberk.formats.model_names import imitated_publisher
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
+from hauberk.methods.expressions import expression
 
 _SAFE_FORMAT = "Use a format without code (safetensors, ONNX, Arrow, JSON), or load in isolation."
 
@@ -302,8 +303,8 @@ def _references(index: Index) -> Iterator[Hit]:
 
 # Hubs ----------------------------------------------------------------------------------
 
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_COMMIT = expression(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REPOSITORY = expression(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _LOCAL_PARTS = frozenset(
     {"models", "model", "checkpoints", "data", "outputs", "artifacts", "output", "weights"}
     | {"results", "runs", "ckpt", "saved", "cache", "tmp", "datasets", "exports", "build", "dist"}
@@ -380,8 +381,8 @@ def _torch_hub(index: Index, call: ast.Call) -> Rule | None:
     return None if _COMMIT.fullmatch(value.partition(":")[2]) else TORCH_HUB
 
 
-_ALIAS = re.compile(r"models:/[^/@]+(?:@\w+|/(?:latest|production|staging)$)", re.IGNORECASE)
-_HANDLE = re.compile(r"https://tfhub\.dev/[\w./-]+")
+_ALIAS = expression(r"models:/[^/@]+(?:@\w+|/(?:latest|production|staging)$)", re.IGNORECASE)
+_HANDLE = expression(r"https://tfhub\.dev/[\w./-]+")
 
 
 def _aliases(index: Index, call: ast.Call, name: str, _torch: object) -> Rule | None:
