@@ -159,7 +159,7 @@ def places(text: str, path: PurePath) -> Iterator[Leak]:
     if not kinds:
         return
     mark = _COMMENT.get(path.suffix.lower())
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in _holding(text, kinds):
         if len(line) > 2000 or _EXAMPLE.search(line):
             continue
         comment = line.partition(mark)[2] if mark and mark in line else ""
@@ -177,6 +177,21 @@ def places(text: str, path: PurePath) -> Iterator[Leak]:
                 continue
             yield Leak(what, number, match[0][:60])
             break
+
+
+def _holding(text: str, kinds: list[tuple[str, re.Pattern[str]]]) -> Iterator[tuple[int, str]]:
+    """Lines on which one of the kinds stands at all, from the first to the last."""
+    starts = {
+        text.rfind("\n", 0, match.start()) + 1
+        for _, pattern in kinds
+        for match in pattern.finditer(text)
+    }
+    number, seen = 1, 0
+    for start in sorted(starts):
+        number += text.count("\n", seen, start)
+        seen = start
+        end = text.find("\n", start)
+        yield number, text[start : end if end >= 0 else len(text)]
 
 
 def _is_netmask(line: str) -> bool:

@@ -150,7 +150,7 @@ _Reading = Callable[[Index, ast.Call, str], Rule | None]
 
 def execution_hits(index: Index) -> Iterator[Hit]:
     """Hits of one module."""
-    for call in index.calls:
+    for call in index.telling_calls:
         name = index.dotted(call.func)
         for reading in _READINGS:
             broken = reading(index, call, name)

@@ -106,7 +106,7 @@ _BODIES = expression(
 
 def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
     """Hits of one module."""
-    for call in index.calls:
+    for call in index.telling_calls:
         name = index.dotted(call.func)
         yield from _services(index, call, name)
         yield from _started(index, call, name)

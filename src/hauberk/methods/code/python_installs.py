@@ -28,7 +28,7 @@ _PLAIN = expression(
 
 def install_hits(index: Index) -> Iterator[Hit]:
     """References that move, and packages of which any version will do."""
-    for call in index.calls:
+    for call in index.telling_calls:
         for node in call.args:
             yield from _moving(index, node, call)
         for key in call.keywords:

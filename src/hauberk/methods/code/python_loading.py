@@ -148,7 +148,7 @@ def loading_hits(index: Index, torch: tuple[int, ...] | None) -> Iterator[Hit]:
     Args:
         torch: The torch version that the project pins, where it pins one.
     """
-    for call in index.calls:
+    for call in index.telling_calls:
         name = index.dotted(call.func)
         broken = _of_call(index, call, name, torch)
         if broken is not None:
@@ -288,11 +288,16 @@ def _followed(index: Index, node: ast.expr) -> ast.expr:
 
 def _references(index: Index) -> Iterator[Hit]:
     """Unpickling functions that are handed on: in tables of readers, to ``map``, as callbacks."""
-    for node in index.each(ast.Attribute, ast.Name):
-        if last_name(node) not in {"load", "loads", "read_pickle"} and not isinstance(
-            node, ast.Name
-        ):
-            continue
+    ends = {name.rpartition(".")[2] for name in _PICKLE_REFERENCES}
+    named = {name for name, what in index.imports.items() if what in _PICKLE_REFERENCES}
+    named |= {
+        name
+        for (_, name), values in index.bound.items()
+        if any(isinstance(v, ast.Call) or last_name(v) in ends for v in values)
+    }
+    nodes: list[ast.expr] = [node for node in index.each(ast.Attribute) if node.attr in ends]
+    nodes += [node for node in index.each(ast.Name) if node.id in named]
+    for node in nodes:
         parent = index.parents.get(node)
         handed = isinstance(parent, (ast.Dict, ast.List, ast.Tuple, ast.keyword)) or (
             isinstance(parent, ast.Call) and node in parent.args

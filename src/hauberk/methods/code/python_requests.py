@@ -46,7 +46,7 @@ def request_hits(index: Index) -> Iterator[Hit]:
         for name in names
     ):
         return
-    for call in index.calls:
+    for call in index.telling_calls:
         name = index.dotted(call.func)
         if _FETCHES.match(name) and call.args and _is_callers(index, call.args[0], call):
             yield Hit(ADDRESS, call.lineno, texts(call)[:60])
