@@ -301,6 +301,12 @@ def people_judged_alike(_folder: Path) -> Evaluation:
     return people(3)
 
 
+def accounts_judged_by_a_fitted_model(_folder: Path) -> Evaluation:
+    from hauberk.range.worlds.accounts import accounts
+
+    return accounts(3)
+
+
 def evaluation_of_nonsense(_folder: Path) -> Evaluation:
     """Metrics that nobody knows, and some that cannot be."""
     reported = {"happiness": 1.0, "accuracy": float("nan"), "f1": float("inf"), "": -1.0}
@@ -730,7 +736,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     ModelFile: (linear_model, array_file, onnx_model),
     ModelFolder: (hub_folder,),
     (Comparison, ModelFile): (same_export,),
-    Evaluation: (honest_evaluation, people_judged_alike),
+    Evaluation: (honest_evaluation, people_judged_alike, accounts_judged_by_a_fitted_model),
     Report: (report_on_people, report_on_tumours),
     CodeTree: (small_project,),
     SourceFile: (source_file,),
