@@ -103,14 +103,15 @@ def test_what_nobody_attests_is_staged_and_never_promoted(
     registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     where = ["--registry", str(registry)]
-    (tmp_path / "bare.onnx").write_bytes(b"weights")
-    bare = [str(tmp_path / "bare.onnx"), "--model", "bare", "--version", "1"]
+    weights = (2).to_bytes(8, "little") + b"{}"
+    (tmp_path / "bare.safetensors").write_bytes(weights)
+    bare = [str(tmp_path / "bare.safetensors"), "--model", "bare", "--version", "1"]
     root = ["--root", str(tmp_path / "root.json")]
     assert main(["registry", "publish", *bare, *where, *root]) == 0
     assert main(["registry", "pull", "bare@staging", str(tmp_path / "x"), *where, *root]) == 1
     taken = [str(tmp_path / "y"), "--unattested", *where, *root]
     assert main(["registry", "pull", "bare@staging", *taken]) == 0
-    assert (tmp_path / "y" / "bare.onnx").read_bytes() == b"weights"
+    assert (tmp_path / "y" / "bare.safetensors").read_bytes() == weights
     capsys.readouterr()
     assert main(["registry", "promote", "bare@1", *where, *root]) == 1
     assert "nobody attests" in capsys.readouterr().err

@@ -146,3 +146,9 @@ def test_a_smoke_test_with_rows_outside_the_schema_says_so(classifier):
 def test_rows_that_do_not_fit_the_schema_make_no_request(rows):
     with pytest.raises(ArtifactError):
         v2_schema.request_for(served.CLASSIFIER_SCHEMA, rows)
+
+
+def test_probes_may_ask_for_the_head_of_a_page_alone(running):
+    answer = running.door.call(Call(method="HEAD", path="/v2/health/live"))
+    assert (answer.status, answer.body) == (200, b"")
+    assert running.door.call(Call(method="HEAD", path=INFER)).status == 405

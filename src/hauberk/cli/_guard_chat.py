@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hauberk.guard.chat_policy import ChatPolicy
     from hauberk.guard.chat_service import ChatService
     from hauberk.guard.chat_upstream import Upstream
+    from hauberk.methods.content_policy import Classifier, ContentPolicy
 
 EXIT_INTERRUPTED = 130
 _ELSEWHERE = ("telemetry", "profile", "model", "schema", "bundle", "root")
@@ -42,6 +43,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="texts, one a line, that the model learnt from and must not repeat at length",
     )
+    group.add_argument(
+        "--content",
+        type=Path,
+        metavar="FILE",
+        help="what answers must not say: categories with examples and thresholds, in JSON",
+    )
+    group.add_argument(
+        "--content-model",
+        type=Path,
+        metavar="FILE",
+        help="ONNX classifier of these categories, asked beside the built-in one",
+    )
 
 
 def run(args: argparse.Namespace, upstream: Upstream) -> int:
@@ -67,8 +80,12 @@ def _run(args: argparse.Namespace, upstream: Upstream) -> int:
     log = None if args.log is None else Log.open(args.log)
     known = known_of(_lines(args.canaries), _lines(args.training_texts))
     world = _door.shared(args, Surroundings(keyring=keyring, log=log))
+    content, classifier = _content(args)
     service = ChatService(
-        upstream, policy, world, watches=lambda policy: chat_watches(policy, known)
+        upstream,
+        policy,
+        world,
+        watches=lambda policy: chat_watches(policy, known, content, classifier),
     )
     with _door.door(args) as sock:
         service.desk.announce()
@@ -143,6 +160,28 @@ def ways_around(upstream: Upstream, *, is_refused: bool) -> tuple[str, ...]:
             hint=hint,
         )
     return (f"WAY AROUND THE GUARD: {way}; {hint}",)
+
+
+def _content(args: argparse.Namespace) -> tuple[ContentPolicy | None, Classifier | None]:
+    """What answers must not say, and a classifier of the operator's own."""
+    from hauberk.guard.bundle import read_once
+    from hauberk.guard.content_model import open_classifier
+    from hauberk.methods import content_policy
+
+    if args.content is None:
+        if args.content_model is not None:
+            raise UsageError(
+                "a classifier of contents needs their categories",
+                subject="--content-model",
+                expected="--content FILE",
+                found="none",
+            )
+        return None, None
+    policy = content_policy.from_bytes(read_once(args.content, 4 << 20))
+    if args.content_model is None:
+        return policy, None
+    model = read_once(args.content_model, 1 << 30)
+    return policy, open_classifier(model, policy, str(args.content_model))
 
 
 def _policy(file: Path | None) -> ChatPolicy:

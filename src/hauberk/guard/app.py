@@ -245,7 +245,8 @@ class App:
         if path not in routes.pages and path not in routes.posts:
             return refusal(404, "refused: there is nothing at this path", "path")
         wanted = "POST" if path in routes.posts else "GET"
-        if scope["method"] != wanted:
+        asked = "GET" if scope["method"] == "HEAD" else scope["method"]  # RFC 9110, section 9.3.2
+        if asked != wanted:
             return refusal(405, f"refused: use {wanted}", "method", ("allow", wanted))
         if wanted == "GET" and _announces_body(headers):
             return refusal(400, "refused: no body is taken here", "body")

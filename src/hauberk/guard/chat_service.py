@@ -41,6 +41,7 @@ from hauberk.guard.desk import SINK_HEADER, Books, Desk, Manners, Surroundings
 from hauberk.guard.judging import Course, Noted
 from hauberk.guard.replies import JSON, Reply
 from hauberk.guard.service import Page, Post
+from hauberk.methods.content_policy import Classifier, ContentPolicy
 from hauberk.methods.covert import canonical
 from hauberk.methods.forms import Allowed, Form, shaped
 from hauberk.methods.recall import Known
@@ -408,13 +409,21 @@ def _written(request: ChatRequest) -> bytes:
     return json.dumps(dict(request.value), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def chat_watches(policy: ChatPolicy, known: Known | None = None) -> tuple[Watch, ...]:
+def chat_watches(
+    policy: ChatPolicy,
+    known: Known | None = None,
+    content: ContentPolicy | None = None,
+    classifier: Classifier | None = None,
+) -> tuple[Watch, ...]:
     """The controls on exchanges with a language model, set up by policy: contracts first.
 
     Args:
         known: Canaries and training texts that answers must not repeat.
+        content: What answers must not say.
+        classifier: Of the operator's own, asked beside the built-in one of ``content``.
     """
     from hauberk.controls.exchange.broken_contracts import BrokenContracts
+    from hauberk.controls.exchange.forbidden_content import ForbiddenContent
     from hauberk.controls.exchange.hidden_channels import HiddenChannels
     from hauberk.controls.exchange.injected_prompts import InjectedPrompts
     from hauberk.controls.exchange.leaked_text import LeakedText
@@ -422,9 +431,11 @@ def chat_watches(policy: ChatPolicy, known: Known | None = None) -> tuple[Watch,
     allowed = Allowed(
         link_hosts=policy.link_hosts, sql_tables=policy.sql_tables, commands=policy.commands
     )
+    judged = () if content is None else (ForbiddenContent(policy=content, classifier=classifier),)
     return (
         BrokenContracts(allowed=allowed, arguments=policy.tool_arguments),
         InjectedPrompts(),
         LeakedText(known=known or Known()),
         HiddenChannels(),
+        *judged,
     )

@@ -4,7 +4,8 @@ HTTP libraries are lenient where standards once were, each in its own way; a req
 of them cuts elsewhere than the next smuggles a second one. The head of each request is held
 against the narrow form that RFC 9112 asks senders to use:
 
-1. Lines end with CR LF; neither stands alone, and no line is folded (sections 2.2 and 5.2).
+1. Lines end with CR LF; neither stands alone, no line is folded, and no other control character
+   stands in one (sections 2.2, 5.2 and 5.5).
 2. The version is 1.0 or 1.1, and the target has no bare ``?``.
 3. A length stands once and is digits (section 6.3); it does not stand beside a coding.
 4. The only transfer coding is ``chunked``, said once; a chunk's size has at most 8 digits and no
@@ -19,13 +20,16 @@ from typing import Any
 
 MAX_HEAD = 64 << 10
 
-_ALONE = re.compile(rb"(?<!\r)\n|\r(?!\n)|\r\n[ \t]")
+_ALONE = re.compile(rb"(?<!\r)\n|\r(?!\n)|\r\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FIRST = re.compile(rb"[!-~]+ [!-~]*[!->@-~] HTTP/1\.[01]\r\n")
 _BLANK = re.compile(rb"\r\n[^:\r\n]*[ \t]+:")
 _LENGTH = re.compile(rb"\r\ncontent-length:([^\r\n]*)\r\n", re.IGNORECASE)
 _CODING = re.compile(rb"\r\ntransfer-encoding:([^\r\n]*)\r\n", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]+")
-_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}\r?\n?")
+_CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}(?:\r\n?)?")
+
+
+_MAX_LINE = 20
 
 
 def is_ambiguous(head: bytes, body: bytes = b"") -> bool:
@@ -46,8 +50,8 @@ def is_ambiguous(head: bytes, body: bytes = b"") -> bool:
         return False
     if lengths or len(codings) > 1 or codings[0].lower() != b"chunked":
         return True
-    first = body.partition(b"\n")[0][:20]
-    return bool(first) and not _CHUNK.fullmatch(first)
+    line, end, _ = body[:_MAX_LINE].partition(b"\n")
+    return bool(line + end) and not _CHUNK.fullmatch(line + end)
 
 
 def _values(pattern: re.Pattern[bytes], head: bytes) -> list[bytes]:

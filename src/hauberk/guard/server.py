@@ -197,7 +197,7 @@ def _server(app: Asgi, policy: Bounds, tls: ssl.SSLContext | None) -> Any:
         raise UnavailableError(
             "serving needs uvicorn", hint="pip install 'hauberk[serve]'", found="not installed"
         ) from error
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
         http=_protocol(policy.header_timeout_s),
@@ -233,9 +233,9 @@ def _server(app: Asgi, policy: Bounds, tls: ssl.SSLContext | None) -> Any:
     return QuietServer(config)
 
 
-def _ambiguous() -> bytes:
-    """The whole answer to a request whose head has several meanings."""
-    body = b'{"error":"refused: the head of the request has several meanings"}'
+def _refusal(why: str) -> bytes:
+    """The whole answer to a request that is not read."""
+    body = b'{"error":"refused: %s"}' % why.encode("ascii")
     head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
@@ -285,7 +285,7 @@ def _protocol(header_timeout_s: float) -> Any:
 
         def data_received(self, data: bytes) -> None:
             if self._framing.refuses(data, self.cycle):
-                self.transport.write(_ambiguous())
+                self.transport.write(_refusal("the head of the request has several meanings"))
                 self.transport.close()
                 return
             before = self.cycle
@@ -295,6 +295,12 @@ def _protocol(header_timeout_s: float) -> Any:
                 self._patience.start()
             else:
                 self._patience.stop()
+
+        def send_400_response(self, msg: str) -> None:
+            """Say it in the form of all refusals, and in words of our own."""
+            del msg
+            self.transport.write(_refusal("this is no request of HTTP/1.1"))
+            self.transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._patience.stop()

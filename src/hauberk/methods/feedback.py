@@ -8,14 +8,19 @@ Three steps between feedback and an update:
    `TOGETHER` of them; their rows are left out.
 2. No account counts for more than `CAP` times as much as the median account, whatever it sends.
 3. The update is tried on canaries, rows whose truth is known. It is refused where it is worse on
-   them beyond chance, or where it moves a whole share of one class to another, which is what an
-   attacker wants and what learning more hardly ever does.
+   them beyond chance, where it moves a whole share of one class to another, which is what an
+   attacker wants and what learning more hardly ever does, or where texts with one word or pair of
+   words in common are answered worse, few as they may be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -31,7 +36,11 @@ TOGETHER: Final = 3
 CAP: Final = 2.0
 MAX_MOVED: Final = 0.1
 MAX_DROP: Final = 0.02
+MIN_NET: Final = 4
+MAX_WORSE: Final = 0.25
+WIDTH: Final = 1024
 _ALPHA = 0.01
+_WORD = re.compile(r"\w+")
 _MIN_RATE = 0.2
 _MIN_MOVED = 3
 
@@ -172,13 +181,15 @@ class Trial:
     refused: str
 
 
-def tried(before: Any, after: Any, truth: Any, n_classes: int) -> Trial:
+def tried(before: Any, after: Any, truth: Any, n_classes: int, shown: Any = None) -> Trial:
     """Hold an update against the model that serves, on canaries.
 
     Args:
         before: ``(n_canaries,)`` classes that the model that serves gives.
         after: The same of the update.
         truth: What is right.
+        shown: ``(n_canaries, n_signs)``, where given: which signs (words, say) each canary has. An
+            update that answers most canaries of one sign worse is refused, however few they are.
     """
     from scipy import stats
 
@@ -192,6 +203,8 @@ def tried(before: Any, after: Any, truth: Any, n_classes: int) -> Trial:
         refused = "one class is moved to another"
     elif worse - better > MAX_DROP * n_canaries and p_value < 0.05:  # noqa: PLR2004 - by convention
         refused = "canaries are answered worse"
+    elif shown is not None and _worse_signs(shown, before == truth, after == truth).any():
+        refused = "canaries with one sign in common are answered worse"
     return Trial(
         before=float((before == truth).mean()) if truth.size else 0.0,
         after=float((after == truth).mean()) if truth.size else 0.0,
@@ -199,6 +212,35 @@ def tried(before: Any, after: Any, truth: Any, n_classes: int) -> Trial:
         pair=pair,
         refused=refused,
     )
+
+
+def _worse_signs(shown: Any, was_right: Any, is_right: Any) -> Any:
+    """Which signs have canaries that are answered worse, far more of them than others are."""
+    from scipy import stats
+
+    shown = np.asarray(shown, float)
+    worse, better = was_right & ~is_right, is_right & ~was_right
+    n_with, n_worse = shown.sum(axis=0), worse @ shown
+    net = n_worse - better @ shown
+    usual = max(float(worse.mean()), 1 / max(1, worse.size))
+    p_values = stats.binom.sf(n_worse - 1, n_with, usual)
+    is_many = (net >= MIN_NET) & (net >= MAX_WORSE * n_with)
+    return is_many & (p_values < _ALPHA / max(1, shown.shape[1]))
+
+
+def signs(texts: Sequence[str]) -> Any:
+    """``(n_texts, WIDTH)``: which words and pairs of words texts have, hashed."""
+    found = np.zeros((len(texts), WIDTH), np.float32)
+    for row, text in enumerate(texts):
+        found[row, list(_places(text))] = 1.0
+    return found
+
+
+@lru_cache(maxsize=20_000)
+def _places(text: str) -> tuple[int, ...]:
+    words = _WORD.findall(text.casefold())
+    pairs = (f"{one} {other}" for one, other in pairwise(words))
+    return tuple({zlib.crc32(word.encode()) % WIDTH for word in chain(words, pairs)})
 
 
 def _moved(before: Any, after: Any, truth: Any, n_classes: int) -> tuple[float, tuple[int, int]]:
@@ -254,7 +296,27 @@ def gate(base: Dataset, feedback: Dataset, kept: Any, canaries: Dataset) -> Tria
     )
     asked &= known
     said = [model.predict(x[asked]) for model in (before, after)]
-    return tried(said[0], said[1], rows.labels[asked], len(rows.classes))
+    shown = _shown(canaries)
+    kept_signs = None if shown is None else shown[(rows.labels >= 0)[ends[1] :]]
+    return tried(said[0], said[1], rows.labels[asked], len(rows.classes), kept_signs)
+
+
+def _shown(canaries: Dataset) -> Any:
+    """Signs of the texts of canaries; ``None`` where they have none."""
+    import pyarrow as pa
+
+    names = [column.name for column in features_of(canaries)]
+    texts: list[str] = []
+    for batch in canaries.read():
+        columns = [batch.column(name) for name in names]
+        found = [
+            c for c in columns if pa.types.is_string(c.type) or pa.types.is_large_string(c.type)
+        ]
+        if not found:
+            return None
+        parts = zip(*(cell_texts(column).to_pylist() for column in found), strict=True)
+        texts += [" ".join(part or "" for part in row) for row in parts]
+    return signs(texts)
 
 
 def _length(dataset: Dataset) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from statistics import mean, median
 from typing import Any, ClassVar
@@ -83,13 +84,21 @@ class TimeAnswers(Play[ServedModel]):
 
 
 def _best_cut(times: Sequence[float], kinds: Sequence[int]) -> tuple[float, bool]:
-    """The cut that divides best, and whether the second kind is above it."""
-    options = [(cut, sign) for cut in times for sign in (True, False)]
+    """The cut that divides best, and whether the second kind is above it.
 
-    def right(option: tuple[float, bool]) -> int:
-        cut, sign = option
-        return sum(
+    Of cuts that divide as well the one in the widest gap is taken: times wander a little, and a
+    cut beside one of them would soon lie on its wrong side.
+    """
+    ordered = sorted(times)
+    gaps = [((low + high) / 2, high - low) for low, high in pairwise(ordered)]
+    options = [(cut, sign, gap) for cut, gap in gaps for sign in (True, False)]
+
+    def worth(option: tuple[float, bool, float]) -> tuple[int, float]:
+        cut, sign, gap = option
+        right = sum(
             int((seconds > cut) == sign) == kind for seconds, kind in zip(times, kinds, strict=True)
         )
+        return right, gap
 
-    return max(options, key=right)
+    cut, sign, _ = max(options, key=worth)
+    return cut, sign

@@ -29,7 +29,8 @@ class SteeredFeedback(Check[Dataset]):
         A push by accounts that send as little as everybody else is seen only where it is a
         large share of its rows; it then teaches little, too. Accounts that push several
         classes, or that are mostly honest, are seen later. What most accounts say is taken for
-        right.
+        right. Where there are two classes only, as with votes, several careless accounts look
+        like a push; there the gate on canaries (`hauberk data feedback --canaries`) decides.
 
     Args:
         alpha: Chance of an honest account's errors below which it is looked at, 0 to 1.
@@ -41,7 +42,7 @@ class SteeredFeedback(Check[Dataset]):
     """
 
     title: ClassVar[str] = "Accounts steer the feedback together"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("IN-1"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("IN-1"), ThreatId("OU-7"))
     subject: ClassVar[Any] = Dataset
 
     alpha: float = 0.01

@@ -15,7 +15,7 @@ from hauberk.range.worlds import guarded
 from hauberk.range.worlds.paced import paced
 
 ATTACK = TimeAnswers()
-BUCKET_S = 0.25
+BUCKET_S = 0.56
 CONTROL = TellingTimes(bucket_s=BUCKET_S)
 CHANCE = 0.5
 
@@ -49,8 +49,8 @@ SCENARIOS = (
             ("accuracy_above_chance", "padded answers"),
             ("latency_cost", "padded answers"),
         ),
-        note="a model that takes 200 ms for shallow and 225 ms for deep inputs, over loopback; "
-        "buckets of 250 ms; 32 inputs asked five times each, half of them to learn the cut; "
+        note="a model that takes 450 ms for shallow and 520 ms for deep inputs, over loopback; "
+        "buckets of 560 ms; 32 inputs asked five times each, half of them to learn the cut; "
         "potent where the attacker is a tenth above chance without buckets",
         timed=True,
     ),

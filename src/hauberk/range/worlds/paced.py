@@ -20,9 +20,9 @@ from hauberk.guard.server import running
 from hauberk.guard.service import Service, Surroundings, open_local
 from hauberk.range.worlds import served
 
-SHALLOW_S = 0.20
-DEEP_S = 0.225
-"""Inputs whose first value is negative go so deep."""
+SHALLOW_S = 0.45
+DEEP_S = 0.52
+"""Inputs whose first value is negative go so deep: a few tokens more, say."""
 
 
 class Paced:
