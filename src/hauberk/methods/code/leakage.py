@@ -31,6 +31,7 @@ from hauberk.methods.code.learning_rules import (
 )
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.rules import Hit
+from hauberk.methods.expressions import expression
 
 MAX_SPLITS = 8
 """Splits of one function that are followed."""
@@ -43,7 +44,7 @@ _AGGREGATES = frozenset(
     | {"nanmedian", "nanstd", "nanpercentile", "agg", "aggregate", "average", "ptp", "iqr", "describe", "cov"}
     | {"corr", "corrwith", "corrcoef", "skew", "nanmax", "nanmin", "std_mean", "var_mean", "zscore", "winsorize"}
 )  # fmt: skip
-_CHOOSERS = re.compile(
+_CHOOSERS = expression(
     r"^(?:mutual_info_\w+|chi2|f_classif|f_regression|r_regression|pearsonr|spearmanr|kendalltau|permutation_importance|"
     r"variance_inflation_factor|feature_importances_)$"
 )
@@ -276,7 +277,7 @@ _PICKS = frozenset(
     {"max", "min", "argmax", "argmin", "nanargmax", "nanargmin", "idxmax", "idxmin", "nlargest", "nsmallest"}
     | {"sorted", "most_common", "argsort", "sort_values", "topk"}
 )  # fmt: skip
-_TRIED = re.compile(
+_TRIED = expression(
     r"acc|score|loss|auc|f1|metric|result|err|rmse|mae|r2|perf|trial|tries|candidate|board|history|grid|thres|best",
     re.IGNORECASE,
 )
@@ -384,8 +385,8 @@ def tuned_by_test(index: Index) -> Iterator[Hit]:
 
 # Features ------------------------------------------------------------------------------
 
-_INPUTS = re.compile(r"(?:X|x|features?|feats?|inputs?|predictors|covariates|design)(?:_\w+)?")
-_OUTPUTS = re.compile(r"(?:y|Y|target|labels?|t|outcome|response)(?:_\w+)?")
+_INPUTS = expression(r"(?:X|x|features?|feats?|inputs?|predictors|covariates|design)(?:_\w+)?")
+_OUTPUTS = expression(r"(?:y|Y|target|labels?|t|outcome|response)(?:_\w+)?")
 
 
 def target_among_features(index: Index, scope: Scope) -> Iterator[Hit]:
@@ -457,7 +458,7 @@ def _drops_later(scope: Scope, start: ast.stmt, column: str) -> bool:
     )
 
 
-_ORDERED = re.compile(
+_ORDERED = expression(
     r"TimeSeriesSplit|sort_values\([^)]*(?:date|time|timestamp|\bts\b|day|month|week)|sort_index\(|\.shift\(|\.rolling\(|to_datetime|parse_dates",
     re.IGNORECASE,
 )

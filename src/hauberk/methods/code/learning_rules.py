@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hauberk.methods.code.rules import rule
+from hauberk.methods.expressions import expression
 
 _SPLIT_FIRST = "Split first; fit on the training part only, or inside of a pipeline."
 
@@ -94,7 +95,7 @@ TRAINED = rule(
     review=True,
 )
 
-TEST_TEXT = re.compile(
+TEST_TEXT = expression(
     r"\b(?:\w+_)?(?:test|holdout|hold_out|heldout|tst)(?:_\w+|set|loader)?\b|\b[Xxy]te(?:st)?\b",
     re.IGNORECASE,
 )

@@ -8,12 +8,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
 from typing import TypeVar
+
+from hauberk.methods.expressions import expression
 
 MAX_DEPTH = 12
 """Steps from a name to what it stands for; longer chains count as unknown."""
@@ -73,6 +74,7 @@ class Index:
     _texts: dict[ast.AST, str] = field(default_factory=dict)
     _partials: bool | None = None
     _asked: int = 0
+    _telling: list[ast.Call] | None = None
 
     # Names ---------------------------------------------------------------------------
 
@@ -316,6 +318,17 @@ class Index:
         return UNKNOWN if opaque else ABSENT
 
     @property
+    def telling_calls(self) -> list[ast.Call]:
+        """Calls that may do something: not those of plain built-ins and methods of values.
+
+        A name that the module binds or imports is never taken for the built-in.
+        """
+        if self._telling is None:
+            bound = {name for _, name in self.bound} | self.imports.keys()
+            self._telling = [call for call in self.calls if not _is_plain(call, bound)]
+        return self._telling
+
+    @property
     def has_partials(self) -> bool:
         """Whether ``functools.partial`` gives calls their keywords anywhere in the module."""
         if self._partials is None:
@@ -382,6 +395,71 @@ class Index:
         return scope
 
 
+_PLAIN_FUNCTIONS = frozenset(
+    {"len", "range", "isinstance", "issubclass", "zip", "enumerate", "list", "dict", "set", "tuple"}
+    | {
+        "int",
+        "float",
+        "str",
+        "bool",
+        "abs",
+        "round",
+        "super",
+        "type",
+        "hasattr",
+        "repr",
+        "reversed",
+    }
+    | {
+        "ValueError",
+        "TypeError",
+        "KeyError",
+        "RuntimeError",
+        "AttributeError",
+        "NotImplementedError",
+    }
+    | {"frozenset", "id", "callable", "divmod", "ord", "chr", "slice", "iter", "IndexError", "hash"}
+)
+_PLAIN_METHODS = frozenset(
+    {"append", "extend", "items", "keys", "values", "startswith", "endswith", "lower", "upper"}
+    | {"strip", "sort", "astype", "reshape", "sum", "mean", "std", "ravel", "argsort", "dot", "any"}
+    | {
+        "all",
+        "max",
+        "min",
+        "insert",
+        "count",
+        "zeros",
+        "ones",
+        "arange",
+        "empty",
+        "shape",
+        "unique",
+    }
+    | {
+        "asarray",
+        "randn",
+        "full_like",
+        "zeros_like",
+        "ones_like",
+        "sqrt",
+        "exp",
+        "log2",
+        "transpose",
+    }
+)
+
+
+def _is_plain(call: ast.Call, bound: set[str]) -> bool:
+    func = call.func
+    if func.__class__ is ast.Name:
+        name = last_name(func)
+        return name in _PLAIN_FUNCTIONS and name not in bound
+    if func.__class__ is ast.Attribute and not call.keywords:
+        return last_name(func) in _PLAIN_METHODS
+    return False
+
+
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -407,7 +485,7 @@ def last_name(node: ast.AST) -> str:
     return str(node.id) if kind is ast.Name else ""  # type: ignore[attr-defined]  # by its kind
 
 
-_STARTERS = re.compile(
+_STARTERS = expression(
     r"^(?:subprocess|os|asyncio|pexpect|sh|invoke|plumbum|sys)\b|^(?:Popen|check_call|check_output)$"
 )
 
