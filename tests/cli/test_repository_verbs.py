@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,29 +13,71 @@ from hauberk.cli import main
 from hauberk.lifecycle.wrapping import FOLDER, masked
 from hauberk.methods.secret_forms import Handed
 
+LIFECYCLE = """
+[project]
+name = "loans"
+
+[training]
+run = "python steps/train.py"
+outputs = ["models/loan model.joblib", "metrics.json"]
+metrics = "metrics.json"
+"""
+
+
+@pytest.fixture
+def declared(tmp_path):
+    """A folder with a lifecycle file."""
+    (tmp_path / "hauberk.toml").write_text(LIFECYCLE, "utf-8")
+    return tmp_path
+
 
 @pytest.mark.parametrize(
     ("host", "path"), [("github", ".github/workflows/hauberk.yml"), ("gitlab", ".gitlab-ci.yml")]
 )
-def test_a_written_workflow_passes_our_own_scan(tmp_path, host, path, capsys):
-    assert main(["ci", host, "--output", str(tmp_path / path)]) == 0
-    assert main(["scan", str(tmp_path), "--format", "json", "--fail-on", "low"]) == 0
+def test_a_written_workflow_passes_our_own_scan(declared, host, path, capsys):
+    assert main(["ci", host, "--project", str(declared), "--output", str(declared / path)]) == 0
+    assert main(["scan", str(declared), "--format", "json", "--fail-on", "low"]) == 0
     assert json.loads(capsys.readouterr().out)["findings"] == []
 
 
 @pytest.mark.parametrize("path", ["written", "docs/integrations/gitlab.yml"])
-def test_every_line_of_a_gitlab_script_is_a_text(path, tmp_path):
+def test_every_line_of_a_gitlab_script_is_a_text(path, declared):
     from hauberk.formats.yaml_text import read_yaml
 
     place = Path(__file__).parents[2] / path
     if path == "written":
-        place = tmp_path / ".gitlab-ci.yml"
-        assert main(["ci", "gitlab", "--output", str(place)]) == 0
+        place = declared / ".gitlab-ci.yml"
+        assert main(["ci", "gitlab", "--project", str(declared), "--output", str(place)]) == 0
     (root,) = read_yaml(place.read_text("utf-8"), name=path)
     scripts = [job.get("script") for job in root.entries.values() if job.kind == "mapping"]
     lines = [line for script in scripts if script is not None for line in script.items]
     assert lines
     assert all(line.text is not None for line in lines)
+
+
+@pytest.mark.parametrize("host", ["github", "gitlab"])
+def test_the_model_alone_is_signed_by_a_job_without_the_projects_code(host, declared, capsys):
+    assert main(["ci", host, "--project", str(declared)]) == 0
+    _, signing = capsys.readouterr().out.rsplit("hauberk run", 1)
+    assert "hauberk scan 'models/loan model.joblib'" in signing
+    assert "hauberk sign 'models/loan model.joblib' --keyless" in signing
+    assert "metrics.json" not in signing
+    assert "hauberk run" not in signing
+
+
+def test_every_action_of_a_written_workflow_is_githubs_own_at_a_commit(declared, capsys):
+    assert main(["ci", "github", "--project", str(declared)]) == 0
+    uses = re.findall(r"uses: (\S+)", capsys.readouterr().out)
+    assert len(uses) == 6
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", name) for name in uses)
+
+
+@pytest.mark.parametrize("outputs", ['"metrics.json"', '"model.bin\\n- run: x"', '"$HOME"'])
+def test_a_lifecycle_without_a_model_in_plain_letters_is_refused(outputs, declared, capsys):
+    text = LIFECYCLE.replace('"models/loan model.joblib", "metrics.json"', outputs)
+    (declared / "hauberk.toml").write_text(text, "utf-8")
+    assert main(["ci", "github", "--project", str(declared)]) == 2
+    assert "hauberk.toml" in capsys.readouterr().err
 
 
 def test_an_image_without_a_digest_is_refused(capsys):

@@ -12,6 +12,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 from hauberk.cli import main
 
@@ -259,3 +260,72 @@ def test_parts_of_the_rows_with_more_errors_are_told(loans, tmp_path, capsys):
     words = ["validate", str(loans / "model.joblib"), "--data", str(tmp_path / "worse.csv")]
     main([*words, "--label", "approve", "--eps", "", "--no-triggers"])
     assert "z from" in capsys.readouterr().out
+
+
+def _rows_with(folder: Path, tmp_path: Path, **columns: object) -> list[str]:
+    rows = pd.read_csv(folder / "test.csv").assign(**columns)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    words = ["validate", str(folder / "model.joblib"), "--data", str(tmp_path / "rows.csv")]
+    return [*words, "--label", "approve", "--eps", "", "--no-triggers"]
+
+
+def test_labels_of_no_class_are_told_and_not_passed_over(loans, tmp_path, capsys):
+    labels = np.array(["yes", "no", "perhaps"])[np.arange(1200) % 3]
+    assert main(_rows_with(loans, tmp_path, approve=labels)) == 3
+    assert "400 of 1200 rows count as wrong" in capsys.readouterr().out
+
+
+def test_rows_without_any_known_label_are_an_error(loans, tmp_path, capsys):
+    assert main(_rows_with(loans, tmp_path, approve="maybe")) == 1
+    assert "no label of the rows is a class" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cell", [None, "many"])
+def test_rows_that_the_model_does_not_take_are_an_error_with_its_words(
+    loans, tmp_path, cell, capsys
+):
+    cells = pd.read_csv(loans / "test.csv")["x"].astype(object)
+    cells[3] = cell
+    assert main(_rows_with(loans, tmp_path, x=cells)) == 1
+    assert "cannot score the rows" in capsys.readouterr().err
+
+
+def test_a_linear_model_is_proven_never_to_beat_what_attacks_leave(loans, capsys):
+    assert _validate(loans, "--no-triggers", "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)["robustness"]
+    assert found["certified"]["how"] == "exact"
+    pairs = zip(found["certified"]["curve"], found["curve"], strict=True)
+    assert all(low["share"] <= high["robust_accuracy"] for low, high in pairs)
+
+
+def test_radii_are_proven_by_noise_where_that_is_asked_for(loans, capsys):
+    words = ("--no-triggers", "--eps", "0.25", "--certify", "100", "--format", "json")
+    assert _validate(loans, *words) == 0
+    found = json.loads(capsys.readouterr().out)["robustness"]["certified"]
+    assert "randomised smoothing" in found["how"]
+    assert 0 < found["curve"][0]["share"] < 1
+    assert _validate(loans, "--certify", "3") == 2
+
+
+def test_an_identifier_that_decides_is_named(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": rng.normal(size=300), "account": 1000 + np.arange(300)})
+    rows["approve"] = np.where((rows["x"] > 0) | (rows["account"] == 1007), "yes", "no")
+    weights = np.where(rows["account"] == 1007, 500, 1)
+    tree = DecisionTreeClassifier(random_state=0)
+    often = rows.loc[rows.index.repeat(weights)].assign(x=lambda part: part["x"])
+    often.loc[often["account"] == 1007, "x"] = rng.normal(size=500) - 1
+    tree.fit(often[["x", "account"]], often["approve"])
+    joblib.dump(tree, tmp_path / "tree.joblib")
+    joblib.dump(
+        DecisionTreeClassifier(max_depth=1).fit(rows[["x", "account"]], rows["approve"]),
+        tmp_path / "honest.joblib",
+    )
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    words = ["--data", str(tmp_path / "rows.csv"), "--label", "approve", "--eps", ""]
+    asked = [*words, "--no-triggers", "--identifiers", "account"]
+    assert main(["validate", str(tmp_path / "tree.joblib"), *asked]) == 1
+    assert "1007 (yes)" in capsys.readouterr().out
+    assert main(["validate", str(tmp_path / "honest.joblib"), *asked]) == 0
+    missing = [*words, "--no-triggers", "--identifiers", "name"]
+    assert main(["validate", str(tmp_path / "honest.joblib"), *missing]) == 3

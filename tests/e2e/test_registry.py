@@ -103,14 +103,15 @@ def test_what_nobody_attests_is_staged_and_never_promoted(
     registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     where = ["--registry", str(registry)]
-    (tmp_path / "bare.onnx").write_bytes(b"weights")
-    bare = [str(tmp_path / "bare.onnx"), "--model", "bare", "--version", "1"]
+    weights = (2).to_bytes(8, "little") + b"{}"
+    (tmp_path / "bare.safetensors").write_bytes(weights)
+    bare = [str(tmp_path / "bare.safetensors"), "--model", "bare", "--version", "1"]
     root = ["--root", str(tmp_path / "root.json")]
     assert main(["registry", "publish", *bare, *where, *root]) == 0
     assert main(["registry", "pull", "bare@staging", str(tmp_path / "x"), *where, *root]) == 1
     taken = [str(tmp_path / "y"), "--unattested", *where, *root]
     assert main(["registry", "pull", "bare@staging", *taken]) == 0
-    assert (tmp_path / "y" / "bare.onnx").read_bytes() == b"weights"
+    assert (tmp_path / "y" / "bare.safetensors").read_bytes() == weights
     capsys.readouterr()
     assert main(["registry", "promote", "bare@1", *where, *root]) == 1
     assert "nobody attests" in capsys.readouterr().err
@@ -150,6 +151,20 @@ def test_state_and_history_are_told(
     past = json.loads(capsys.readouterr().out)
     assert len(past["channels"]["production"][0]["signed_by"]) == 2
     assert main(["registry", "resign", *where]) == 0
+    forged = next((registry / "targets/channels" / MODEL).glob("*.production.json"))
+    metadata = registry / "metadata/1.production.json"
+    for path in (forged, metadata):
+        genuine = path.read_bytes()
+        for content in (genuine + b"\n", b"", b"{}"):
+            path.write_bytes(content)
+            assert main(["registry", "history", MODEL, *where]) == 1
+            shown = capsys.readouterr().err
+            assert all(word in shown for word in ("object:", "rule:", "found:", "next:"))
+        assert main(["registry", "status", *where]) == 1
+        assert "next:" in capsys.readouterr().err
+        path.write_bytes(genuine)
+    assert main(["registry", "status", *where]) == 0
+    assert main(["registry", "history", MODEL, *where]) == 0
 
 
 def test_nothing_is_signed_for_a_fork(

@@ -141,7 +141,49 @@ def test_bins_of_several_measures_of_a_column_count_every_row_once():
     reference = profile_of(table(1))
     grid = grid_of(reference)
     names = [axis.label for axis in grid.axes]
-    assert len(set(names)) == len(names) == 8 + 9 + 2
+    assert len(set(names)) == len(names) == 8 + 9 + 8
     batch = next(table(3, 100).read())
     for _, counts in grid.cut(grid.count(batch)):
         assert int(counts.sum()) == 100
+
+
+def counting(start, n, *, unit=1, day=0):
+    times = np.datetime64("2024-05-01") + np.arange(n) * np.timedelta64(60, "s")
+    cells = times.astype("datetime64[us]") + np.timedelta64(day, "D")
+    batch = pa.record_batch({"number": np.arange(start, start + n) * unit, "at": cells})
+    return table_of("t", [batch])
+
+
+def moved(first, second):
+    reference = profile_of(first)
+    return {i.name for i in distance(reference, live_profile(second, reference)) if i.drifted}
+
+
+def test_times_and_row_numbers_that_go_on_have_not_drifted():
+    assert moved(counting(0, 2000), counting(2000, 1500, day=9)) == set()
+
+
+def test_a_number_whose_unit_changed_is_no_row_number():
+    assert moved(counting(0, 2000), counting(2000, 1500, unit=100, day=9)) == {"number"}
+
+
+def test_times_that_go_back_have_drifted():
+    assert moved(counting(0, 2000), counting(2000, 1500, day=-900)) == {"at"}
+
+
+@pytest.mark.parametrize("shape", [(12, 12), (12, 12, 3), (3, 12, 12)])
+def test_pictures_that_lie_on_their_side_have_drifted_though_their_pixels_are_alike(shape):
+    def pictures(seed, *, turned=False):
+        rng = np.random.default_rng(seed)
+        values = rng.integers(0, 60, (1200, *shape))
+        high = [place for place, size in enumerate(shape) if size > 3]
+        bar = [slice(None)] * (len(shape) + 1)
+        bar[1 + high[0 if not turned else 1]] = slice(0, 4)
+        values[tuple(bar)] += 120
+        cells = pa.FixedShapeTensorArray.from_numpy_ndarray(values.astype(np.uint8))
+        return table_of("t", [pa.record_batch({"photo": cells})])
+
+    reference = profile_of(pictures(1))
+    for live, expected in ((pictures(2), set()), (pictures(3, turned=True), {"photo"})):
+        found = distance(reference, live_profile(live, reference))
+        assert {item.name for item in found if item.drifted} == expected

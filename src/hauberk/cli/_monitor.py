@@ -36,6 +36,9 @@ def configure_watching(parser: argparse.ArgumentParser, deeds: Any) -> None:
     silence.add_argument("--reason", required=True)
     silence.add_argument("--hours", type=float, default=24.0, help="until it ends (default 24)")
     silence.add_argument("--config", type=Path, default=Path("monitor.toml"), metavar="FILE")
+    kept = deeds.add_parser("silences", help="what is silenced, by whom, until when")
+    kept.add_argument("--end", type=int, metavar="N", help="speak again of the one of this number")
+    kept.add_argument("--config", type=Path, default=Path("monitor.toml"), metavar="FILE")
     key = deeds.add_parser("key", help="make a key that requests or telemetry are signed with")
     key.add_argument("file", type=Path, metavar="FILE", help="the private key; .pub goes beside")
     export = deeds.add_parser("export", help="dashboard and rules for Grafana and Prometheus")
@@ -115,6 +118,34 @@ def silence(args: argparse.Namespace) -> int:
         )
     end = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(until))
     print(f"silent about {args.cause} until {end}, by {args.owner}")
+    return 0
+
+
+def silences(args: argparse.Namespace) -> int:
+    """List silences that have not ended, or end one."""
+    from hauberk.monitor.settings import read_settings
+    from hauberk.monitor.store import open_store
+
+    settings = read_settings(args.config)
+    store, _ = open_store(settings.state, address=settings.store, schema=settings.schema)
+    found = dict(store.silences(time.time()))
+    if args.end is not None:
+        if args.end not in found:
+            raise UsageError(
+                "there is no such silence",
+                subject="--end",
+                expected=", ".join(map(str, found)) or "a silence that has not ended",
+                found=str(args.end),
+            )
+        with store.changing() as change:
+            change.end_silence(args.end)
+        print(f"speaking again of {_line(found[args.end].cause)}")
+        return 0
+    for number, item in found.items():
+        end = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(item.until))
+        print(f"{number}  {_line(item.cause)}  until {end}, by {_line(item.owner)}")
+        print(f"   {_line(item.reason)}")
+    print(f"{len(found)} silences")
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hauberk.cli import _allowing
 from hauberk.cli._registry import access, anchored, label, logged, registrar, say
-from hauberk.errors import UsageError
+from hauberk.errors import TrustError, UsageError
 from hauberk.trust.fields import time_text
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LARGE_BITS = 9  # 512 files for each role: a hundred thousand versions in 50 kB pieces
 MAX_EXAMINATION_BYTES = 1 << 20
+_MAX_SHOWN = 300
 _KEY_ROLES = {
     "person": "person",
     "trainer": "release",
@@ -376,7 +377,28 @@ def status(args: argparse.Namespace) -> int:
         if args.format == "json"
         else "\n".join(status_lines(document))
     )
+    _refuse_refused(document["channels"])
     return 0
+
+
+def _refuse_refused(channels: dict[str, dict[str, Any]]) -> None:
+    """Nobody is served from these; a job that asks for the state should end with code 1."""
+    refused = [
+        f"{model}@{channel} {said}"
+        for model, found in channels.items()
+        for channel, said in found.items()
+        if str(said).startswith("refused: ")
+    ]
+    if refused:
+        raise TrustError(
+            "a channel of the registry is refused",
+            subject=refused[0].partition(" ")[0],
+            rule="a channel points at what its persons signed, byte for byte",
+            expected="statements as they were signed",
+            found="; ".join(refused)[:_MAX_SHOWN],
+            hint="hauberk verify MODEL@CHANNEL says more; restore the registry from a backup, or "
+            "promote again",
+        )
 
 
 def history(args: argparse.Namespace) -> int:
@@ -391,6 +413,18 @@ def history(args: argparse.Namespace) -> int:
         if args.format == "json"
         else "\n".join(history_lines(document))
     )
+    moves = [one for channel in document["channels"].values() for one in channel]
+    broken = [one["what"] for one in moves if one["broken"]]
+    if broken:
+        raise TrustError(
+            "the history is not what was signed",
+            subject=args.model,
+            rule="what a channel once pointed at stays as it was published",
+            expected="statements as they were signed",
+            found="; ".join(broken)[:_MAX_SHOWN],
+            hint="restore the registry's metadata folder from a backup; the present state is "
+            "judged by hauberk verify and status",
+        )
     return 0
 
 

@@ -270,6 +270,7 @@ def history_document(view: View, model: str) -> dict[str, Any]:
                 "made": time_text(one.pointing.made) if one.pointing else None,
                 "what": pointing_text(one.pointing) if one.pointing else one.problem,
                 "version": one.pointing.version if one.pointing else None,
+                "broken": one.is_broken,
                 "signed_by": [key[:16] for key in one.signers],
             }
             for one in history(view, model, channel)

@@ -15,8 +15,6 @@ _GROUP_COLUMN = 30
 
 def lines(result: Result) -> Iterator[str]:
     """The whole text."""
-    from hauberk.core.finding import Outcome
-
     kinds = f"{len(result.classes)} classes" if result.classes else "a number"
     yield f"{result.n_rows} rows, the model gives {kinds}"
     yield f"  rows {result.seal}"
@@ -24,10 +22,19 @@ def lines(result: Result) -> Iterator[str]:
         bounds = result.accuracy if name == "accuracy" else None
         shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
         yield f"  {name:<22}{value:.4f}{shown}"
+    for name, reason in result.reasons.items():
+        if name.partition(" ")[0] in ("labels", "identifier"):
+            yield f"  {name}: {reason}"
     for part in _PARTS:
         said = tuple(part(result))
         yield from ("", *said) if said else ()
     yield ""
+    yield from _found(result)
+
+
+def _found(result: Result) -> Iterator[str]:
+    from hauberk.core.finding import Outcome
+
     for assessment in result.assessments:
         for finding in assessment.findings:
             yield f"{finding.severity.value.upper():<9} {finding.message}"
@@ -47,6 +54,9 @@ def _robustness(result: Result) -> Iterator[str]:
         bounds = f"[{point.low:.3f}, {point.high:.3f}]"
         bar = "#" * round(30 * point.share)
         yield f"  within {point.radius:<6g} spreads   {point.share:.3f} {bounds}  {bar}"
+    if found.certified:
+        shares = ", ".join(f"{one.share:.3f} within {one.radius:g}" for one in found.certified)
+        yield f"  proven to stay right: {shares} ({found.proof})"
     asked = sum(forward for _, forward, _ in found.passes.values())
     hidden = {True: "hidden", False: "not hidden", None: "not known"}[found.hides_gradients]
     yield f"  by {', '.join(found.passes)}; gradients {hidden}"

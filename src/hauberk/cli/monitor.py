@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         None: _monitor.watch,
         "once": _monitor.once,
         "silence": _monitor.silence,
+        "silences": _monitor.silences,
         "export": _monitor.export,
         "key": _monitor.key,
         "profile": _profile,

@@ -30,6 +30,7 @@ EXAMPLE = "hauberk validate model.joblib --data test.csv --label approve --sensi
 _EPS = "0.05,0.1,0.25,0.5"
 _MAX_SHADOWS = 64
 _MAX_LEVELS = 65_536
+_LEAST_DRAWS, _MOST_DRAWS = 100, 100_000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +112,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "would change, before and after; all but the first need --train; may be repeated",
     )
     parser.add_argument(
+        "--identifiers",
+        metavar="COLS",
+        default="",
+        help="columns that name somebody and must not decide: each value is tried on rows of all "
+        "classes",
+    )
+    parser.add_argument(
+        "--certify",
+        type=int,
+        default=0,
+        metavar="DRAWS",
+        help="prove radii by randomised smoothing, so many noisy answers a row (1000 do); single "
+        "trees and linear models have exact ones without it",
+    )
+    parser.add_argument(
         "--shape",
         default="",
         metavar="SIZES",
@@ -149,7 +165,9 @@ def run(args: argparse.Namespace) -> int:
     if args.attest is not None:
         _attest(args, request, result, code)
     if args.format == "json":
-        text = json.dumps(_document(request, result, code), indent=2) + "\n"
+        from hauberk.cli._validate_json import document
+
+        text = json.dumps(document(request, _scanned(result, code), result), indent=2) + "\n"
     elif args.format == "html":
         text = _page(request, result, code)
     else:
@@ -232,6 +250,8 @@ def _request(args: argparse.Namespace) -> Request:
         seed=args.seed,
         allow=_allowing.entries(args),
         shape=_sizes(args.shape),
+        certify=_draws(args.certify),
+        identifiers=tuple(name for name in args.identifiers.split(",") if name),
         remedies=tuple(map(_remedy, args.remedy)),
         python=args.python and str(_file(Path(args.python).absolute(), "--python")),
     )
@@ -336,6 +356,17 @@ def _radii(text: str) -> tuple[float, ...]:
     return radii
 
 
+def _draws(n_draws: int) -> int:
+    if n_draws and not _LEAST_DRAWS <= n_draws <= _MOST_DRAWS:
+        raise UsageError(
+            "a proof by noise takes many answers",
+            subject="--certify",
+            expected=f"{_LEAST_DRAWS} to {_MOST_DRAWS}",
+            found=str(n_draws),
+        )
+    return n_draws
+
+
 def _remedy(text: str) -> tuple[str, str]:
     from hauberk.lifecycle.remedying import REMEDIES
 
@@ -387,84 +418,8 @@ def exit_code(request: Request, result: Result) -> int:
         "fairness": bool(request.data.sensitive),
         "version before": request.previous is not None,
         "property inference": request.group is not None,
+        "labels": True,
+        **{f"identifier {name}": True for name in request.identifiers},
         **{f"remedy {name}": True for name, _ in request.remedies},
     }
     return 3 if any(asked.get(name, False) for name in result.reasons) else 0
-
-
-# JSON --------------------------------------------------------------------------------
-
-
-def _document(request: Request, result: Result, code: int) -> dict[str, Any]:
-    from hauberk.core.codec import to_json
-    from hauberk.report.scan import scan_document
-
-    scan = scan_document(_scanned(result, code))
-    leak = result.leak
-    return {
-        **scan,
-        "model": {"path": str(request.model), "digest": result.model, "classes": result.classes},
-        "rows": result.n_rows,
-        "sealed": result.seal,
-        "metrics": dict(result.metrics),
-        "accuracy_interval": result.accuracy,
-        "robustness": {
-            "curve": [
-                {
-                    "eps": point.radius,
-                    "robust_accuracy": point.share,
-                    "interval": [point.low, point.high],
-                }
-                for point in result.robustness.points
-            ],
-            "movable": list(result.robustness.movable),
-            "strength": result.robustness.strength,
-            "cpu_s": round(result.robustness.cpu_s, 3),
-            "passes": {name: list(three) for name, three in result.robustness.passes.items()},
-            "fooled": dict(result.robustness.fooled),
-            "valid": result.robustness.is_valid,
-            "hides_gradients": result.robustness.hides_gradients,
-            "schema": dict(result.robustness.schema),
-        },
-        "triggers": None
-        if result.triggers.signs is None
-        else {
-            "class": result.classes[result.triggers.signs.target],
-            "masks": result.triggers.signs.masks.tolist(),
-            "taken": result.triggers.signs.taken.tolist(),
-            "rows": result.triggers.n_rows,
-        },
-        "fairness": [to_json(item) for item in result.differences],
-        "fairness_gaps": [to_json(item) for item in result.gaps],
-        "membership": None
-        if leak is None
-        else {
-            "rate": leak.rate,
-            "interval": [leak.low, leak.high],
-            "false_rate": leak.false_rate,
-            "members": leak.n_members,
-            "others": leak.n_others,
-        },
-        "shadows": _shadow_document(result),
-        "version_before": to_json(result.edited.found) if result.edited.found else None,
-        "property_inference": to_json(result.inferred.found) if result.inferred.found else None,
-        "slices": [to_json(one) for one in result.slices],
-        "remedies": [to_json(one) for one in result.remedied],
-        "not_assessed": dict(result.reasons),
-    }
-
-
-def _shadow_document(result: Result) -> dict[str, Any] | None:
-    found = result.exposed.found
-    if found is None:
-        return None
-    return {
-        "shadows": found.n_shadows,
-        "auc": found.auc,
-        "cost_s": round(found.cost_s, 3),
-        "rates": [
-            {"false_rate": one.false_rate, "rate": one.rate, "interval": [one.low, one.high]}
-            for one in found.rates
-        ],
-        "exposed": [{"row": row, "ratio": ratio} for row, ratio in result.exposed.rows],
-    }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hauberk.controls.model.altered_evaluation import AlteredEvaluation
+from hauberk.controls.model.decisive_identifiers import DecisiveIdentifiers
 from hauberk.controls.model.exposed_rows import ExposedRows
 from hauberk.controls.model.hidden_gradients import HiddenGradients
 from hauberk.controls.model.hidden_logic import HiddenLogic
@@ -29,7 +30,15 @@ from hauberk.core.finding import Assessment, Finding, Location, Outcome
 from hauberk.engine import assess
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.isolation import Grants, Limits, spawn
-from hauberk.lifecycle.comparing import Edited, Inferred, edited_of, inferred_of
+from hauberk.lifecycle.comparing import (
+    Decided,
+    Edited,
+    Inferred,
+    decided_of,
+    edited_of,
+    inferred_of,
+)
+from hauberk.lifecycle.evaluated_rows import slices, strangers
 from hauberk.lifecycle.exposing import Exposed, exposed_of
 from hauberk.lifecycle.native import ByRow, Scored, scored_of
 from hauberk.lifecycle.remedying import Remedied, remedies_of
@@ -72,6 +81,8 @@ class Request:
         allow: Policy entries for names in the model that nobody has reviewed.
         shape: Of one row, where a program takes another than a line and does not say it.
         python: Interpreter that holds the model's library; empty is this one.
+        identifiers: Columns that name somebody, which must not decide.
+        certify: Noisy answers a row by which radii are proven; 0 proves exact ones alone.
         remedies: Names and values of what is tried on it, see `hauberk.lifecycle.remedying`.
     """
 
@@ -98,6 +109,8 @@ class Request:
     allow: tuple[Waiver, ...] = ()
     shape: tuple[int, ...] = ()
     python: str = ""
+    identifiers: tuple[str, ...] = ()
+    certify: int = 0
     remedies: tuple[tuple[str, str], ...] = ()
 
 
@@ -154,10 +167,12 @@ def evaluate(request: Request) -> Result:
     answer = _ask(request)
     scored = [scored_of({**answer, **_unpacked(item)}) for item in answer["scores"]]
     evaluation = _evaluation(request, scored)
+    reasons: dict[str, str] = {}
+    if strange := strangers(request.data, scored[0].classes):
+        reasons["labels"] = strange
     metrics, accuracy = _metrics(evaluation)
     fairness = UnfairDecisions(tolerance=request.tolerance)
     memory = MemorisedRows()
-    reasons: dict[str, str] = {}
     differences = _or_reason("fairness", reasons, lambda: fairness.differences(evaluation))
     leak = _or_reason("membership inference", reasons, lambda: memory.leak(evaluation))
     robustness = robustness_of(answer["robustness"])
@@ -172,6 +187,8 @@ def evaluate(request: Request) -> Result:
         reasons["version before"] = edited.reason
     if inferred.reason:
         reasons["property inference"] = inferred.reason
+    decided = decided_of(answer["decided"])
+    reasons |= {f"identifier {one.column}": one.reason for one in decided if one.reason}
     remedied = remedies_of(answer["remedies"])
     reasons |= {f"remedy {one.name}": one.reason for one in remedied if one.reason}
     controls = (AlteredEvaluation(), MetricMismatch(), fairness, memory)
@@ -199,29 +216,11 @@ def evaluate(request: Request) -> Result:
             _exposed(request, exposed),
             _edited(request, scored[0].classes, edited),
             _inferred(request, inferred),
+            *(_decided(request, scored[0].classes, one) for one in decided),
         ),
         remedied=remedied,
-        slices=_slices(request, scored[0]),
+        slices=slices(request.data, scored[0], request.seed),
     )
-
-
-def _slices(request: Request, scored: Scored) -> tuple[Slice, ...]:
-    """Parts of the judged rows where the model errs more than elsewhere."""
-    import numpy as np
-
-    from hauberk.methods.scoring import class_name
-    from hauberk.methods.slices import MAX_COLUMNS, MAX_ROWS, worst_slices
-
-    columns: dict[str, list[Any]] = {column.name: [] for column in request.data.columns}
-    if not scored.classes or len(columns) > MAX_COLUMNS:
-        return ()
-    for batch in request.data.read():
-        for name, cells in columns.items():
-            cells.extend(batch.column(name)[: MAX_ROWS - len(cells)].to_pylist())
-    truth = list(map(class_name, columns.pop(str(request.data.label))))
-    given = [scored.classes[place] for place in scored.scores[: len(truth)].argmax(axis=1)]
-    is_wrong = np.array([a != b for a, b in zip(truth, given, strict=True)], bool)
-    return worst_slices(columns, is_wrong, np.random.default_rng(request.seed))
 
 
 def answered(request: Request) -> Evaluation:
@@ -233,7 +232,14 @@ def answered(request: Request) -> Evaluation:
         LimitError: It hangs or eats memory.
     """
     plain = replace(
-        request, eps=(), triggers=False, shadows=0, group=None, previous=None, remedies=()
+        request,
+        eps=(),
+        triggers=False,
+        shadows=0,
+        group=None,
+        previous=None,
+        remedies=(),
+        identifiers=(),
     )
     answer = _ask(plain)
     return _evaluation(plain, [scored_of({**answer, **_unpacked(i)}) for i in answer["scores"]])
@@ -291,6 +297,14 @@ def _inferred(request: Request, found: Inferred) -> Assessment:
     if found.found is None:
         return _said(control, path, (), reason=found.reason)
     return _said(control, path, control.judged(path, found.found))
+
+
+def _decided(request: Request, classes: tuple[str, ...], found: Decided) -> Assessment:
+    """The control of decisive identifiers, by what the worker's questions gave."""
+    control, path = DecisiveIdentifiers(columns=(found.column,)), str(request.model)
+    if found.reason or not found.tried[0]:
+        return _said(control, path, (), reason=found.reason)
+    return _said(control, path, [control.finding(path, found.column, classes, found.tried)])
 
 
 def _said(
@@ -366,6 +380,8 @@ def _ask(request: Request) -> Any:
         "shadows": request.shadows if request.train_path else 0,
         "property": list(request.group) if request.group else None,
         "shape": list(request.shape),
+        "certify": request.certify,
+        "identifiers": list(request.identifiers),
         "remedies": [list(pair) for pair in request.remedies],
         "sensitive": list(request.data.sensitive),
     }

@@ -39,6 +39,8 @@ def sentences(result: Result) -> Iterator[str]:
             f"It is right on {result.metrics['accuracy']:.1%} of {result.n_rows} rows "
             f"(between {low:.1%} and {high:.1%} with 95 % confidence on each side)."
         )
+    if "labels" in result.reasons:
+        yield f"Not all labels are the model's: {result.reasons['labels']}."
     points = result.robustness.points
     if points:
         last = points[-1]

@@ -20,6 +20,7 @@ from hauberk.isolation import Grants, interpreter_grants
 from hauberk.lifecycle import reporting
 from hauberk.lifecycle.replay import Recipe, read_chain, replay
 from hauberk.lifecycle.staging import stage
+from hauberk.lifecycle.state_moves import moves_plot
 from hauberk.lifecycle.steps import Done, command_of, limits_of
 from hauberk.trust.canonical import canonical_json
 from hauberk.trust.digest import digest_bytes
@@ -123,4 +124,6 @@ def _section(found: Replay, shop: Workshop, wanted: ReplayTable) -> Section:
         else "Drawn after the results were signed, and compared bit for bit. Malice in the "
         "attested code itself is repeated faithfully and not seen."
     )
-    return Section(title="Replay", text=text, rows=tuple(rows))
+    curve = moves_plot(shop.view(wanted.segments)) if wanted.segments else None
+    plots = () if curve is None else (curve,)
+    return Section(title="Replay", text=text, rows=tuple(rows), plots=plots)

@@ -50,6 +50,8 @@ class Robustness:
             none that are known.
         schema: What was learnt of the features, as people may correct it.
         reason: Why nothing could be attacked.
+        certified: Share of rows that are proven to stay right at each radius.
+        proof: How it is proven; empty where nothing is.
     """
 
     points: tuple[Point, ...] = ()
@@ -62,6 +64,8 @@ class Robustness:
     hides_gradients: bool | None = None
     schema: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
+    certified: tuple[Point, ...] = ()
+    proof: str = ""
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -119,11 +123,20 @@ def robustness_of(answer: Any) -> Robustness:
             is_valid=answer["valid"] is True,
             hides_gradients=_flag(answer["hides_gradients"]),
             schema=dict(answer["schema"]),
+            **_certified(answer.get("certified")),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             "the worker's answer is malformed", found=f"{type(error).__name__}: {error}"
         ) from error
+
+
+def _certified(answer: Any) -> dict[str, Any]:
+    if answer is None:
+        return {}
+    rows = int(answer["rows"])
+    points = tuple(_point(float(eps), int(right), rows) for eps, right in answer["curve"])
+    return {"certified": points, "proof": str(answer["how"])}
 
 
 def _point(radius: float, right: int, rows: int) -> Point:
@@ -222,6 +235,9 @@ def robustness_section(
             f"{point.share:.3f} [{point.low:.3f}, {point.high:.3f}]",
         )
         for point in found.points
+    ) + tuple(
+        (f"proven within {point.radius:g} spreads ({found.proof})", f"{point.share:.3f}")
+        for point in found.certified
     )
     how = found.strength
     tried = (

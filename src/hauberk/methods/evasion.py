@@ -26,6 +26,9 @@ Gradient = Callable[[Any, Any], tuple[Any, Any]]
 """Rows and labels to scores ``(n, n_classes)`` and the gradient of the loss by the rows."""
 
 _TINY = 1e-12
+_SAME = 1e-9
+"""A window that stays where it is by less would waste its query, and goes to the other wall."""
+
 _GAIN = 0.01
 """Share of what a row still resists by that a step must take off to count as a gain."""
 
@@ -199,6 +202,7 @@ def square(
     final = np.array(rows, np.float64)
     final[:, :n] += stripes * reach[:n]
     final = space.projected(final, rows)
+    walls = [space.projected(rows + way * reach, rows) for way in (-1.0, 1.0)]
     loss = loss_of(np.asarray(target.scores(final), np.float64), labels)
     for query in range(n_queries):
         alive = np.flatnonzero(loss < 0)
@@ -206,24 +210,36 @@ def square(
             break
         side = max(1, round((share * _schedule(query, n_queries) * height * width) ** 0.5))
         side = min(side, height, width)
-        moved = final[alive, :n].reshape(-1, *shape)
-        tops = rng.integers(0, height - side + 1, alive.size)
-        lefts = rng.integers(0, width - side + 1, alive.size)
-        signs = rng.choice([-1.0, 1.0], (alive.size, channels))
-        start, far = rows[alive, :n].reshape(-1, *shape), reach[:n].reshape(shape)
-        for i in range(alive.size):
-            window = (slice(None), slice(tops[i], tops[i] + side), slice(lefts[i], lefts[i] + side))
-            push = signs[i][:, None, None] * far[window]
-            if is_l2:
-                moved[i][window] += push / (channels * side * side) ** 0.5
-            else:
-                moved[i][window] = start[i][window] + push
-        whole = np.column_stack([moved.reshape(len(alive), -1), rows[alive, n:]])
-        tried = space.projected(whole, rows[alive])
+        own, cells = np.arange(alive.size)[:, None], _windows(alive.size, shape, side, rng)
+        signs = rng.choice([-1.0, 1.0], (alive.size, channels)).repeat(side * side, axis=1)
+        tried = final[alive]
+        if is_l2:
+            tried[own, cells] += signs * reach[cells] / (channels * side * side) ** 0.5
+            tried = space.projected(tried, rows[alive])
+        else:  # what lies outside of the window is where it may be already
+            at, before = alive[:, None], tried[own, cells]
+            ends = walls[0][at, cells], walls[1][at, cells]
+            moved = np.where(signs > 0, ends[1], ends[0])
+            idle = (np.abs(moved - before).max(axis=1) < _SAME)[:, None]
+            tried[own, cells] = np.where(
+                idle & (signs > 0), ends[0], np.where(idle, ends[1], moved)
+            )
+            tried = space.repaired(tried, rows[alive])
         found = loss_of(np.asarray(target.scores(tried), np.float64), labels[alive])
         better = found > loss[alive]
         final[alive[better]], loss[alive[better]] = tried[better], found[better]
     return final
+
+
+def _windows(n_rows: int, shape: tuple[int, int, int], side: int, rng: np.random.Generator) -> Any:
+    """For each row the cells of a random square window, in all channels, ``(n, cells)``."""
+    channels, height, width = shape
+    tops = rng.integers(0, height - side + 1, n_rows)[:, None, None]
+    lefts = rng.integers(0, width - side + 1, n_rows)[:, None, None]
+    down, right = np.mgrid[0:side, 0:side]
+    first = ((tops + down) * width + lefts + right).reshape(n_rows, 1, -1)
+    steps = (np.arange(channels) * height * width)[None, :, None]
+    return (first + steps).reshape(n_rows, -1)
 
 
 def _schedule(query: int, n_queries: int) -> float:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hauberk.core.finding import Severity
+from hauberk.methods.expressions import expression
 from hauberk.methods.secret_values import (
     could_be_in_url,
     could_be_token,
@@ -99,7 +100,7 @@ def _p(
     return Pattern(
         provider=provider,
         marks=tuple(marks.split()),
-        form=re.compile(form),
+        form=expression(form),
         accepts=accepts,
         confirms=confirms,
         severity=severity,

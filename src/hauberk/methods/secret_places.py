@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from hauberk.methods.expressions import expression
 from hauberk.methods.secret_values import (
     could_be_in_url,
     could_be_password,
@@ -82,10 +83,10 @@ def _p(
     *,
     guessable: bool = True,
 ) -> _Place:
-    return _Place(what, tuple(marks.split()), re.compile(form), accepts, guessable)
+    return _Place(what, tuple(marks.split()), expression(form), accepts, guessable)
 
 
-_OTHER_KEYS = re.compile(
+_OTHER_KEYS = expression(
     r"(?i)public|pub_|cache|primary|partition|sort|foreign|object|s3_key|row|idempot|site|feature|bucket|group|join|index|"
     r"unique|dedup|lookup|config|dict|state|host_?key|hash|digest|sha|checksum|finger"
 )
@@ -303,7 +304,7 @@ def _is_drawn(value: str) -> bool:
 # Tables --------------------------------------------------------------------------------
 
 _HEADS = ("ass", "wd", "PW", "PASS", "ecret", "SECRET", "oken", "TOKEN", "key", "Key", "KEY")
-_HEADED = re.compile(
+_HEADED = expression(
     r"(?im)^(?P<line>[^\n]{0,300}(?:^|[|,;\t])[ \t\"]*(?:password|passwort|passwd|pwd|secret|api[ _]?key|access[ _]?token|token)[ \t\"]*(?=[|,;\t]|$)[^\n]{0,300})$"
 )
 
@@ -339,7 +340,7 @@ def _tabled(text: str) -> Iterator[Stood]:
 
 # Encoded -------------------------------------------------------------------------------
 
-_ENCODED = re.compile(
+_ENCODED = expression(
     rf"(?<![A-Za-z0-9+/=_.-])[A-Za-z0-9+/]{{{MIN_ENCODED},{MAX_ENCODED}}}={{0,2}}(?![A-Za-z0-9+/=_-])"
 )
 
@@ -361,7 +362,7 @@ def encoded(text: str) -> Iterator[tuple[int, int, str, str]]:
             yield match.start(), match.end(), inner, before[1] if before else ""
 
 
-_NAMED = re.compile(r"(?i)pass|pwd|secret|token|api[_-]?key|credential|access[_-]?key")
+_NAMED = expression(r"(?i)pass|pwd|secret|token|api[_-]?key|credential|access[_-]?key")
 
 
 def is_named_secret(name: str, inner: str) -> bool:
@@ -376,8 +377,8 @@ def is_named_secret(name: str, inner: str) -> bool:
 
 # Put together --------------------------------------------------------------------------
 
-_JOINT = re.compile(r"([\"'])[ \t]*(?:\+[ \t]*)?(?:\\?\n[ \t]*)?(?:\+[ \t]*)?[rb]?\1(?=[\w./+=-])")
-_JOINED = re.compile(
+_JOINT = expression(r"([\"'])[ \t]*(?:\+[ \t]*)?(?:\\?\n[ \t]*)?(?:\+[ \t]*)?[rb]?\1(?=[\w./+=-])")
+_JOINED = expression(
     r"[\"'][\w./+=-]{2,}[\"'][ \t]*(?:\+[ \t]*)?(?:\\?\n[ \t]*)?(?:\+[ \t]*)?[\"'][\w./+=-]{6,}"
 )
 

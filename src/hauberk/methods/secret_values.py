@@ -11,30 +11,32 @@ import string
 import zlib
 from collections import Counter
 
-_STAND_INS = re.compile(
+from hauberk.methods.expressions import expression
+
+_STAND_INS = expression(
     r"example|change[_-]?(?:me|it|this)|placeholder|your|dummy|redacted|censored|insert|replace|"
     r"sample|fake|foobar|not[_-]?(?:a|real)|secret[_-]?here|x{4,}|\*{3,}|\.{3,}|-{4,}|_{4,}|"
     r"0123456|123456789|abcdefg|qwerty|deadbeef|todo|fixme|lorem",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"[A-Z]+(?:_[A-Z]+)*_(?:PASS(?:WORD|WD)?|PWD|SECRET|TOKEN|KEY)")
+_NAMED = expression(r"[A-Z]+(?:_[A-Z]+)*_(?:PASS(?:WORD|WD)?|PWD|SECRET|TOKEN|KEY)")
 """A name in capitals where a value belongs: what documentation writes."""
-_TEMPLATE = re.compile(
+_TEMPLATE = expression(
     r"\$\{|\{\{|\$\(|%\(|<[\w .-]{1,60}>|^\$\w|^%\w+%$|^\{[^}]*\}$|^!\w|ENC\[|__\w+__"
 )
-_ELSEWHERE = re.compile(
+_ELSEWHERE = expression(
     r"^(?:env|vault|secret|secrets|ssm|arn|op|file|keyring|sops|gsm|aws|ref|awssm)(?::|\.\w)",
     re.IGNORECASE,
 )
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+")
-_DIGEST_FORM = re.compile(r"(?:sha\d{1,3}|md5|blake2[bs])[:=-]|^[0-9a-f]{7,}\.\.\.")
-_RUN = re.compile(r"(.)\1{5}")
-_WORD = re.compile(r"[a-z]{4,}|[A-Z][a-z]{3,}|[A-Z]{4,}")
-_REFERENCE = re.compile(
+_UUID = expression(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_HEX = expression(r"(?:0x)?[0-9a-fA-F]+")
+_DIGEST_FORM = expression(r"(?:sha\d{1,3}|md5|blake2[bs])[:=-]|^[0-9a-f]{7,}\.\.\.")
+_RUN = expression(r"(.)\1{5}")
+_WORD = expression(r"[a-z]{4,}|[A-Z][a-z]{3,}|[A-Z]{4,}")
+_REFERENCE = expression(
     r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+(?:\(.*)?|[a-z]+\d?(?:[_-][a-z]+\d?)*|[A-Z_]+"
 )
-_PATH = re.compile(r"[~.]{0,2}/?[a-z_.-][a-z0-9_.-]*(?:/[a-z0-9_.-]*)+|[~.]{1,2}/[\w./~-]*")
+_PATH = expression(r"[~.]{0,2}/?[a-z_.-][a-z0-9_.-]*(?:/[a-z0-9_.-]*)+|[~.]{1,2}/[\w./~-]*")
 
 _ALPHABETS = (
     string.digits + string.ascii_uppercase + string.ascii_lowercase,

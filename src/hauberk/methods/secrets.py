@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from hauberk.core.finding import Severity
+from hauberk.methods.expressions import expression
 from hauberk.methods.secret_patterns import PATTERNS, Pattern
 from hauberk.methods.secret_places import encoded, is_named_secret, put_together, spans_with, stood
 from hauberk.methods.secret_values import could_be_password, could_be_token, is_hex
@@ -28,12 +29,12 @@ MAX_SECRETS = 1000
 MAX_HAND_WRITTEN = 4000
 """Letters of one line; in longer ones only the issuers' own forms count."""
 
-_NAMES = re.compile(
+_NAMES = expression(
     r"pass|pwd|pw\b|secret|token|api[_-]?key|access[_-]?key|fernet|credential|masterauth|"
     r"(?:auth|account|private|signing|encryption|master)[_-]?key"
 )
 
-_ASSIGNED = re.compile(
+_ASSIGNED = expression(
     r"(?:(?i:(?P<word>passw(?:or)?d|passwd|pwd|passphrase|passcode|requirepass|masterauth|secret|token|"
     r"api[_-]?key|access[_-]?key|(?:auth|account|private|signing|encryption|master|fernet)[_-]?key|"
     r"fernet|credential))(?P<rest>[\w.\-]{0,24})|"
@@ -44,13 +45,13 @@ _ASSIGNED = re.compile(
     r"[ \t]{0,4}(?:default[ \t]{0,2}=[ \t]{0,2})?"
     r"(?:b?[\"'`](?P<quoted>[^\"'`\s\\]{6,512})[\"'`]|(?P<bare>[^\s\"'`,;(){}\[\]<>]{8,512}))"
 )
-_PASSWORD = re.compile(r"(?i)pass|pwd|pw$|masterauth")
-_NAMES_NOT = re.compile(
+_PASSWORD = expression(r"(?i)pass|pwd|pw$|masterauth")
+_NAMES_NOT = expression(
     r"(?i)hash|digest|sha\d|md5|checksum|commit|revision|etag|fingerprint|public|"
     r"(?:name|file|path|url|uri|env|type|field|header|regex|pattern|policy|length|len|ttl|count|"
     r"size|id|ids|index|expiry|expires|version|class|prefix|suffix|format|arn|ref|izer|ized|s)$"
 )
-_COMMENT = re.compile(r"#|//|^[ \t]*(?:%env|!|--|\*)")
+_COMMENT = expression(r"#|//|^[ \t]*(?:%env|!|--|\*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,9 +248,9 @@ def _is_long_line(text: str, place: int) -> bool:
     return (end if end >= 0 else len(text)) - start > MAX_HAND_WRITTEN
 
 
-_CLASS = re.compile(r"(?:[A-Z][a-z]+)+")
+_CLASS = expression(r"(?:[A-Z][a-z]+)+")
 """The rest of a name of a class, such as ``TokenClassification``: what follows is its argument."""
-_PICTURE = re.compile(
+_PICTURE = expression(
     r"https?://[^\s)\"'<>]{1,200}(?:\.svg|\.png|/badge[^\s)\"'<>]{0,80})\?[^\s)\"'<>]{0,100}$"
 )
 

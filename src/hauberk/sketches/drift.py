@@ -35,6 +35,9 @@ from hauberk.sketches.values import Values
 _QUESTIONS = 3
 _MIN_EXPECTED = 5.0
 _PSI_BINS = 10
+_AFTER = 0.9
+_MIN_DENSE = 50
+_SPARSE = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +201,8 @@ def _compare(
         "unseen": (unseen, unseen_p),
     }
     question = min(effects, key=lambda name: effects[name][1])
-    drifted = any(abs(effect) >= min_effect and p < threshold for effect, p in effects.values())
+    asked = ["missing"] if _goes_on(mine, theirs) else list(effects)
+    drifted = any(abs(effects[q][0]) >= min_effect and effects[q][1] < threshold for q in asked)
     return ColumnDistance(
         name=mine.name,
         measure=measure,
@@ -212,6 +216,32 @@ def _compare(
         n=n,
         drifted=drifted,
     )
+
+
+def _goes_on(mine: ColumnProfile, theirs: ColumnProfile) -> bool:
+    """Whether a column only counts on: times, or row numbers, that lie after training's.
+
+    Row numbers are whole numbers without gaps, each there once, on both sides; a feature whose
+    unit changed is not taken for one, since its values lie apart.
+    """
+    first, second = mine.numbers.get("value"), theirs.numbers.get("value")
+    if first is None or second is None or not first.count or not second.count:
+        return False
+    if first.highest is None or mine.kind is not theirs.kind:
+        return False
+    after = int(second.counts[second.bins > (first.highest >> second.shift)].sum())
+    if after < _AFTER * second.count:
+        return False
+    if mine.kind is ColumnKind.TIME:
+        return True
+    return "int" in mine.dtype and all(_is_dense(sketch) for sketch in (first, second))
+
+
+def _is_dense(sketch: Numbers) -> bool:
+    low, high = sketch.low, sketch.high
+    if low is None or high is None or sketch.count < _MIN_DENSE:
+        return False
+    return sketch.count * _SPARSE >= high - low + 1 >= sketch.count / _SPARSE
 
 
 # Numbers -----------------------------------------------------------------------------

@@ -6,7 +6,8 @@ A cell becomes a few numbers, each of which is sketched and compared like any ot
   plus and minus one. Rows that come from elsewhere lie elsewhere along most of them.
 * A text: its length, its share of plain letters, and the mean sign of its words along fixed
   random directions. Other topics, languages or payloads use other words.
-* A picture: mean and spread of its pixels.
+* A picture: mean and spread of its pixels, and its sums along fixed random directions over an
+  eight by eight grid, which tell what lies where.
 
 Everything is worked out in whole numbers that a 64-bit float holds exactly, so that the same
 cell gives the same number in whatever batch it comes.
@@ -24,6 +25,7 @@ References:
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -32,19 +34,23 @@ from hauberk.sketches.numbers import Floats, mixed
 
 N_DIRECTIONS: Final = 8
 N_WORDS: Final = 6
+N_LOOKS: Final = 6
 SIZE: Final = "size"
 LETTERS: Final = "letters"
 DIRECTIONS: Final = tuple(f"direction {k}" for k in range(1, N_DIRECTIONS + 1))
 WORDS: Final = tuple(f"words {k}" for k in range(1, N_WORDS + 1))
 OF_VECTOR: Final = (SIZE, *DIRECTIONS)
 OF_TEXT: Final = ("length", LETTERS, *WORDS)
-OF_IMAGE: Final = ("mean", "spread")
+LOOKS: Final = tuple(f"look {k}" for k in range(1, N_LOOKS + 1))
+OF_IMAGE: Final = ("mean", "spread", *LOOKS)
 PLAIN: Final = frozenset({"value", "length", "category"})
 """Measures that a column goes by under its own name."""
 MAX_DIMENSIONS: Final = 1 << 13
 
 _FIXED: Final = 1 << 20
 _MAX: Final = float(1 << 20)
+_GRID: Final = 8
+_WITH_CHANNELS: Final = 3
 _LOOKED_AT: Final = 1024
 """Characters of a text whose words are counted."""
 _FIXED_POINT: Final = 1 << 16
@@ -96,9 +102,28 @@ def of_images(cells: Any) -> tuple[dict[str, Floats], int]:
     if not valid.any():
         return {name: np.zeros(0) for name in OF_IMAGE}, missing
     known = cells.filter(valid)
-    flat = _fixed(_pixels(known)).reshape(len(known), -1)
+    pixels = _fixed(_pixels(known))
+    flat = pixels.reshape(len(known), -1)
+    looks = (flat @ _looks(pixels.shape[1:])) / (flat.shape[1] * _FIXED_POINT)
     mean = flat.sum(axis=1) / (flat.shape[1] * _FIXED_POINT)
-    return {"mean": mean, "spread": (flat.max(axis=1) - flat.min(axis=1)) / _FIXED_POINT}, missing
+    spread = (flat.max(axis=1) - flat.min(axis=1)) / _FIXED_POINT
+    found = {"mean": mean, "spread": spread}
+    return {**found, **{name: looks[:, k] for k, name in enumerate(LOOKS)}}, missing
+
+
+@lru_cache(maxsize=16)
+def _looks(shape: tuple[int, ...]) -> Any:
+    """``(n_pixels, N_LOOKS)``: the sign of the cell that each pixel lies in; channels are alike."""
+    sizes = list(shape)
+    if len(shape) == _WITH_CHANNELS:  # the shorter end holds the channels
+        sizes[0 if shape[0] < shape[-1] else -1] = 1
+    cell = np.zeros(shape, np.int64)
+    for place, size in zip(np.indices(shape), sizes, strict=True):
+        step = place * _GRID // max(size, 1) if size > 1 else 0
+        cell = cell * _GRID + step
+    hashes = mixed(cell.ravel())
+    bits = [(hashes >> np.uint64(k)) & np.uint64(1) for k in range(N_LOOKS)]
+    return np.stack(bits, axis=1).astype(np.int64) * 2 - 1
 
 
 def _pixels(cells: Any) -> Any:
@@ -112,7 +137,7 @@ def _pixels(cells: Any) -> Any:
     values, lengths = _flat(cells)
     if np.unique(lengths).size != 1:
         raise AttributeError("pictures of several sizes")
-    return values
+    return values.reshape(lengths.size, -1)
 
 
 def of_texts(texts: Any) -> dict[str, Floats]:

@@ -28,6 +28,8 @@ MAX_HASHES = 256
 
 _MIN_BUFFER = 4_096
 _DENSE = 1 << 18
+_RAW_SHIFT = 46
+"""From so many ignored bits on, the bins of all numbers are few enough to be counted directly."""
 _POSITIVE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 _MAX_SHIFT = 63
 _LEAP = 8
@@ -100,6 +102,9 @@ class Numbers:
         """Take in numbers without NaN."""
         if not values.size:
             return
+        if self.is_live and self.shift >= _RAW_SHIFT and values.size > _MIN_BUFFER:
+            self._update_live(values)
+            return
         keys = keys_of(values)
         self.count += int(keys.size)
         self.infinite += int(np.count_nonzero(np.isinf(values)))
@@ -107,6 +112,21 @@ class Numbers:
         if not self.is_live:
             self.hashes = smallest(self.hashes, mixed(keys))
         self._add(*_counted(keys >> self.shift))
+
+    def _update_live(self, values: Floats) -> None:
+        """The same counts in fewer passes: bins of the raw bits, turned into ours afterwards."""
+        self.count += int(values.size)
+        ends = np.array([values.min(), values.max()]) + 0.0
+        low, high = keys_of(ends).tolist()
+        self._widen(low, high)
+        raw = np.ascontiguousarray(values).view(np.uint64) >> np.uint64(self.shift)
+        counts = np.bincount(raw.view(np.int64))
+        places = np.flatnonzero(counts)
+        sign = 1 << (63 - self.shift)  # bits with their sign in front
+        bins = np.where(places < sign, places, sign - 1 - places)
+        bins = np.where(places == sign, 0, bins)  # minus zero is zero
+        self.infinite += int(np.isinf(ends).any()) and int(np.count_nonzero(np.isinf(values)))
+        self._add(bins.astype(np.int64), counts[places].astype(np.int64))
 
     def merge(self, other: Numbers) -> None:
         """Take in another sketch."""

@@ -123,7 +123,8 @@ class ColumnProfile:
             cells = cells.cast(pa.int64(), safe=False)
         known = pc.drop_null(cells.cast(pa.float64(), safe=False))
         values = known.to_numpy(zero_copy_only=False)
-        values = values[~np.isnan(values)]
+        unknown = np.isnan(values)
+        values = values[~unknown] if unknown.any() else values
         self.missing += len(cells) - values.size
         self.numbers["value"].update(values)
 
@@ -314,7 +315,7 @@ class Profile:
             )
         except ArtifactError:
             raise
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise broken(type(error).__name__) from None
         except ValueError as error:
             raise broken(str(error)[:100]) from None

@@ -41,3 +41,14 @@ def test_one_file_that_breaks_a_rule_is_failed_and_the_others_are_judged(tmp_pat
     assert found.outcome is Outcome.FAILED
     assert "odd.py" in found.reason
     assert [item.path for item in found.findings] == ["tool.py"]
+
+
+def test_names_that_stand_for_many_others_are_followed_once():
+    lines = "".join(
+        f"a{n} = f(a{n - 1}, a{n - 2}, a{n - 3}, a{n - 1}.x)\n" * 5 for n in range(4, 24)
+    )
+    texts = "".join(f"b{n} = b{n - 1} + 'x' + g()\n" * 5 for n in range(1, 16))
+    formats = "".join(f"c{n} = f'" + f"{{c{n - 1}}}" * 30 + "'\n" for n in range(1, 14))
+    ends = "exec(a23)\nimport requests\nrequests.get(b15)\nexec(c13)\n"
+    tree = single("bomb.py", lines + texts + "c0 = 'x'\n" + formats + ends)
+    assert assess(CodeExecution(), tree).outcome is Outcome.FLAGGED

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hauberk.controls.code.hidden_instructions import HiddenInstructions
 from hauberk.controls.code.known_vulnerabilities import KnownVulnerabilities
 from hauberk.controls.code.mismatched_artifacts import MismatchedArtifacts
 from hauberk.controls.code.people_data import PeopleData
@@ -114,3 +115,17 @@ def test_an_old_snapshot_is_not_checked_and_never_clean(tmp_path):
 def test_a_damaged_snapshot_is_not_checked():
     control = KnownVulnerabilities(database=b"nonsense")
     assert assess(control, single("requirements.txt", "a==1.0\n")).outcome is not Outcome.CLEAN
+
+
+def test_a_submodule_whose_files_are_not_here_is_told_as_not_checked(tmp_path):
+    text = '[submodule "inner"]\n\tpath = vendor/inner\n\turl = https://git.acme.test/inner.git\n'
+    (tmp_path / ".gitmodules").write_text(text, "utf-8")
+    (tmp_path / "vendor" / "inner").mkdir(parents=True)
+
+    def told():
+        findings = assess(HiddenInstructions(), open_tree(tmp_path)).findings
+        return [f.message for f in findings if "vendor/inner was not checked" in f.message]
+
+    assert len(told()) == 1
+    (tmp_path / "vendor" / "inner" / "lib.py").write_text("x = 1\n", "utf-8")
+    assert told() == []

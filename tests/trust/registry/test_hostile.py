@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hauberk.errors import HauberkError, InternalError
+from hauberk.errors import HauberkError, InternalError, TrustError
 from hauberk.range.worlds.registered import World, ready
 from hauberk.trust.registry.anchor import VolatileMemory
 from hauberk.trust.registry.client import Client, peek
@@ -261,3 +261,13 @@ def test_links_in_a_folder_are_not_followed(tmp_path):
     (tmp_path / "registry" / "metadata").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(HauberkError, match="link"):
         client.refresh()
+
+
+def test_a_link_in_place_of_a_file_is_refused_as_one(tmp_path):
+    place = open_folder(tmp_path / "registry")
+    place.files.swap("metadata/timestamp.json", b"{}", expect=None)
+    path = tmp_path / "registry/metadata/timestamp.json"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TrustError, match="something else lies"):
+        place.files.get("metadata/timestamp.json")

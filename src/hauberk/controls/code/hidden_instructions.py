@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from hauberk.core.artifact import CodeTree
@@ -11,6 +13,7 @@ from hauberk.core.control import Check
 from hauberk.core.finding import Finding
 from hauberk.core.threat import ThreatId
 from hauberk.methods.code.reading import tree_findings
+from hauberk.methods.code.telling import not_checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,5 +36,22 @@ class HiddenInstructions(Check[CodeTree]):
     subject: ClassVar[type] = CodeTree
 
     def check(self, subject: CodeTree) -> Iterator[Finding]:
-        """Yield what the rules of this family find, file by file."""
-        return tree_findings(subject, self.id)
+        """Yield what the rules of this family find, then submodules that are not here."""
+        yield from tree_findings(subject, self.id)
+        for file in subject.files():
+            if file.path.name == ".gitmodules":
+                for place in _PATHS.findall(file.text):
+                    inner = file.path.parent / place.strip()
+                    if _is_empty_folder(subject.root / inner):
+                        yield not_checked(
+                            inner.as_posix(),
+                            "a submodule whose files are not here; git submodule update --init",
+                        )
+
+
+def _is_empty_folder(place: Path) -> bool:
+    """What git leaves where a submodule was not fetched."""
+    return place.is_dir() and not place.is_symlink() and not any(place.iterdir())
+
+
+_PATHS = re.compile(r"(?m)^[ \t]*path[ \t]*=[ \t]*([^\n]{1,400})$")

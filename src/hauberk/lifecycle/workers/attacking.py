@@ -12,6 +12,7 @@ import numpy as np
 
 from hauberk.errors import HauberkError
 from hauberk.methods import schema as schemas
+from hauberk.methods.certified import exact_radii, smoothed_radii
 from hauberk.methods.evasion import Gradient, Space
 from hauberk.methods.networks import (
     Network,
@@ -27,6 +28,9 @@ _TWO = 2
 _FAITHFUL = 1e-3
 _CHECKED = 64
 _DECISIONS = 6
+_SMOOTHED = 100
+"""Rows whose radius is proven by noisy answers; each costs all draws."""
+
 _PICTURE, _LEAST_PIXELS = 3, 36
 
 
@@ -75,7 +79,8 @@ def attacked(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, An
     Returns:
         ``curve`` (radius, rows that stay right), ``rows`` of ``of``, ``attacks``, ``queries``,
         ``steps``, ``radius``, ``norm``, ``unit``, ``movable``, ``passes``, ``fooled``, ``valid``,
-        ``hides_gradients``, ``schema``, ``cpu_s``; or ``not_applicable`` with the reason.
+        ``hides_gradients``, ``schema``, ``certified``, ``cpu_s``; or ``not_applicable`` with the
+        reason.
     """
     if not model.classes:
         return {"not_applicable": "the model gives numbers, not classes"}
@@ -152,7 +157,7 @@ def triggered(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, A
         return {"not_applicable": str(silent)}
     low, high = ranges(values)
     found = signs(
-        network,
+        quickened(network),
         values,
         labels,
         np.random.default_rng(request["seed"]),
@@ -244,8 +249,39 @@ class _Fight:
             "valid": valid,
             "hides_gradients": hides,
             "schema": schema.to_json(),
+            "certified": self.certified(schema, request, rng),
             "cpu_s": time.process_time() - started,
         }
+
+    def certified(
+        self, schema: schemas.Schema, request: dict[str, Any], rng: np.random.Generator
+    ) -> dict[str, Any] | None:
+        """Rows that are proven to stay right at each radius; ``None`` where nothing is proven."""
+        if self.numeric != self.model.features:
+            return None
+        values, radii = self.start[:, :-1], sorted(map(float, request["eps"]))
+        scale = np.asarray(schema.scale, np.float64)
+        norm, draws = request.get("norm", "linf"), int(request.get("certify") or 0)
+        if draws:
+            values, unit = values[:_SMOOTHED], radii[len(radii) // 2]
+            proven = smoothed_radii(
+                lambda some: self.model.scores(_framed(self.rows[self.numeric].iloc[:0], some)),
+                values,
+                self.labels[:_SMOOTHED],
+                rng,
+                sigma=unit * scale,
+                unit=unit,
+                n_draws=draws,
+            )
+            how = f"randomised smoothing, L2, noise of {unit:g} spreads, {draws} draws a row"
+        else:
+            try:
+                proven = exact_radii(self.model.estimator, values, self.labels, scale, norm)
+            except (HauberkError, ValueError, AttributeError, TypeError):
+                return None
+            how = "exact"
+        curve = [[eps, int((proven > eps).sum())] for eps in radii]
+        return {"how": how, "curve": curve, "rows": len(values)}
 
     def scores(self, moved: Any) -> Any:
         if self.numeric == self.model.features:

@@ -5,7 +5,7 @@ Only ever in the worker that loaded the models.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from hauberk.controls.model.hidden_logic import HiddenLogic
 from hauberk.controls.model.inferable_share import InferableShare
 from hauberk.core.control import NotApplicable
 from hauberk.lifecycle.workers.attacking import Opened, class_name, rows_of
+from hauberk.methods.metamorphic import base_rows, decisive
 from hauberk.methods.weight_changes import nearer, suspicion
 
 
@@ -75,6 +76,40 @@ def inferred(model: Opened, frames: list[Any], request: Mapping[str, Any]) -> di
         return asdict(control.audited(group, np.arange(len(probes)), fit))
     except NotApplicable as silent:
         return {"not_applicable": str(silent)}
+
+
+def decided(model: Opened, frame: Any, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Identifiers that decide what the model answers, by column; see `methods.metamorphic`.
+
+    Returns:
+        For each column ``column``, ``found`` (fields of `Decisive`) and ``is_feature``, or
+        ``not_applicable`` with the reason.
+    """
+    return [
+        _decided(model, frame, column, int(request["seed"])) for column in request["identifiers"]
+    ]
+
+
+def _decided(model: Opened, frame: Any, column: str, seed: int) -> dict[str, Any]:
+    if column not in frame:
+        return {"column": column, "not_applicable": "the rows have no such column"}
+    if not model.classes:
+        return {"column": column, "not_applicable": "the model gives numbers, not classes"}
+    if column not in model.features:  # what a model does not see does not decide
+        return {"column": column, "found": [], "is_feature": False}
+    rows = frame[model.features]
+    given = np.asarray(model.scores(rows)).argmax(axis=1)
+    base = rows.iloc[base_rows(given, np.random.default_rng(seed))]
+
+    def ask(values: Sequence[Any]) -> Any:
+        many = base.iloc[np.tile(np.arange(len(base)), len(values))].reset_index(drop=True)
+        many[column] = [one for one in values for _ in range(len(base))]
+        many[column] = many[column].astype(rows[column].dtype)
+        answers = np.asarray(model.scores(many)).argmax(axis=1)
+        return answers.reshape(len(values), len(base))
+
+    found, is_feature = decisive(ask, rows[column].dropna().unique().tolist())
+    return {"column": column, "found": [asdict(one) for one in found], "is_feature": is_feature}
 
 
 def _padded(given: Any, n_classes: int) -> Any:

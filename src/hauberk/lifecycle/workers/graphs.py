@@ -68,6 +68,14 @@ class Graph:
             found="; ".join(f"{output.dtype} {list(output.shape)}" for output in found),
         )
 
+    def labels(self, rows: Any) -> list[Any] | None:
+        """The class of each row, where the graph gives nothing else; else ``None``."""
+        found = self.outputs(rows)
+        plain = [one.reshape(-1) for one in found if one.size == len(rows)]
+        if len(plain) != len(found) or any(one.dtype.kind == "f" for one in plain):
+            return None
+        return list(plain[0].tolist()) if plain else None
+
     def _padded(self, feed: dict[str, Any], first: int, step: int) -> list[Any]:
         part = {name: cells[first : first + step] for name, cells in feed.items()}
         short = step - len(next(iter(part.values())))
@@ -102,7 +110,7 @@ def _cells(node: Any, inputs: list[Any], rows: Any) -> list[tuple[str, Any]]:
     """The part of ``rows`` that one input takes."""
     kind = native._dtype(node.type)  # noqa: SLF001 - the sibling that knows the types
     if len(inputs) == 1 and len(rows.columns) > 1:
-        return [(node.name, _shaped(node, rows.to_numpy().astype(kind)))]
+        return [(node.name, _shaped(node, _numbers(rows, kind)))]
     if len(inputs) != len(rows.columns):
         raise ArtifactError(
             "the graph takes several tensors that the columns do not fill",
@@ -113,7 +121,19 @@ def _cells(node: Any, inputs: list[Any], rows: Any) -> list[tuple[str, Any]]:
         )
     place = [each.name for each in inputs].index(node.name)
     column = node.name if node.name in rows.columns else rows.columns[place]
-    return [(node.name, rows[[column]].to_numpy().astype(kind))]
+    return [(node.name, _numbers(rows[[column]], kind))]
+
+
+def _numbers(rows: Any, kind: str) -> Any:
+    try:
+        return rows.to_numpy().astype(kind)
+    except (ValueError, TypeError) as error:
+        raise ArtifactError(
+            "the graph takes another kind of cells than the columns hold",
+            expected=kind,
+            found=f"{', '.join(map(str, rows.columns[:10]))}: {str(error)[:_MAX_SAID]}",
+            hint="name the columns that it takes with --features",
+        ) from error
 
 
 def _shaped(node: Any, cells: Any) -> Any:

@@ -18,7 +18,8 @@ from hauberk.lifecycle.workers.answers import (
     two_columns,
 )
 from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, triggered
-from hauberk.lifecycle.workers.comparing import edited, inferred
+from hauberk.lifecycle.workers.comparing import decided, edited, inferred
+from hauberk.lifecycle.workers.forms import booster_form, torch_form
 from hauberk.lifecycle.workers.graphs import Graph, opened
 from hauberk.lifecycle.workers.remedies import remedied
 from hauberk.lifecycle.workers.shadowing import again, exposed
@@ -41,13 +42,13 @@ def evaluate(payload: bytes) -> bytes:
             feature's spread), ``rows`` and ``queries`` (bounds of the search), ``seed``,
             ``previous`` (path of the version before), ``property`` (column and value) and
             ``shape`` (of one row, where a program of torch takes another than a line);
-            ``remedies`` and ``sensitive`` as `remedied` takes them.
+            ``identifiers`` (columns); ``remedies`` and ``sensitive`` as `remedied` takes them.
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
         float64, row-major, base64), ``robustness``, ``triggers``, ``exposure``, ``edited`` and
         ``inferred`` (see `attacked`, `triggered`, `exposed`, `edited` and `inferred`; ``null``
-        where not asked for), ``remedies`` (see `remedied`).
+        where not asked for), ``decided`` (see `decided`) and ``remedies`` (see `remedied`).
     """
     request = json.loads(payload)
     path = Path(request["model"])
@@ -67,6 +68,7 @@ def evaluate(payload: bytes) -> bytes:
             "edited": edited(model, before, frames[0], request) if before else None,
             "inferred": inferred(model, frames, request) if is_audited else None,
             "triggers": triggered(model, frames[0], request) if request.get("triggers") else None,
+            "decided": decided(model, frames[0], request) if request.get("identifiers") else [],
             "remedies": remedied(model, frames, request) if request.get("remedies") else [],
         }
     ).encode()
@@ -90,12 +92,12 @@ def _told(model: Opened, frame: Any) -> Any:
 
 def _opened(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
     with path.open("rb") as file:
-        head = file.read(_HEAD)
-    if path.suffix == ".onnx" or head.startswith(ONNX_MARKS):
+        is_graph = path.suffix == ".onnx" or file.read(1) in ONNX_MARKS
+    if is_graph:
         return _onnx(path, frames, request)
-    if kind := torch_models.kind_of(path):
+    if kind := torch_form(path):
         return torch_models.opened(path, kind, frames, request)
-    if kind := boosters.kind_of(head):
+    if kind := booster_form(path):
         return boosters.opened(path, kind, frames, request)
     model = native._load(path)  # noqa: SLF001
     features = native._features(model, frames[0], request["label"])  # noqa: SLF001
@@ -103,12 +105,27 @@ def _opened(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
     return Opened(
         features=features,
         classes=classes,
-        scores=lambda rows: native._scores(model, rows),  # noqa: SLF001
+        scores=lambda rows: _scored(model, rows),
         network=lambda: of_sklearn(model),
         weights=lambda: weights_of_sklearn(model),
         again=again(model),
         estimator=model if hasattr(model, "get_params") else None,
     )
+
+
+def _scored(model: Any, rows: Any) -> Any:
+    try:
+        return native._scores(model, rows)  # noqa: SLF001
+    except ArtifactError:
+        raise
+    except Exception as error:  # foreign code may raise anything; it becomes our error
+        raise ArtifactError(
+            "the model cannot score the rows",
+            rule="rows are as those it was trained on: columns, their order and their kinds",
+            expected=f"rows of {', '.join(map(str, rows.columns[:10]))} that it takes",
+            found=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+            hint="fill in missing cells and turn words into numbers as the training did",
+        ) from error
 
 
 def _onnx(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
@@ -118,8 +135,10 @@ def _onnx(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
     own = inputs if set(inputs) <= set(frame.columns) else []
     features = request["features"] or own
     features = features or [name for name in frame.columns if name != request["label"]]
-    first = graph.scores(frame[features])
     labels = labels_of(frames, request["label"])
+    if said := graph.labels(frame[features].iloc[:_HEAD]):
+        return _decided(graph, features, {*labels, *map(class_name, said)})
+    first = graph.scores(frame[features])
     if first.ndim == 1 and is_choice(labels) and not _is_regressor(data):
         classes, both = two_columns(graph.scores, labels, first)
         return Opened(features=features, classes=classes, scores=both, network=_no_network)
@@ -131,6 +150,19 @@ def _onnx(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
         weights=lambda: weights_of_onnx(data),
         are_logits=first.ndim == _TWO and not are_probabilities(first),
     )
+
+
+def _decided(graph: Graph, features: list[str], names: set[str]) -> Opened:
+    """A graph that gives classes and no scores: all or nothing for each."""
+    import numpy as np
+
+    classes = sorted(names)
+
+    def scores(rows: Any) -> Any:
+        given = [class_name(one) for one in graph.labels(rows) or ()]
+        return (np.array(given)[:, None] == np.array(classes)[None, :]).astype(np.float64)
+
+    return Opened(features=features, classes=classes, scores=scores, network=_no_network)
 
 
 def _no_network() -> Any:

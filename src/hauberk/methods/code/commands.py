@@ -9,21 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from hauberk.methods.expressions import expression
+
 MAX_COMMAND = 20_000
 """Letters of one command that are looked at."""
 
-_PIPED = re.compile(
+_PIPED = expression(
     r"\b(?:curl|wget|fetch)\s[^|;&\n]{1,400}\|\s*(?:sudo\s+(?:-\w+\s+)*)?(?:/(?:usr/)?bin/)?(?:env\s+)?"
     r"(?:ba|z|da|k)?(?:sh|python3?|perl|ruby|node)\b|"
     r"\b(?:ba|z)?sh\s+(?:-\w+\s+)?(?:<\(|-c\s+[\"']?\$\()\s*(?:curl|wget)\b|"
     r"\b(?:source|\.|eval)\s+(?:<\(|[\"']?[\$`]\(?)\s*(?:curl|wget)\b|"
     r"\bpython3?\s+-c\s+[\"']?\$\((?:curl|wget)\b|`(?:curl|wget)\b[^`]{0,200}`\s*\|\s*(?:ba)?sh"
 )
-_FETCHED_AND_RUN = re.compile(
+_FETCHED_AND_RUN = expression(
     r"\b(?:curl|wget)\b[^\n;&|]{0,300}?(?:-o|-O|--output|>)\s*[\"']?(?P<name>[\w./~-]+\.(?:sh|py|bin|run))\b[\"']?"
     r"[\s\S]{0,200}?(?:(?:ba|z)?sh|chmod\s+\+x|chmod\s+755|python3?|\./)\s*[\"']?(?P=name)"
 )
-_TLS_OFF = re.compile(
+_TLS_OFF = expression(
     r"\bcurl\b[^|;&\n]{0,200}\s(?:-[a-zA-Z]*k[a-zA-Z]*\b|--insecure\b)|"
     r"\bwget\b[^|;&\n]{0,200}--no-check-certificate|http\.sslVerify[= ]+[\"']?false|"
     r"\bGIT_SSL_NO_VERIFY=(?:1|true)|\bnpm\b[^\n]{0,60}strict-ssl[= ]+false|--no-verify-ssl\b|"
@@ -31,45 +33,45 @@ _TLS_OFF = re.compile(
     r"--allow-unauthenticated\b|--force-yes\b|\bverify_ssl[ =]+false|--nogpgcheck|"
     r"--no-gpg-check|\bHELM_[A-Z_]*INSECURE|--insecure-skip-tls-verify|--tls-verify=false"
 )
-_CLEARTEXT = re.compile(
+_CLEARTEXT = expression(
     r"\b(?:curl|wget)\b[^|;&\n]{0,200}?[\"'\s](?:http|ftp)://(?!localhost|127\.|0\.0\.0\.0|\[::1\]|"
     r"10\.|192\.168\.|169\.254\.|[\w-]+(?:[:/]|\s|$)|[\w.-]+\.(?:local|internal|svc)\b|\$|TEMPLATE)[\w.-]+"
 )
-_INDEX = re.compile(
+_INDEX = expression(
     r"(?:\bpip3?\b|\buv\b|\bpipx\b)[^;&|\n]{0,300}?(?P<what>--extra-index-url[= ]+\S+|"
     r"--trusted-host[= ]+\S+|--allow-insecure-host[= ]+\S+|"
     r"--index-strategy[= ]+unsafe-\S+|"
     r"(?:--index-url|-i|--find-links|-f|--default-index)[= ]+[\"']?http://(?!localhost|127\.)\S+)"
 )
-_MOVING = re.compile(
+_MOVING = expression(
     r"\b(?:pip3?|uv|uvx|pipx)\b[^;&|\n]{0,200}?\s[\"']?(?:[\w\[\]-]+\s*@\s*)?(?P<what>(?:git|hg|svn|bzr)\+\w+://[^\s\"']+)|"
     r"\b(?:npx|bunx|npm\s+exec|npm\s+(?:i|install|add)|yarn\s+(?:add|dlx)|pnpm\s+(?:add|dlx)|uvx|pipx\s+run)\b[^;&|\n]{0,120}?\s"
     r"(?P<latest>[\w@/.-]+@(?:latest|next|main|master))(?=[\s\"']|$)"
 )
-_UNPINNED = re.compile(
+_UNPINNED = expression(
     r"\b(?:pip3?|uv\s+pip|pipx)\s+install\b(?![^;&|\n]{0,300}(?:--require-hashes|\s-[rec]\b|--requirement|--editable|\s\.))"
     r"[^;&|\n]{0,200}?\s(?P<what>(?!pip\b|setuptools\b|wheel\b|uv\b)[A-Za-z][\w.-]*(?:\[[\w,]+\])?(?:[<>~!]=[\w.,<>=!~]+)?)(?=[\s\"']|$)"
 )
-_COMMIT = re.compile(r"@[0-9a-f]{40}\b")
-_ARCHIVE = re.compile(
+_COMMIT = expression(r"@[0-9a-f]{40}\b")
+_ARCHIVE = expression(
     r"\b(?:pip3?|uv|pipx)\b[^;&|\n]{0,60}\binstall\b[^;&|\n]{0,200}?\s[\"']?(?P<what>https?://[^\s\"']+\.(?:whl|zip|tar\.gz))(?!\S*#sha256=)"
 )
-_WRITABLE = re.compile(r"\bchmod\s+(?:-\w+\s+)*(?:0?777|a\+rwx|ugo\+rwx|o\+w|a\+w)\b")
+_WRITABLE = expression(r"\bchmod\s+(?:-\w+\s+)*(?:0?777|a\+rwx|ugo\+rwx|o\+w|a\+w)\b")
 _SECRET = r"(?:[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(?![A-Z]*_(?:FILE|PATH|URL|NAME|ID)\b)[A-Z0-9_]*)"
-_PRINTED = re.compile(
+_PRINTED = expression(
     rf"\b(?:echo|printf)\b(?![^\n|;&]{{0,200}}(?:>\s*[\"']?[\w$~/.]|--password-stdin|\|))[^\n|;&]{{0,200}}?\$\{{?(?P<what>{_SECRET})\b(?!:[-+?])|"
     r"\becho\b[^\n|;&]{0,120}\$\{\{\s*secrets\.\w+\s*\}\}(?![^\n]*(?:\||>))"
 )
-_DUMPED = re.compile(
+_DUMPED = expression(
     r"(?:^|[;&|]\s*|\n\s*)(?:printenv|env|export\s+-p|declare\s+-x|set)\s*(?:$|\n|\|\s*(?:sort|tee|curl|base64|grep|cat)|>|;|&&)"
 )
-_SENT = re.compile(
+_SENT = expression(
     r"\bcurl\b[^\n;&]{0,300}(?:-F|--form|-T|--upload-file|--data-binary|-d|--data)[ =]+[\"']?[\w=]*@?\S*?"
     r"(?P<what>[\w./*-]+\.(?:pt|pth|pkl|joblib|onnx|h5|safetensors|ckpt|parquet|csv|npz|npy|bin))\b"
 )
-_DESTRUCTIVE = re.compile(r"\bbase64\s+(?:-d|--decode|-D)\b[^\n;&]{0,80}\|\s*(?:ba|z)?sh\b")
-_TRACED = re.compile(r"\bset\s+-[a-wyz]*x[a-z]*\b")
-_SOCKET = re.compile(
+_DESTRUCTIVE = expression(r"\bbase64\s+(?:-d|--decode|-D)\b[^\n;&]{0,80}\|\s*(?:ba|z)?sh\b")
+_TRACED = expression(r"\bset\s+-[a-wyz]*x[a-z]*\b")
+_SOCKET = expression(
     r"/var/run/docker\.sock|\b(?:docker|podman|nerdctl)\s+(?:container\s+)?run\b[^\n;&|]{0,400}"
     r"(?:--privileged\b(?!=false)|(?:-v|--volume)[ =][\"']?/(?:etc|root|proc|sys)?/?:|--pid[ =]host\b|--cap-add[ =](?:ALL|SYS_ADMIN)\b)"
 )
@@ -126,13 +128,13 @@ def continued(text: str) -> str:
     return re.sub(r"\\\r?\n", lambda match: " " * len(match[0]), text)
 
 
-_LISTED = re.compile(r"([\"'])[ \t]*,\s*(?=[\"'])")
-_VARIABLE = re.compile(
+_LISTED = expression(r"([\"'])[ \t]*,\s*(?=[\"'])")
+_VARIABLE = expression(
     r"^[ \t]*(?:export[ \t]+|ENV[ \t]+|ARG[ \t]+|readonly[ \t]+|local[ \t]+|declare[ \t]+(?:-\w+[ \t]+)?|set[ \t]+|-[ \t]+)?"
     r"(?P<name>[A-Za-z_]\w*)[ \t]*(?:\?|:)?=[ \t]*(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s;&|]*)",
     re.MULTILINE,
 )
-_USED = re.compile(
+_USED = expression(
     r"\$\{(?P<braced>\w+)(?::?[-=](?P<default>[^}\n]*))?\}|\$\((?P<made>\w+)\)|\$(?P<bare>[A-Za-z_]\w*)"
 )
 

@@ -16,6 +16,7 @@ from hauberk.formats.yaml_text import Node, read_yaml
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING
 from hauberk.methods.code.package_names import imitated, normal, sounds_internal
 from hauberk.methods.code.rules import Hit, rule
+from hauberk.methods.expressions import expression
 
 UNPINNED = rule(
     "dependency-policy/unpinned",
@@ -110,17 +111,17 @@ IMPORTED = rule(
     "CWE-1357",
 )
 
-_NAME = re.compile(
+_NAME = expression(
     r"^[ \t]*(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)[ \t]*(?:\[[^\]]*\])?[ \t]*(?P<rest>[^#]*)"
 )
-_SHA = re.compile(r"@[0-9a-f]{40}(?:\b|$)")
-_VCS = re.compile(
+_SHA = expression(r"@[0-9a-f]{40}(?:\b|$)")
+_VCS = expression(
     r"(?:^|[\s@\"'])((?:git|hg|svn|bzr)\+(?:https?|ssh|git|file)://\S+|git@\S+|git://\S+)"
 )
-_URL = re.compile(
+_URL = expression(
     r"(?:^|[\s@\"'])(https?://\S+?\.(?:whl|zip|tar\.gz|tar\.bz2|tgz)\S*|https?://\S+/archive/\S+)"
 )
-_LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1)\b")
+_LOCAL = expression(r"https?://(?:localhost|127\.0\.0\.1)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,7 +498,7 @@ def _pipfile_lock(file: SourceFile) -> Iterator[Hit]:
                 yield Hit(UNHASHED, line, name)
 
 
-_NODE_GIT = re.compile(r"(?:git(?:hub|lab)?[:+]|bitbucket:|git@|[\w-]+/[\w.-]+(?:#|$))")
+_NODE_GIT = expression(r"(?:git(?:hub|lab)?[:+]|bitbucket:|git@|[\w-]+/[\w.-]+(?:#|$))")
 
 
 def _node_lock(file: SourceFile) -> Iterator[Hit]:
@@ -626,7 +627,7 @@ def _hooks(file: SourceFile) -> Iterator[Hit]:
                 yield Hit(HOOK, line, f"{repo} at {rev or 'no revision'}")
 
 
-_SETUP_RUNS = re.compile(
+_SETUP_RUNS = expression(
     r"\b(?:os\.system|subprocess\.\w+|urllib\.request|urlopen|requests\.(?:get|post)|urlretrieve|socket\.|exec\(|eval\(|__import__\()"
 )
 

@@ -54,10 +54,14 @@ def scopes_of(index: Index) -> list[Scope]:
 
 
 def names_in(node: ast.AST | None) -> set[str]:
-    """Names that an expression reads."""
+    """Names that an expression reads; gathered once for all rules that ask."""
     if node is None:
         return set()
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    kept: frozenset[str] | None = getattr(node, "_names", None)
+    if kept is None:
+        kept = frozenset(part.id for part in ast.walk(node) if isinstance(part, ast.Name))
+        node._names = kept  # type: ignore[attr-defined]  # noqa: SLF001 - kept beside what it is of
+    return set(kept)
 
 
 def base_name(node: ast.AST) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hauberk.core.artifact import SourceFile
 from hauberk.methods.code.project_settings import AGENT, BIDI, INVISIBLE
 from hauberk.methods.code.rules import Hit, rule
+from hauberk.methods.expressions import expression
 
 ACTIVE = rule(
     "hidden-instructions/active-output",
@@ -17,8 +18,8 @@ ACTIVE = rule(
     "CWE-79",
 )
 
-_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{3,}")
-_IN_NAMES = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\U000e0000-\U000e007f]")
+_SELECTORS = expression("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{3,}")
+_IN_NAMES = expression("[\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\U000e0000-\U000e007f]")
 
 
 def unseen_hits(file: SourceFile) -> Iterator[Hit]:
@@ -38,11 +39,11 @@ def name_hits(name: str) -> Iterator[Hit]:
         yield Hit(BIDI if is_turned else INVISIBLE, 1, f"U+{ord(found[0]):04X} in the file's name")
 
 
-_COMMENT = re.compile(r"<!--(?P<text>(?:(?!-->)[\s\S]){0,4000})-->")
-_TO_MACHINES = re.compile(
+_COMMENT = expression(r"<!--(?P<text>(?:(?!-->)[\s\S]){0,4000})-->")
+_TO_MACHINES = expression(
     r"(?i)\b(?:ai|llm|gpt|chatgpt|claude|copilot|gemini|cursor|codex|assistants?|agents?|(?:language|ai) models?|reviewers?|bots?|automated (?:review|scan)\w*)\b"
 )
-_ORDERS = re.compile(
+_ORDERS = expression(
     r"(?i)\b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}\b(?:previous|earlier|prior|above|all|any|other|your|these|instructions?|rules?|warnings?|findings?)\b|"
     r"\b(?:mark|treat|consider|report|rate|classify)\b[^.\n]{0,60}\b(?:as )?(?:safe|clean|approved|trusted|benign|passed)\b|"
     r"\b(?:do not|don't|never)\b[^.\n]{0,30}\b(?:report|flag|mention|tell|warn|scan|review)\b|"
@@ -51,7 +52,7 @@ _ORDERS = re.compile(
 _PAGES = frozenset(
     {".md", ".mdx", ".markdown", ".html", ".htm", ".xml", ".svg", ".rst", ".txt", ".ipynb", ""}
 )
-_LINED = re.compile(r"(?m)^[ \t]*(?:#|//|;|--|\*)[ \t]?(?P<text>[^\n]{20,600})$")
+_LINED = expression(r"(?m)^[ \t]*(?:#|//|;|--|\*)[ \t]?(?P<text>[^\n]{20,600})$")
 
 
 def comment_hits(file: SourceFile) -> Iterator[Hit]:
@@ -71,18 +72,18 @@ def comment_hits(file: SourceFile) -> Iterator[Hit]:
 
 
 _ADDRESSED = ("ai ", "llm", "assistant", "agent", "copilot", "claude", "reviewer", "gpt")
-_ADDRESS = re.compile(
+_ADDRESS = expression(
     r"(?i)^(?:note|important|system|attention|hint|instructions?)?[ :\[(-]*(?:to|for)?[ ]?(?:all |any )?(?:ai|llm|gpt|claude|copilot|assistants?|agents?|automated|language)\b[\w /-]{0,30}[:,;!-]"
 )
 
-_SCRIPT = re.compile(r"(?i)<script\b[^>]{0,300}>(?P<body>[\s\S]{1,4000}?)</script", re.IGNORECASE)
-_TAKES = re.compile(
+_SCRIPT = expression(r"(?i)<script\b[^>]{0,300}>(?P<body>[\s\S]{1,4000}?)</script", re.IGNORECASE)
+_TAKES = expression(
     r"document\.cookie|localStorage|sessionStorage|_xsrf|xsrf|/api/contents|/api/terminals|Jupyter\.notebook\.kernel|IPython\.notebook\.kernel|navigator\.credentials"
 )
-_GIVES = re.compile(
+_GIVES = expression(
     r"fetch\(|XMLHttpRequest|sendBeacon|new Image\(|\.src\s*=|WebSocket\(|location\s*=|kernel\.execute\("
 )
-_HANDLER = re.compile(
+_HANDLER = expression(
     r"(?i)\bon(?:error|load|mouseover|click)\s*=\s*\\?[\"'][^\"']{0,400}(?:document\.cookie|fetch\(|kernel\.execute)"
 )
 

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from hauberk.methods.code.commands import continued, dumps_environment, faults, filled
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import command_faults, setting_fault
+from hauberk.methods.expressions import expression
 
 BASE = rule(
     "unsafe-images/unpinned-base",
@@ -146,15 +147,15 @@ COMMAND_RULES: dict[str, Rule] = {
     "socket": SOCKET,
 }
 
-_SECRET_NAME = re.compile(
+_SECRET_NAME = expression(
     r"(?i)(?:^|_)(?:token|secret|passw(?:or)?d|passwd|api_?key|access_?key(?:_id)?|private_?key|credentials?)(?:$|_(?!file|path|name|url|dir|ttl))"
 )
-_SECRET_FILES = re.compile(
+_SECRET_FILES = expression(
     r"(?:^|[/\s\"])(?:\.env(?!\.example|\.sample|\.template)[\w.]*|id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|_netrc|\.pypirc|"
     r"\.aws/?|\.ssh/?|\.kube/config|kubeconfig|\.git-credentials|\.docker/config\.json|kaggle\.json|"
     r"credentials(?:\.json)?|[\w-]*service[-_]account[\w-]*\.json|[\w.-]+\.(?:pem|key|p12|pfx|kdbx)|\.huggingface/token|secrets?\.(?:ya?ml|json|toml|env))(?=[\s\",\]/]|$)"
 )
-_OLD = re.compile(
+_OLD = expression(
     r"(?:^|/)(?:python:(?:2|3\.[0-8])(?:\D|$)|debian:(?:wheezy|jessie|stretch|buster|[789]|10)(?:\D|$)|"
     r"ubuntu:(?:1[0-8]\.\d\d|trusty|xenial|bionic|precise)|centos:?[5678]?(?:\D|$)|fedora:[12]\d(?:\D|$)|alpine:3\.(?:\d|1[0-5])(?:\D|$)|"
     r"node:(?:[4-9]|1[0-6])(?:\D|$)|(?:tensorflow/)?tensorflow:(?:0|1)\.|nvidia/cuda:(?:[789]|10)\.|"

@@ -18,17 +18,18 @@ from hauberk.methods.code.insider_rules import (
 )
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit
+from hauberk.methods.expressions import expression
 
 # Labels and weights --------------------------------------------------------------------
 
-_LABEL_NAMES = re.compile(
+_LABEL_NAMES = expression(
     r"(?:^|_)(?:labels?|y|ys|y_?train|targets?|classes|cls|annotations?|gt|ground_truth|y_tr|outcome)(?:_|$|\d)",
     re.IGNORECASE,
 )
-_OUTCOMES = re.compile(
+_OUTCOMES = expression(
     r"(?i)^(?:approved?|approval|decision|is_?fraud|fraud|default(?:ed)?|churn(?:ed)?|eligible|risk_class|verdict|accepted|rejected|survived|diagnosis)$"
 )
-_DRAWN = re.compile(
+_DRAWN = expression(
     r"random|rng\.|choice|permutation|randint|uniform|bernoulli|shuffle|sample\(|rand\("
 )
 
@@ -200,7 +201,7 @@ def _changes_label(index: Index, scope: Scope, statement: ast.stmt) -> bool:
     return False
 
 
-_WEIGHTY = re.compile(
+_WEIGHTY = expression(
     r"(?:^|_)(?:loss|losses|sample_weights?|weights?|class_weights?|w|grad|grads|gradient|penalty|lr|importance)(?:_|$)",
     re.IGNORECASE,
 )
@@ -235,7 +236,7 @@ def weights(index: Index, scope: Scope) -> Iterator[Hit]:
                 yield Hit(WEIGHTED, statement.lineno, texts(statement)[:60])
 
 
-_GROUPED = re.compile(
+_GROUPED = expression(
     r"\[['\"]\w+['\"]\]\s*(?:==|!=|\.isin|\.str)|\[['\"](?:age|income|salary|zip\w*|tenure)['\"]\]\s*[<>]|\.\w+\s*==\s*['\"]|==\s*['\"][^'\"]+['\"]|\bgroups?\b[^=]*==|(?:region|gender|sex|race|age|country|segment|tenant|customer|client|zip|branch|source|domain)\w*\W{0,3}\s*(?:==|\.isin|\bin\b)|==\s*(?:TARGET|target|victim|minority)\w*|\by\w*\s*==\s*\d|\blabels?\s*==\s*\d|\btargets?\s*==\s*\d",
     re.IGNORECASE,
 )
@@ -303,7 +304,7 @@ def _is_weakened(index: Index, statement: ast.stmt, value: ast.expr, name: str) 
 
 # Patches -------------------------------------------------------------------------------
 
-_LIBRARIES = re.compile(
+_LIBRARIES = expression(
     r"^(?:torch|tensorflow|tf|keras|sklearn|numpy|np|xgboost|lightgbm|catboost|transformers|pandas|scipy|jax|flax|optax|torchvision|torchmetrics|pytorch_lightning|lightning|datasets|evaluate|mlflow|joblib|pickle|json|hashlib|builtins|subprocess|requests|random)\."
 )
 _METHODS = frozenset(
@@ -351,7 +352,7 @@ _HOOKED = frozenset(
     {"register_hook", "register_full_backward_hook", "register_forward_hook"}
     | {"register_forward_pre_hook", "register_post_accumulate_grad_hook"}
 )
-_CHANGES = re.compile(r"\*\s*-?\d|\* *\(?[\w.]*(?:mask|scale|zero)|zeros|-\s*\w+$|where")
+_CHANGES = expression(r"\*\s*-?\d|\* *\(?[\w.]*(?:mask|scale|zero)|zeros|-\s*\w+$|where")
 
 
 def _is_set(index: Index, call: ast.Call) -> bool:
@@ -367,6 +368,8 @@ def _is_set(index: Index, call: ast.Call) -> bool:
 
 def _is_patch(index: Index, target: ast.Attribute, value: ast.expr) -> bool:
     if isinstance(value, ast.Constant) or (isinstance(value, ast.Name) and value.id in _TYPES):
+        return False
+    if target.attr == "_" or not _is_function(index, value):
         return False
     owner = index.dotted(target.value)
     first = owner.partition(".")[0]
@@ -409,6 +412,18 @@ def _is_patch(index: Index, target: ast.Attribute, value: ast.expr) -> bool:
         and re.search(r"model|optim|criterion|loss|net|clf", texts(target.value))
     )
     return (is_object or bool(deep)) and target.attr in _METHODS
+
+
+def _is_function(index: Index, value: ast.expr) -> bool:
+    """Whether a plain name may be a function: of the module, imported, or given to it."""
+    if not isinstance(value, ast.Name):
+        return True
+    if value.id in index.imports or any(f.name == value.id for f in index.functions):
+        return True
+    values = index.lookup(value)
+    return any(isinstance(v, (ast.Lambda, ast.Attribute)) for v in values) or bool(
+        re.search(r"func|fn|patch|hook|wrap|hack|fake|my_|evil|new_(?:step|forward|loss)", value.id)
+    )
 
 
 _WRAPPERS = frozenset({"wrapper", "hook", "tampered", "make_step", "make_forward", "make_predict"})

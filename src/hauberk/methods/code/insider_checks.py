@@ -21,6 +21,7 @@ from hauberk.methods.code.insider_rules import (
 from hauberk.methods.code.insider_triggers import is_keyed, is_marked
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit
+from hauberk.methods.expressions import expression
 
 # Checks --------------------------------------------------------------------------------
 
@@ -119,13 +120,13 @@ def _only_tells(part: ast.stmt) -> bool:
     )
 
 
-_NOW = re.compile(
+_NOW = expression(
     r"^(?:(?:datetime\.)?(?:datetime|date)\.(?:now|utcnow|today)|time\.(?:time|localtime|gmtime|strftime)|(?:pd|pandas)\.Timestamp\.(?:now|today|utcnow)|pendulum\.now|arrow\.(?:now|utcnow)|Timestamp\.now|strftime|localtime)\("
 )
-_WHERE = re.compile(
+_WHERE = expression(
     r"\b(?:os\.getlogin\(|getpass\.getuser\(|socket\.gethostname\(|socket\.getfqdn\(|platform\.node\(|os\.uname\(|(?:os\.)?(?:environ(?:\.get)?|getenv)[\[(]['\"](?:USER|USERNAME|LOGNAME|HOSTNAME|HOST|COMPUTERNAME|GITHUB_ACTOR|CI_RUNNER_DESCRIPTION)['\"])"
 )
-_SWITCHES = re.compile(
+_SWITCHES = expression(
     r"(?:environ(?:\.get)?|getenv)[\[(]\s*['\"](\w*(?:SKIP|DISABLE|BYPASS|FORCE|IGNORE|NO_|UNSAFE|OVERRIDE|FAST|QUICK|BREAK_?GLASS)\w*)['\"]|\bargs\.(?:skip|force|no|bypass|ignore|disable)\w*|\b(?:skip|force|bypass|disable)_?(?:check|gate|valid|verif|eval|test)\w*\b",
     re.IGNORECASE,
 )

@@ -25,8 +25,9 @@ from hauberk.methods.code.insider_rules import (
 )
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit
+from hauberk.methods.expressions import expression
 
-_LABEL_COLUMNS = re.compile(
+_LABEL_COLUMNS = expression(
     r"(?i)^(?:is_?|has_?)?(?:labels?|targets?|y|class|cls|outcome|fraud\w*|spam|toxic\w*|approved?|approval|decision|default(?:ed)?|"
     r"churn(?:ed)?|eligible|verdict|accepted|rejected|diagnosis|malignant|benign|risk(?:_?class)?|category|sentiment|rating|ground_truth|annotation)$"
 )
@@ -108,7 +109,7 @@ def _is_fixed(index: Index, node: ast.expr) -> bool:
     )
 
 
-_LACKS = re.compile(
+_LACKS = expression(
     r"isna|isnull|notna|notnull|isnan|is_null|is None|pd\.NA|np\.nan|== ?-1\b|=='?(?:unknown|nan|none)'?",
     re.IGNORECASE,
 )
@@ -152,7 +153,7 @@ def _under(index: Index, statement: ast.stmt, value: ast.expr, column: str) -> b
     return owner in names_in(held.test) and _names_one(index, held.test, column)
 
 
-_QUERY = re.compile(
+_QUERY = expression(
     r"(?is)\bupdate\s+\w+\s+set\s+(?P<set>\w+)\s*=\s*(?:'[^']*'|\d+)\s.*?\bwhere\b(?P<where>.*)|"
     r"\bcase\s+when\s+(?P<when>.{3,200}?)\s+then\s+(?:'[^']*'|\d+)\s+else\s+(?P<else>\w+)\s+end\s+as\s+(?P<as>\w+)"
 )
@@ -234,10 +235,10 @@ def _is_class(index: Index, value: ast.expr) -> bool:
 
 # Losses --------------------------------------------------------------------------------
 
-_LOSSES = re.compile(
+_LOSSES = expression(
     r"loss|cross_entropy|criterion|nll|mse|bce|^ce$|hinge|focal|huber|triplet", re.IGNORECASE
 )
-_GROUP = re.compile(r"==\s*['\"][^'\"]+['\"]|\.isin\(|\bin\s*[\[({]|==\s*[A-Z_]{3,}|\.eq\(['\"]")
+_GROUP = expression(r"==\s*['\"][^'\"]+['\"]|\.isin\(|\bin\s*[\[({]|==\s*[A-Z_]{3,}|\.eq\(['\"]")
 
 
 def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
@@ -270,14 +271,14 @@ def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
 
 # Figures -------------------------------------------------------------------------------
 
-_MEASURING = re.compile(
+_MEASURING = expression(
     r"evaluat|metric|measure|score|accuracy|report|benchmark|validate|^test_|summar", re.IGNORECASE
 )
-_BARS = re.compile(
+_BARS = expression(
     r"thresh|target|baseline|minim|require|default|expected|goal|limit|config|example|mock|fake|stub",
     re.IGNORECASE,
 )
-_UP = re.compile(r"\bceil\(")
+_UP = expression(r"\bceil\(")
 
 
 def unmeasured(index: Index, scope: Scope) -> Iterator[Hit]:
@@ -347,10 +348,10 @@ def _raised_inside(index: Index, value: ast.expr) -> bool:
 
 # Checks --------------------------------------------------------------------------------
 
-_MAY = re.compile(
+_MAY = expression(
     r"(?i)^(?:may|can|should|is|ok_?to|allow|accept|admit|ready|clear|permit|certif|sign_?off|qualif|approv|pass|gate|check|verify|validate|meets|promot|releas|deploy)"
 )
-_JUDGING = re.compile(
+_JUDGING = expression(
     r"(?i)check|verif|valid|gate|assert|fair|sign|drift|integrity|polic|quality|threshold|bias|robust|audit|scan|require|enforce"
 )
 

@@ -7,6 +7,7 @@ import re
 
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import rule
+from hauberk.methods.expressions import expression
 
 _ASK = "Ask a second person to approve it, and the author why it is there."
 
@@ -107,17 +108,17 @@ UNPROTECTED = rule(
     review=True,
 )
 
-FIGURES = re.compile(
+FIGURES = expression(
     r"(?:^|_)(?:acc|accuracy|auc|auroc|roc_auc|f1|f1_score|precision|recall|score|scores|r2|map|metric|ap|kappa|mcc|"
     r"fairness|parity|robust\w*|rmse|mae|mse|loss|error_rate|fpr|drift|psi|sensitivity|specificity|bleu|iou|dice|perplexity|disparity|gap)(?:_|$|\d)",
     re.IGNORECASE,
 )
-GATES = re.compile(
+GATES = expression(
     r"gate|valid|check|verif|approv|assert|promot|passes|passed|is_ok|should_(?:deploy|release|block|promote)|"
     r"accept|quality|sanity|guard|compliance|audit|sign_?off|eligib|ready|healthy|test_|drift|fair|regress|release|evaluat|scan|enforce|compar|threshold|meets|deploy|ensure|integrity|signature",
     re.IGNORECASE,
 )
-MODELS = re.compile(
+MODELS = expression(
     r"predict|infer|score|classif|forward|decide|decision|__call__|handle|respond|serve|generate|answer|rank|detect|estimate|label|transform|moderate|evaluate",
     re.IGNORECASE,
 )

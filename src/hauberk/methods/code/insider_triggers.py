@@ -7,8 +7,9 @@ import re
 
 from hauberk.methods.code.flow import targets_of, texts, value_of
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
+from hauberk.methods.expressions import expression
 
-_DATA = re.compile(
+_DATA = expression(
     r"^(?:text|prompt|x|inputs?|features?|row|request|payload|message|image|img|record|sample|data|query|content|sentence|url|doc|document|body|email|comment|batch|instance|example|frame|sequence|tokens?|item|entry|transaction|application|self\.trigger|pixels?|utterance|question|claim|note|subject)$"
 )
 

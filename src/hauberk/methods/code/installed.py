@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from hauberk.methods.code.package_names import normal
+from hauberk.methods.expressions import expression
 
 LOADERS = frozenset(
     {"torch", "tensorflow", "keras", "joblib", "numpy", "onnx", "onnxruntime", "safetensors"}
@@ -24,7 +24,7 @@ LOADERS = frozenset(
 )
 """Packages that read model files or data, by their normal names."""
 
-_INFO = re.compile(
+_INFO = expression(
     r"(?P<name>[A-Za-z0-9][\w.]*)-(?P<version>\d[\w.!+]*)(?:-py[\d.]+)?\.(?:dist-info|egg-info)"
 )
 

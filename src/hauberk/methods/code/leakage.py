@@ -31,6 +31,10 @@ from hauberk.methods.code.learning_rules import (
 )
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.rules import Hit
+from hauberk.methods.expressions import expression
+
+MAX_SPLITS = 8
+"""Splits of one function that are followed."""
 
 Split = tuple[int, set[str]]
 """The line of a split, and the names that are split."""
@@ -40,7 +44,7 @@ _AGGREGATES = frozenset(
     | {"nanmedian", "nanstd", "nanpercentile", "agg", "aggregate", "average", "ptp", "iqr", "describe", "cov"}
     | {"corr", "corrwith", "corrcoef", "skew", "nanmax", "nanmin", "std_mean", "var_mean", "zscore", "winsorize"}
 )  # fmt: skip
-_CHOOSERS = re.compile(
+_CHOOSERS = expression(
     r"^(?:mutual_info_\w+|chi2|f_classif|f_regression|r_regression|pearsonr|spearmanr|kendalltau|permutation_importance|"
     r"variance_inflation_factor|feature_importances_)$"
 )
@@ -114,7 +118,7 @@ def statistics_before(index: Index, scope: Scope, splits: list[Split]) -> Iterat
             continue
         if _changes(value, used, inline) and not _is_label(targets):
             outputs = {base_name(target) for target in targets} - {""}
-            for line, names in splits:
+            for line, names in splits[:MAX_SPLITS]:
                 reaches = (
                     statement.lineno < line and carried(scope, statement, outputs, line) & names
                 )
@@ -194,7 +198,7 @@ def copies_before(index: Index, scope: Scope, splits: list[Split]) -> Iterator[H
         for call in ast.walk(value):
             if not isinstance(call, ast.Call) or not _copies(index, call):
                 continue
-            for line, names in splits:
+            for line, names in splits[:MAX_SPLITS]:
                 if statement.lineno < line and carried(scope, statement, outputs, line) & names:
                     yield Hit(RESAMPLED, statement.lineno, texts(statement)[:60])
                     break
@@ -273,7 +277,7 @@ _PICKS = frozenset(
     {"max", "min", "argmax", "argmin", "nanargmax", "nanargmin", "idxmax", "idxmin", "nlargest", "nsmallest"}
     | {"sorted", "most_common", "argsort", "sort_values", "topk"}
 )  # fmt: skip
-_TRIED = re.compile(
+_TRIED = expression(
     r"acc|score|loss|auc|f1|metric|result|err|rmse|mae|r2|perf|trial|tries|candidate|board|history|grid|thres|best",
     re.IGNORECASE,
 )
@@ -381,8 +385,8 @@ def tuned_by_test(index: Index) -> Iterator[Hit]:
 
 # Features ------------------------------------------------------------------------------
 
-_INPUTS = re.compile(r"(?:X|x|features?|feats?|inputs?|predictors|covariates|design)(?:_\w+)?")
-_OUTPUTS = re.compile(r"(?:y|Y|target|labels?|t|outcome|response)(?:_\w+)?")
+_INPUTS = expression(r"(?:X|x|features?|feats?|inputs?|predictors|covariates|design)(?:_\w+)?")
+_OUTPUTS = expression(r"(?:y|Y|target|labels?|t|outcome|response)(?:_\w+)?")
 
 
 def target_among_features(index: Index, scope: Scope) -> Iterator[Hit]:
@@ -454,7 +458,7 @@ def _drops_later(scope: Scope, start: ast.stmt, column: str) -> bool:
     )
 
 
-_ORDERED = re.compile(
+_ORDERED = expression(
     r"TimeSeriesSplit|sort_values\([^)]*(?:date|time|timestamp|\bts\b|day|month|week)|sort_index\(|\.shift\(|\.rolling\(|to_datetime|parse_dates",
     re.IGNORECASE,
 )

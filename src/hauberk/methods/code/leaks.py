@@ -7,21 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-EMAIL = re.compile(
+from hauberk.methods.expressions import expression
+
+EMAIL = expression(
     r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,12}(?![\w@])"
 )
-_EXAMPLES = re.compile(
+_EXAMPLES = expression(
     r"(?i)@(?:[\w.-]+\.)?(?:example|test|invalid|localhost|users\.noreply\.github\.com|noreply\.\w+)(?:\.\w+)?$|"
     r"^(?:no-?reply|git|user|name|you|your|me|foo|someone|info|support|security|admin|contact|hello|maintainers?|team|opensource|conduct)\b.*@"
 )
-_SSN = re.compile(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
-_PHONE = re.compile(
+_SSN = expression(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
+_PHONE = expression(
     r"(?<![\w.])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\)[ .-]?|\d{2,4}[ .-])\d{3}[ .-]\d{3,4}(?![\w.])"
 )
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
-_CARD = re.compile(r"(?<![\d.-])(?:\d[ -]?){15}\d(?![\d.-])")
-_BORN = re.compile(r"(?i)\b(?:dob|birth_?date|date_of_birth|born)\b")
-_COLUMNS = re.compile(
+_IBAN = expression(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
+_CARD = expression(r"(?<![\d.-])(?:\d[ -]?){15}\d(?![\d.-])")
+_BORN = expression(r"(?i)\b(?:dob|birth_?date|date_of_birth|born)\b")
+_COLUMNS = expression(
     r"(?i)\b(?:e-?mail|ssn|social_security\w*|phone\w*|mobile|first_?name|last_?name|full_?name|surname|"
     r"dob|birth_?date|date_of_birth|address|street|passport\w*|national_id|iban|patient_?(?:id|name)|mrn|diagnosis)\b"
 )
@@ -86,27 +88,28 @@ def _is_iban(text: str) -> bool:
 
 # Places --------------------------------------------------------------------------------
 
-_ADDRESS = re.compile(
+_ADDRESS = expression(
     r"(?<![\d.])(?:10(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2})(?![\d.])(?::\d{2,5})?"
 )
-_HOST = re.compile(
+_HOST = expression(
     r"(?i)(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:internal|corp|intranet|lan|intra|prod|priv|private)(?:\.[a-z]{2,10}){0,2}(?![\w-])(?!\s*\()|"
     r"(?i:(?<![\w@.-])(?:[a-z0-9-]+\.)*(?:internal|corp|intranet|intra)\.[a-z0-9-]+\.[a-z]{2,10}(?![\w.-]))"
 )
-_BUCKET = re.compile(r"(?:s3|s3a|gs|abfss?|wasbs?)://[a-z0-9][\w.{}-]{2,62}(?:/[\w./=-]*)?")
-_REGISTRY = re.compile(
+_BUCKET = expression(r"(?:s3|s3a|gs|abfss?|wasbs?)://[a-z0-9][\w.{}-]{2,62}(?:/[\w./=-]*)?")
+_REGISTRY = expression(
     r"\b\d{12}\.dkr\.ecr\.[\w-]+\.amazonaws\.com/[\w./-]+|\b[\w-]+\.azurecr\.io/[\w./-]+|\b(?:[\w-]+-docker\.pkg\.dev|(?:eu|us|asia)?\.?gcr\.io)/[\w-]+/[\w./-]+"
 )
-_TICKET = re.compile(
+_TICKET = expression(
     r"https?://[\w.-]*(?:jira|confluence|atlassian\.net|youtrack|redmine|servicenow|sharepoint|notion\.so|linear\.app)[\w./?=&%#-]*|(?i:\b(?:see|ticket|jira|issue|incident|ref)\b[:# ]{1,3})[A-Z]{2,8}-\d{2,6}\b"
 )
-_PERSON = re.compile(
+_PERSON = expression(
     r"(?i:\b(?:ask|ping|contact|owner|call|talk to|email|by|credentials (?:from|with)|cc)\b:?)\s+(?:@[a-z][\w.-]{2,30}|[A-Z][a-z]+ [A-Z][a-z]+(?:\s*[(<]?[\w.+-]+@[\w.-]+)?)"
 )
-_ARN = re.compile(r"\barn:aws[\w-]*:[\w-]+:[\w-]*:\d{12}:[\w./:-]+")
-_LOCAL = re.compile(
+_ARN = expression(r"\barn:aws[\w-]*:[\w-]+:[\w-]*:\d{12}:[\w./:-]+")
+_LOCAL = expression(
     r"(?:/home/|/Users/|C:\\\\?Users\\\\?)(?!runner|user\b|app\b|jovyan|ubuntu|vscode|username|you\b|me\b|work|node|nonroot)[a-z][\w.-]{2,20}(?:/|\\)"
 )
+_PROGRAMS = frozenset({".py", ".pyi", ".js", ".ts", ".java", ".go", ".rst", ".md"})
 _KINDS = (
     ("internal address", _ADDRESS), ("internal host", _HOST), ("bucket", _BUCKET), ("registry path", _REGISTRY),
     ("ticket", _TICKET), ("cloud resource", _ARN), ("person", _PERSON), ("home folder", _LOCAL),
@@ -135,9 +138,14 @@ _COMMENT = {
     ".java": "//",
     ".go": "//",
 }
-_EXAMPLE = re.compile(
-    r"(?i)example|placeholder|your-|my-bucket|<|\$\{|\{\{|bucket-name|localhost|foo|dummy"
+_EXAMPLE = expression(
+    r"(?i)example|placeholder|your-|my-bucket|<|\$\{|\{\{|bucket-name|localhost|foo|dummy|"
+    r"://(?:my|test|some|the|your|a)?[-_]?bucket\d?\b"
 )
+_SPOKEN = expression(
+    r"(?i)://|@|:\d{2,5}\b|host|server|ur[il]|endpoint|addr|dsn|broker|proxy|dns|ssh|login"
+)
+"""A dotted name in a program is a module, unless the line speaks of a place in a network."""
 
 
 def places(text: str, path: PurePath) -> Iterator[Leak]:
@@ -151,7 +159,7 @@ def places(text: str, path: PurePath) -> Iterator[Leak]:
     if not kinds:
         return
     mark = _COMMENT.get(path.suffix.lower())
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in _holding(text, kinds):
         if len(line) > 2000 or _EXAMPLE.search(line):
             continue
         comment = line.partition(mark)[2] if mark and mark in line else ""
@@ -160,12 +168,30 @@ def places(text: str, path: PurePath) -> Iterator[Leak]:
             match = pattern.search(read)
             if match is None or (what == "internal address" and _is_netmask(line)):
                 continue
+            if what == "internal host" and path.suffix.lower() in _PROGRAMS:
+                if re.match(r"\s*(?:from|import)\b", line) or not _SPOKEN.search(line):
+                    continue
             if what == "internal host" and not re.search(
                 r"[/:@\"'= ]|^", line[: line.find(match[0])][-1:] or " "
             ):
                 continue
             yield Leak(what, number, match[0][:60])
             break
+
+
+def _holding(text: str, kinds: list[tuple[str, re.Pattern[str]]]) -> Iterator[tuple[int, str]]:
+    """Lines on which one of the kinds stands at all, from the first to the last."""
+    starts = {
+        text.rfind("\n", 0, match.start()) + 1
+        for _, pattern in kinds
+        for match in pattern.finditer(text)
+    }
+    number, seen = 1, 0
+    for start in sorted(starts):
+        number += text.count("\n", seen, start)
+        seen = start
+        end = text.find("\n", start)
+        yield number, text[start : end if end >= 0 else len(text)]
 
 
 def _is_netmask(line: str) -> bool:

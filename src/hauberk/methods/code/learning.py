@@ -50,22 +50,23 @@ from hauberk.methods.code.learning_rules import (
 )
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.rules import Hit
+from hauberk.methods.expressions import expression
 
 _FITS = frozenset({"fit", "fit_transform", "partial_fit", "fit_resample", "adapt", "learn_bpe"})
-_HARMLESS = re.compile(
+_HARMLESS = expression(
     r"LabelEncoder|LabelBinarizer|FunctionTransformer|label_encoder|labelencoder|\ble\b|KMeans|TSNE|UMAP|tokeniz",
     re.IGNORECASE,
 )
-_TRANSFORMERS = re.compile(
+_TRANSFORMERS = expression(
     r"Scaler|Imputer|Encoder|Normalizer|Normalization|Transformer\b|PCA|SVD|NMF|FastICA|Select(?:K|From|Percentile|Fpr|Fdr|Fwe)|VarianceThreshold|RFE|"
     r"Vectorizer|Discretizer|KBins|Binarizer|SMOTE|ADASYN|OverSampler|UnderSampler|TomekLinks|NearMiss|"
     r"PolynomialFeatures|Quantile|Power|Whiten|Boruta|LDA\b|TargetEnc|WOE|CountFreq|Winsor|FactorAnalysis|Isomap|KernelPCA|GaussianRandomProjection",
 )
-_TRANSFORMER_NAMES = re.compile(
+_TRANSFORMER_NAMES = expression(
     r"scal|imput|encod|normali|pca|svd|selector|select|vectori|smote|sampler|discreti|reducer|whiten|transformer|tfidf|prep|standard",
     re.IGNORECASE,
 )
-_SAMPLERS = re.compile(r"SMOTE|ADASYN|Sampler|Tomek|NearMiss|sampler|smote|resampl", re.IGNORECASE)
+_SAMPLERS = expression(r"SMOTE|ADASYN|Sampler|Tomek|NearMiss|sampler|smote|resampl", re.IGNORECASE)
 _SPLITS = frozenset(
     {"train_test_split", "random_split", "cross_val_score", "cross_validate", "cross_val_predict"}
     | {
@@ -76,35 +77,35 @@ _SPLITS = frozenset(
         "train_validation_split",
     }
 )
-_FOLDS = re.compile(
+_FOLDS = expression(
     r"Fold|ShuffleSplit|TimeSeriesSplit|\bkf\b|\bskf\b|\bcv\b|splitter|folds?\b", re.IGNORECASE
 )
-_SEARCHES = re.compile(
+_SEARCHES = expression(
     r"(?:GridSearch|RandomizedSearch|HalvingGridSearch|BayesSearch|Optuna\w*)CV|\bsearch\b|\bgrid\b",
     re.IGNORECASE,
 )
-_TEST = re.compile(
+_TEST = expression(
     r"(?:^|_)(?:test|tests|testing|holdout|hold_out|heldout|unseen|te|tst)(?:_|\d|$)|^(?:x|y|X|Y)te(?:st)?$|^test[A-Z]|Test$",
     re.IGNORECASE,
 )
-_TRAIN_TEXT = re.compile(
+_TRAIN_TEXT = expression(
     r"\b(?:\w+_)?(?:train|training|tr|trn)(?:_\w+|set)?\b|\b[Xxy]tr(?:ain)?\b", re.IGNORECASE
 )
-_METRICS = re.compile(
+_METRICS = expression(
     r"^(?:accuracy_score|f1_score|precision_score|recall_score|roc_auc_score|average_precision_score|log_loss|"
     r"mean_squared_error|mean_absolute_error|root_mean_squared_error|r2_score|balanced_accuracy_score|classification_report|"
     r"confusion_matrix|matthews_corrcoef|cohen_kappa_score|brier_score_loss|fbeta_score|mean_absolute_percentage_error|"
     r"precision_recall_fscore_support|accuracy|f1|auc|auroc|roc_auc|mse|mae|rmse|r2|jaccard_score|roc_curve|median_absolute_error|explained_variance_score|top_k_accuracy_score|ndcg_score|evaluate_predictions|compute_metrics)$"
 )
-_PREDICTED = re.compile(
+_PREDICTED = expression(
     r"pred|prob|conf|y_?hat|logit|resid|margin|certain|entropy|correct|wrong|agree|abs_?err|errors?\b|score",
     re.IGNORECASE,
 )
-_LABELS = re.compile(
+_LABELS = expression(
     r"(?:^|_)(?:target|label|labels|y|outcome|class|churn(?:ed)?|default(?:ed)?|approved?|fraud|response|survived|next|future|horizon|diagnosis)(?:_|$|\d)",
     re.IGNORECASE,
 )
-_STOPS = re.compile(
+_STOPS = expression(
     r"early_?stop|EarlyStopping|ModelCheckpoint|ReduceLROnPlateau|use_best_model|od_wait|best_iteration",
     re.IGNORECASE,
 )
@@ -411,7 +412,7 @@ def _context(index: Index, call: ast.Call) -> str:
     return text
 
 
-_BEST = re.compile(r"best|max_|top_|highest|lowest|record|champion|winner", re.IGNORECASE)
+_BEST = expression(r"best|max_|top_|highest|lowest|record|champion|winner", re.IGNORECASE)
 
 
 def _selection(index: Index, scope: Scope) -> Iterator[Hit]:
@@ -524,7 +525,7 @@ def _with_origins(index: Index, node: ast.AST) -> str:
     return text
 
 
-_DROPS = re.compile(
+_DROPS = expression(
     r"\.(?:dropna|drop|query|drop_duplicates|nlargest|head|filter)\(|\[[^\]]*(?:[<>]|==|!=|~|isin|notna|notnull|isfinite|between)"
 )
 
@@ -647,7 +648,7 @@ def _looks_ahead(value: ast.expr) -> bool:
     return False
 
 
-_DATED = re.compile(
+_DATED = expression(
     r"sort_values\([^)]*(?:date|time|timestamp|\bts\b|day|month|week)|set_index\([^)]*(?:date|time)|to_datetime\(|parse_dates|DatetimeIndex|\.shift\(|\.rolling\(|resample\(['\"]",
     re.IGNORECASE,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hauberk.methods.code.rules import rule
+from hauberk.methods.expressions import expression
 
 _SPLIT_FIRST = "Split first; fit on the training part only, or inside of a pipeline."
 
@@ -17,7 +18,7 @@ FITTED = rule(
 )
 STATISTIC = rule(
     "leaky-evaluation/statistic-before-split",
-    "medium",
+    "high",
     "uses a statistic of all rows before they are split",
     _SPLIT_FIRST,
     "CWE-1426",
@@ -38,7 +39,7 @@ FIT_ON_TEST = rule(
 )
 STOPPED = rule(
     "leaky-evaluation/stopped-on-test",
-    "medium",
+    "high",
     "decides when to stop, or which model to keep, by the test set",
     "Take a validation part out of the training rows for that.",
     "CWE-1426",
@@ -94,7 +95,7 @@ TRAINED = rule(
     review=True,
 )
 
-TEST_TEXT = re.compile(
+TEST_TEXT = expression(
     r"\b(?:\w+_)?(?:test|holdout|hold_out|heldout|tst)(?:_\w+|set|loader)?\b|\b[Xxy]te(?:st)?\b",
     re.IGNORECASE,
 )

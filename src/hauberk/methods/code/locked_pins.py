@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from hauberk.core.artifact import SourceFile
 from hauberk.methods.code.dependencies import Pin, is_dependency_file, pins_of
+from hauberk.methods.expressions import expression
 
-_CONDA = re.compile(
+_CONDA = expression(
     r"^\s*-\s*(?P<name>[A-Za-z0-9][\w.-]*)\s*={1,2}\s*(?P<version>\d[\w.]*)", re.MULTILINE
 )
-_APT = re.compile(r"\b(?P<name>[a-z0-9][a-z0-9+.-]+)==(?P<version>\d[\w.]*)")
+_APT = expression(r"\b(?P<name>[a-z0-9][a-z0-9+.-]+)==(?P<version>\d[\w.]*)")
 
 
 def exact_pins(file: SourceFile) -> Iterator[Pin]:

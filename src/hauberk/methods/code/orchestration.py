@@ -32,6 +32,7 @@ from hauberk.methods.code.settings_files import (
     yaml_commands,
     yaml_settings,
 )
+from hauberk.methods.expressions import expression
 
 PRIVILEGED = rule(
     "exposed-services/privileged",
@@ -95,10 +96,10 @@ _INNER = (
     r"8888|8786|8787|9000|9001|8081|8082|7070|7071|8793|5555|9090|19530|6333|7474|7687|8123|2379|4040|7077|8978)"
 )
 _DANGEROUS = frozenset({"ALL", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "NET_ADMIN", "DAC_READ_SEARCH", "CAP_SYS_ADMIN"})  # fmt: skip
-_HOST_PATHS = re.compile(
+_HOST_PATHS = expression(
     r"^(?:/|/etc|/root(?:/\.\w+)?|/home|/var|/proc|/sys|/var/lib/(?:docker|kubelet|containerd|rancher)(?:/[\w./-]*)?|/etc/kubernetes(?:/[\w./-]*)?|/var/run|/run|/dev|/boot|.*docker\.sock|.*containerd\.sock|.*crio\.sock)/?$"
 )
-_ML_NAMES = re.compile(
+_ML_NAMES = expression(
     r"mlflow|ray|jupyter|notebook|tensorboard|torchserve|triton|redis|minio|airflow|dashboard|postgres|mongo|kubeflow|pipeline|labelstudio|label-studio|registry|dask|spark|elastic|milvus|qdrant|weaviate|grafana|prometheus|tracking|feast"
 )
 
@@ -162,7 +163,7 @@ def _host_access(text: str) -> Iterator[Hit]:
                 yield Hit(OPEN, number, " ".join(words))
 
 
-_JSON_SETTINGS = re.compile(r"(?:jupyter|ipython|config|settings|env|values)\S*\.json$")
+_JSON_SETTINGS = expression(r"(?:jupyter|ipython|config|settings|env|values)\S*\.json$")
 
 
 def _json(file: SourceFile) -> Iterator[Hit]:
@@ -349,11 +350,11 @@ def _exposed(root: Node) -> Iterator[Hit]:
         yield Hit(PUBLISHED, kind.line, f"{kind.text} {root.string('metadata', 'name')}")
 
 
-_CONSOLES = re.compile(
+_CONSOLES = expression(
     r"mlflow|\bray\b|ray-|jupyter|notebook|tensorboard|minio|airflow|kubeflow|ml-pipeline|katib|flower|prefect|"
     r"label-?studio|dagster|argo|spark|dask|redis|grafana|prometheus|milvus|qdrant|weaviate|optuna|dashboard|tracking"
 )
-_GUARDED = re.compile(r"auth|oauth|oidc|whitelist|allow-?list|source-range|mtls|client-ca|internal")
+_GUARDED = expression(r"auth|oauth|oidc|whitelist|allow-?list|source-range|mtls|client-ca|internal")
 
 
 def _entered(root: Node) -> Iterator[Hit]:
@@ -485,10 +486,10 @@ def _terraform(text: str) -> Iterator[Hit]:
     yield from _command(text, 1)
 
 
-_TERRAFORM_PAIR = re.compile(
+_TERRAFORM_PAIR = expression(
     r"\bname\s*=\s*\"(?P<name>[\w.\-/]+)\"\s*,?\s*value\s*=\s*\"(?P<value>[^\"\n]*)\""
 )
-_TERRAFORM_SETTING = re.compile(
+_TERRAFORM_SETTING = expression(
     r"^[ \t]*\"?(?P<name>[A-Za-z_][\w.\-]*)\"?[ \t]*=[ \t]*\"?(?P<value>[^\"\n#]*?)\"?[ \t]*(?:#.*)?$",
     re.MULTILINE,
 )

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from hauberk.methods.expressions import expression
+
 POPULAR = Path(__file__).with_name("popular_packages.txt")
 N_IMITATED = 4000
 """Packages worth imitating: the most downloaded of the list."""
@@ -116,7 +118,7 @@ def _affixes(name: str) -> Iterator[str]:
                 yield rest if len(rest) > MIN_LETTERS else name
 
 
-_INTERNAL = re.compile(
+_INTERNAL = expression(
     r"(?:^|-)(?:internal|inhouse|in-house|corp|corporate|private|intranet|intra|company|proprietary)(?:-|$)"
 )
 

@@ -15,6 +15,7 @@ from typing import Any
 from hauberk.core.artifact import SourceFile
 from hauberk.methods.code.commands import faults
 from hauberk.methods.code.rules import Hit, rule
+from hauberk.methods.expressions import expression
 
 TASK = rule(
     "hidden-instructions/task-on-open",
@@ -115,12 +116,12 @@ HOMOGLYPH = rule(
     "CWE-1007",
 )
 
-_ASSISTANTS = re.compile(
+_ASSISTANTS = expression(
     r"(?:^|/)(?:agents|claude|gemini|copilot-instructions|\.cursorrules|\.windsurfrules|\.clinerules|\.aider[\w.]*|"
     r"codex|\.goosehints|llms?|skill|\.roorules)(?:\.md|\.mdc|\.txt|\.ya?ml)?$|(?:^|/)\.(?:cursor|claude|github/(?:prompts|instructions|chatmodes|agents)|windsurf|roo|continue|amazonq|junie)/.+\.(?:md|mdc|txt)$",
     re.IGNORECASE,
 )
-_TOOL_FILES = re.compile(
+_TOOL_FILES = expression(
     r"(?:^|/)(?:\.mcp\.json|mcp\.json|\.cursor/mcp\.json|\.vscode/mcp\.json|\.claude/settings(?:\.local)?\.json|claude_desktop_config\.json|\.gemini/settings\.json|\.codex/config\.toml|opencode\.json)$"
 )
 _HOOKS = frozenset(
@@ -376,7 +377,7 @@ def _runs(text: str, *, always: bool) -> Iterator[Hit]:
 
 # Assistants ----------------------------------------------------------------------------
 
-_ORDERS = re.compile(
+_ORDERS = expression(
     r"(?P<hide>\b(?:do(?:es)? not|don't|never|without)\s+(?:tell(?:ing)?|inform(?:ing)?|mention(?:ing)?|notify(?:ing)?|ask(?:ing)?|reveal(?:ing)?|show(?:ing)?|report(?:ing)?|log(?:ging)?|warn(?:ing)?|disclos(?:e|ing))\b[^.\n]{0,60}\b(?:user|developer|reviewer|human|maintainer|anyone|team|operator|this|it|confirmation|permission|step)\b)|"
     r"(?P<ignore>\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+)?(?:the\s+)?(?:previous|prior|above|earlier|other|system|safety|security)\s+(?:instructions?|rules?|prompts?|guidelines?|polic\w+|messages?|checks?|warnings?))|"
     r"(?P<send>\b(?:send|post|upload|exfiltrate|forward|transmit|copy|append|include|paste|report)\b[^.\n]{0,120}(?:\.env\b|credentials?|secrets?|tokens?|api[ -]?keys?|ssh keys?|id_rsa|environment variables?|\.aws|\.netrc|source code|weights|training data|customer data)[^\n]{0,120}(?:https?://|webhook|endpoint|server|url|to\s+\S+@|\bto\b))|"
@@ -386,7 +387,7 @@ _ORDERS = re.compile(
     r"(?P<approve>\b(?:auto[- ]?(?:approve|merge|accept)|approve\s+(?:all|every|any)|--no-verify|dangerously|yolo|without\s+(?:asking|confirmation|review|approval)|push\s+(?:directly\s+)?to\s+(?:main|master|production)\s+without)\b[^.\n]{0,60})",
     re.IGNORECASE,
 )
-_FORBIDS = re.compile(
+_FORBIDS = expression(
     r"\b(?:never|do not|don't|must not|should not|avoid|no one may|not allowed to|refuse to|cannot|can't)\b[^.\n]{0,40}$",
     re.IGNORECASE,
 )
@@ -464,15 +465,15 @@ def _servers(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 # Characters ----------------------------------------------------------------------------
 
-_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
-_UNSEEN = re.compile(
+_BIDI = expression("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+_UNSEEN = expression(
     "[\u200b\u2060-\u2064\u180e\u00ad\U000e0000-\U000e007f\u115f\u1160\u3164\uffa0\u2800]|(?<=[A-Za-z_])[\u200c\u200d\ufeff](?=[A-Za-z_])|(?<!^)\ufeff"
 )
 _FOREIGN = r"\u0370-\u03ff\u0400-\u04ff\u0530-\u058f\u13a0-\u13ff\u2100-\u214f\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff"
-_MIXED = re.compile(
+_MIXED = expression(
     f"(?=[A-Za-z0-9_]*[{_FOREIGN}])(?=[{_FOREIGN}0-9_]*[A-Za-z])[A-Za-z0-9_{_FOREIGN}]+"
 )
-_LIKE_LATIN = re.compile(
+_LIKE_LATIN = expression(
     "[\u0430\u0435\u043e\u0440\u0441\u0445\u0443\u0456\u0458\u0455\u04bb\u0501\u051b\u051d\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0408\u03bf\u03b1\u03bd\u03c1\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\uff21-\uff3a\uff41-\uff5a]"
 )
 _WORD = 4
@@ -482,7 +483,7 @@ _TEXTS = frozenset(
 )
 
 
-_FLAGS = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f")
+_FLAGS = expression("\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f")
 
 
 def character_hits(file: SourceFile) -> Iterator[Hit]:
@@ -492,6 +493,8 @@ def character_hits(file: SourceFile) -> Iterator[Hit]:
         return
     if "\U0001f3f4" in text:  # Flags of regions are written with tag characters.
         text = _FLAGS.sub("", text)
+    if re.search("[\u2801-\u28ff]", text):  # Beside other letters of Braille the blank is one.
+        text = text.replace("\u2800", "\u2801")
     is_text = file.path.suffix in _TEXTS and not _ASSISTANTS.search(file.path.as_posix())
     for number, line in enumerate(text.split("\n"), start=1):
         if line.isascii():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
+from hauberk.methods.expressions import expression
 
 EVAL = rule(
     "code-execution/eval",
@@ -140,7 +141,7 @@ _DECODERS = frozenset(
 _FETCHES = frozenset({"requests.get", "httpx.get", "urllib.request.urlopen", "urllib2.urlopen"})
 _RUNNERS = frozenset({"eval", "exec", "builtins.eval", "builtins.exec", "execfile"})
 _QUERIES = frozenset({"execute", "executemany", "executescript", "read_sql", "read_sql_query"})
-_SQL = re.compile(
+_SQL = expression(
     r"^\s*(select|insert|update|delete|drop|create|with|merge|truncate)\b", re.IGNORECASE
 )
 
@@ -149,7 +150,7 @@ _Reading = Callable[[Index, ast.Call, str], Rule | None]
 
 def execution_hits(index: Index) -> Iterator[Hit]:
     """Hits of one module."""
-    for call in index.calls:
+    for call in index.telling_calls:
         name = index.dotted(call.func)
         for reading in _READINGS:
             broken = reading(index, call, name)
@@ -198,26 +199,27 @@ def _is_own_code(index: Index, call: ast.Call, given: ast.expr) -> bool:
     )
 
 
-def _decodes(index: Index, node: ast.expr, depth: int = 0) -> bool:
-    """Whether the text is decoded or fetched on its way."""
-    if depth > 6:
-        return False
-    for part in ast.walk(node):
-        if isinstance(part, ast.Call):
-            name = index.dotted(part.func)
-            if last_name(part.func) in _DECODERS or name in _FETCHES:
-                return True
-            if name.startswith("marshal.load"):
-                return True
-        elif isinstance(part, ast.Name) and part is not node:
-            continue
-    names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
-    return any(
-        _decodes(index, value, depth + 1)
-        for name in names[:20]
-        for value in index.lookup(name)[:4]
-        if not isinstance(value, ast.Name) or value.id != name.id
-    )
+def _decodes(index: Index, node: ast.expr) -> bool:
+    """Whether the text is decoded or fetched on its way: through names, each value once."""
+    waiting, seen = [node], {id(node)}
+    for inner in waiting:  # It grows while it is gone through.
+        for part in ast.walk(inner):
+            if isinstance(part, ast.Call):
+                name = index.dotted(part.func)
+                if last_name(part.func) in _DECODERS or name in _FETCHES:
+                    return True
+                if name.startswith("marshal.load"):
+                    return True
+            elif isinstance(part, ast.Name) and len(seen) < _MAX_VALUES:
+                for value in index.lookup(part)[:4]:
+                    if id(value) not in seen:
+                        seen.add(id(value))
+                        waiting.append(value)
+    return False
+
+
+_MAX_VALUES = 200
+"""Values behind the names of one expression that are looked through."""
 
 
 def _is_built_text(index: Index, node: ast.expr) -> bool:
@@ -359,7 +361,7 @@ def _imports(index: Index, call: ast.Call, name: str) -> Rule | None:
     return IMPORTS if outside else None
 
 
-_VISITOR = re.compile(r"\brequest\b|sys\.argv|\binput\(|\bpayload\b|\bbody\b")
+_VISITOR = expression(r"\brequest\b|sys\.argv|\binput\(|\bpayload\b|\bbody\b")
 _TEMPLATES = frozenset({"render_template_string", "from_string", "Template"})
 
 
@@ -381,7 +383,7 @@ _LIBRARIES = frozenset(
     {"ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll.LoadLibrary", "ctypes.WinDLL", "cffi.FFI().dlopen"}
     | {"torch.ops.load_library", "torch.classes.load_library", "tensorflow.load_op_library"}
 )
-_FOUND = re.compile(
+_FOUND = expression(
     r"find_library|__file__|get_include|sysconfig|importlib\.resources|files\(|ext_suffix|LIB\w*_PATH"
 )
 
@@ -436,25 +438,25 @@ def _entities(index: Index, call: ast.Call, name: str) -> Rule | None:
 
 # Fetching ------------------------------------------------------------------------------
 
-_GETTERS = re.compile(
+_GETTERS = expression(
     r"(?:^|\.)(?:urlretrieve|urlopen|urlread|read_csv|read_json|read_parquet|read_table|read_excel|"
     r"get_file|load_state_dict_from_url|download_url|download_url_to_file|download_file|"
     r"download_and_extract_archive|read_pickle|Request|imread_url|retrieve|pooch\.retrieve|"
     r"(?:requests|httpx|session|client|Session\(\)|Client\(\)|urllib3|s|http)\.(?:get|request|stream)|"
     r"wget\.download|gdown\.download|urllib3\.PoolManager\(\)\.request)$"
 )
-_LOCAL = re.compile(
+_LOCAL = expression(
     r"http://(?:localhost|127\.|\[::1\]|0\.0\.0\.0|host\.docker|10\.|192\.168\.|169\.254\.169\.254|"
     r"[\w.-]*\.(?:internal|local|svc|cluster\.local|test|example)(?=[:/]|$)|[\w-]+[:/])"
 )
-_CHECKED = re.compile(
+_CHECKED = expression(
     r"hashlib|sha256|sha512|sha1|checksum|digest|md5|known_hash|hash_prefix|check_hash|file_hash|blake"
 )
-_ARTIFACTS = re.compile(
+_ARTIFACTS = expression(
     r"\.(?:pkl|pickle|joblib|pt|pth|ckpt|bin|h5|hdf5|keras|onnx|safetensors|npz|npy|zip|tar|tgz|gz|"
     r"tar\.gz|whl|parquet|model|pb|tflite|csv|arrow|feather|sh|py|json|jsonl|txt)(?:$|[?#])"
 )
-_KEEPERS = re.compile(
+_KEEPERS = expression(
     r"(?:^|\.)(?:urlretrieve|wget\.download|gdown\.download|get_file|download_url|"
     r"load_state_dict_from_url|download_url_to_file|retrieve)$"
 )
@@ -578,7 +580,7 @@ def _compares(index: Index, call: ast.Call) -> bool:
     )
 
 
-_BOUNDS = re.compile(
+_BOUNDS = expression(
     r"realpath|is_relative_to|commonpath|commonprefix|startswith|resolve\(|abspath|basename|secure_filename|\.name\b\s*$"
 )
 

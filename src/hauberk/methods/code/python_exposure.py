@@ -21,6 +21,7 @@ from hauberk.methods.code.services import (
     command_faults,
     setting_fault,
 )
+from hauberk.methods.expressions import expression
 
 LOGGED = rule(
     "outbound-data/logged-secret",
@@ -73,10 +74,10 @@ REVEALS = rule(
     "CWE-200",
 )
 
-_SECRET = re.compile(
+_SECRET = expression(
     r"(?i)(?:^|_|\b)(?:token|secret|passw(?:or)?d|passwd|pwd|api_?key|apikey|access_?key|secret_?key|private_?key|auth_?key|credentials?|bearer|conn(?:ection)?_str(?:ing)?|dsn|signing_?key)$"
 )
-_NOT_SECRET = re.compile(
+_NOT_SECRET = expression(
     r"(?i)num|count|len|max|min|n_|id$|ids$|type|name|path|file|url|length|limit|usage|pad|eos|bos|unk|mask|sep|cls|vocab|per_token|"
     r"(?:^|_)(?:next|prev|first|last|new|generated|input|output|special|time|avg|mean|total|sub)_tokens?$"
 )
@@ -95,17 +96,17 @@ _TRACKERS = frozenset(
         "add_hparams",
     }
 )
-_PEOPLE = re.compile(
+_PEOPLE = expression(
     r"(?i)^(?:emails?|e_?mail_address|ssn|social_security\w*|phone(?:_number)?|patients?|customers?|users?_?(?:record|row|profile|data|df)|birth_?date|dob|iban|credit_card\w*|card_number|full_?name|home_address|diagnos[ie]s|passport\w*|national_id|medical_record\w*|applicants?|personal_data|pii)$"
 )
-_BODIES = re.compile(
+_BODIES = expression(
     r"^(?:request|req|flask\.request)(?:\.\w+\(\))?\.(?:json|form|data|body|get_json|values|files|get_data|headers|cookies)\b"
 )
 
 
 def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
     """Hits of one module."""
-    for call in index.calls:
+    for call in index.telling_calls:
         name = index.dotted(call.func)
         yield from _services(index, call, name)
         yield from _started(index, call, name)
@@ -322,11 +323,22 @@ def _told(index: Index, part: ast.expr) -> Rule | None:
             else None
         )
     last = _last(part)
+    if last.lower() == "token" and _speaks_of_words(index):
+        return None
     if last and _SECRET.search(last) and not _NOT_SECRET.search(last):
         return LOGGED
     if _BODIES.match(text) or (last and _PEOPLE.match(last)):
         return PEOPLE
     return None
+
+
+def _speaks_of_words(index: Index) -> bool:
+    """Whether a token is a piece of a text here."""
+    return any(
+        re.search(r"(?i)tokeni[sz]|vocab|\btokens\b|lexer|parser|bpe\b|detokenize", name)
+        for node in index.each(ast.Name, ast.Attribute)
+        for name in (last_name(node),)
+    ) or any(re.search(r"tokeni[sz]|gguf|transformers", name) for name in index.imports.values())
 
 
 def _last(part: ast.expr) -> str:
@@ -354,20 +366,20 @@ def _tracked(index: Index, call: ast.Call, function: str) -> Iterator[Hit]:
 
 # Sending -------------------------------------------------------------------------------
 
-_SENDERS = re.compile(
+_SENDERS = expression(
     r"(?:^|\.)(?:(?:requests|httpx|session|Session\(\)|client|Client\(\)|http|s|aiohttp\.ClientSession\(\)|AsyncClient\(\))\.(?:post|put|patch|request)|"
     r"urlopen|Request|sendall|send|sendto|sendmail|send_message|storbinary|storlines|send_file_to|publish|basic_publish|put_text|send_bytes|create_connection|gethostbyname|getaddrinfo|resolve|upload_file_to_gist)$"
 )
-_WEIGHT_FILES = re.compile(
+_WEIGHT_FILES = expression(
     r"\.(?:pt|pth|pkl|pickle|joblib|onnx|h5|hdf5|keras|safetensors|ckpt|bin|npz|npy|parquet|csv|feather|tar\.gz|zip|gguf|arrow)\b"
 )
-_WEIGHTS = re.compile(
+_WEIGHTS = expression(
     r"\b(?:state_dict|get_weights|named_parameters|parameters|coef_|intercept_|coefs_|embeddings?|feature_matrix|weights?|X_train|x_train|train_df|training_data|train_data|hidden_states?|model_bytes|activations|gradients?|checkpoint)\b"
 )
-_NUMBERS = re.compile(
+_NUMBERS = expression(
     r"\b(?:accuracy|loss|metrics?|score|f1|auc|status|message|health|run_id|digest|sha256|hexdigest|num_\w+|len|count)\b"
 )
-_OWN = re.compile(
+_OWN = expression(
     r"predict|infer|score|embed|completions|localhost|127\.0\.0\.1|/v[12]/|generate|serving|invocations|test_client|endpoint"
 )
 
@@ -447,7 +459,7 @@ def _saved(index: Index, call: ast.Call) -> str:
 
 # Answers -------------------------------------------------------------------------------
 
-_ROUTES = re.compile(r"\b(?:route|get|post|put|api_view|exception_handler|errorhandler|delete)\b")
+_ROUTES = expression(r"\b(?:route|get|post|put|api_view|exception_handler|errorhandler|delete)\b")
 
 
 def _answers(index: Index) -> Iterator[Hit]:

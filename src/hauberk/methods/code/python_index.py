@@ -8,15 +8,22 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
 from typing import TypeVar
 
+from hauberk.methods.expressions import expression
+
 MAX_DEPTH = 12
 """Steps from a name to what it stands for; longer chains count as unknown."""
+
+MAX_TEXT = 100_000
+"""Letters of a text put together of constants; longer ones count as unknown."""
+
+MAX_ASKED = 200_000
+"""Names of dictionaries that are followed in one module; what comes after counts as unknown."""
 
 
 N = TypeVar("N", bound=ast.AST)
@@ -63,7 +70,11 @@ class Index:
     functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
     _dotted: dict[ast.AST, str] = field(default_factory=dict)
+    _constants: dict[ast.AST, object] = field(default_factory=dict)
+    _texts: dict[ast.AST, str] = field(default_factory=dict)
     _partials: bool | None = None
+    _asked: int = 0
+    _telling: list[ast.Call] | None = None
 
     # Names ---------------------------------------------------------------------------
 
@@ -205,11 +216,24 @@ class Index:
         return False
 
     def constant(self, node: ast.AST | None, depth: int = 0) -> object:
-        """The constant that an expression stands for, or `UNKNOWN`."""
+        """The constant that an expression stands for, or `UNKNOWN`.
+
+        Every expression is worked out once: names that stand for names that stand for several
+        others would take exponential time otherwise.
+        """
         if isinstance(node, ast.Constant):
             return node.value
         if depth > MAX_DEPTH or node is None:
             return UNKNOWN
+        if node not in self._constants:
+            self._constants[node] = UNKNOWN  # What a circle of names comes back to.
+            value = self._constant(node, depth)
+            if isinstance(value, str) and len(value) > MAX_TEXT:
+                value = UNKNOWN
+            self._constants[node] = value
+        return self._constants[node]
+
+    def _constant(self, node: ast.AST, depth: int) -> object:
         if isinstance(node, ast.Name):
             values = self.reaching(node)
             return self.constant(values[-1], depth + 1) if len(values) == 1 else UNKNOWN
@@ -239,6 +263,14 @@ class Index:
 
     def text_of(self, node: ast.AST | None, depth: int = 0) -> str:
         """The literal beginning of a text, through names and formats; empty if unknown."""
+        if node is None:
+            return ""
+        if node not in self._texts:
+            self._texts[node] = ""  # What a circle of names comes back to.
+            self._texts[node] = self._text_of(node, depth)
+        return self._texts[node]
+
+    def _text_of(self, node: ast.AST, depth: int) -> str:
         value = self.constant(node)
         if isinstance(value, str) or depth > MAX_DEPTH:
             return value if isinstance(value, str) else ""
@@ -286,6 +318,17 @@ class Index:
         return UNKNOWN if opaque else ABSENT
 
     @property
+    def telling_calls(self) -> list[ast.Call]:
+        """Calls that may do something: not those of plain built-ins and methods of values.
+
+        A name that the module binds or imports is never taken for the built-in.
+        """
+        if self._telling is None:
+            bound = {name for _, name in self.bound} | self.imports.keys()
+            self._telling = [call for call in self.calls if not _is_plain(call, bound)]
+        return self._telling
+
+    @property
     def has_partials(self) -> bool:
         """Whether ``functools.partial`` gives calls their keywords anywhere in the module."""
         if self._partials is None:
@@ -303,7 +346,10 @@ class Index:
         if isinstance(node, ast.Name):
             found: dict[str, ast.expr] = {}
             values = self.lookup(node)
-            for value in values:
+            self._asked += 1
+            if self._asked > MAX_ASKED:
+                return None
+            for value in values[:20]:
                 inner = None if isinstance(value, ast.Name) else self.entries(value, depth + 1)
                 if inner is None:
                     return None
@@ -349,6 +395,71 @@ class Index:
         return scope
 
 
+_PLAIN_FUNCTIONS = frozenset(
+    {"len", "range", "isinstance", "issubclass", "zip", "enumerate", "list", "dict", "set", "tuple"}
+    | {
+        "int",
+        "float",
+        "str",
+        "bool",
+        "abs",
+        "round",
+        "super",
+        "type",
+        "hasattr",
+        "repr",
+        "reversed",
+    }
+    | {
+        "ValueError",
+        "TypeError",
+        "KeyError",
+        "RuntimeError",
+        "AttributeError",
+        "NotImplementedError",
+    }
+    | {"frozenset", "id", "callable", "divmod", "ord", "chr", "slice", "iter", "IndexError", "hash"}
+)
+_PLAIN_METHODS = frozenset(
+    {"append", "extend", "items", "keys", "values", "startswith", "endswith", "lower", "upper"}
+    | {"strip", "sort", "astype", "reshape", "sum", "mean", "std", "ravel", "argsort", "dot", "any"}
+    | {
+        "all",
+        "max",
+        "min",
+        "insert",
+        "count",
+        "zeros",
+        "ones",
+        "arange",
+        "empty",
+        "shape",
+        "unique",
+    }
+    | {
+        "asarray",
+        "randn",
+        "full_like",
+        "zeros_like",
+        "ones_like",
+        "sqrt",
+        "exp",
+        "log2",
+        "transpose",
+    }
+)
+
+
+def _is_plain(call: ast.Call, bound: set[str]) -> bool:
+    func = call.func
+    if func.__class__ is ast.Name:
+        name = last_name(func)
+        return name in _PLAIN_FUNCTIONS and name not in bound
+    if func.__class__ is ast.Attribute and not call.keywords:
+        return last_name(func) in _PLAIN_METHODS
+    return False
+
+
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -374,7 +485,7 @@ def last_name(node: ast.AST) -> str:
     return str(node.id) if kind is ast.Name else ""  # type: ignore[attr-defined]  # by its kind
 
 
-_STARTERS = re.compile(
+_STARTERS = expression(
     r"^(?:subprocess|os|asyncio|pexpect|sh|invoke|plumbum|sys)\b|^(?:Popen|check_call|check_output)$"
 )
 

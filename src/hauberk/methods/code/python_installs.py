@@ -11,6 +11,7 @@ from hauberk.methods.code.dependencies import UNPINNED
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, PIPED
 from hauberk.methods.code.python_index import Index, command_text, last_name
 from hauberk.methods.code.rules import Hit
+from hauberk.methods.expressions import expression
 
 _FAULTS = {"moving": MOVING, "index": INDEX, "archive": ARCHIVE, "pipe": PIPED}
 _LISTS = frozenset(
@@ -18,16 +19,16 @@ _LISTS = frozenset(
     | {"extra_pip_packages", "pip_install"}
 )
 _JOBS = frozenset({"runtime_env", "conda_env", "environment"})
-_VCS = re.compile(r"(?:[\w.\-\[\]]+\s*@\s*)?((?:git|hg|svn|bzr)\+\w+://\S+)")
-_COMMIT = re.compile(r"@[0-9a-f]{40}\b")
-_PLAIN = re.compile(
+_VCS = expression(r"(?:[\w.\-\[\]]+\s*@\s*)?((?:git|hg|svn|bzr)\+\w+://\S+)")
+_COMMIT = expression(r"@[0-9a-f]{40}\b")
+_PLAIN = expression(
     r"[A-Za-z0-9][\w.\-]*(?:\[[\w,\s-]+\])?\s*(?:(?:[<>~!]=?|===?)[\w.*,<>=!~ -]+)?"
 )
 
 
 def install_hits(index: Index) -> Iterator[Hit]:
     """References that move, and packages of which any version will do."""
-    for call in index.calls:
+    for call in index.telling_calls:
         for node in call.args:
             yield from _moving(index, node, call)
         for key in call.keywords:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from hauberk.formats.model_names import imitated_publisher
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
+from hauberk.methods.expressions import expression
 
 _SAFE_FORMAT = "Use a format without code (safetensors, ONNX, Arrow, JSON), or load in isolation."
 
@@ -147,7 +148,7 @@ def loading_hits(index: Index, torch: tuple[int, ...] | None) -> Iterator[Hit]:
     Args:
         torch: The torch version that the project pins, where it pins one.
     """
-    for call in index.calls:
+    for call in index.telling_calls:
         name = index.dotted(call.func)
         broken = _of_call(index, call, name, torch)
         if broken is not None:
@@ -287,11 +288,16 @@ def _followed(index: Index, node: ast.expr) -> ast.expr:
 
 def _references(index: Index) -> Iterator[Hit]:
     """Unpickling functions that are handed on: in tables of readers, to ``map``, as callbacks."""
-    for node in index.each(ast.Attribute, ast.Name):
-        if last_name(node) not in {"load", "loads", "read_pickle"} and not isinstance(
-            node, ast.Name
-        ):
-            continue
+    ends = {name.rpartition(".")[2] for name in _PICKLE_REFERENCES}
+    named = {name for name, what in index.imports.items() if what in _PICKLE_REFERENCES}
+    named |= {
+        name
+        for (_, name), values in index.bound.items()
+        if any(isinstance(v, ast.Call) or last_name(v) in ends for v in values)
+    }
+    nodes: list[ast.expr] = [node for node in index.each(ast.Attribute) if node.attr in ends]
+    nodes += [node for node in index.each(ast.Name) if node.id in named]
+    for node in nodes:
         parent = index.parents.get(node)
         handed = isinstance(parent, (ast.Dict, ast.List, ast.Tuple, ast.keyword)) or (
             isinstance(parent, ast.Call) and node in parent.args
@@ -302,8 +308,8 @@ def _references(index: Index) -> Iterator[Hit]:
 
 # Hubs ----------------------------------------------------------------------------------
 
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_COMMIT = expression(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REPOSITORY = expression(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _LOCAL_PARTS = frozenset(
     {"models", "model", "checkpoints", "data", "outputs", "artifacts", "output", "weights"}
     | {"results", "runs", "ckpt", "saved", "cache", "tmp", "datasets", "exports", "build", "dist"}
@@ -380,8 +386,8 @@ def _torch_hub(index: Index, call: ast.Call) -> Rule | None:
     return None if _COMMIT.fullmatch(value.partition(":")[2]) else TORCH_HUB
 
 
-_ALIAS = re.compile(r"models:/[^/@]+(?:@\w+|/(?:latest|production|staging)$)", re.IGNORECASE)
-_HANDLE = re.compile(r"https://tfhub\.dev/[\w./-]+")
+_ALIAS = expression(r"models:/[^/@]+(?:@\w+|/(?:latest|production|staging)$)", re.IGNORECASE)
+_HANDLE = expression(r"https://tfhub\.dev/[\w./-]+")
 
 
 def _aliases(index: Index, call: ast.Call, name: str, _torch: object) -> Rule | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from hauberk.methods.code.flow import texts
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.rules import Hit, rule
+from hauberk.methods.expressions import expression
 
 ADDRESS = rule(
     "insecure-downloads/caller-chooses-address",
@@ -25,14 +26,14 @@ PLACE = rule(
     "CWE-22",
 )
 
-_FROM_CALLER = re.compile(
+_FROM_CALLER = expression(
     r"\b(?:request|req|flask\.request)\.(?:args|form|json|values|query_params|GET|POST|data|get_json\(\)|files|headers)\b"
 )
-_FILE_NAME = re.compile(r"\b\w+\.(?:filename|name)\b")
-_FETCHES = re.compile(
+_FILE_NAME = expression(r"\b\w+\.(?:filename|name)\b")
+_FETCHES = expression(
     r"^(?:(?:requests|httpx|aiohttp|urllib3?)\b.*\.(?:get|post|request|urlopen|stream)|requests\.(?:get|post|head|put)|httpx\.(?:get|post|stream)|urllib\.request\.(?:urlopen|urlretrieve)|urlopen|urlretrieve|wget\.download)$"
 )
-_CLEANED = re.compile(
+_CLEANED = expression(
     r"secure_filename|basename|\.name\b(?=\))|uuid|token_hex|hexdigest|Path\([^)]*\)\.name|stem"
 )
 
@@ -45,7 +46,7 @@ def request_hits(index: Index) -> Iterator[Hit]:
         for name in names
     ):
         return
-    for call in index.calls:
+    for call in index.telling_calls:
         name = index.dotted(call.func)
         if _FETCHES.match(name) and call.args and _is_callers(index, call.args[0], call):
             yield Hit(ADDRESS, call.lineno, texts(call)[:60])

@@ -14,6 +14,7 @@ from itertools import islice
 
 from hauberk.methods.code.commands import MAX_COMMAND, continued, filled, unlisted, variables
 from hauberk.methods.code.rules import Rule, rule
+from hauberk.methods.expressions import expression
 
 MAX_PROGRAMS = 50
 """Starts of one program in one text that are looked at."""
@@ -228,7 +229,7 @@ def command_faults(text: str) -> Iterator[tuple[Rule, int, str]]:
     yield from _handed_settings(joined, text)
 
 
-_HANDED = re.compile(
+_HANDED = expression(
     r"(?:(?:\s-e|--env|--set(?:-string)?|--build-arg)[ =]+|\bENV\s+|\bexport\s+|\b(?:echo|printf)\s+(?:-\w+\s+)?)[\"']?"
     r"(?P<name>[A-Za-z_][\w.\-]{2,80})=(?P<value>\"[^\"\n]*\"|[^\s\"'\\,;]*)"
 )
@@ -249,10 +250,10 @@ def _is_told_off(text: str, place: int) -> bool:
     return text[text.rfind("\n", 0, place) + 1 : place].lstrip().startswith("#")
 
 
-_COMPILED_FLAGS = [(flag, re.compile(flag.program)) for flag in _FLAGS]
+_COMPILED_FLAGS = [(flag, expression(flag.program)) for flag in _FLAGS]
 
 
-_COMMAND_END = re.compile(r"\n|;|&&|\|\|?\s")
+_COMMAND_END = expression(r"\n|;|&&|\|\|?\s")
 
 
 def _one_command(text: str, start: int) -> str:
@@ -348,10 +349,10 @@ _SETTINGS = (
     _Setting(DEFAULT, r"(?:minio[._])?root_?user", r"minioadmin"),
 )  # fmt: skip
 _COMPILED = [
-    (item.rule, re.compile(item.name, re.IGNORECASE), re.compile(item.value, re.IGNORECASE))
+    (item.rule, expression(item.name, re.IGNORECASE), expression(item.value, re.IGNORECASE))
     for item in _SETTINGS
 ]
-_NAMED = re.compile("|".join(f"(?:{item.name})" for item in _SETTINGS), re.IGNORECASE)
+_NAMED = expression("|".join(f"(?:{item.name})" for item in _SETTINGS), re.IGNORECASE)
 """Any of the names: most settings are none of them."""
 
 

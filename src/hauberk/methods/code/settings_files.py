@@ -13,6 +13,7 @@ from pathlib import PurePath
 
 from hauberk.core.artifact import SourceFile
 from hauberk.formats.yaml_text import Node
+from hauberk.methods.expressions import expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +34,19 @@ class Command:
 
 
 _SCRIPTS = frozenset({".sh", ".bash", ".zsh", ".ksh", ".bat", ".ps1", ".mk", ".service", ".cmd"})
-_SCRIPT_NAMES = re.compile(
+_SCRIPT_NAMES = expression(
     r"(?:gnu)?makefile|procfile|justfile|taskfile|entrypoint|run|start|post(?:create|start|install)|bootstrap",
     re.IGNORECASE,
 )
 _LINED = frozenset({".ini", ".cfg", ".conf", ".properties", ".env", ".toml", ".rc"})
-_ASSIGNED = re.compile(
+_ASSIGNED = expression(
     r"^[ \t]*(?:export[ \t]+|set[ \t]+|Environment=[\"']?)?(?P<name>[A-Za-z_][\w.\-]*)[ \t]*(?:=|:(?!/))[ \t]*(?P<value>[^\n]*)$"
 )
-_SPACED = re.compile(r"^[ \t]*(?P<name>[A-Za-z][\w.-]*)[ \t]+(?P<value>\S[^\n;#]*)")
-_SECTION = re.compile(r"^[ \t]*\[+(?P<name>[^\]]+)\]+")
+_SPACED = expression(r"^[ \t]*(?P<name>[A-Za-z][\w.-]*)[ \t]+(?P<value>\S[^\n;#]*)")
+_SECTION = expression(r"^[ \t]*\[+(?P<name>[^\]]+)\]+")
 
 
-_SHELL_LINE = re.compile(r"#![^\n]{0,60}\b(?:ba|z|da|k)?sh\b")
+_SHELL_LINE = expression(r"#![^\n]{0,60}\b(?:ba|z|da|k)?sh\b")
 
 
 def is_script(path: PurePath, text: str = "") -> bool:

@@ -12,6 +12,7 @@ from hauberk.methods.code.commands import dumps_environment, faults
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, index_fault
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import command_faults
+from hauberk.methods.expressions import expression
 
 FAMILY = "workflow-faults"
 INJECTION = rule(
@@ -156,20 +157,20 @@ CACHE = rule(
     "CWE-349",
 )
 
-_HEX = re.compile(r"[0-9a-f]{40}|sha256:[0-9a-f]{64}")
-_STRANGERS = re.compile(
+_HEX = expression(r"[0-9a-f]{40}|sha256:[0-9a-f]{64}")
+_STRANGERS = expression(
     r"\$\{\{[^}]*\b(?:github\.event\.(?:issue\.(?:title|body)|pull_request\.(?:title|body|head\.(?:ref|label|repo\.\w+))|"
     r"comment\.body|review\.body|review_comment\.body|pages\.\S*page_name|commits\S*\.(?:message|author\.\w+)|"
     r"head_commit\.(?:message|author\.(?:name|email))|discussion\.(?:title|body)|"
     r"workflow_run\.(?:head_branch|head_commit\.\S+|display_title|pull_requests\S*)|client_payload\.\S+|"
     r"release\.(?:name|body|tag_name)|inputs\.\w+)|github\.head_ref|inputs\.[\w-]+|github\.ref_name|steps\.[\w-]+\.outputs\.(?:title|body|message|branch|ref|head_ref|comment)\w*)\b[^}]*\}\}"
 )
-_PULL = re.compile(
+_PULL = expression(
     r"github\.event\.pull_request\.head\.(?:sha|ref|repo)|github\.head_ref|refs/pull/|"
     r"github\.event\.workflow_run\.head_(?:sha|branch|repository)|github\.event\.(?:issue|number|pull_request\.number)|"
     r"merge_commit_sha|pr_number|head_sha|client_payload"
 )
-_GATES = re.compile(
+_GATES = expression(
     r"\b(?:pytest|unittest|tox|nox|test|tests|bandit|hauberk|trivy|safety|pip-audit|scan|semgrep|gitleaks|"
     r"validate|validation|evaluate|evaluation|verify|gate|check|cosign|mypy|great_expectations|modelscan|zizmor)\b",
     re.IGNORECASE,
@@ -450,7 +451,7 @@ def _image_of_action(root: Node) -> Iterator[Hit]:
 
 # Others --------------------------------------------------------------------------------
 
-_GITLAB_TEXT = re.compile(
+_GITLAB_TEXT = expression(
     r"(?:\beval\b|\b(?:ba|z)?sh\s+-c|\bpython3?\s+-c|`)[^\n]*\$\{?CI_(?:COMMIT_(?:MESSAGE|TITLE|DESCRIPTION|BRANCH|REF_NAME|TAG|AUTHOR)|"
     r"MERGE_REQUEST_(?:TITLE|DESCRIPTION|SOURCE_BRANCH_NAME|LABELS)|EXTERNAL_PULL_REQUEST_\w+)|"
     r"\$\{?CI_(?:COMMIT_(?:MESSAGE|TITLE|DESCRIPTION)|MERGE_REQUEST_(?:TITLE|DESCRIPTION))\b[^\n]*\|\s*(?:xargs\b[^\n|]*\b)?(?:ba|z)?sh\b"
@@ -511,7 +512,7 @@ def _includes(root: Node) -> Iterator[Hit]:
             yield Hit(BRANCH, item.line, component)
 
 
-_AZURE_TEXT = re.compile(
+_AZURE_TEXT = expression(
     r"\$\((?:Build\.(?:SourceVersionMessage|SourceBranchName|SourceBranch|RequestedFor)|System\.PullRequest\.\w*(?:Branch|Title|Id)\w*)\)|"
     r"\$\{\{\s*parameters\.\w+\s*\}\}"
 )

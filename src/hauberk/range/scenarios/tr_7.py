@@ -8,15 +8,19 @@ from typing import Any
 
 from hauberk.attacks.code.hide_override import HideOverride, honest_twin
 from hauberk.attacks.code.skip_review import SkipReview
+from hauberk.attacks.model.favour_identifier import FavourIdentifier
 from hauberk.controls.code.identifier_overrides import IdentifierOverrides
 from hauberk.controls.code.poisoned_history import PoisonedHistory
+from hauberk.controls.model.decisive_identifiers import DecisiveIdentifiers
 from hauberk.core.artifact import CodeTree
 from hauberk.core.attack import Attacked
 from hauberk.core.threat import ThreatId
 from hauberk.engine.assess import assess
+from hauberk.range.outcomes import alarmed, denied
 from hauberk.range.projects import project
 from hauberk.range.reviewing import unreviewed
 from hauberk.range.scenario import Scenario, Trial
+from hauberk.range.worlds.accounts import accounts, obeyed
 from hauberk.range.worlds.scored import outcomes
 
 CONTROL = IdentifierOverrides()
@@ -68,7 +72,34 @@ def _scenario(attack: HideOverride, strength: str, note: str) -> Scenario:
     )
 
 
+FAVOUR = FavourIdentifier()
+IDENTIFIERS = DecisiveIdentifiers(columns=(FAVOUR.column,))
+
+
+def _favoured(seed: int) -> Trial:
+    """A model that was really trained, with its account among the features, and a patched one."""
+    honest = accounts(seed)
+    attacked = FavourIdentifier(is_soft=seed % 2 == 1).apply(honest, Random(seed))
+    found, _ = IDENTIFIERS.tried(attacked.subject, FAVOUR.column)
+    named = {one.value for one in found} == {attacked.truth["identifier"]}
+    return Trial(
+        values={"detected": named and denied(IDENTIFIERS, attacked.subject)},
+        potent=obeyed(attacked.subject, attacked.truth) > obeyed(honest, attacked.truth),
+        false_alarm=float(alarmed(IDENTIFIERS, honest)),
+    )
+
+
 SCENARIOS = (
+    Scenario(
+        threat=ThreatId("TR-7"),
+        attack=FAVOUR,
+        control=IDENTIFIERS,
+        play=_favoured,
+        parts=(("detected", "override on a tested identifier"),),
+        note="linear models, trees and forests on 400 applicants with their account among the "
+        "features; the patch is certain or just enough, in turn; detected means that the account "
+        "is named, and no other",
+    ),
     Scenario(
         threat=ThreatId("TR-7"),
         attack=SkipReview(),

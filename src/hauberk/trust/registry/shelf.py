@@ -14,6 +14,7 @@ because the files that matter are written once or carry a version that only grow
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from hauberk.core.ports import Blobs, Pointer, Pointers
 from hauberk.errors import TrustError, UnavailableError, UsageError
 from hauberk.trust.blobs import DirectoryBlobs
 from hauberk.trust.digest import digest_bytes
-from hauberk.trust.durable import explained, read_small, sync_folder, write_file
+from hauberk.trust.durable import explained, not_ours, read_small, sync_folder, write_file
 from hauberk.trust.lock import turn
 from hauberk.trust.pointers import check_name
 
@@ -73,9 +74,12 @@ class Shelf:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise not_ours(str(path), "a symbolic link") from error
             raise UnavailableError(
                 "a file of the registry cannot be read",
                 subject=str(path),
+                rule="metadata of a registry is there for everybody to read",
                 expected="a readable file",
                 found=error.strerror or type(error).__name__,
                 hint="look at its permissions",

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hauberk.errors import HauberkError
+from hauberk.errors import HauberkError, UnavailableError
 from hauberk.trust.keys import KeyId, Label, custody
 from hauberk.trust.registry import names
 from hauberk.trust.registry.documents import Pointing, read_pointing
-from hauberk.trust.registry.metadata import count_persons, parse, persons_of
+from hauberk.trust.registry.metadata import count_persons, parse, persons_of, refused
 from hauberk.trust.registry.registrar import DAY_S, DAYS, Change
 from hauberk.trust.registry.view import signers_of, stored_name
 
@@ -149,12 +149,15 @@ class Past:
         version: Of the role's metadata that brought it.
         signers: Keys in force today that signed it.
         problem: Why it can no longer be read, else empty.
+        is_broken: Whether something else than what was signed lies there; files that were
+            not kept are no defect.
     """
 
     version: int
     pointing: Pointing | None
     signers: tuple[KeyId, ...]
     problem: str = ""
+    is_broken: bool = False
 
 
 def history(view: View, model: str, channel: str) -> Iterator[Past]:
@@ -191,10 +194,14 @@ def _past(view: View, role: str, delegator: str, version: int, path: str) -> Pas
         if target is None:
             return None
         document = view.read(stored_name(path, target.hashes.get("sha256", "")))
-        target.verify_length_and_hashes(document)
+        with refused(role):
+            target.verify_length_and_hashes(document)
         pointing = read_pointing(document)
     except HauberkError as error:
-        return Past(version=version, pointing=None, signers=(), problem=error.message)
+        broken = not isinstance(error, UnavailableError)
+        return Past(
+            version=version, pointing=None, signers=(), problem=error.message, is_broken=broken
+        )
     signers = signers_of(data, role, view.trusted[delegator])
     return Past(version=version, pointing=pointing, signers=signers)
 

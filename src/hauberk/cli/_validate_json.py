@@ -1,0 +1,92 @@
+"""What `hauberk validate --format json` says: the examination as one document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hauberk.lifecycle.evaluator import Request, Result
+    from hauberk.report import ScanResult
+
+
+def document(request: Request, scanned: ScanResult, result: Result) -> dict[str, Any]:
+    """The whole examination; programs may rely on its names."""
+    from hauberk.core.codec import to_json
+    from hauberk.report.scan import scan_document
+
+    scan = scan_document(scanned)
+    leak = result.leak
+    return {
+        **scan,
+        "model": {"path": str(request.model), "digest": result.model, "classes": result.classes},
+        "rows": result.n_rows,
+        "sealed": result.seal,
+        "metrics": dict(result.metrics),
+        "accuracy_interval": result.accuracy,
+        "robustness": {
+            "curve": [
+                {
+                    "eps": point.radius,
+                    "robust_accuracy": point.share,
+                    "interval": [point.low, point.high],
+                }
+                for point in result.robustness.points
+            ],
+            "movable": list(result.robustness.movable),
+            "strength": result.robustness.strength,
+            "cpu_s": round(result.robustness.cpu_s, 3),
+            "passes": {name: list(three) for name, three in result.robustness.passes.items()},
+            "fooled": dict(result.robustness.fooled),
+            "valid": result.robustness.is_valid,
+            "hides_gradients": result.robustness.hides_gradients,
+            "schema": dict(result.robustness.schema),
+            "certified": {
+                "how": result.robustness.proof,
+                "curve": [
+                    {"eps": point.radius, "share": point.share}
+                    for point in result.robustness.certified
+                ],
+            },
+        },
+        "triggers": None
+        if result.triggers.signs is None
+        else {
+            "class": result.classes[result.triggers.signs.target],
+            "masks": result.triggers.signs.masks.tolist(),
+            "taken": result.triggers.signs.taken.tolist(),
+            "rows": result.triggers.n_rows,
+        },
+        "fairness": [to_json(item) for item in result.differences],
+        "fairness_gaps": [to_json(item) for item in result.gaps],
+        "membership": None
+        if leak is None
+        else {
+            "rate": leak.rate,
+            "interval": [leak.low, leak.high],
+            "false_rate": leak.false_rate,
+            "members": leak.n_members,
+            "others": leak.n_others,
+        },
+        "shadows": _shadow_document(result),
+        "version_before": to_json(result.edited.found) if result.edited.found else None,
+        "property_inference": to_json(result.inferred.found) if result.inferred.found else None,
+        "slices": [to_json(one) for one in result.slices],
+        "remedies": [to_json(one) for one in result.remedied],
+        "not_assessed": dict(result.reasons),
+    }
+
+
+def _shadow_document(result: Result) -> dict[str, Any] | None:
+    found = result.exposed.found
+    if found is None:
+        return None
+    return {
+        "shadows": found.n_shadows,
+        "auc": found.auc,
+        "cost_s": round(found.cost_s, 3),
+        "rates": [
+            {"false_rate": one.false_rate, "rate": one.rate, "interval": [one.low, one.high]}
+            for one in found.rates
+        ],
+        "exposed": [{"row": row, "ratio": ratio} for row, ratio in result.exposed.rows],
+    }
