@@ -150,6 +150,16 @@ async def processor_us(ask: Ask, seconds: float) -> float:
     return (time.process_time() - started) / count * 1e6
 
 
+async def processor_us_together(ask: Ask, seconds: float, at_once: int = 32) -> float:
+    """The same with so many requests in flight, which share what one write of the log costs."""
+    count, started, wall = 0, time.process_time(), time.perf_counter()
+    while time.perf_counter() - wall < seconds:
+        statuses = await asyncio.gather(*(ask() for _ in range(at_once)))
+        assert set(statuses) == {OK}, statuses
+        count += at_once
+    return (time.process_time() - started) / count * 1e6
+
+
 async def compare(sides: dict[str, Ask], seconds: float, rounds: int = 5) -> dict[str, float]:
     """Best of some rounds in which the sides take turns."""
     best = dict.fromkeys(sides, float("inf"))
@@ -186,6 +196,15 @@ def overhead(bundle: Bundle, folder: Path, seconds: float) -> None:
             added = found - best["unguarded"]
             ratio = found / best["unguarded"]
             print(f"{n_rows:>6} {side:>10} {found:>9.1f} {added:>9.1f} {ratio:>6.2f}")
+    together = {
+        name: asyncio.run(processor_us_together(asker(app, body_of(1), own), seconds))
+        for name, app, own in (
+            ("unguarded", lean(bundle), ""),
+            ("strict", App(services[Tier.STRICT], None), key),
+        )
+    }
+    added = together["strict"] - together["unguarded"]
+    print(f"32 at once, one row each: strict adds {added:.1f} us to {together['unguarded']:.1f}")
     for service in services.values():
         service.close()
 

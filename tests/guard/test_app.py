@@ -116,7 +116,7 @@ def test_metrics_count_answers_and_refusals(desk):
         ("GET", "/" + "a" * 600, 400),
         ("GET", INFER, 405),
         ("DELETE", "/v2", 405),
-        ("HEAD", "/v2", 405),
+        ("HEAD", INFER, 405),
         ("OPTIONS", INFER, 405),
         ("TRACE", INFER, 405),
     ],

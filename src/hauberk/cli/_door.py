@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 import time
@@ -210,6 +211,8 @@ def shared(args: argparse.Namespace, world: Surroundings) -> Surroundings:
     """The surroundings with what all workers share, and the log as it was asked for."""
     world = replace(world, log=sealing(args, world.log))
     share = _workers.share_of(args)
+    if share is not None:
+        world = replace(world, all_metrics=share.all_metrics)
     if args.state is not None:
         return _over_hosts(args, world)
     return world if share is None else replace(world, state=share.state(), key=share.key())
@@ -345,12 +348,20 @@ def run_door(
         del number, frame
         reloader.ask()
 
+    def counts() -> str:
+        return reloader.service.desk.own_metrics()
+
     attend(reloader)
     old = signal.signal(signal.SIGHUP, again)
     reloader.start()
+    share = _workers.share_of(args)
+    shown = contextlib.nullcontext() if share is None else share.showing(counts)
     try:
         port = sock.getsockname()[1]
-        stopped = serve(app, sock, service.desk.policy, lambda: say_ready(args, ready, port), tls)
+        with shown:
+            stopped = serve(
+                app, sock, service.desk.policy, lambda: say_ready(args, ready, port), tls
+            )
     finally:
         reloader.end()
         signal.signal(signal.SIGHUP, old)

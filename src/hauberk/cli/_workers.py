@@ -2,7 +2,8 @@
 
 The parent opens the door and keeps it; each worker is this command once more, takes connections
 from the same socket, and verifies and loads for itself. What is remembered of clients is shared
-through one database of this machine, so that a budget is one budget whichever worker answers.
+through one database of this machine, so that a budget is one budget whichever worker answers;
+and each worker shows the counts of all, whichever is asked for ``/metrics``.
 A worker that dies is started again; a signal is passed on, and each worker ends its requests.
 """
 
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +40,9 @@ MAX_RESTARTS = 20
 
 _STATE = "clients.sqlite"
 _KEY = "key"
+_COUNTS = "counts-"
+SHOWN_S = 0.5
+"""How old the counts of another worker may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,42 @@ class Share:
         from hauberk.trust.client_state import SqliteClientState
 
         return SqliteClientState(self.folder / _STATE)
+
+    def all_metrics(self, own: str) -> str:
+        """The counts of all workers: this one's now, the others' of a moment ago."""
+        from hauberk.guard.metrics import merged
+
+        texts = [own]
+        for file in sorted(self.folder.glob(f"{_COUNTS}*")):
+            if file.name != f"{_COUNTS}{self.number}":
+                with contextlib.suppress(OSError):
+                    texts.append(file.read_text("utf-8"))
+        return merged(texts)
+
+    @contextlib.contextmanager
+    def showing(self, text: Callable[[], str]) -> Iterator[None]:
+        """Show the other workers what this one has counted, for as long as the block lasts."""
+        over = threading.Event()
+
+        def show() -> None:
+            while not over.wait(SHOWN_S):
+                self.show(text())
+
+        self.show(text())
+        thread = threading.Thread(target=show, name="hauberk-counts", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def show(self, text: str) -> None:
+        """Write down what this worker has counted; readers see all of it or what was before."""
+        new = self.folder / f"new-{self.number}"
+        with contextlib.suppress(OSError):
+            new.write_text(text, "utf-8")
+            new.replace(self.folder / f"{_COUNTS}{self.number}")
 
     def key(self) -> bytes:
         """The secret that all workers shape answers with."""

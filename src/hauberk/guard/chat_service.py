@@ -156,7 +156,7 @@ class ChatService:
         return Reply(status=200, body=json.dumps({"object": "list", "data": listed}).encode())
 
     async def _counted(self) -> Reply:
-        text = self.metrics.text() + self.desk.state_metrics() + self.desk.world.more_metrics()
+        text = self.desk.all_metrics()
         return Reply(status=200, body=text.encode(), content_type=metrics.CONTENT_TYPE)
 
     async def answer(self, exchange: Exchange, started: float) -> Reply:

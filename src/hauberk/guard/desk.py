@@ -84,6 +84,7 @@ class Surroundings:
         clock: Seconds since the epoch.
         watches: Controls beyond schema and budget.
         more_metrics: Further lines for ``/metrics``, in the same format.
+        all_metrics: Makes the page of all workers from that of this one.
         allow: Policy entries for names in the model that nobody has reviewed.
         key: The secret of `shaping.Occasion`, shared where several workers serve.
     """
@@ -95,6 +96,7 @@ class Surroundings:
     clock: Callable[[], float] = time.time
     watches: tuple[Watch, ...] = ()
     more_metrics: Callable[[], str] = str
+    all_metrics: Callable[[str], str] = str
     allow: tuple[Waiver, ...] = ()
     key: bytes = field(default_factory=_fresh_key)
 
@@ -364,6 +366,14 @@ class Desk:
         return self.manners.words(
             refusal(HTTPStatus.SERVICE_UNAVAILABLE, text, "audit log", ("retry-after", "5"))
         )
+
+    def own_metrics(self) -> str:
+        """The lines of this process for ``/metrics``."""
+        return self.metrics.text() + self.state_metrics() + self.world.more_metrics()
+
+    def all_metrics(self) -> str:
+        """The lines of all workers, for ``/metrics``."""
+        return self.world.all_metrics(self.own_metrics())
 
     def state_metrics(self) -> str:
         """Lines of the memory of clients for ``/metrics``."""

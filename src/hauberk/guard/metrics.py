@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -144,3 +144,37 @@ def _family(name: str, kind: str, text: str, series: list[tuple[str, int]]) -> l
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def merged(texts: Iterable[str]) -> str:
+    """One page of the pages of several workers: what they count is added up.
+
+    Gauges that say what is served (``_info``) are the same for all and stay 1; a state that fails
+    for one worker fails.
+    """
+    heads: dict[str, list[str]] = {}
+    series: dict[str, dict[str, float]] = {}
+    for text in texts:
+        family = ""
+        for line in text.splitlines():
+            if line.startswith("# HELP "):
+                family = line.split(" ")[2]
+                heads.setdefault(family, [line])
+            elif line.startswith("# TYPE "):
+                if len(heads[family]) == 1:
+                    heads[family].append(line)
+            elif line.strip():
+                name, _, value = line.rpartition(" ")
+                values = series.setdefault(family, {})
+                is_state = family.endswith(("_info", "_failing"))
+                had = values.get(name, 0.0)
+                values[name] = max(had, float(value)) if is_state else had + float(value)
+    lines = []
+    for family, head in heads.items():
+        lines += head
+        lines += [f"{name} {_number(value)}" for name, value in series.get(family, {}).items()]
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() else repr(value)

@@ -182,7 +182,7 @@ class Service:
         return Reply(status=status, body=body)
 
     async def _counted(self) -> Reply:
-        text = self.metrics.text() + self.desk.state_metrics() + self.desk.world.more_metrics()
+        text = self.desk.all_metrics()
         return Reply(status=200, body=text.encode(), content_type=metrics.CONTENT_TYPE)
 
     async def infer(self, exchange: Exchange, started: float) -> Reply:

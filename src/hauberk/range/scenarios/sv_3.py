@@ -48,7 +48,11 @@ def _detected(seed: int) -> Trial:
 
 
 def _hardened(seed: int) -> Trial:
-    """How much less the picture is like the class when answers are labels."""
+    """How much less the picture is like the class when answers are labels.
+
+    Where the bare picture is not like it at all, the cut is told in parts of what counts as alike:
+    in parts of nearly nothing any difference would be huge.
+    """
     model = pictures.victim(pictures.subject(seed))
     oracles = (Listening(scores=model.network.scores), LabelsOnly(victim=model))
     bare, shaped = (
@@ -56,7 +60,7 @@ def _hardened(seed: int) -> Trial:
         for oracle in oracles
     )
     return Trial(
-        values={"similarity_cut": (bare - max(shaped, 0.0)) / max(bare, 1e-9)},
+        values={"similarity_cut": (bare - max(shaped, 0.0)) / max(bare, ATTACK.alike)},
         potent=bare >= ATTACK.alike,
     )
 
@@ -78,6 +82,7 @@ SCENARIOS = (
         control="output policy: label",
         play=_hardened,
         parts=(("similarity_cut", ""),),
+        trials=31,
         min_potency=0.7,
         note="1,500 queries; likeness is the correlation with the mean of the class in training",
     ),

@@ -14,7 +14,7 @@ from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.worlds import guarded
 from hauberk.range.worlds.paced import paced
 
-ATTACK = TimeAnswers()
+ATTACK = TimeAnswers(inputs=100, repeats=2, at_once=16)
 BUCKET_S = 0.56
 CONTROL = TellingTimes(bucket_s=BUCKET_S)
 CHANCE = 0.5
@@ -50,8 +50,9 @@ SCENARIOS = (
             ("latency_cost", "padded answers"),
         ),
         note="a model that takes 450 ms for shallow and 520 ms for deep inputs, over loopback; "
-        "buckets of 560 ms; 32 inputs asked five times each, half of them to learn the cut; "
+        "buckets of 560 ms; 200 inputs asked twice each, half of them to learn the cut; "
         "potent where the attacker is a tenth above chance without buckets",
+        trials=11,
         timed=True,
     ),
 )
