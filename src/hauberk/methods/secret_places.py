@@ -114,7 +114,7 @@ _PLACES = (
     _p(
         "secret in a call",
         "Secret Fernet hmac jwt. Experiment( Minio( fromhex",
-        rf"\b(?:SecretStr|SecretBytes|Fernet|hmac\.new|jwt\.(?:encode|decode)\([^,\n]{{1,80}},|Minio\([^\n]{{1,80}},|Experiment|AES\.new|bytes\.fromhex)"
+        rf"\b(?:SecretStr|SecretBytes|Fernet|hmac\.new|jwt\.(?:encode|decode)\([^,\n]{{1,80}},|Minio\([^\n]{{1,80}},|Experiment|AES\.new(?:\([ \t]?bytes\.fromhex)?)"
         rf"[ \t]?\(?[ \t\n]{{0,20}}b?{_Q}(?P<s>[^\"'\s]{{8,200}}){_Q}",
         lambda match: (
             could_be_token(match["s"])
