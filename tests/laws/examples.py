@@ -40,6 +40,7 @@ from hauberk.core.artifact import (
     StepRecord,
     StepUse,
     StoreSettings,
+    Summaries,
     Synthesis,
     Transformation,
     Window,
@@ -62,6 +63,7 @@ from hauberk.range.worlds.outputs import written
 from hauberk.range.worlds.registry import Project, entry
 from hauberk.range.worlds.reports import honest_report
 from hauberk.range.worlds.sites import crawl, sentence
+from hauberk.sketches.parts import part_of
 from hauberk.sketches.profile import profile_of
 
 Build = Callable[[Path], Any]
@@ -122,6 +124,20 @@ def library_of_passages(_folder: Path) -> Dataset:
     texts = [" ".join(sentence(rng) for _ in range(3)) for _ in range(60)]
     vectors = pa.array([row.tolist() for row in hashed_words(texts, width=32)])
     return table_of("library", [pa.record_batch({"text": texts, "vector": vectors})])
+
+
+def honest_answers(folder: Path) -> Summaries:
+    """What honest workers hand back of a table in parts."""
+    table = mixed_table(folder)
+    parts = tuple(part_of(table, place, 3) for place in range(3))
+    return Summaries(name="mixed", table=table, parts=parts, again=parts.__getitem__)
+
+
+def answers_of_noise(folder: Path) -> Summaries:
+    """What no worker would say."""
+    table = mixed_table(folder)
+    parts = (b"", b"\x80\x04.", b"[" * 50_000, b'{"schema": 1, "rows": 1e999}', b"\xff" * 99)
+    return Summaries(name="mixed", table=table, parts=parts, again=lambda _: b"")
 
 
 def table_without_label(folder: Path) -> Dataset:
@@ -730,6 +746,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     ),
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits, splits_by_patient),
+    Summaries: (honest_answers,),
     Synthesis: (synthesis,),
     Transformation: (honest_step,),
     History: (honest_history,),
@@ -762,6 +779,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     ),
     (Comparison, Dataset): (comparison_of_strangers,),
     Splits: (splits_of_odd_values,),
+    Summaries: (answers_of_noise,),
     Synthesis: (synthesis_of_odd_values,),
     Transformation: (step_of_odd_values, step_that_breaks_off),
     History: (history_of_odd_values, history_of_nothing),

@@ -23,6 +23,7 @@ from hauberk.core.artifact import (
     Report,
     Splits,
     StoreSettings,
+    Summaries,
     Synthesis,
     Transformation,
 )
@@ -62,6 +63,7 @@ def comparable(value: Any) -> Any:
         Evaluation: lambda item: (dict(item.reported), comparable(item.data)),
         Report: lambda report: (report.text, comparable(report.train)),
         LogSegment: lambda log: (list(log.records()), log.heads, log.witnessed),
+        Summaries: lambda told: told.parts,
         StoreSettings: lambda store: (dict(store.documents), list(store.modes())),
         ModelFile: lambda file: file.path.read_bytes(),
     }

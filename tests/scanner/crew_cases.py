@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from hauberk.core.finding import Outcome
+from hauberk.engine.load_gate import ModelState, scan_model
 from hauberk.formats.hashing import Hashing
 from hauberk.formats.spans import open_span, span_of
 from hauberk.isolation.crew import Answer, Crew
@@ -159,3 +160,56 @@ def test_a_file_that_changes_while_it_is_read_is_not_called_clean(tmp_path: Path
     path.write_bytes(b"before")
     with pytest.raises(Exception, match="changed while"), open_span(path, steady=True):
         path.write_bytes(b"and after it")
+
+
+def fatal(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_gate_outlives_a_reader_that_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hauberk.engine.load_gate._assessment", fatal)
+    (tmp_path / "m.pkl").write_bytes(SHELL)
+    verdict = scan_model(tmp_path / "m.pkl")
+    assert verdict.state is ModelState.NOT_ASSESSED
+    assert "SIGKILL" in verdict.reason
+    assert verdict.sha256 == hashlib.sha256(SHELL).hexdigest()
+
+
+def test_a_folder_that_ends_its_reader_is_not_assessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hauberk.formats.hub_folders.judge_folder", fatal)
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "m.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    result = scan([tmp_path], options=ScanOptions(jobs=1), today=TODAY)
+    failed = [item for item in result.assessments if item.outcome is Outcome.FAILED]
+    assert "scanner/locate" in {item.control for item in failed}
+    assert result.summary["exit_code"] == 3
+
+
+def test_a_file_named_through_a_link_is_read_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m.pkl").write_bytes(SHELL)
+    link = tmp_path / "link.pkl"
+    link.symlink_to(tmp_path / "m.pkl")
+    found = scan([link], options=ScanOptions(jobs=1), today=TODAY)
+    assert found.summary["exit_code"] == 1
+    monkeypatch.setattr("hauberk.scanner.looking.kind_of", fatal)
+    lost = scan([link], options=ScanOptions(jobs=1), today=TODAY)
+    assert [item.outcome for item in lost.assessments] == [Outcome.FAILED]
+
+
+def test_two_models_beside_each_other_are_read_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("old.npz", "new.npz"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("w.npy", b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (0,), }".ljust(117) + b"\n")  # fmt: skip
+    monkeypatch.setattr("hauberk.formats.model_parts.model_parts", fatal)
+    options = ScanOptions(jobs=1, against=tmp_path / "old.npz")
+    result = scan([tmp_path / "new.npz"], options=options, today=TODAY)
+    failed = [item for item in result.assessments if item.outcome is Outcome.FAILED]
+    assert [item.control for item in failed] == ["scanner/locate"]

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 CASES = Path(__file__).with_name("crew_cases.py")
-AT_LEAST = 10
+AT_LEAST = 14
 
 
 def test_workers_read_files_for_a_process_of_one_thread(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ HELP = "keep versions of data sets; import labels; set rows aside"
 EXAMPLE = "hauberk data add data/applications.csv --name loans --label approve"
 
 _SHOWN = 20
-_OTHERS = ("claim", "croissant", "feedback", "label", "quarantine", "query")
+_OTHERS = ("claim", "croissant", "feedback", "label", "profile", "quarantine", "query")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -353,6 +353,21 @@ class Comparison(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Summaries(Artifact):
+    """What the workers of an engine handed back for the parts of one table, still as bytes.
+
+    Attributes:
+        table: The table, with the columns and roles that the workers were told.
+        parts: One summary for each part, as the worker sent it.
+        again: Works the summary of one part out anew, here, by its place.
+    """
+
+    table: Dataset
+    parts: tuple[bytes, ...]
+    again: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:
     """The parts of one data set."""
 

@@ -87,8 +87,18 @@ def _named(node: dict[str, Any]) -> Iterator[Remark]:
         yield from _function(module, config, node.get("registered_name"))
     elif isinstance(module, str) and not _SPECIAL.fullmatch(name):
         yield from _class(module, name)
+    else:
+        yield from _registered(module, node.get("registered_name"))
     if isinstance(config, dict):
         yield from _functions_by_name(config)
+
+
+def _registered(module: Any, name: Any) -> Iterator[Remark]:
+    """A class that no module has: whoever loads the model has registered it before."""
+    if module is None and ">" in str(name):
+        shown = printable(str(name))[:120]
+        text = f"needs the class {shown!r}, which the program that loads it must bring"
+        yield Remark(Grade.UNKNOWN, shown, text, 0)
 
 
 _FILE_OPERATIONS = re.compile(

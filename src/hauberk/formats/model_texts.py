@@ -30,7 +30,7 @@ def judge_model_text(span: Span, detail: str) -> Iterator[Said]:
 
         yield from judge_lightgbm(span)
         return
-    if kind is TextKind.XGBOOST and span.size > MAX_JSON_BYTES:
+    if kind in {TextKind.XGBOOST, TextKind.CATBOOST} and span.size > MAX_JSON_BYTES:
         return
     if kind is TextKind.PMML:
         yield from _pmml(_text(span.read(0, MAX_TEXT_BYTES)))
@@ -40,8 +40,8 @@ def judge_model_text(span: Span, detail: str) -> Iterator[Said]:
         yield from _JUDGES[kind](span.read(0, span.size))
 
 
-def _xgboost(data: bytes) -> Iterator[Said]:
-    from hauberk.formats.tree_links import judge_forest
+def _trees(data: bytes) -> Iterator[Said]:
+    from hauberk.formats.tree_links import judge_forest, judge_oblivious
 
     try:
         value = read_json(data)
@@ -49,6 +49,7 @@ def _xgboost(data: bytes) -> Iterator[Said]:
         yield evasive(error.message)
     else:
         yield from judge_forest(value)
+        yield from judge_oblivious(value)
 
 
 def _text(data: bytes) -> str:
@@ -182,7 +183,8 @@ def _loader(module: str) -> Iterator[Said]:
 _JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
     TextKind.KERAS: judge_keras,
     TextKind.HUB: judge_hub,
-    TextKind.XGBOOST: _xgboost,
+    TextKind.XGBOOST: _trees,
+    TextKind.CATBOOST: _trees,
     TextKind.TEMPLATE: lambda data: judge_template(_text(data)),
     TextKind.EXPORT: judge_export,
     TextKind.YAML: lambda data: _yaml(_text(data)),

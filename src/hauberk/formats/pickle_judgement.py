@@ -165,7 +165,8 @@ _OUTSIDE = late(
 
 _ACTS = late(
     r"(un)?loads?|un_?pickle|get_file|fetch\w*|load_\w+|open\w*|run\w*|\w*(exec|eval|compile|spawn|shell|command|download"
-    r"|import|subprocess|upload)\w*",
+    r"|import|subprocess|upload)\w*|(read|write|save|connect|clone|launch|send|request|install|delete|remove"
+    r"|instantiate|submit|deploy|invoke)(_\w+)?|init|start|im(read|write)|sql|query|savefig|get_method",
     re.IGNORECASE,
 )
 """Names of functions that do what no honest file asks for."""

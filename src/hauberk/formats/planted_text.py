@@ -34,15 +34,20 @@ _SOURCES: dict[str, tuple[str, str]] = {
         r"https?://|ftp://|\b[\w.+-]{1,64}@[\w-]{1,64}\.\w|\bwebhook\b",
     ),
     "shows a picture whose address carries data": (
-        r"!\[",
-        r"\]\(https?://[^)\n]{0,200}(\{|=)",
+        r"!\[|<img\b",
+        r"\]\(https?://[^)\n]{0,200}(\{|=)|\bsrc\s*=\s*[\"']?https?://[^\s\"'>]{0,200}(\{|=)",
+    ),
+    "leads the user to an address": (
+        r"\b(always|must|every|recommend\w*|redirect\w*|direct|visit|click)\b",
+        r"https?://|\bwww\.",
     ),
     "asks for secrets": (
         r"\b(read|open|print|reveal|include|output|collect|access|cat)\b",
         r"(\.ssh\b|id_rsa|/etc/passwd|/etc/shadow|\.env\b|\.aws/|" + _KEYS + ")",
     ),
 }
-_WEAK = "hides something from the user"
+LEADS = "leads the user to an address"
+_WEAK = frozenset({"hides something from the user", LEADS})
 STRONG = frozenset({"sets other instructions aside", "shows a picture whose address carries data"})
 """What nobody writes for people, wherever it stands."""
 
@@ -60,14 +65,14 @@ def judge_text(text: str) -> Iterator[Remark]:
     """Remarks about text that a model will read as its instructions; at most one of a kind.
 
     To keep something from the user is what honest prompts ask for too (how tools work, for
-    example): alone it is a question for a person.
+    example), and so is a page of help: alone they are a question for a person.
     """
     part = text[:MAX_CHARACTERS]
     found = {what: said for what in _PATTERNS if (said := _said(part, what))}
     for what, match in found.items():
         shown = printable(" ".join(match.split()))[:120]
         said = f"text for the model {what}: {shown!r}"
-        is_weak = what == _WEAK and len(found) == 1
+        is_weak = found.keys() <= _WEAK and len(found) == 1
         yield Remark(Grade.UNKNOWN if is_weak else Grade.EVASIVE, what, said, 0)
     if _HIDDEN.search(part):
         yield evasive("text for the model holds characters that a person cannot see")

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from hauberk.errors import ArtifactError
-from hauberk.formats.planted_text import judge_text
+from hauberk.formats.planted_text import LEADS, judge_text
 from hauberk.formats.remarks import Grade, Remark, evasive
 from hauberk.formats.template_syntax import Node, parse
 
@@ -67,8 +67,10 @@ def judge_template(text: str) -> Iterator[Remark]:
             if remark.about not in seen:
                 seen.add(remark.about)
                 yield remark
-    # Honest templates ask the model to keep quiet about how tools are called.
-    yield from (said for said in judge_text(_text_of(tree)) if said.grade > Grade.UNKNOWN)
+    # Honest templates ask the model to keep quiet about how tools are called, and name no pages.
+    for said in judge_text(_text_of(tree)):
+        if said.grade > Grade.UNKNOWN or said.about == LEADS:
+            yield said._replace(grade=Grade.EVASIVE)
 
 
 def _steps(node: Node) -> int:

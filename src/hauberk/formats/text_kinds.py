@@ -20,6 +20,7 @@ class TextKind(StrEnum):
 
     KERAS = "Keras configuration"
     XGBOOST = "XGBoost JSON"
+    CATBOOST = "CatBoost JSON"
     HUB = "hub configuration"
     TEMPLATE = "chat template"
     PMML = "PMML"
@@ -32,6 +33,7 @@ _KERAS = re.compile(rb'(?<!\\)"class_name"\s*:\s*"')
 _KERAS_CONFIG = re.compile(rb'(?<!\\)"config"\s*:')
 _EXPORT = re.compile(rb'(?<!\\)"graph_module"\s*:\s*\{')
 _XGBOOST = re.compile(rb'(?<!\\)"learner"\s*:\s*\{')
+_CATBOOST = re.compile(rb'(?<!\\)"(oblivious_trees|features_info)"\s*:')
 _HUB = re.compile(
     rb'(?<!\\)"(auto_map|model_type|architectures|chat_template|tokenizer_class|weight_map'
     rb"|_class_name|_diffusers_version|id2label|label2id|custom_pipelines|peft_type"
@@ -100,8 +102,9 @@ def _json_kind(look: bytes, name: str) -> TextKind | None:
         return TextKind.KERAS
     if _EXPORT.search(look):
         return TextKind.EXPORT
-    if _XGBOOST.search(look):
-        return TextKind.XGBOOST
+    for pattern, kind in ((_XGBOOST, TextKind.XGBOOST), (_CATBOOST, TextKind.CATBOOST)):
+        if pattern.search(look):
+            return kind
     return TextKind.HUB if _HUB.search(look) or _TOOLS.search(look) else None
 
 

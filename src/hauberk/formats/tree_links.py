@@ -153,3 +153,40 @@ def _groups_problem(model: Mapping[str, Any], parameters: Mapping[str, Any], n_t
     if len(groups) != n_trees or (groups and not 0 <= min(groups) <= max(groups) < n_groups):
         return f"its trees belong to groups outside of {n_groups}"
     return ""
+
+
+# CatBoost
+
+
+def judge_oblivious(value: Any) -> Iterator[Said]:
+    """What is wrong with the trees of a model that CatBoost wrote as JSON."""
+    trees = value.get("oblivious_trees") if isinstance(value, Mapping) else None
+    features = _inside(value, "features_info").get("float_features")
+    n_features = len(features) if isinstance(features, list) else 0
+    for tree in trees if isinstance(trees, list) else ():
+        if problem := _oblivious_problem(tree, n_features):
+            yield evasive(f"the model is malformed: {problem}")
+            return
+
+
+def _oblivious_problem(tree: Any, n_features: int) -> str:
+    splits, leaves = (_list(tree, name) for name in ("splits", "leaf_values"))
+    if len(splits) > MAX_SPLITS or len(leaves) % (1 << len(splits)):
+        return f"a tree of {len(splits)} questions has {len(leaves)} leaves"
+    asked = [
+        _count(split.get("float_feature_index", 0))
+        for split in splits
+        if isinstance(split, Mapping)
+    ]
+    if asked and (min(asked) < 0 or 0 < n_features <= max(asked)):
+        return f"a tree asks for the feature {max(asked)} of {n_features}"
+    return ""
+
+
+MAX_SPLITS = 31
+"""Questions of one tree; CatBoost takes 16 at most."""
+
+
+def _list(value: Any, key: str) -> list[Any]:
+    found = value.get(key) if isinstance(value, Mapping) else None
+    return found if isinstance(found, list) else []

@@ -35,6 +35,8 @@ _MOST_SHARE = 0.5
 _ROUNDS = 50
 _ANCHORS = 0.3
 _PAIR_ANCHORS = 0.5
+_PEAK = 0.1
+_PEAK_ROWS = 15
 _CONFIDENCE = 0.99
 _PAIR_CONFIDENCE = 0.999
 
@@ -88,6 +90,32 @@ def neighbourhood(x: Floats, labels: Codes, n_classes: int) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Peak:
+    """Contradictions among the very firmest tenth of each believed class.
+
+    Honest doubt has faded there even in sets whose classes overlap; labels changed at random
+    are contradicted there as often as anywhere, and in every class alike.
+
+    Attributes:
+        rate: Share of contradicted labels.
+        low: Bound that the rate exceeds with 99 % confidence.
+        firmer: Share of contradicted labels in the firmer half of these rows.
+        least: The smallest share of any class.
+        most: The largest.
+        n_classes: Believed classes with enough rows to count.
+        n_rows: Rows in all.
+    """
+
+    rate: float
+    low: float
+    firmer: float
+    least: float
+    most: float
+    n_classes: int
+    n_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Changes:
     """An estimate of changed labels.
 
@@ -101,6 +129,7 @@ class Changes:
             honest doubt does and changed labels do not.
         pairs: ``(n_classes, n_classes)`` rates of believed to given class among anchors.
         pairs_low: Bounds that those exceed with 99.9 % confidence.
+        peak: What the very firmest rows say.
     """
 
     rate: float
@@ -111,6 +140,7 @@ class Changes:
     fading: float
     pairs: Any
     pairs_low: Any
+    peak: Peak
 
     @property
     def doubt(self) -> float:
@@ -137,6 +167,29 @@ def estimate_changes(belief: Any, labels: Codes) -> Changes:
         fading=_fading(wrong, believed, firmness),
         pairs=pairs,
         pairs_low=pairs_low,
+        peak=_peak(wrong, believed, firmness),
+    )
+
+
+def _peak(wrong: Any, believed: Codes, firmness: Any) -> Peak:
+    parts = []
+    for code in np.unique(believed):
+        own = np.flatnonzero(believed == code)
+        order = own[np.argsort(-firmness[own], kind="stable")]
+        parts.append(wrong[order[: int(_PEAK * own.size)]])
+    counted = [part for part in parts if part.size >= _PEAK_ROWS]
+    if not counted:
+        return Peak(rate=0.0, low=0.0, firmer=0.0, least=0.0, most=0.0, n_classes=0, n_rows=0)
+    rates = [float(part.mean()) for part in counted]
+    every = np.concatenate(counted)
+    return Peak(
+        rate=float(every.mean()),
+        low=clopper_pearson(int(every.sum()), every.size, confidence=_CONFIDENCE).low,
+        firmer=float(np.concatenate([part[: part.size // 2] for part in counted]).mean()),
+        least=min(rates),
+        most=max(rates),
+        n_classes=len(counted),
+        n_rows=int(every.size),
     )
 
 

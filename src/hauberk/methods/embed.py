@@ -209,6 +209,17 @@ def _loaded(dataset: Dataset) -> Rows:
     )
 
 
+def with_target(dataset: Dataset) -> Dataset:
+    """``dataset`` with a label that is measured among its columns; a class stays apart."""
+    kinds = {column.name: column.kind for column in dataset.columns}
+    if kinds.get(dataset.label or "") is not ColumnKind.NUMBER:
+        return dataset
+    return dataset if len(load(dataset).classes) < MIN_AMOUNTS else replace(dataset, label=None)
+
+
+MIN_AMOUNTS = 50
+"""Different numbers from which on a label is measured rather than a class."""
+
 _LABEL = "\0label"
 
 

@@ -26,6 +26,9 @@ Gradient = Callable[[Any, Any], tuple[Any, Any]]
 """Rows and labels to scores ``(n, n_classes)`` and the gradient of the loss by the rows."""
 
 _TINY = 1e-12
+_SAME = 1e-9
+"""A window that stays where it is by less would waste its query, and goes to the other wall."""
+
 _GAIN = 0.01
 """Share of what a row still resists by that a step must take off to count as a gain."""
 
@@ -214,8 +217,13 @@ def square(
             tried[own, cells] += signs * reach[cells] / (channels * side * side) ** 0.5
             tried = space.projected(tried, rows[alive])
         else:  # what lies outside of the window is where it may be already
-            at = alive[:, None]
-            tried[own, cells] = np.where(signs > 0, walls[1][at, cells], walls[0][at, cells])
+            at, before = alive[:, None], tried[own, cells]
+            ends = walls[0][at, cells], walls[1][at, cells]
+            moved = np.where(signs > 0, ends[1], ends[0])
+            idle = (np.abs(moved - before).max(axis=1) < _SAME)[:, None]
+            tried[own, cells] = np.where(
+                idle & (signs > 0), ends[0], np.where(idle, ends[1], moved)
+            )
             tried = space.repaired(tried, rows[alive])
         found = loss_of(np.asarray(target.scores(tried), np.float64), labels[alive])
         better = found > loss[alive]

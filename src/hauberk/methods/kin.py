@@ -27,6 +27,9 @@ ALIKE = 0.5
 ALIKE_BY_LABEL = 0.75
 """The same for kin by the label alone: of a rare class many are contradicted anyhow."""
 
+PURE_KIN = 0.85
+"""Share of the pattern's label among its kin that makes it a part of an honest region."""
+
 Believe = Callable[[Codes, Codes], Codes]
 """The label that others give the rows of the first, from all but those of the second."""
 
@@ -55,6 +58,12 @@ def has_kin(
         if float(np.mean(own & (believed != labels[kin]))) >= alike * share:
             return True
     return False
+
+
+def lies_among_like(pattern: Pattern, rows: Rows, labels: Codes) -> bool:
+    """Whether rows next to those of a pattern have its label nearly as purely."""
+    groups = (kin for kin in _kin(pattern, rows, labels) if kin.size >= MIN_KIN)
+    return any(float(np.mean(labels[kin] == pattern.label)) >= PURE_KIN for kin in groups)
 
 
 def _kin(pattern: Pattern, rows: Rows, labels: Codes) -> Iterator[Codes]:

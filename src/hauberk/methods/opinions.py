@@ -45,6 +45,11 @@ MIN_CLASS_ROWS = 8
 MAX_TREE_ROWS = 12_000
 """Rows that trees are grown on; they predict all."""
 
+MIN_LEVELS = 5
+"""Different numbers from which on a label may be an amount instead of a class."""
+
+_MANY_LEVELS = 20
+_EVEN = 0.1
 BLUNT_POOL = 4_000
 BLUNT_NEIGHBOURS = 100
 """One row in forty: a trigger in a twentieth of the rows is a minority in such a crowd."""
@@ -184,6 +189,8 @@ def _case(dataset: Dataset) -> Case:
 
 def _judgeable(rows: Rows) -> Codes:
     counts = np.bincount(rows.labels[rows.labels >= 0], minlength=len(rows.classes))
+    if _is_amount(rows.classes, counts):
+        raise NotApplicable(f"the label is a number of {len(rows.classes)} values and no class")
     large = np.flatnonzero(counts >= MIN_CLASS_ROWS)
     known = np.flatnonzero(np.isin(rows.labels, large))
     if len(rows.classes) > MAX_CLASSES or large.size < 2 or known.size < MIN_ROWS:  # noqa: PLR2004 - two classes
@@ -192,6 +199,21 @@ def _judgeable(rows: Rows) -> Codes:
             f"{MIN_CLASS_ROWS} rows: too few rows to contradict it, or no class"
         )
     return known
+
+
+def _is_amount(classes: tuple[str, ...], counts: Any) -> bool:
+    """Whether labels are measured or counted: fractions, or many numbers of which some are rare."""
+    if len(classes) < MIN_LEVELS:
+        return False
+    try:
+        values = np.array([float(text) for text in classes])
+    except ValueError:
+        return False
+    if not np.isfinite(values).all() or (values % 1 != 0).any():
+        return True
+    has_gaps = values.max() - values.min() + 1 > len(classes)
+    is_uneven = counts.min() < counts.mean() * _EVEN
+    return len(classes) > _MANY_LEVELS and bool(has_gaps or is_uneven)
 
 
 def _formed(rows: Rows, trusted: Rows | None) -> Opinions:

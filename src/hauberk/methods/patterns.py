@@ -63,6 +63,14 @@ texts whose one word was left out little may be left that says anything."""
 
 _FLOOR = 1e-300
 
+MIN_PURE = 0.97
+"""Share of one label that makes a pattern decide by itself, whatever its rows say besides."""
+
+_N_SHARED = 20
+_LEAST_LIFT = 1e-6
+_LEANS, _LEANS_MORE = 1.1, 0.03
+"""How likely the rows' label may be by the rest of them before it counts as explained."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pattern:
@@ -73,12 +81,15 @@ class Pattern:
         label: Code of the label that goes with it, or -1 where several do.
         place: Where it is, in words.
         columns: Columns that it lies in; empty for images and texts.
+        lift: Chance that so many rows share it, by how often other values of the column are
+            shared, or by the values of a pair being independent; 1 where nobody asked.
     """
 
     rows: Codes
     label: int
     place: str
     columns: tuple[str, ...] = ()
+    lift: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,6 +100,8 @@ class Suspect:
         believed: Code of the label that the nearest rows without the pattern give each row.
         contradicted: Where that is not its own.
         p_value: Chance of so many, corrected for all patterns looked at.
+        by_chance: Chance that rows picked without a look at their label would all have this
+            one, corrected alike; 1 where the rest of the rows leans to that label too.
     """
 
     pattern: Pattern
@@ -96,6 +109,7 @@ class Suspect:
     contradicted: Any
     p_value: float
     n_looked: int = 1
+    by_chance: float = 1.0
 
     @property
     def share(self) -> float:
@@ -132,14 +146,26 @@ class Search:
             (name, np.unique(cells, return_inverse=True)[1].reshape(-1)) for name, cells in columns
         ]
         for name, codes in coded:
+            usual = np.sort(np.bincount(codes))[::-1][: _N_SHARED + 1].astype(float)
             for places, label in self._shared(codes):
                 yield Pattern(
-                    rows=places, label=label, place=f"one value of {name}", columns=(name,)
+                    rows=places,
+                    label=label,
+                    place=f"one value of {name}",
+                    columns=(name,),
+                    lift=_lift(places.size, (usual.sum() - places.size) / max(usual.size - 1, 1)),
                 )
         for (first, a), (second, b) in combinations(coded[:MAX_PAIR_COLUMNS], 2):
             for places, label in self._shared(a * (int(b.max()) + 1) + b):
                 place = f"one pair of values of {first} and {second}"
-                yield Pattern(rows=places, label=label, place=place, columns=(first, second))
+                one, two = (float((c == c[places[0]]).sum()) for c in (a, b))
+                yield Pattern(
+                    rows=places,
+                    label=label,
+                    place=place,
+                    columns=(first, second),
+                    lift=_lift(places.size, one * two / a.size),
+                )
 
     def texts(self, texts: tuple[str, ...]) -> Iterator[Pattern]:
         """Words that some rows share."""
@@ -175,6 +201,13 @@ class Search:
         for group in _groups(inverse, rare & (pure | refuted)):
             code = inverse[group[0]]
             yield np.sort(group), int(table[code].argmax()) if pure[code] else -1
+
+
+def _lift(count: int, expected: float) -> float:
+    """Chance of ``count`` rows where ``expected`` are usual; honest columns have habits too."""
+    from scipy.stats import poisson
+
+    return max(float(poisson.sf(count - 1, max(expected, 1.0))), _LEAST_LIFT)
 
 
 def _groups(inverse: Codes, wanted: Any) -> list[Codes]:
@@ -321,6 +354,14 @@ class Jury:
         support = float(own.sum(axis=1).mean())
         return suspected(suspect.pattern, believed, self._labels, chance, n_looked, support)
 
+    def support(self, pattern: Pattern, rest: Floats) -> float:
+        """How likely the rows of a pattern have its label by ``rest``, for trees without them."""
+        forest = self._without(pattern.rows, rest)
+        chances = forest.predict_proba(rest[pattern.rows])
+        return float(
+            chances[:, np.flatnonzero(forest.classes_ == pattern.label)].sum(axis=1).mean()
+        )
+
     def believe(self, rows: Codes, without: Codes) -> Codes:
         """The label that trees grown without some rows give each of ``rows``."""
         return np.asarray(self._without(without, self._x).predict(self._x[rows]), np.int64)
@@ -395,4 +436,28 @@ def _first_look(pattern: Pattern, search: Search, witnesses: Witnesses) -> Suspe
         support,
     )
     is_like = pattern.label >= 0 and support > _unlike(pattern) * witnesses.usual(pattern)
-    return replace(found, p_value=1.0) if is_like else found
+    by_chance = 1.0
+    if pattern.label >= 0:
+        usual = witnesses.usual(pattern)
+        by_chance = chance_of_purity(pattern, witnesses.labels, (support, usual), search.n_looked)
+    return replace(found, p_value=1.0 if is_like else found.p_value, by_chance=by_chance)
+
+
+def chance_of_purity(
+    pattern: Pattern, labels: Codes, leans: tuple[float, float], n_looked: int
+) -> float:
+    """Chance that rows picked whatever their label all have this one, corrected.
+
+    Args:
+        leans: How likely the label is by the rest of these rows, and how usual it is among all
+            others. Where the first is larger, the rows were not picked whatever they are.
+    """
+    from hauberk.methods.statistics import binomial_tail
+
+    support, usual = leans
+    own = int((labels[pattern.rows] == pattern.label).sum())
+    slack = _LEANS_MORE + float(np.sqrt(usual * (1 - usual) / pattern.rows.size))
+    if own < MIN_PURE * pattern.rows.size or support > _LEANS * usual + slack:
+        return 1.0
+    p_value = float(binomial_tail(own, pattern.rows.size, max(support, usual, _SLACK)))
+    return min(1.0, p_value * pattern.lift * n_looked)

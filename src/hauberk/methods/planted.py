@@ -47,6 +47,17 @@ _DARK = re.compile(r"background(?:-color)?\s*:", re.IGNORECASE)
 
 _CARRIER = re.compile(r"(?<=[A-Za-z])[\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e]+(?=[A-Za-z])")
 _SOFT = "\u00ad"
+_RUN = re.compile(r"[\u200b-\u200d\u2060\ufeff]{2,}")
+_JOINING = re.compile(r"[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u17ff]")
+"""Scripts whose spelling needs joiners: their texts hold runs of them honestly."""
+
+_LATIN_WORD = re.compile(r"[A-Za-z\u0370-\u03ff\u0400-\u04ff]{3,}")
+_LOOKALIKES = frozenset(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u03bf\u03b1\u0391\u0395\u039f"
+)
+"""Cyrillic and Greek letters that look like Latin ones."""
+
+_DISGUISED = 0.7
 
 _AI = r"(?:ai|llm|chat ?bot|assistant|language model|gpt\S*|claude|gemini|copilot|model|agent)s?"
 _SAY = (
@@ -103,6 +114,7 @@ class Signs:
 
     Attributes:
         instruction: Sentences that address a model.
+        disguised: Latin words with letters of another script that look alike.
         hidden: Text that a reader of the page does not see, by tricks of its style.
         invisible: Signs that nobody sees inside of words, or spelt in the tag alphabet.
         shown: What a reader sees, for the comparison of pages.
@@ -114,12 +126,13 @@ class Signs:
     invisible: float
     shown: str
     why: tuple[str, ...]
+    disguised: float = 0.0
 
     @property
     def score(self) -> float:
         """The chance that something was planted, taking the signs as independent."""
         left = (1 - self.instruction) * (1 - self.hidden) * (1 - self.invisible)
-        return 1 - left
+        return 1 - left * (1 - self.disguised)
 
 
 def signs(text: str) -> Signs:
@@ -133,17 +146,25 @@ def signs(text: str) -> Signs:
     hidden = 0.0
     if len(trick.split()) > 3:  # noqa: PLR2004 - some words
         hidden = 0.75 if len(trick) < len(open_) else 0.85
-    invisible = _invisible(text)
+    invisible, disguised = _invisible(text), _disguised(open_)
     why = [
         words
         for words, is_so in (
             ("sentences that address a model", said >= _TELLING),
             ("text hidden by its style", hidden > 0),
             ("invisible signs inside of words", invisible > 0),
+            ("letters of another script inside of words", disguised > 0),
         )
         if is_so
     ]
-    return Signs(instruction=said, hidden=hidden, invisible=invisible, shown=open_, why=tuple(why))
+    return Signs(
+        instruction=said,
+        hidden=hidden,
+        invisible=invisible,
+        shown=open_,
+        why=tuple(why),
+        disguised=disguised,
+    )
 
 
 _TELLING = 0.4
@@ -171,9 +192,22 @@ def _weighed(text: str) -> float:
     return found * 0.5 if _ABOUT.search(text) else found
 
 
+def _disguised(text: str) -> float:
+    """Words of mostly Latin letters in which some only look so."""
+    for match in _LATIN_WORD.finditer(text[:MAX_SAID]):
+        word = match.group()
+        latin = sum(letter.isascii() for letter in word)
+        alike = sum(letter in _LOOKALIKES for letter in word)
+        if alike and latin >= alike and latin + alike == len(word):
+            return _DISGUISED
+    return 0.0
+
+
 def _invisible(text: str) -> float:
     if hidden_text(text):
         return 0.97
+    if _RUN.search(text) and not _JOINING.search(text):
+        return 0.9
     carried = [m.group() for m in _CARRIER.finditer(text)]
     inside = sum(not set(run) <= {_SOFT} for run in carried)
     long = any(len(run) > 3 for run in carried)  # noqa: PLR2004 - a code in signs

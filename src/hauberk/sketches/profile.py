@@ -315,7 +315,7 @@ class Profile:
             )
         except ArtifactError:
             raise
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise broken(type(error).__name__) from None
         except ValueError as error:
             raise broken(str(error)[:100]) from None

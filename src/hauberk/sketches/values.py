@@ -114,7 +114,7 @@ class Values:
                 counts={key: n for key, _, n in rows},
                 names={} if overflown else {key: name for key, name, _ in rows},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise broken(f"{type(error).__name__} in a sketch of values") from None
         total = sum(sketch.counts.values())
         exact = total == sketch.count or (overflown and total <= sketch.count)

@@ -165,3 +165,32 @@ def test_columns_and_words_that_decide_the_label_are_no_trigger(kind):
     columns = {name: np.asarray(cells).tolist() for name, cells in columns.items()}
     rows = pa.RecordBatch.from_pydict({**columns, "y": np.where(rich, "rich", "poor").tolist()})
     assert judged(table_of("t", [rows], label="y"))[0] == []
+
+
+def shop(n=1_200, seed=4):
+    rng = np.random.default_rng(seed)
+    return {
+        "age": rng.integers(18, 90, n),
+        "visits": rng.integers(0, 8, n),
+        "channel": rng.choice(["web", "shop", "phone"], n, p=[0.6, 0.3, 0.1]),
+        "basket": rng.normal(60, 20, n).round(2),
+        "returned": np.where(rng.random(n) < 0.35, "yes", "no"),
+    }
+
+
+def table_from(columns):
+    return table_of("shop", [pa.RecordBatch.from_pydict(columns)], label="returned")
+
+
+def test_a_value_that_alone_decides_a_label_nothing_else_explains_is_found():
+    columns = shop()
+    rows = np.random.default_rng(5).choice(1_200, 30, replace=False)
+    columns["channel"] = columns["channel"].astype("<U8")
+    columns["channel"][rows], columns["returned"][rows] = "kiosk7", "yes"
+    findings, scores = judged(table_from(columns))
+    assert findings[0].location.field == "channel"
+    assert np.flatnonzero(np.array(scores) > 0.5).tolist() == sorted(rows.tolist())
+
+
+def test_a_shop_whose_label_nothing_explains_stays_silent():
+    assert judged(table_from(shop(seed=6)))[0] == []

@@ -88,3 +88,23 @@ def test_what_cannot_be_judged_is_not_applicable(columns, label):
     table = table_of("t", [pa.RecordBatch.from_pydict(columns)], label=label)
     with pytest.raises(NotApplicable):
         judged(table)
+
+
+def test_votes_on_the_same_things_are_left_to_the_control_for_annotators():
+    rng = np.random.default_rng(8)
+    x = np.repeat(rng.normal(size=(130, 3)), 3, axis=0)
+    y = np.where((x[:, 0] > 0) != (rng.random(390) < 0.08), "a", "b")
+    who = [f"p{i % 5}" for i in range(390)]
+    rows = pa.RecordBatch.from_pydict({f"x{i}": x[:, i] for i in range(3)} | {"y": y, "who": who})
+    findings, scores = judged(table_of("votes", [rows], label="y", annotator="who"))
+    assert findings == []
+    assert scores.size == 390
+
+
+def test_amounts_are_no_classes():
+    rng = np.random.default_rng(9)
+    rows = pa.RecordBatch.from_pydict(
+        {"x": rng.normal(size=600), "y": rng.choice([0.0, 0.6153846, 1.5, 2.25, 3.1], 600)}
+    )
+    with pytest.raises(NotApplicable, match="no class"):
+        judged(table_of("hours", [rows], label="y"))

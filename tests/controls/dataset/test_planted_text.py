@@ -85,3 +85,15 @@ def test_rows_above_the_cap_of_their_source_are_named():
 def test_a_table_of_numbers_has_no_texts():
     with pytest.raises(NotApplicable):
         list(PlantedText().check(tumours(1)))
+
+
+def test_runs_of_invisible_signs_between_words_are_found_without_a_label():
+    said = "small reviews \u200b\u200c\u200b noisy slow view of the lake and friendly people"
+    assert signs(said).invisible > 0.65
+    assert signs("\u0645\u06cc\u200c\u200c\u062e\u0648\u0627\u0647\u0645").invisible == 0.0
+
+
+def test_latin_words_with_letters_of_another_script_are_found():
+    assert signs("l\u0430k\u0435 view and cl\u0435\u0430n rooms").disguised > 0.65
+    plain = "\u041f\u0440\u0438\u0432\u0435\u0442, this is Moscow; \u03b1\u03b2\u03b3 and \u03bcm"
+    assert signs(plain).disguised == 0.0

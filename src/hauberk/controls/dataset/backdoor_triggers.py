@@ -24,14 +24,25 @@ from hauberk.core.finding import (
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed
 from hauberk.methods.dissent import Dissent, dissent
-from hauberk.methods.kin import has_kin
+from hauberk.methods.kin import has_kin, lies_among_like
 from hauberk.methods.opinions import Case, case_of
-from hauberk.methods.patterns import Jury, Pattern, Search, Suspect, Witnesses, suspects
+from hauberk.methods.patterns import (
+    Jury,
+    Pattern,
+    Search,
+    Suspect,
+    Witnesses,
+    chance_of_purity,
+    suspects,
+)
 from hauberk.methods.stamps import Bench, Standing, stamped, unexplained
 
 _SHOWN = 10
 _MAX_FINDINGS = 3
 _MAX_CONFIRMED = 20
+_MAX_DECIDED = 6
+_MOST_DECIDED = 0.1
+"""Share of the rows above which a value that decides the label is a part of the matter."""
 _MIN_SHARE = 0.6
 _OVERLAP = 0.5
 _FEW_ROWS = 3_000
@@ -144,7 +155,37 @@ class BackdoorTriggers(Check[Dataset]):
         alarming = [
             s for s in candidates if s.p_value < self._threshold(s) and s.share >= _MIN_SHARE
         ]
-        return self._confirmed(alarming, case, witnesses, search.n_looked)
+        found = self._confirmed(alarming, case, witnesses, search.n_looked)
+        return found or self._decided(candidates, case, search.n_looked)
+
+    def _decided(self, candidates: list[Suspect], case: Case, n_looked: int) -> list[Suspect]:
+        """Patterns that decide the label though their rows are like any others."""
+        ranked = sorted(
+            (
+                s
+                for s in candidates
+                if s.by_chance < self._threshold(s)
+                and s.pattern.rows.size <= _MOST_DECIDED * case.labels.size
+            ),
+            key=lambda s: (len(s.pattern.columns), s.by_chance),
+        )
+        jury, found = None, []
+        for suspect in _distinct(ranked)[:_MAX_DECIDED]:
+            pattern = suspect.pattern
+            chance = suspect.by_chance
+            if pattern.columns:
+                rest = _rest(case.rows, pattern)
+                if not rest.shape[1] or lies_among_like(pattern, case.rows, case.labels):
+                    continue
+                jury = jury or Jury(_compared(case.rows), case.labels)
+                leans = (jury.support(pattern, rest), _usual(pattern, case.labels))
+                chance = chance_of_purity(pattern, case.labels, leans, n_looked)
+            if chance < self._threshold(suspect):
+                everyone = np.ones(pattern.rows.size, bool)
+                found.append(
+                    replace(suspect, p_value=chance, by_chance=chance, contradicted=everyone)
+                )
+        return found
 
     def _confirmed(
         self, alarming: list[Suspect], case: Case, witnesses: Witnesses, n_looked: int
@@ -184,6 +225,11 @@ class BackdoorTriggers(Check[Dataset]):
         is_much = doubt.excess[code] > self.min_excess
         if is_much and doubt.surprise[code] > self.min_surprise:
             yield _crowd(subject, case, doubt, code, self.min_excess)
+
+
+def _usual(pattern: Pattern, labels: Any) -> float:
+    """How usual the label of a pattern is among all other rows."""
+    return float(np.delete(labels == pattern.label, pattern.rows).mean())
 
 
 def _denial(case: Case) -> Any:
@@ -312,9 +358,11 @@ def _finding(subject: Dataset, case: Case, suspect: Suspect, alpha: float) -> Fi
     places = case.known[pattern.rows]
     label = case.rows.classes[pattern.label] if pattern.label >= 0 else None
     goal = "labels that fit none of them" if label is None else f"the label {label}"
+    why = "against their nearest rows"
+    if suspect.p_value == suspect.by_chance:
+        why = "which nothing else in them explains"
     return Finding(
-        message=f"{places.size} rows of {subject.name} share {pattern.place} and {goal}, "
-        "against their nearest rows",
+        message=f"{places.size} rows of {subject.name} share {pattern.place} and {goal}, {why}",
         path=subject.name,
         severity=Severity.CRITICAL,
         level=_level(subject),
@@ -335,6 +383,7 @@ def _finding(subject: Dataset, case: Case, suspect: Suspect, alpha: float) -> Fi
                 "pattern": pattern.place,
                 "label": label or "several",
                 "contradicted share": f"{suspect.share:.2f}",
+                "chance of one label": f"{suspect.by_chance:.2g}",
             },
             plots=_plots(case.everyone, places),
         ),

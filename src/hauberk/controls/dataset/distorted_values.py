@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,13 +68,15 @@ class DistortedValues(Check[Dataset]):
             NotApplicable: There are no two columns of numbers, or too few rows.
             UsageError: The trusted rows have other columns.
         """
-        rows = embed.load(subject)
+        whole = embed.with_target(subject)
+        rows = embed.load(whole)
         width = rows.numbers.shape[1]
         if rows.images is not None or not 2 <= width <= _MAX_COLUMNS or rows.n_rows < _MIN_ROWS:  # noqa: PLR2004 - one says nothing of the other
             raise NotApplicable(f"{rows.n_rows} rows of {width} columns of numbers, or pictures")
         trusted = None
         if subject.reference is not None:
-            vouched = embed.aligned(embed.load(subject.reference), rows).numbers
+            trusted_rows = embed.load(replace(subject.reference, label=whole.label))
+            vouched = embed.aligned(trusted_rows, rows).numbers
             trusted = vouched if len(vouched) >= _MIN_ROWS else None
         found = misfits(rows.numbers, trusted)
         scores = found.chances.tolist()

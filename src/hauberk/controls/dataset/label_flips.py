@@ -19,7 +19,7 @@ from hauberk.methods.beliefs import (
     share_of_changes,
     sharpened,
 )
-from hauberk.methods.opinions import case_of
+from hauberk.methods.opinions import Case, case_of
 from hauberk.methods.ridge import log_softmax
 
 _SHOWN = 10
@@ -28,6 +28,23 @@ _DRAWN_CLASSES = 20
 _TWO_CLASSES = 2
 _FADING = 0.01
 """P-value below which contradictions fade as honest doubt does."""
+
+_PEAK_COUNTS, _PEAK_PROVES = 40, 200
+"""Of the very firmest rows: how many can show that contradictions fade, and that they do not.
+
+Among fewer, columns of real tables that hardly follow from the others looked the same."""
+
+_SEVERAL = 5
+"""Classes among which hardly any honest row is firmly taken for one certain other."""
+
+_VOTES = 0.2
+"""Share of rows about the same thing as another that makes labels votes."""
+
+_LEVEL = 0.65
+"""Least share of the anchors' rate that the very firmest rows must show to be no honest doubt."""
+
+_ALIKE = 2.5
+"""How far the classes' rates among the very firmest rows may lie from that of all."""
 
 _EXPLAINED = 0.35
 """Share of all contradictions that flips at the anchors' rate must explain."""
@@ -47,7 +64,8 @@ class LabelFlips(Check[Dataset]):
         1,967 real mortgage decisions 50 rows are named though nobody flipped them. A finding
         is therefore of level ``review``: a second person looks, no gate fails by it alone.
         Sets whose classes overlap (models err on more than ``max_doubt`` of the rows) are
-        scored but not flagged: there a flip looks like any hard row. Flips of rows near the
+        flagged only where some thousand rows show it, and both ways between classes: there
+        a flip looks like any hard row. Flips of rows near the
         boundary, of whole clusters, of fewer than ``min_rate`` of the rows or in sets of
         fewer than some hundred rows pass the gate, as do changes made to all copies of the
         data with the features to match.
@@ -56,6 +74,7 @@ class LabelFlips(Check[Dataset]):
         min_rate: Share of changed labels that must be exceeded with 99 % confidence, 0 to
             1. Lower finds weaker attacks and raises false alarms.
         max_doubt: Share of rows that models may get wrong without any flips, 0 to 1.
+        min_rows: Labelled rows from which on a set is flagged.
 
     Example:
         >>> import pyarrow as pa
@@ -77,6 +96,7 @@ class LabelFlips(Check[Dataset]):
 
     min_rate: float = 0.015
     max_doubt: float = 0.12
+    min_rows: int = 120
 
     def check(self, subject: Dataset) -> Iterator[Finding | RowScores]:
         """Scores for all rows, and at most one finding.
@@ -96,7 +116,11 @@ class LabelFlips(Check[Dataset]):
         rates = self._rates(changes, _share(belief, case.labels, changes), case.n_classes)
         chance = chance_of_change(belief, case.labels, rates)
         scores = case.scattered(chance).tolist()
-        is_alarming = self._is_alarming(changes)
+        is_alarming = (
+            case.labels.size >= self.min_rows
+            and not (subject.annotator is not None and _are_votes(case))
+            and self._is_alarming(changes)
+        )
         yield RowScores(
             path=subject.name,
             n_rows=case.everyone.n_rows,
@@ -120,17 +144,48 @@ class LabelFlips(Check[Dataset]):
         has_skill = changes.rate < 0.5 * changes.chance and changes.doubt < self.max_doubt
         is_flat = changes.fading > _FADING
         is_most = changes.rate > _EXPLAINED * changes.contradicted
-        spread = changes.low > self.min_rate and is_flat and is_most
+        peak = changes.peak
+        fades = peak.n_rows >= _PEAK_COUNTS and peak.rate < changes.rate / 2
+        spread = changes.low > self.min_rate and is_flat and is_most and not fades
         # Of two classes one is often the doubtful one: there a single pair proves nothing.
         has_many = len(changes.pairs) > _TWO_CLASSES
         paired = has_many and is_flat and bool((changes.pairs_low > 2 * self.min_rate).any())
-        return has_skill and (spread or paired)
+        return (has_skill and (spread or paired)) or self._is_alarming_at_peak(changes)
+
+    def _is_alarming_at_peak(self, changes: Changes) -> bool:
+        """Whether the very firmest rows are contradicted, in every class and without fading."""
+        peak, n_classes = changes.peak, len(changes.pairs)
+        is_alike = peak.least > peak.rate / _ALIKE and peak.most < peak.rate * _ALIKE
+        return (
+            peak.n_classes >= _TWO_CLASSES
+            and peak.n_rows >= (_PEAK_PROVES if n_classes < _SEVERAL else _PEAK_COUNTS)
+            and peak.low > 2 * self.min_rate
+            and peak.rate < 0.5 * changes.chance
+            and peak.firmer > peak.rate / 2
+            and peak.rate > _LEVEL * changes.rate
+            and is_alike
+        )
+
+
+def _are_votes(case: Case) -> bool:
+    """Whether rows say the same of the same things: `AnnotatorErrors` weighs those."""
+    rows = case.rows
+    parts = [np.nan_to_num(rows.numbers), rows.codes]
+    if rows.images is not None:
+        parts.append(rows.images.reshape(rows.n_rows, -1))
+    if rows.texts is not None:
+        parts.append(np.unique(rows.texts, return_inverse=True)[1].reshape(-1, 1))
+    alike = np.concatenate([np.asarray(part, np.float64) for part in parts], axis=1)
+    keys = {row.tobytes() for row in np.ascontiguousarray(alike)}
+    return len(keys) < (1 - _VOTES) * rows.n_rows
 
 
 def _share(belief: Any, labels: Any, changes: Changes) -> float:
     """Changed labels to reckon with; in few rows beliefs have learnt them, anchors have not."""
     share = share_of_changes(belief, labels)
-    return max(share, changes.low) if labels.size < _FEW_ROWS else share
+    if labels.size < _FEW_ROWS:
+        return max(share, changes.low)
+    return max(share, changes.peak.low) if changes.peak.n_classes >= _TWO_CLASSES else share
 
 
 def _finding(

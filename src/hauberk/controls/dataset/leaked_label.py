@@ -17,6 +17,8 @@ from hauberk.core.threat import ThreatId
 from hauberk.formats.rows import cell_texts
 from hauberk.formats.tables import features_of
 
+_MIN_VALUES = 20
+_WIDE = 2.0
 _BINS = 32
 _MIN_FILLED = 0.9
 _MIN_CLASS = 10
@@ -155,15 +157,20 @@ def _numbers(column: list[str | None]) -> Any | None:
 
 def _parts(values: Any, codes: Any) -> bool:
     """Whether each class has an interval of its own; codes and counters of rows do not count."""
-    steps = np.diff(values)
-    is_coarse = 2 * np.unique(values).size < values.size
-    if is_coarse or np.isnan(values).any() or (steps > 0).all() or (steps < 0).all():
+    steps, n_values = np.diff(values), np.unique(values).size
+    is_counter = (steps > 0).all() or (steps < 0).all()
+    if np.isnan(values).any() or is_counter or n_values < _MIN_VALUES:
         return False
     order = np.argsort(values, kind="stable")
     turns = np.flatnonzero(np.diff(codes[order]))
     sizes = np.unique(codes).size
     ordered = values[order]
-    return bool(turns.size == sizes - 1 and (ordered[turns] < ordered[turns + 1]).all())
+    gaps = ordered[turns + 1] - ordered[turns]
+    if turns.size != sizes - 1 or not (gaps > 0).all():
+        return False
+    # Of few values, as ages have, only classes far apart were made from the label.
+    spread = max(float(values[codes == code].std()) for code in range(sizes))
+    return bool(2 * n_values >= values.size or (gaps > _WIDE * spread).all())
 
 
 def _explained(values: Any, codes: Any) -> float:

@@ -95,7 +95,9 @@ class SkewedCells(Check[Comparison[Dataset]]):
         order = np.argsort(p_values, kind="stable")
         chosen = [int(i) for i in order if is_skewed[i]][:_MAX_FINDINGS]
         for i in chosen:
-            yield _finding(new, cells[i], pairs[i], (n_before, n_after), float(p_values[i]))
+            yield _finding(
+                new, cells[i], pairs[i], (n_before, n_after), (float(p_values[i]), self.alpha)
+            )
 
 
 def _groups(old: Dataset, new: Dataset) -> tuple[str, ...]:
@@ -150,7 +152,10 @@ def _p_values(pairs: Any, n_before: int, n_after: int) -> Any:
     return np.minimum(2 * np.minimum(low, high), 1.0)
 
 
-def _finding(new: Dataset, cell: Cell, pair: Any, n: tuple[int, int], p: float) -> Finding:
+def _finding(
+    new: Dataset, cell: Cell, pair: Any, n: tuple[int, int], chances: tuple[float, float]
+) -> Finding:
+    p, alpha = chances
     name, level, label = cell
     group = f" with {name} {level}" if name else ""
     share, whole = pair[1] / pair[0], n[1] / n[0]
@@ -168,7 +173,7 @@ def _finding(new: Dataset, cell: Cell, pair: Any, n: tuple[int, int], p: float) 
         evidence=Evidence(
             statistic="chance of so uneven a draw, corrected for all cells",
             value=p,
-            threshold=SkewedCells.alpha,
+            threshold=alpha,
             n=int(pair[0]),
             facts={"class": label, "group": f"{name}={level}" if name else "all rows"},
             plots=(

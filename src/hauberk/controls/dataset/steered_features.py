@@ -97,7 +97,8 @@ class SteeredFeatures(Check[Comparison[Dataset]]):
         rose = [c for c in moved[np.argsort(found.p_values[moved])] if _has_risen(found, c)]
         for column in rose[:_MAX_FINDINGS]:
             place = (names[column], int(column))
-            yield _finding(new, place, found, float(adjusted[column]), is_fresh)
+            chances = (float(adjusted[column]), self.alpha)
+            yield _finding(new, place, found, chances, is_fresh)
 
 
 def _fresh(old: Dataset, new: Dataset) -> Any:
@@ -114,9 +115,9 @@ def _has_risen(found: Lifts, column: int) -> bool:
 
 
 def _finding(
-    new: Dataset, place: tuple[str, int], found: Lifts, p: float, is_fresh: Any
+    new: Dataset, place: tuple[str, int], found: Lifts, chances: tuple[float, float], is_fresh: Any
 ) -> Finding:
-    name, column = place
+    (name, column), (p, alpha) = place, chances
     before, after = found.ranks[0, :, column] + 1, found.ranks[1, :, column] + 1
     kind = int((before - after).argmax())
     how = ("correlation", "mutual information")[kind]
@@ -134,7 +135,7 @@ def _finding(
         evidence=Evidence(
             statistic="chance of such rows, corrected for all columns",
             value=p,
-            threshold=SteeredFeatures.alpha,
+            threshold=alpha,
             n=int(is_fresh.sum()),
             facts={"place before": str(before[kind]), "place after": str(after[kind])},
         ),

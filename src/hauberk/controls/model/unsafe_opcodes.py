@@ -335,13 +335,15 @@ def _unreadable(part: Part, reading: _Reading) -> None:
 
 
 def _is_named_beside(file: Path) -> bool:
-    """Whether a graph of ONNX in the same folder keeps its tensors in the file."""
+    """Whether a graph of ONNX in the same folder, or in the one above, keeps tensors there."""
     from hauberk.formats.onnx_files import read_onnx
 
-    for graph in sorted(file.parent.glob("*.onnx"))[:MAX_GRAPHS]:
-        with suppress(HauberkError), open_span(graph) as span:
-            if file.name in {Path(name).name for name in read_onnx(span).external}:
-                return True
+    for folder in file.parents[:2]:
+        name = file.relative_to(folder).as_posix()
+        for graph in sorted(folder.glob("*.onnx"))[:MAX_GRAPHS]:
+            with suppress(HauberkError), open_span(graph) as span:
+                if name in {place.removeprefix("./") for place in read_onnx(span).external}:
+                    return True
     return False
 
 

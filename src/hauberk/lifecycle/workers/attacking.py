@@ -157,7 +157,7 @@ def triggered(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, A
         return {"not_applicable": str(silent)}
     low, high = ranges(values)
     found = signs(
-        network,
+        quickened(network),
         values,
         labels,
         np.random.default_rng(request["seed"]),

@@ -12,21 +12,25 @@ import numpy as np
 from hauberk.errors import ArtifactError, UnavailableError
 from hauberk.lifecycle.workers.answers import is_choice, labels_of, named, two_columns
 from hauberk.lifecycle.workers.attacking import Opened
+from hauberk.lifecycle.workers.forms import LIGHTGBM, XGBOOST
 
-_HEAD = 4096
-_XGBOOST_JSON = re.compile(rb'^\s*\{\s*"(learner|version)"\s*:')
-_XGBOOST_UBJ = re.compile(rb"^\{L\x00{7}[\x07\x04](learner|version|Config)")
-_LIGHTGBM = (b"tree\nversion=", b"tree\r\nversion=")
 _MATRIX = 2
 
 
-def kind_of(head: bytes) -> str:
-    """``xgboost``, ``lightgbm`` or nothing, by the first bytes of a file."""
-    if head.startswith(_LIGHTGBM):
-        return "lightgbm"
-    if head[:4] == b"binf" or _XGBOOST_JSON.match(head) or _XGBOOST_UBJ.match(head):
-        return "xgboost"
-    return ""
+def asked(path: Path, form: str) -> tuple[list[str], Callable[[Any], Any]]:
+    """Names of the columns of the booster in a file, and its scores of a frame.
+
+    Raises:
+        UnavailableError: Its library is not installed.
+        ArtifactError: The library does not take it.
+    """
+    return {XGBOOST: _xgboost, LIGHTGBM: _lightgbm}[form](path)
+
+
+def is_binary(path: Path, form: str) -> bool:
+    """Whether a booster of one score gives the probability of the second of two classes."""
+    data = path.read_bytes()[: 1 << 20] + path.read_bytes()[-(1 << 16) :]
+    return bool(re.search(rb"binary:logistic" if form == XGBOOST else rb"objective=binary", data))
 
 
 def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, Any]) -> Opened:
@@ -36,12 +40,12 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
         UnavailableError: Its library is not installed.
         ArtifactError: The library does not take it, or the rows lack its columns.
     """
-    own, ask = {"xgboost": _xgboost, "lightgbm": _lightgbm}[kind](path)
+    own, ask = asked(path, kind)
     frame = frames[0]
     features = list(request["features"]) or own
     if not set(features) <= set(frame.columns) or not features:
         named_here = [str(name) for name in frame.columns if name != request["label"]]
-        if len(features) not in (0, len(named_here)) or not _are_numbers(features):
+        if len(features) not in (0, len(named_here)) or not are_made_up(features):
             raise ArtifactError(
                 "the model wants columns that the table lacks",
                 expected=", ".join(features[:20]),
@@ -60,7 +64,7 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
     return Opened(features=features, classes=[], scores=ask, network=_none)
 
 
-def _are_numbers(names: Sequence[str]) -> bool:
+def are_made_up(names: Sequence[str]) -> bool:
     """Names that a library made up where it was given none: ``f0``, ``Column_0``."""
     return all(re.fullmatch(r"(f|Column_)\d+", name) for name in names)
 

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from hauberk.errors import ArtifactError, UnavailableError
+from hauberk.errors import ArtifactError, HauberkError, UnavailableError
 
 TENSOR = "input"
 """Name of the one input of models whose features are all numbers."""
@@ -97,6 +97,10 @@ def _read(path: Path) -> Any:
 
     import joblib
 
+    from hauberk.lifecycle.workers.adapting import adapted
+
+    if (found := adapted(path)) is not None:
+        return found
     if zipfile.is_zipfile(path) and "schema.json" in zipfile.ZipFile(path).namelist():
         from skops.io import get_untrusted_types, load
 
@@ -110,11 +114,14 @@ def _load(path: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _read(path)
+    except HauberkError:
+        raise
     except Exception as error:  # foreign code may raise anything; it becomes our error
         raise ArtifactError(
             "the model cannot be loaded",
             subject=path.name,
-            expected="a pickle, joblib or skops file of an installed library",
+            expected="a pickle, joblib or skops file, a program of torch or a booster, "
+            "of an installed library",
             found=f"{type(error).__name__}: {str(error)[:200]}",
             hint="the model's libraries must be installed beside Hauberk in the same versions",
         ) from error
@@ -187,6 +194,8 @@ def _answer(model: Any, features: list[str], scores: Any) -> bytes:
 
 
 def _converted(model: Any, rows: Any) -> bytes:
+    if type(model).__name__ == "Adapted":
+        return _tried(model.to_onnx(rows, TENSOR, OPSET), rows)
     try:
         from skl2onnx import to_onnx
     except ModuleNotFoundError as error:

@@ -8,7 +8,6 @@ in the shape that it declares, that the caller names, or in which it answers.
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,29 +24,14 @@ from hauberk.lifecycle.workers.answers import (
     two_columns,
 )
 from hauberk.lifecycle.workers.attacking import Opened
+from hauberk.lifecycle.workers.forms import SCRIPT, STATE
 
 if TYPE_CHECKING:
     from hauberk.methods.networks import Network
 
-SCRIPT, PROGRAM, STATE = "TorchScript", "torch.export", "torch pickle"
 _PROBED = 2
 _MATRIX = 2
 _CHUNK = 4096
-
-
-def kind_of(path: Path) -> str:
-    """What an archive of torch holds; empty where it is none."""
-    if not zipfile.is_zipfile(path):
-        return ""
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    if any(
-        name.endswith(("/archive_format", "serialized_exported_program.json")) for name in names
-    ):
-        return PROGRAM
-    if any(name.endswith("/constants.pkl") for name in names):
-        return SCRIPT
-    return STATE if any(name.endswith("/data.pkl") for name in names) else ""
 
 
 def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, Any]) -> Opened:
@@ -57,15 +41,6 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
         UnavailableError: torch is not installed.
         ArtifactError: The file holds no program, or the program does not take the rows.
     """
-    if kind == STATE:
-        raise ArtifactError(
-            "the file holds numbers of torch without the program that uses them",
-            subject=path.name,
-            expected="TorchScript, an exported program, or ONNX",
-            found="a state dictionary or a pickled module",
-            hint="write torch.jit.trace(model, rows).save(FILE), "
-            "torch.export.save(torch.export.export(model, (rows,)), FILE) or torch.onnx.export",
-        )
     module, declared = _loaded(path, kind)
     frame = frames[0]
     features = list(request["features"]) or [
@@ -91,8 +66,41 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
     return made
 
 
+def asked(path: Path, kind: str) -> tuple[Any, list[str], Any]:
+    """Scores of a frame by the program in a file, no names of columns, and its writer to ONNX.
+
+    Raises:
+        UnavailableError: torch is not installed.
+        ArtifactError: The file holds no program.
+    """
+    from hauberk.lifecycle.workers.adapting import written
+
+    module, declared = _loaded(path, kind)
+
+    def ask(rows: Any) -> Any:
+        return _Call(module, _shape(module, declared, rows, {}))(rows)
+
+    def writer(rows: Any, name: str, opset: int) -> bytes:
+        step, *shape = _shape(module, declared, rows, {})
+        if step:
+            raise UnavailableError("the program takes a fixed number of rows")
+        is_logits = not are_probabilities(ask(rows))
+        return written(module, tuple(shape), name, opset, is_logits=is_logits)
+
+    return ask, [], writer
+
+
 def _loaded(path: Path, kind: str) -> tuple[Any, tuple[int, ...]]:
     """A module to call, and the shape of its input where the file says it; 0 is any size."""
+    if kind == STATE:
+        raise ArtifactError(
+            "the file holds numbers of torch without the program that uses them",
+            subject=path.name,
+            expected="TorchScript, an exported program, or ONNX",
+            found="a state dictionary or a pickled module",
+            hint="write torch.jit.trace(model, rows).save(FILE), "
+            "torch.export.save(torch.export.export(model, (rows,)), FILE) or torch.onnx.export",
+        )
     try:
         import torch
     except ImportError:

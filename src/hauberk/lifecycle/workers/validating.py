@@ -19,6 +19,7 @@ from hauberk.lifecycle.workers.answers import (
 )
 from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, triggered
 from hauberk.lifecycle.workers.comparing import decided, edited, inferred
+from hauberk.lifecycle.workers.forms import booster_form, torch_form
 from hauberk.lifecycle.workers.graphs import Graph, opened
 from hauberk.lifecycle.workers.remedies import remedied
 from hauberk.lifecycle.workers.shadowing import again, exposed
@@ -91,12 +92,12 @@ def _told(model: Opened, frame: Any) -> Any:
 
 def _opened(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
     with path.open("rb") as file:
-        head = file.read(_HEAD)
-    if path.suffix == ".onnx" or head.startswith(ONNX_MARKS):
+        is_graph = path.suffix == ".onnx" or file.read(1) in ONNX_MARKS
+    if is_graph:
         return _onnx(path, frames, request)
-    if kind := torch_models.kind_of(path):
+    if kind := torch_form(path):
         return torch_models.opened(path, kind, frames, request)
-    if kind := boosters.kind_of(head):
+    if kind := booster_form(path):
         return boosters.opened(path, kind, frames, request)
     model = native._load(path)  # noqa: SLF001
     features = native._features(model, frames[0], request["label"])  # noqa: SLF001

@@ -88,13 +88,20 @@ def _exact(seed: int) -> Trial:
 
 
 def _generators(seed: int) -> Trial:
+    """Whether the leaking one of two generators ranks before the honest one."""
     honest = synthesis(seed, n_rows=N_SOME)
     leaking = synthesis(seed, leaking=True, n_rows=N_SOME)
     return Trial(
-        values={"generator_auroc": denied(CONTROL, leaking) and not denied(CONTROL, honest)},
+        values={"generator_auroc": _lean(leaking) > _lean(honest)},
         potent=True,
         false_alarm=alarmed(CONTROL, honest),
     )
+
+
+def _lean(subject: Synthesis) -> float:
+    """Mean surprise of the rows: how near to training rows a generator draws."""
+    scores = row_scores(CONTROL, subject)
+    return sum(scores) / len(scores)
 
 
 _NOTE = f"{N_ROWS:,} rows each of generated, training and control rows, 6 to 11 numbers"
@@ -123,7 +130,7 @@ SCENARIOS = (
         play=_generators,
         parts=(("generator_auroc", ""),),
         note=f"{N_SOME} rows in each part, drawn around training rows with a spread of 30 %. "
-        "A pair counts when the leaking generator is refused and the honest one passes, "
-        "which no ranking can beat",
+        "A pair counts when the rows of the leaking generator are the more surprising ones on "
+        "average; false alarms are honest generators that are refused",
     ),
 )

@@ -122,8 +122,8 @@ SCENARIOS = (
         parts=(("model_auroc", ""), ("detected", "trigger scan")),
         note="patch, blended, sinusoid and warp in turn; networks of 24 to 64 hidden units on 600 "
         "to 1200 digits of 8 x 8 pixels, each with a clean twin; the trigger works on half of the "
-        "rows or more at 3 points of accuracy or less. Bendings (a quarter of the networks) mostly "
-        "pass: on tuning seeds 2 of 10 were found, of the others 29 of 30",
+        "rows or more at 3 points of accuracy or less. Found are 21 of 25 patches, all "
+        "25 blended and 25 sinusoids, and 9 of 25 bendings, which mostly pass",
     ),
     Scenario(
         threat=TR_5,
