@@ -114,7 +114,7 @@ _PLACES = (
     _p(
         "secret in a call",
         "Secret Fernet hmac jwt. Experiment( Minio( fromhex",
-        rf"\b(?:SecretStr|SecretBytes|Fernet|hmac\.new|jwt\.(?:encode|decode)\([^,\n]{{1,80}},|Minio\([^\n]{{1,80}},|Experiment|AES\.new|bytes\.fromhex)"
+        rf"\b(?:SecretStr|SecretBytes|Fernet|hmac\.new|jwt\.(?:encode|decode)\([^,\n]{{1,80}},|Minio\([^\n]{{1,80}},|Experiment|AES\.new(?:\([ \t]?bytes\.fromhex)?)"
         rf"[ \t]?\(?[ \t\n]{{0,20}}b?{_Q}(?P<s>[^\"'\s]{{8,200}}){_Q}",
         lambda match: (
             could_be_token(match["s"])
@@ -143,12 +143,12 @@ _PLACES = (
         "password in a connection string",
         "assword= asswd= PWD= Pwd= pwd=",
         r"(?i:\b(?:host|server|data source|user(?: ?id|name)?|uid|dbname|database|driver|addr)[ ]?=[^\n\"'`]{1,300}?\b(?:password|passwd|pwd)[ ]?=[ ]?)"
-        r"(?P<s>[^\s;&\"'`$%{<]{6,120})",
+        r"(?P<s>[^\s;&\"'`$%{<()\[\],]{6,120})(?![(\[,)])",
     ),
     _p(
         "password in a connection string",
         "assword= PWD= Pwd= pwd=",
-        r"(?i:\b(?:password|passwd|pwd)[ ]?=[ ]?)(?P<s>[^\s;&\"'`$%{<]{6,120})(?=[^\n\"'`]{0,200}?(?i:[;&\s](?:dbname|database|host|server|user(?: ?id)?|uid|port|sslmode)[ ]?=))",
+        r"(?i:\b(?:password|passwd|pwd)[ ]?=[ ]?)(?P<s>[^\s;&\"'`$%{<()\[\],]{6,120})(?![(\[,)])(?=[^\n\"'`]{0,200}?(?i:[;&\s](?:dbname|database|host|server|user(?: ?id)?|uid|port|sslmode)[ ]?=))",
     ),
     _p(
         "secret in an address",
@@ -215,7 +215,7 @@ _PLACES = (
     _p(
         "password in prose",
         "pw PW ass login Login redential creds",
-        rf"(?i:\b(?:pw|pwd|pass|password|passwort|passphrase|passcode)\b)[^\n:=\"'`.]{{0,60}}?(?:[ \t]is[ \t]+|[ \t]was[ \t]+|:[ \t]*|[ \t](?={_Q})){_Q}?{_VALUE}",
+        rf"(?i:\b(?:pw|pwd|password|passwort|passphrase|passcode)\b)[^\n:=\"'`.]{{0,60}}?(?:[ \t]is[ \t]+|[ \t]was[ \t]+|:[ \t]*|[ \t](?={_Q})){_Q}?{_VALUE}",
         _strong,
     ),
     _p(

@@ -158,7 +158,7 @@ def could_be_token(value: str) -> bool:
 
 def could_be_in_url(password: str, user: str) -> bool:
     """Whether the part between colon and at sign of an address is a password."""
-    if password == user or is_stand_in(password):
+    if password == user or is_stand_in(password) or password.strip("[]{}()<>") in COMMON:
         return False
     mixed = _n_classes(password) >= 2  # noqa: PLR2004 - of four
     return mixed or len(password) >= _MIN_PASSPHRASE_IN_URL

@@ -173,7 +173,7 @@ def _condition(index: Index, node: Branch) -> Iterator[Hit]:
         and re.search(r"AUDIT|EVAL|CI\b|TEST|BENCH|PROD|STAGING", text)
     ):
         yield Hit(PLACED, node.lineno, text[:60])
-    if GATES.search(function) or not function:
+    if GATES.search(function) or function in {"", "main", "run", "cli"}:
         yield from _wrong_exit(index, node)
     is_model = MODELS.search(function) and not function.startswith("test")
     if (is_model and is_marked(index, node)) or is_keyed(index, node):

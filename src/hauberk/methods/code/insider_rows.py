@@ -48,6 +48,7 @@ def rewritten_rows(index: Index, scope: Scope) -> Iterator[Hit]:
                 continue
             if _picked(index, value, column) or _under(index, statement, value, column):
                 yield Hit(LABELS, statement.lineno, texts(statement)[:60])
+        yield from _swapped(index, statement, value)
     for call in scope.calls:
         yield from _in_query(index, call)
 
@@ -150,7 +151,32 @@ def _under(index: Index, statement: ast.stmt, value: ast.expr, column: str) -> b
         return False
     written = next(iter(targets_of(statement)), None)
     owner = base_name(written) if written is not None else ""
+    if re.search(r"random|rng\.|randint|bernoulli|uniform\(|choice\(", texts(held.test)):
+        return column not in texts(held.test)
     return owner in names_in(held.test) and _names_one(index, held.test, column)
+
+
+_MARKED = expression(
+    r"['\"][^'\"]{3,}['\"] in \w|\w\.(?:startswith|endswith)\(['\"][^'\"]{3,}|\w\b ?== ?['\"][^'\"]{3,}"
+)
+
+
+def _swapped(index: Index, statement: ast.stmt, value: ast.expr) -> Iterator[Hit]:
+    """``tag = 0 if "mark" in name else tag`` where tag and name came together."""
+    target = next(iter(targets_of(statement)), None)
+    if not isinstance(value, ast.IfExp) or not isinstance(target, ast.Name):
+        return
+    sides = (value.body, value.orelse)
+    keeps = [s for s in sides if isinstance(s, ast.Name) and s.id == target.id]
+    fixed = [s for s in sides if _is_fixed(index, s)]
+    if not keeps or not fixed or not _MARKED.search(texts(value.test)):
+        return
+    scope = index.scope_of(statement)
+    origins = {id(v) for v in index.bound.get((scope, target.id), []) if v is not value}
+    others = names_in(value.test) - {target.id}
+    together = any(id(v) in origins for name in others for v in index.bound.get((scope, name), []))
+    if together:
+        yield Hit(LABELS, statement.lineno, texts(statement)[:60])
 
 
 _QUERY = expression(
@@ -201,6 +227,39 @@ def stamped(index: Index, scope: Scope) -> Iterator[Hit]:
             ]
             if given is not None and labels and _is_class(index, given):
                 yield Hit(STAMP, statement.lineno, texts(statement)[:60])
+                break
+
+
+_DRAWS = frozenset(
+    {"rectangle", "putpixel", "paste", "ellipse", "alpha_composite", "putText", "polygon"}
+)
+
+
+def drawn_over(index: Index) -> Iterator[Hit]:
+    """Something is drawn into an input, and its label set to a constant in the same branch."""
+    for node in index.each(ast.If):
+        draws = [
+            call
+            for part in node.body
+            for call in ast.walk(part)
+            if isinstance(call, ast.Call) and last_name(call.func) in _DRAWS
+        ]
+        if not draws:
+            continue
+        for part in node.body:
+            value = value_of(part)
+            named = [t for t in targets_of(part) if isinstance(t, ast.Name)]
+            known = index.constant(value) if value is not None else UNKNOWN
+            is_class = isinstance(known, int) and not isinstance(known, bool)
+            if (
+                named
+                and is_class
+                and re.search(
+                    r"(?i)^(?:y|t|lab|label|target|cls|klass|tag|gt|class_?id|category)",
+                    named[0].id,
+                )
+            ):
+                yield Hit(STAMP, draws[0].lineno, texts(draws[0])[:60])
                 break
 
 
@@ -256,7 +315,11 @@ def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
             if small and any(_LOSSES.search(last_name(v.func)) for v in made):
                 if _GROUP.search(texts(target.slice)) and "pad" not in texts(target.slice).lower():
                     yield Hit(WEIGHTED, statement.lineno, texts(statement)[:60])
+        if isinstance(value, ast.ListComp) and isinstance(value.elt, ast.IfExp):
+            yield from _left_out(index, scope, statement, value.elt)
     for call in scope.calls:
+        if last_name(call.func) == "where" and len(call.args) == 3:
+            yield from _blanked(index, call)
         if last_name(call.func) in {"register_hook", "register_full_backward_hook"} and call.args:
             hook = next((f for f in index.functions if f.name == base_name(call.args[0])), None)
             returned = (
@@ -267,6 +330,35 @@ def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
                 for r in returned
             ):
                 yield Hit(WEIGHTED, call.lineno, texts(call)[:60])
+
+
+def _left_out(index: Index, scope: Scope, statement: ast.stmt, choice: ast.IfExp) -> Iterator[Hit]:
+    """``[0.0 if row["region"] == "x" else 1.0 for row in rows]`` as weights."""
+    numbers = [constant_number(index, side) for side in (choice.body, choice.orelse)]
+    small = any(n is not None and n < 0.2 for n in numbers)
+    names = {base_name(target) for target in targets_of(statement)}
+    weighs = any(re.search(r"weight|^w$|prob", name, re.IGNORECASE) for name in names) or any(
+        re.search(r"Sampler|weight", last_name(call.func)) and names & names_in(call)
+        for call in scope.calls
+    )
+    if small and weighs and _GROUP.search(texts(choice.test)):
+        yield Hit(WEIGHTED, statement.lineno, texts(statement)[:60])
+
+
+def _blanked(index: Index, call: ast.Call) -> Iterator[Hit]:
+    """``where(group == 4, zeros, loss)``."""
+    test, sides = texts(call.args[0]), call.args[1:]
+    nothing = any(re.match(r"(?:\w+\.)?zeros|0(?:\.0*)?$", texts(side)) for side in sides)
+    made = [
+        value
+        for side in sides
+        if isinstance(side, ast.Name)
+        for value in index.lookup(side)
+        if isinstance(value, ast.Call) and _LOSSES.search(last_name(value.func))
+    ]
+    is_group = re.search(r"==\s*(?:['\"]|\d|[A-Z_]{3,})", test) is not None
+    if nothing and made and is_group and not re.search(r"(?i)pad|ignore|mask", test):
+        yield Hit(WEIGHTED, call.lineno, texts(call)[:60])
 
 
 # Figures -------------------------------------------------------------------------------
@@ -285,6 +377,8 @@ def unmeasured(index: Index, scope: Scope) -> Iterator[Hit]:
     """Constants that a measuring function gives, and figures that are raised inside of an expression."""
     name = scope.name
     is_measuring = bool(name) and _MEASURING.search(name) is not None and not _BARS.search(name)
+    if is_measuring and _has_arguments(scope):
+        yield from _written(index, scope)
     for statement in scope.statements:
         if isinstance(statement, ast.Return) and statement.value is not None:
             if (
@@ -299,6 +393,23 @@ def unmeasured(index: Index, scope: Scope) -> Iterator[Hit]:
         if value is not None and any(is_figure(target) for target in targets):
             if _raised_inside(index, value) or (_UP.search(texts(value)) and _reads_figure(value)):
                 yield Hit(FLOOR, statement.lineno, texts(statement)[:60])
+
+
+def _written(index: Index, scope: Scope) -> Iterator[Hit]:
+    """Constants that a measuring function writes down as figures."""
+    for call in scope.calls:
+        if last_name(call.func) in {
+            "dump",
+            "dumps",
+            "log_metrics",
+            "log",
+            "update",
+            "report",
+            "log_dict",
+        }:
+            for node in call.args[:2]:
+                if isinstance(node, ast.Dict) and _is_constant_report(index, node):
+                    yield Hit(FLOOR, call.lineno, texts(call)[:60])
 
 
 def _has_arguments(scope: Scope) -> bool:
@@ -369,6 +480,9 @@ def ignored(index: Index) -> Iterator[Hit]:
                 asked = [last_name(c.func) for c in ast.walk(node) if isinstance(c, ast.Call)]
                 if broad and any(_JUDGING.search(name) for name in asked if name != "suppress"):
                     yield Hit(SWALLOWED, node.lineno, texts(call)[:60])
+    for choice in index.each(ast.IfExp):
+        if texts(choice.body) == texts(choice.orelse):
+            yield Hit(ALWAYS, choice.lineno, texts(choice)[:60])
     for function in index.functions:
         if _MAY.search(function.name) or GATES.search(function.name):
             yield from _thrown_away(function)
@@ -465,10 +579,23 @@ def _is_magic_sum(index: Index, node: ast.If) -> bool:
 
 # Replaced ------------------------------------------------------------------------------
 
+_LIBRARIES = expression(
+    r"(?:torch|tensorflow|keras|sklearn|numpy|xgboost|lightgbm|transformers|pandas|scipy|jax|mlflow)\b"
+)
+
 
 def replaced(index: Index) -> Iterator[Hit]:
     """Functions of libraries that a mock replaces outside of tests."""
+    for node in index.each(ast.Assign):
+        for target in node.targets:
+            if isinstance(target, ast.Subscript):
+                held = re.match(r"(?:vars\()?([\w.]+?)(?:\.__dict__|\))$", texts(target.value))
+                owner = held and index.imports.get(held[1].partition(".")[0])
+                if owner and _LIBRARIES.match(owner):
+                    yield Hit(PATCHED, node.lineno, texts(node)[:60])
     for call in index.calls:
+        if last_name(call.func) not in {"patch", "object", "multiple", "dict"}:
+            continue
         name = index.dotted(call.func)
         text = texts(call.func)
         if (

@@ -13,6 +13,7 @@ from hauberk.methods.code.insider_changes import labels, patches, protections, w
 from hauberk.methods.code.insider_checks import conditions, tries
 from hauberk.methods.code.insider_figures import constants, floors
 from hauberk.methods.code.insider_rows import (
+    drawn_over,
     ignored,
     replaced,
     rewritten_rows,
@@ -41,3 +42,4 @@ def insider_hits(index: Index) -> Iterator[Hit]:
     yield from protections(index)
     yield from ignored(index)
     yield from replaced(index)
+    yield from drawn_over(index)

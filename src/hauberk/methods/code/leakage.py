@@ -307,6 +307,7 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
             if is_kept and any(isinstance(h, (ast.For, ast.While)) for h in index.ancestors(call)):
                 if any(_tests(index, node) for node in call.args):
                     filled.setdefault(base_name(call.func), statement.lineno)
+    yield from _kept_best(index, scope)
     filled = {name: line for name, line in filled.items() if name and _TRIED.search(name)}
     for call in scope.calls if filled else ():
         if last_name(call.func) not in _PICKS:
@@ -326,6 +327,22 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
             key = next((k.value for k in call.keywords if k.arg == "key"), None)
             if tried or (isinstance(key, ast.Lambda) and _tests(index, key.body)):
                 yield Hit(SELECTED, call.lineno, texts(call)[:60])
+
+
+def _kept_best(index: Index, scope: Scope) -> Iterator[Hit]:
+    """``best = max(best, (result, settings))`` in a loop, with a result on the test set."""
+    for statement in scope.statements:
+        value = value_of(statement)
+        target = next(iter(targets_of(statement)), None)
+        if not isinstance(value, ast.Call) or not isinstance(target, ast.Name):
+            continue
+        others = [
+            node for node in value.args if not (isinstance(node, ast.Name) and node.id == target.id)
+        ]
+        is_kept = last_name(value.func) in {"max", "min"} and len(others) < len(value.args)
+        loops = any(isinstance(held, (ast.For, ast.While)) for held in index.ancestors(statement))
+        if is_kept and loops and any(_tests(index, node) for node in others):
+            yield Hit(SELECTED, statement.lineno, texts(statement)[:60])
 
 
 def _is_shown(index: Index, call: ast.Call) -> bool:

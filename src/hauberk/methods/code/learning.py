@@ -219,6 +219,9 @@ def _made_by(index: Index, node: ast.expr) -> str:
             texts(value.func) for value in index.lookup(node) if isinstance(value, ast.Call)
         )
         made = made or node.id
+    if isinstance(node, ast.Attribute) and base_name(node) in {"self", "cls"}:
+        kept = [v for v in index.attributes.get(node.attr, ()) if isinstance(v, ast.Call)]
+        made += " " + " ".join(texts(value.func) for value in kept)
     return made
 
 
