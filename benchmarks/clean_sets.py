@@ -81,7 +81,7 @@ def seasons(rng: Rng, n: int) -> Columns:
         "temperature": temperature.round(1),
         "humidity": np.clip(70 - temperature + 8 * rng.normal(size=n), 5, 100).round(),
         "load": load.round(),
-        "label": np.where(load > np.quantile(load, 0.7), "high", "low"),
+        "label": classes_of(load, rng, 2, 0.15),
     }
 
 

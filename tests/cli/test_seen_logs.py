@@ -67,3 +67,14 @@ def test_a_damaged_memory_is_an_error(memory):
     (seen,) = (configuration() / "seen/project").glob("log-*.json")
     seen.write_text(memory)
     assert main(["log", "verify"]) == 1
+
+
+def test_damaged_hashes_beside_the_records_are_told(project, capsys):
+    path = project / ".hauberk/log/nodes"
+    data = path.read_bytes()
+    path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+    assert main(["log", "verify"]) == 0
+    assert "nodes is damaged" in capsys.readouterr().err
+    path.write_bytes(data)
+    assert main(["log", "verify"]) == 0
+    assert "nodes" not in capsys.readouterr().err

@@ -11,7 +11,7 @@ from hauberk.cli import main
 from hauberk.errors import TrustError, UnavailableError
 from hauberk.lifecycle.production import metadata_index
 from hauberk.lifecycle.settings import load
-from hauberk.lifecycle.verification import verify_project
+from hauberk.lifecycle.verification import is_as_run, verify_project
 from hauberk.range import sample
 from hauberk.range.forgeries import Forgery, Site, flip_byte, forgeries, play
 from hauberk.trust.store import Store
@@ -27,6 +27,18 @@ def test_an_honest_project_verifies(site: Site) -> None:
 def test_a_forgery_is_refused(forgery: Forgery, finished: Site, tmp_path: Path) -> None:
     verdict = play(forgery, finished, tmp_path)
     assert verdict.refused, verdict.words
+
+
+def test_another_lifecycle_file_than_the_one_that_was_run_is_told(
+    site: Site,
+) -> None:
+    settings = load(site.root)
+    chain = verify_project(settings, site.configuration)
+    assert is_as_run(settings, chain)
+    assert "hauberk.toml" not in chain.not_held
+    lifecycle_file = site.root / "hauberk.toml"
+    lifecycle_file.write_text(lifecycle_file.read_text() + "# other limits\n")
+    assert not is_as_run(load(site.root), chain)
 
 
 def test_a_file_that_no_step_made_does_not_disturb(site: Site) -> None:

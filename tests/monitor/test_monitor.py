@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from hauberk.cli import main
 from hauberk.core import codec
 from hauberk.core.finding import Level
 from hauberk.core.record import Section
@@ -160,3 +161,9 @@ def test_gauges_are_worked_out_again_only_when_they_are_old():
     clock[0] = REFRESH_S
     assert 'hauberk_drifted{column="age"} 1' in gauges()
     assert "hauberk_prediction_shift" in gauges()
+
+
+def test_a_folder_that_is_not_there_is_a_wrong_call(tmp_path):
+    (tmp_path / "a.csv").write_text("x\n1\n2\n")
+    words = ["monitor", "profile", str(tmp_path / "a.csv"), "--output"]
+    assert main([*words, str(tmp_path / "nowhere" / "p.json")]) == 2

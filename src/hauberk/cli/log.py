@@ -12,6 +12,7 @@ head to that place, which should be one that whoever can write to the log cannot
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,12 @@ def _verify(args: argparse.Namespace, store: Store) -> int:
         )
     if signed is not None:
         _refuse_forgotten(store, result)
+    if not store.log.nodes_hold():
+        print(
+            "hauberk: log/nodes is damaged: hashes made of the records, which nothing rests on; "
+            "they are made anew when a proof needs them",
+            file=sys.stderr,
+        )
     return 0
 
 

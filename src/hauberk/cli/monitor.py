@@ -193,6 +193,13 @@ def _result(path: Path, verdict: BatchVerdict) -> ScanResult:
 
 
 def _write(path: Path, data: bytes) -> None:
+    if not path.parent.is_dir():
+        raise UsageError(
+            "the result cannot be written there",
+            subject=str(path),
+            expected="a folder that exists",
+            found=f"no folder {path.parent}",
+        )
     try:
         path.write_bytes(data)
     except OSError as error:

@@ -46,18 +46,25 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli.words import configuration, project_folder
     from hauberk.lifecycle.chain_text import as_json, verified_lines
     from hauberk.lifecycle.settings import load
-    from hauberk.lifecycle.verification import verify_project
+    from hauberk.lifecycle.verification import is_as_run, verify_project
 
     if "@" in args.project and not Path(args.project).exists():
         return _verify_published(args)
     if _signatures.is_meant(args):
         return _signatures.run(args)
     root = project_folder(args.project)
-    chain = verify_project(load(root), configuration(), root_file=args.root)
+    settings = load(root)
+    chain = verify_project(settings, configuration(), root_file=args.root)
+    as_run = is_as_run(settings, chain)
     if args.format == "json":
-        print(json.dumps(as_json(chain), indent=1))
+        print(json.dumps({**as_json(chain), "lifecycle_file_as_run": as_run}, indent=1))
     else:
         print("\n".join(verified_lines(chain)))
+        if not as_run:
+            print(
+                "  lifecycle     hauberk.toml IS NOT THE ONE THAT WAS RUN: the limits in it were "
+                "not applied"
+            )
     warn_ending(load(root).project.name, args.root)
     return 0
 

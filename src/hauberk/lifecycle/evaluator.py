@@ -263,7 +263,8 @@ def _triggers(request: Request, classes: tuple[str, ...], found: Triggers) -> As
         return _said(control, path, (), reason=found.reason)
     if control.distance(found.signs.scores) < control.threshold:
         return _said(control, path, ())
-    return _said(control, path, [control.finding(path, classes, found.signs)])
+    said = control.finding(path, classes, found.signs, is_calibrated=found.is_calibrated)
+    return _said(control, path, [said])
 
 
 def _exposed(request: Request, found: Exposed) -> Assessment:

@@ -87,8 +87,7 @@ def envelopes(store: Store, found: Staged) -> tuple[bytes, tuple[bytes, ...]]:
     """The release's envelope and those it rests on, read from the store by digest.
 
     Raises:
-        TrustError: A blob is not what its name says.
-        UnavailableError: A blob is gone.
+        TrustError: A blob is not what its name says, or is gone.
     """
     return _blob(store, found.release), tuple(_blob(store, item) for item in found.statements)
 
@@ -118,6 +117,15 @@ def required_nothing(project: str) -> NoReturn:
 
 
 def _blob(store: Store, digest: Digest) -> bytes:
+    if not store.blobs.has(digest):
+        raise TrustError(
+            "a statement of the release is gone",
+            subject=digest,
+            rule="a release lies in the store with every statement that it rests on",
+            expected="its bytes",
+            found="nothing of that name, or no file",
+            hint="find out who removed it; restore the store from a backup, or run again",
+        )
     if store.blobs.size(digest) > MAX_ENVELOPE_BYTES:
         raise TrustError(
             "an envelope is too large",

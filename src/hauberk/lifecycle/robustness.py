@@ -157,12 +157,14 @@ class Triggers:
         n_rows: Clean rows that a trigger had to turn.
         of: Rows there were.
         reason: Why it was not searched.
+        is_calibrated: Whether the shipped scale is of networks like this one.
     """
 
     signs: Signs | None = None
     n_rows: int = 0
     of: int = 0
     reason: str = ""
+    is_calibrated: bool = True
 
     @property
     def strength(self) -> Mapping[str, Any] | None:
@@ -203,6 +205,7 @@ def triggers_of(answer: Any) -> Triggers:
             ),
             n_rows=int(answer["rows"]),
             of=int(answer["of"]),
+            is_calibrated=answer["calibrated"] is True,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(

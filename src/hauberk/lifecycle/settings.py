@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from hauberk.core.artifact import Digest
 from hauberk.core.finding import Severity
 from hauberk.core.lifecycle import COMPONENTS, Component
 from hauberk.core.policy import Isolation, Policy, Waiver
@@ -17,6 +18,7 @@ from hauberk.errors import UsageError
 from hauberk.lifecycle import rooms, tables
 from hauberk.lifecycle.tables import Source
 from hauberk.trust.backends import Backends
+from hauberk.trust.digest import digest_bytes
 
 FILE = "hauberk.toml"
 MAX_BYTES = 1 << 20
@@ -81,6 +83,11 @@ class Settings:
     def table(self, component: Component) -> Any:
         """The table of ``component``: its dataclass, or a mapping of named ones."""
         return self.tables[component]
+
+    @property
+    def digest(self) -> Digest:
+        """Identity of the text."""
+        return digest_bytes(self.source.text.encode())
 
     def policy_over(self, floor: Policy) -> Policy:
         """The project's own policy; what it does not say is as the pinned floor has it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from hauberk.errors import UsageError
 from hauberk.lifecycle import releases
 from hauberk.lifecycle.log_check import judged_log, refuse_broken, refuse_unlogged
 from hauberk.lifecycle.plan import plan
+from hauberk.lifecycle.settings import FILE
 from hauberk.trust.chain import VerifiedChain, verify_chain
 from hauberk.trust.places import BlobPlace, FolderPlace
 from hauberk.trust.policy import tighten
@@ -57,7 +59,16 @@ def verify_project(
         required=required_names(plan(settings)),
     )
     refuse_unlogged(store, found.statements[: len(chain.links)])
-    return chain
+    return replace(chain, not_held=tuple(one for one in chain.not_held if one != FILE))
+
+
+def is_as_run(settings: Settings, chain: VerifiedChain) -> bool:
+    """Whether the lifecycle file is the one that the release was made by, as far as it says.
+
+    Another one breaks no promise about the released bytes, but what it demands was not applied.
+    """
+    said = [source.digest for source in chain.release.sources if source.name == FILE]
+    return settings.source.name != FILE or not said or said == [settings.digest]
 
 
 def verify_release(

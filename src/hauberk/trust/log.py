@@ -362,6 +362,10 @@ class Log:
                 self._nodes.replace(hashes, tmp=self._tmp)
         return lambda level, index: hashes[merkle.place_of(level, index)]
 
+    def nodes_hold(self) -> bool:
+        """Whether the derived hashes beside the records are those that the records make."""
+        return self._nodes.hold(self.records())
+
     def heads(self) -> Iterator[bytes]:
         """Signed checkpoints, oldest first."""
         return iter(self._heads)

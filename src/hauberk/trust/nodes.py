@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from hauberk.trust.durable import FILE_MODE, Temporary, explained, open_regular
-from hauberk.trust.merkle import HASH_BYTES, place_of
+from hauberk.trust.merkle import HASH_BYTES, Frontier, leaf_hash, place_of
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK_HASHES = 8192
@@ -64,6 +64,20 @@ class NodeFile:
             data = file.read(place_of(0, end) * HASH_BYTES - start)
         starts = (place_of(0, index) * HASH_BYTES - start for index in range(first, end))
         return [data[at : at + HASH_BYTES] for at in starts if at < len(data)]
+
+    def hold(self, records: Iterable[bytes]) -> bool:
+        """Whether the file says what all ``records`` make; one that is not there says nothing."""
+        if not os.path.lexists(self._path):
+            return True
+        with explained(self._path), os.fdopen(open_regular(self._path), "rb") as file:
+            frontier, done = Frontier(), list[bytes]()
+            for record in records:
+                frontier.add(leaf_hash(record), done)
+                if len(done) >= _CHUNK_HASHES:
+                    if file.read(len(done) * HASH_BYTES) != b"".join(done):
+                        return False
+                    done.clear()
+            return file.read(len(done) * HASH_BYTES) == b"".join(done)
 
     def replace(self, hashes: Iterable[bytes], *, tmp: Path) -> None:
         """Make the whole file anew."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pytest
 
 from hauberk.controls.dataset.lopsided_split import LopsidedSplit
-from hauberk.core.artifact import Splits
+from hauberk.controls.dataset.skewed_cells import SkewedCells
+from hauberk.core.artifact import Comparison, Splits
 from hauberk.core.control import NotApplicable
 from hauberk.formats.tables import table_of
 
@@ -39,3 +42,18 @@ def test_rarer_classes_rare_ones_and_small_parts_pass(train, test):
 def test_a_number_of_many_values_is_no_class():
     with pytest.raises(NotApplicable):
         fields(list(range(300)), [1, 2, 3])
+
+
+def test_numbers_of_findings_on_moved_versions_can_be_written_as_json():
+    rows = [("f", "no"), ("m", "yes")] * 300 + [("f", "yes")] * 300 + [("m", "no")] * 300
+    kept = rows[:600] + rows[660:]
+    old, new = (
+        table_of(
+            name,
+            [pa.RecordBatch.from_pydict({"sex": [s for s, _ in part], "y": [y for _, y in part]})],
+            label="y",
+        )
+        for name, part in (("old", rows), ("new", kept))
+    )
+    findings = list(SkewedCells().check(Comparison(old=old, new=new)))
+    assert json.dumps([[f.evidence.value, f.evidence.threshold] for f in findings]) != "[]"

@@ -77,3 +77,30 @@ def test_a_surprise_is_a_conformal_p_value():
     clean_scores = [(0.1 * i, 0.1) for i in range(19)]
     assert surprise((9.0, 0.1), clean_scores) == 1 / 20
     assert surprise((0.9, 0.1), clean_scores) > 0.5
+
+
+def test_networks_of_another_kind_than_the_scale_are_for_a_person_to_look_at():
+    import numpy as np
+
+    from hauberk.core.finding import Level
+    from hauberk.methods.networks import Network, Step
+    from hauberk.methods.triggers import Signs
+
+    def network(kind: str, width: int) -> Network:
+        step = Step(kind=kind, inputs=("x", "w"), output="y", settings={})
+        return Network(
+            steps=(step,),
+            constants={},
+            source="x",
+            result="y",
+            is_probability=False,
+            shape=(width,),
+        )
+
+    control = PlantedTriggers()
+    assert control.is_calibrated(network("Gemm", 64))
+    assert not control.is_calibrated(network("Conv", 64))
+    assert not control.is_calibrated(network("Gemm", 784))
+    signs = Signs(masks=np.ones(4), taken=np.zeros(4), target=1, pattern=((), ()))
+    assert control.finding("m", "abcd", signs).level is Level.DEFECT
+    assert control.finding("m", "abcd", signs, is_calibrated=False).level is Level.REVIEW

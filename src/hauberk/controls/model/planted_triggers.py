@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hauberk.core.artifact import Evaluation
 from hauberk.core.control import Check, NotApplicable
-from hauberk.core.finding import Evidence, Finding, Histogram, Severity
+from hauberk.core.finding import Evidence, Finding, Histogram, Level, Severity
 from hauberk.core.threat import ThreatId
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 MIN_CLASSES = 4
 MIN_INPUTS = 36
 MIN_ROWS = 20
+
+MAX_CALIBRATED = 100
+"""Inputs of the largest pictures that the shipped scale was made on."""
 
 USUAL = ((0.4, 0.17), (0.06, 0.06))
 """Middle and spread of the signs over clean networks of ten classes (seeds below 10,000)."""
@@ -37,7 +41,9 @@ class PlantedTriggers(Check[Evaluation]):
         class against. Bendings of a picture, triggers that work on one source class only, that
         lead every class elsewhere, several targets, and networks trained against inversion may
         pass. Models without known gradients (trees, recurrence, attention) are not judged. The
-        shipped scale is of dense networks on small pictures; others may lie on another.
+        shipped scale is of dense networks on pictures of up to 100 inputs. Others lie on another:
+        a clean convolutional network on clothes of 28 x 28 pixels stood out by 4.5. What is found
+        there is for a person to look at, who holds it against a clean model of the same kind.
 
     Args:
         threshold: Distance from clean networks, in their spreads, from which on a class is a
@@ -72,7 +78,20 @@ class PlantedTriggers(Check[Evaluation]):
         """
         found = self.signs(subject)
         if self.distance(found.scores) >= self.threshold:
-            yield self.finding(subject.model.name, subject.predictor.classes, found)
+            network = getattr(subject.predictor, "network", None)
+            yield self.finding(
+                subject.model.name,
+                subject.predictor.classes,
+                found,
+                is_calibrated=self.is_calibrated(network),
+            )
+
+    @staticmethod
+    def is_calibrated(network: Any) -> bool:
+        """Whether the shipped scale was made on networks like this one."""
+        steps = getattr(network, "steps", ())
+        width = math.prod(getattr(network, "shape", ()) or (0,))
+        return bool(steps) and width <= MAX_CALIBRATED and all(s.kind != "Conv" for s in steps)
 
     def signs(self, subject: Evaluation) -> Signs:
         """What the searches give on the rows of ``subject``."""
@@ -123,8 +142,14 @@ class PlantedTriggers(Check[Evaluation]):
             for score, (middle, spread) in zip(scores, self.usual, strict=True)
         )
 
-    def finding(self, path: str, classes: Any, found: Signs) -> Finding:
-        """What is said of a network with a class that stands out."""
+    def finding(
+        self, path: str, classes: Any, found: Signs, *, is_calibrated: bool = True
+    ) -> Finding:
+        """What is said of a network with a class that stands out.
+
+        Args:
+            is_calibrated: Whether the shipped scale is of networks like it; else a person looks.
+        """
         name = classes[found.target] if found.target < len(classes) else str(found.target)
         ratio, gap = found.scores
         return Finding(
@@ -132,9 +157,13 @@ class PlantedTriggers(Check[Evaluation]):
             f"{2.718281828**ratio:.1f} times smaller than the median class's; one faint change "
             f"takes {gap:+.0%} more rows than for the next class)",
             path=path,
-            severity=Severity.HIGH,
+            severity=Severity.HIGH if is_calibrated else Severity.MEDIUM,
+            level=Level.DEFECT if is_calibrated else Level.REVIEW,
             remedy="do not use the model or build on it: train it again from rows and a base that "
-            "you trust, and look for rows with a pattern in what it was trained on",
+            "you trust, and look for rows with a pattern in what it was trained on"
+            if is_calibrated
+            else "clean networks of this kind may look so too: hold it against one that you "
+            "trained yourself, and look for rows with a pattern in what it was trained on",
             evidence=Evidence(
                 statistic="distance from clean networks, in their spreads",
                 value=self.distance(found.scores),

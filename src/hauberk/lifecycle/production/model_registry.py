@@ -7,6 +7,7 @@ stranger would. Promotion to production is a separate act of two persons.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from hauberk.lifecycle import releases, reporting
 from hauberk.lifecycle.production.model_export import RELEASED
 from hauberk.lifecycle.production.serving import next_version
 from hauberk.lifecycle.registry_place import is_founded, location
+from hauberk.lifecycle.settings import FILE
 from hauberk.lifecycle.verification import verify_release
 from hauberk.trust.digest import digest_bytes
 from hauberk.trust.dsse import Envelope
@@ -169,10 +171,19 @@ def _release(shop: Workshop) -> Release:
         tests=tuple(
             Named(name="validation.exported", digest=_payload_digest(item)) for item in shop.tests
         ),
-        sources=tuple(Source(name=path, digest=digest) for path, digest in sorted(sources.items())),
+        sources=(
+            *(Source(name=path, digest=digest) for path, digest in sorted(sources.items())),
+            *_lifecycle_file(shop, sources),
+        ),
         circumstances=shop.signing.circumstances(shop),
         created=round(shop.context.clock(), 3),
     )
+
+
+def _lifecycle_file(shop: Workshop, sources: Mapping[str, Digest]) -> Iterator[Source]:
+    """The file that says what was run, so that a later one is not taken for it."""
+    if FILE not in sources and shop.settings.source.name == FILE:
+        yield Source(name=FILE, digest=shop.settings.digest, kept=False)
 
 
 def _payload_digest(item: Attestation) -> Digest:

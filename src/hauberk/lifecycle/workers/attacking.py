@@ -140,7 +140,7 @@ def triggered(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, A
     """Search the model for a trigger of some class, see `hauberk.methods.triggers`.
 
     Returns:
-        ``masks``, ``taken``, ``target``, ``rows`` of ``of``; or ``not_applicable``
+        ``masks``, ``taken``, ``target``, ``calibrated``, ``rows`` of ``of``; or ``not_applicable``
         with the reason.
     """
     from hauberk.controls.model.planted_triggers import PlantedTriggers
@@ -169,6 +169,7 @@ def triggered(model: Opened, frame: Any, request: dict[str, Any]) -> dict[str, A
         "masks": found.masks.tolist(),
         "taken": found.taken.tolist(),
         "target": found.target,
+        "calibrated": control.is_calibrated(network),
         "rows": min(control.n_rows, len(values)),
         "of": len(values),
     }
