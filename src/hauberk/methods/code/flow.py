@@ -124,6 +124,15 @@ def texts(node: ast.AST) -> str:
     return kept
 
 
+def whole_text(node: ast.AST) -> str:
+    """Source of a node without a bound, for rules that look for what excuses; written once."""
+    kept: str | None = getattr(node, "_whole", None)
+    if kept is None:
+        kept = ast.unparse(node)
+        node._whole = kept  # type: ignore[attr-defined]  # noqa: SLF001 - kept beside what it is of
+    return kept
+
+
 def calls_in(node: ast.AST, wanted: Callable[[str], bool]) -> Iterator[ast.Call]:
     """Calls below a node whose last name is wanted."""
     for part in ast.walk(node):

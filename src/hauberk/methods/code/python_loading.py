@@ -278,7 +278,10 @@ def _flags(index: Index, call: ast.Call, name: str, _torch: object) -> Rule | No
         return TRUSTING if text == "True" or "get_untrusted_types" in text else None
     if name in _ARRAYS or index.keyword(call, "allow_pickle") is not True:
         return None
-    return PICKLE_FRAME if function in {"load", "open_memmap", "read_array"} else None
+    return None if _WRITES.match(function) else PICKLE_FRAME
+
+
+_WRITES = expression(r"(?i)_?(?:save|write|dump|store|to_|put|export)")
 
 
 def _followed(index: Index, node: ast.expr) -> ast.expr:
@@ -319,6 +322,8 @@ _FETCHERS = frozenset(
     | {"pipeline", "load_dataset_builder", "hf_hub_url", "SentenceTransformer", "CrossEncoder"}
     | {"cached_download", "load_metric", "from_pretrained_keras", "push_from_hub", "InferenceModel"}
     | {"PretrainedTokenizer", "load_adapter", "load_lora_weights", "create_model", "from_hub"}
+    | {"from_quantized", "load_ip_adapter", "load_textual_inversion", "LLM", "EngineArgs"}
+    | {"AsyncEngineArgs"}
 )
 
 
