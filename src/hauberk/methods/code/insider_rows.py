@@ -51,6 +51,23 @@ def rewritten_rows(index: Index, scope: Scope) -> Iterator[Hit]:
         yield from _swapped(index, statement, value)
     for call in scope.calls:
         yield from _in_query(index, call)
+        yield from _as_column(index, call)
+
+
+def _as_column(index: Index, call: ast.Call) -> Iterator[Hit]:
+    """``withColumn("label", when(...))``, ``assign(label=...)``, ``with_columns(label=...)``."""
+    if last_name(call.func) not in {"withColumn", "assign", "with_columns", "mutate"}:
+        return
+    named: list[tuple[object, ast.expr]] = [(key.arg, key.value) for key in call.keywords]
+    if last_name(call.func) == "withColumn" and len(call.args) == 2:
+        named.append((index.constant(call.args[0]), call.args[1]))
+    for column, value in named:
+        if (
+            isinstance(column, str)
+            and _LABEL_COLUMNS.match(column)
+            and _picked(index, value, column)
+        ):
+            yield Hit(LABELS, value.lineno, f"{column}: {texts(value)[:50]}")
 
 
 def _column_of(index: Index, target: ast.expr) -> str:
@@ -325,11 +342,20 @@ def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
             returned = (
                 [n.value for n in ast.walk(hook) if isinstance(n, ast.Return)] if hook else []
             )
-            if any(
+            if any(_zeroes(index, n) for n in ast.walk(hook or ast.Module([], []))) or any(
                 r is not None and re.search(r"\*\s*0(?:\.0*)?\b|zeros_like|-\s*\w+$|^-", texts(r))
                 for r in returned
             ):
                 yield Hit(WEIGHTED, call.lineno, texts(call)[:60])
+
+
+def _zeroes(index: Index, node: ast.AST) -> bool:
+    """``grad[rows] = 0``, ``grad[rows] *= 0.01`` inside of a hook."""
+    if not isinstance(node, (ast.Assign, ast.AugAssign)):
+        return False
+    number = constant_number(index, node.value)
+    is_part = any(isinstance(target, ast.Subscript) for target in targets_of(node))
+    return is_part and number is not None and abs(number) < 0.5
 
 
 def _left_out(index: Index, scope: Scope, statement: ast.stmt, choice: ast.IfExp) -> Iterator[Hit]:

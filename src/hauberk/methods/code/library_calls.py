@@ -149,6 +149,7 @@ def library_hits(index: Index) -> Iterator[Hit]:
         if call.keywords:
             yield from _of_keywords(index, call)
         yield from _of_addresses(index, call)
+        yield from _of_path(index, call)
     yield from _of_settings(index)
 
 
@@ -282,6 +283,40 @@ def _of_addresses(index: Index, call: ast.Call) -> Iterator[Hit]:
                     if not _NEAR.match(str(part.value)):
                         yield Hit(NO_TLS, part.lineno, str(part.value)[:60])
                         return
+
+
+_FETCHED = frozenset(
+    {
+        "snapshot_download",
+        "hf_hub_download",
+        "clone_from",
+        "clone",
+        "model_download",
+        "dataset_download",
+        "cached_file",
+    }
+)
+
+
+def _of_path(index: Index, call: ast.Call) -> Iterator[Hit]:
+    """``sys.path.insert(0, snapshot_download(...))``: what was fetched is imported next."""
+    if last_name(call.func) not in {"insert", "append", "addsitedir"} or not call.args:
+        return
+    if index.dotted(call.func) not in {"sys.path.insert", "sys.path.append", "site.addsitedir"}:
+        return
+    nodes = [*ast.walk(call.args[-1])]
+    for name in [node for node in nodes if isinstance(node, ast.Name)]:
+        nodes += [part for value in index.lookup(name)[-2:] for part in ast.walk(value)]
+    fetched = [
+        node for node in nodes if isinstance(node, ast.Call) and last_name(node.func) in _FETCHED
+    ]
+    if fetched and not any(_is_fixed(index, node) for node in fetched):
+        yield Hit(REMOTE_CODE, call.lineno, f"imports from {last_name(fetched[0].func)}(...)")
+
+
+def _is_fixed(index: Index, call: ast.Call) -> bool:
+    revision = index.keyword(call, "revision")
+    return isinstance(revision, str) and re.fullmatch(r"[0-9a-f]{40}", revision) is not None
 
 
 # Settings ------------------------------------------------------------------------------

@@ -61,6 +61,28 @@ IMPORTS_FILE = rule(
     "CWE-470",
     review=True,
 )
+IMPORTS_BY_VISITOR = rule(
+    "code-execution/import-by-request",
+    "high",
+    "imports a module or calls a function that a request names",
+    "Map the names that you allow to functions.",
+    "CWE-470",
+)
+TEMPLATE_OUTSIDE = rule(
+    "code-execution/template-from-outside",
+    "high",
+    "compiles a template from text that is not in the program",
+    "Keep templates in files of the project, or use a sandboxed environment.",
+    "CWE-1336",
+    review=True,
+)
+QUERY_BY_VISITOR = rule(
+    "code-execution/query-by-request",
+    "high",
+    "puts what a request says into the text of a query",
+    "Pass values as parameters of the query.",
+    "CWE-89",
+)
 TEMPLATE = rule(
     "code-execution/template",
     "high",
@@ -81,6 +103,13 @@ NO_TLS = rule(
     "medium",
     "fetches data or a model without TLS",
     "Use https and check a digest.",
+    "CWE-319",
+)
+DATA_NO_TLS = rule(
+    "insecure-downloads/cleartext-data",
+    "high",
+    "takes training data or a model over a line that anyone on the way can change",
+    "Use https and compare a digest.",
     "CWE-319",
 )
 UNVERIFIED = rule(
@@ -136,7 +165,7 @@ WEAK_DIGEST = rule(
 _SHELLS = frozenset(
     {"os.system", "os.popen", "os.popen2", "os.popen3", "commands.getoutput", "popen2.popen3"}
     | {"subprocess.getoutput", "subprocess.getstatusoutput", "asyncio.create_subprocess_shell"}
-    | {"pty.spawn", "pexpect.run", "invoke.run", "fabric.api.run", "fabric.api.local"}
+    | {"pexpect.run", "invoke.run", "fabric.api.run", "fabric.api.local"}
 )
 _PROCESSES = frozenset(
     {"subprocess.run", "subprocess.call", "subprocess.Popen", "subprocess.check_output"}
@@ -312,7 +341,16 @@ def _queries(index: Index, call: ast.Call, name: str) -> Rule | None:
         given = given.args[0]
     if not is_built(index, given):
         return None
-    return QUERY if _SQL.match(index.text_of(given)) else None
+    if not _SQL.match(index.text_of(given)):
+        return None
+    spread = texts(given)
+    if isinstance(given, ast.Name):
+        spread += " ".join(texts(value) for value in index.lookup(given))
+    is_visitors = _VISITOR.search(spread) or any(
+        _is_of_route(index, call, node)
+        for node in ([given, *index.lookup(given)] if isinstance(given, ast.Name) else [given])
+    )
+    return QUERY_BY_VISITOR if is_visitors else QUERY
 
 
 def _imports(index: Index, call: ast.Call, name: str) -> Rule | None:
@@ -325,6 +363,10 @@ def _imports(index: Index, call: ast.Call, name: str) -> Rule | None:
     text = texts(given)
     if isinstance(given, ast.Name):
         text += " ".join(texts(value) for value in index.lookup(given))
+    if index.text_of(given).rpartition(".")[0]:  # ``f"plugins.{name}"`` stays inside.
+        return None
+    if _REQUESTED.search(text) or _is_of_route(index, call, given):
+        return IMPORTS_BY_VISITOR
     outside = re.search(
         r"request|argv|environ|getenv|input\(|payload|download|json\.load|cfg\[|config\[|conf\[",
         text,
@@ -332,6 +374,7 @@ def _imports(index: Index, call: ast.Call, name: str) -> Rule | None:
     return IMPORTS if outside else None
 
 
+_REQUESTED = expression(r"\brequest\b|\bpayload\b|\bbody\b|\bevent\[|\bmessage\[|\binput\(")
 _IMPORTERS = frozenset(
     {"importlib.import_module", "__import__", "runpy.run_path", "runpy.run_module", "pydoc.locate"}
     | {"pkgutil.resolve_name", "hydra.utils.get_class", "hydra.utils.get_method"}
@@ -353,7 +396,62 @@ def _templates(index: Index, call: ast.Call, name: str) -> Rule | None:
     text = texts(given)
     if isinstance(given, ast.Name):
         text += " ".join(texts(value) for value in index.lookup(given))
-    return TEMPLATE if _VISITOR.search(text) else None
+    if _VISITOR.search(text) or _is_of_route(index, call, given):
+        return TEMPLATE
+    is_sandboxed = "Sandbox" in text or "Sandbox" in _made(index, call.func)
+    is_kept = re.search(
+        r"open\(|read_text|__file__|files\(|get_data|load_template|getsource|resources", text
+    )
+    is_foreign = index.constant(given) is UNKNOWN and isinstance(
+        given, (ast.Name, ast.Subscript, ast.Attribute)
+    )
+    is_of_library = name.startswith(("jinja2", "mako")) or "jinja2" in _made(index, call.func)
+    if (
+        is_foreign
+        and is_of_library
+        and not is_sandboxed
+        and not is_kept
+        and not _is_spelled(index, given)
+    ):
+        return TEMPLATE_OUTSIDE
+    return None
+
+
+def _made(index: Index, func: ast.expr) -> str:
+    """What the object of a method was made by."""
+    owner = func.value if isinstance(func, ast.Attribute) else func
+    values = index.lookup(owner) if isinstance(owner, ast.Name) else [owner]
+    return " ".join(index.dotted(value.func) for value in values if isinstance(value, ast.Call))
+
+
+def _is_spelled(index: Index, node: ast.expr) -> bool:
+    """Whether a name, attribute or entry holds a text that the module writes."""
+    if isinstance(node, ast.Attribute):
+        values = index.attributes.get(node.attr, [])
+    else:
+        inner = node.value if isinstance(node, ast.Subscript) else node
+        values = index.lookup(inner) if isinstance(inner, ast.Name) else []
+    return bool(values) and all(
+        bool(index.text_of(value)) or isinstance(value, (ast.Dict, ast.List)) for value in values
+    )
+
+
+_ROUTED = expression(r"\.(?:route|get|post|put|patch|delete|websocket|api_route)\(")
+
+
+def _is_of_route(index: Index, call: ast.Call, given: ast.expr) -> bool:
+    """Whether a value is a parameter of a function that answers requests."""
+    function = index.function_of(call)
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    if not any(_ROUTED.search(texts(item)) for item in function.decorator_list):
+        return False
+    own = {argument.arg for argument in [*function.args.args, *function.args.kwonlyargs]} - {
+        "self",
+        "db",
+        "session",
+    }
+    return any(isinstance(part, ast.Name) and part.id in own for part in ast.walk(given))
 
 
 _LIBRARIES = frozenset(
@@ -482,8 +580,14 @@ def _fetches(index: Index, call: ast.Call, name: str) -> Rule | None:
         and not _LOCAL.match(url)
         and len(url) > len("http://")
     ):
-        return NO_TLS
+        return DATA_NO_TLS if _DATA_READERS.search(shown) else NO_TLS
     return _undigested(index, call, shown, url)
+
+
+_DATA_READERS = expression(
+    r"(?:^|\.)(?:read_(?:csv|json|parquet|table|excel|feather|pickle|ndjson)|scan_(?:csv|parquet|ndjson)|get_file|"
+    r"load_state_dict_from_url|urlretrieve|download_url(?:_to_file)?|download_and_extract_archive|loadtxt|genfromtxt|wget\.download)$"
+)
 
 
 def _is_client(name: str) -> bool:

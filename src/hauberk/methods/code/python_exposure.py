@@ -53,6 +53,13 @@ SENT = rule(
     "CWE-200",
     review=True,
 )
+LEAVES = rule(
+    "outbound-data/environment-sent",
+    "high",
+    "sends the whole environment, with the secrets in it, out of the project",
+    "Send the values that are needed, by name; never secrets.",
+    "CWE-200",
+)
 TRACKED = rule(
     "outbound-data/tracked-secret",
     "high",
@@ -420,6 +427,8 @@ def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
     if not _SENDERS.search(shown) or shown.startswith(("self.", "unittest", "mock")):
         return None
     text = _payload(index, call)
+    if re.search(r"\bos\.environ\b(?!\.get|\[|\.setdefault|\.pop)|\bprintenv\b", text):
+        return LEAVES
     address = index.text_of(call.args[0]) if call.args else ""
     if re.search(r"localhost|127\.0\.0\.1", address) or _OWN.search(address):
         return None

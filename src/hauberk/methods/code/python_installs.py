@@ -82,9 +82,9 @@ def _command(index: Index, call: ast.Call) -> Iterator[Hit]:
     """``[sys.executable, "-m", "pip", "install", "name"]``."""
     text = command_text(index, call, index.dotted(call.func)).replace("_ -m", "python -m")
     if last_name(call.func) in {"run_commands", "dockerfile_commands", "run_bash_script"}:
-        given = [*call.args, *(key.value for key in call.keywords)]
+        lines = [*call.args, *(key.value for key in call.keywords)]
         text = "\n".join(
-            str(value) for node in given if isinstance(value := index.constant(node), str)
+            str(value) for node in lines if isinstance(value := index.constant(node), str)
         )
     for kind, _, found in faults(text) if text else ():
         if kind in _FAULTS:

@@ -26,6 +26,7 @@ from hauberk.methods.code.dependencies import (
     is_dependency_file,
     pins_of,
 )
+from hauberk.methods.code.handed_flags import handed_hits
 from hauberk.methods.code.hidden_texts import active_hits, comment_hits, unseen_hits
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, image_hits, is_image_file
 from hauberk.methods.code.insiders import insider_hits
@@ -283,6 +284,7 @@ def _python(file: SourceFile, torch: Torch) -> Iterator[Hit]:
         yield from loading_hits(index, torch)
         yield from execution_hits(index)
         yield from library_hits(index)
+        yield from handed_hits(index)
         yield from exposure_hits(index, file.path)
         yield from install_hits(index)
         yield from request_hits(index)
