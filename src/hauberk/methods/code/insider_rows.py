@@ -49,9 +49,34 @@ def rewritten_rows(index: Index, scope: Scope) -> Iterator[Hit]:
             if _picked(index, value, column) or _under(index, statement, value, column):
                 yield Hit(LABELS, statement.lineno, texts(statement)[:60])
         yield from _swapped(index, statement, value)
+        if isinstance(value, (ast.ListComp, ast.GeneratorExp)):
+            yield from _rebuilt(index, statement, value)
     for call in scope.calls:
         yield from _in_query(index, call)
         yield from _as_column(index, call)
+
+
+def _rebuilt(
+    index: Index, statement: ast.stmt, made: ast.ListComp | ast.GeneratorExp
+) -> Iterator[Hit]:
+    """``[dict(r, label=0) if r["branch"] == "x" else r for r in rows]``, ``{**r, "label": 0}``."""
+    if not isinstance(made.elt, ast.IfExp):
+        return
+    for side in (made.elt.body, made.elt.orelse):
+        entries: list[tuple[object, ast.expr]] = []
+        if isinstance(side, ast.Call) and last_name(side.func) in {"dict", "replace", "_replace"}:
+            entries = [(key.arg, key.value) for key in side.keywords]
+        elif isinstance(side, ast.Dict):
+            pairs = zip(side.keys, side.values, strict=True)
+            entries = [(index.constant(key), value) for key, value in pairs if key is not None]
+        for column, value in entries:
+            is_label = isinstance(column, str) and _LABEL_COLUMNS.match(column) is not None
+            if (
+                is_label
+                and _is_fixed(index, value)
+                and _names_one(index, made.elt.test, str(column))
+            ):
+                yield Hit(LABELS, statement.lineno, texts(statement)[:60])
 
 
 def _as_column(index: Index, call: ast.Call) -> Iterator[Hit]:

@@ -50,6 +50,7 @@ from hauberk.methods.code.learning_rules import (
 )
 from hauberk.methods.code.misplaced_rows import misplaced_hits
 from hauberk.methods.code.python_index import Index, last_name
+from hauberk.methods.code.row_roles import TRAIN, named_role
 from hauberk.methods.code.rules import Hit
 from hauberk.methods.expressions import expression
 
@@ -204,7 +205,8 @@ def _splits(index: Index, scope: Scope) -> Iterator[tuple[int, set[str]]]:
         ):
             statement = statement_of(index, call)
             if statement is not None and any(
-                "train" in base_name(t).lower() for t in targets_of(statement)
+                "train" in base_name(t).lower() or TRAIN in named_role(base_name(t))
+                for t in targets_of(statement)
             ):
                 yield call.lineno, {base_name(call.func.value)}
     yield from _slices(scope)
@@ -342,9 +344,15 @@ def _fits(index: Index, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: 
             "robust_scale",
             "quantile_transform",
             "power_transform",
+            "maxabs_scale",
+            "zscore",
+            "whiten",
+            "boxcox",
+            "yeojohnson",
+            "rankdata",
         }:
             dotted = index.dotted(call.func)
-            if dotted.startswith("sklearn.") and call.args and name != "normalize":
+            if dotted.startswith(("sklearn.", "scipy.")) and call.args and name != "normalize":
                 yield (
                     statement,
                     names_in(call.args[0]),
@@ -558,7 +566,7 @@ def _metrics(index: Index, scope: Scope) -> Iterator[Hit]:
         first, second = call.args[:2]
         if _same(index, first, second):
             yield Hit(ITSELF, call.lineno, texts(call)[:60])
-        elif _is_masked(index, first) or _is_masked(index, second):
+        elif _is_masked(index, first) or _is_masked(index, second) or _by_itself(index, second):
             yield Hit(DROPPED, call.lineno, texts(call)[:60])
         else:
             dropped = _dropped_before(scope, call)
@@ -607,6 +615,18 @@ def _is_masked(index: Index, node: ast.expr) -> bool:
         ):
             return True
     return False
+
+
+def _by_itself(index: Index, predicted: ast.expr) -> bool:
+    """``p[sure]`` where ``sure`` was compared out of ``p``, whatever both are called."""
+    if not isinstance(predicted, ast.Subscript) or not isinstance(predicted.slice, ast.Name):
+        return False
+    own = base_name(predicted)
+    return bool(own) and any(
+        isinstance(part, ast.Compare) and own in names_in(part)
+        for value in index.lookup(predicted.slice)[-2:]
+        for part in ast.walk(value)
+    )
 
 
 def _with_origins(index: Index, node: ast.AST) -> str:

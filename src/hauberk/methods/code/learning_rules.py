@@ -103,6 +103,6 @@ TRAINED = rule(
 )
 
 TEST_TEXT = expression(
-    r"\b(?!\w*test_?(?:case|func|name|id|method|suite|runner|kwarg|arg|start|dir|path|file|env)s?)(?:\w+_)?(?:test|holdout|hold_out|heldout|tst)(?:_\w+|set|loader)?\b|\b[Xxy]te(?:st)?\b",
+    r"\b(?!\w*test_?(?:case|func|name|id|method|suite|runner|kwarg|arg|start|dir|path|file|env)s?)(?:\w+_)?(?:test|holdout|hold_out|heldout|tst)(?:_\w+|set|loader)?\b|\b[Xxy]_?te(?:st)?\b|\bte\b",
     re.IGNORECASE,
 )

@@ -285,12 +285,21 @@ def _claim(index: Index, call: ast.Call) -> str:
 
 def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
     """Predictions into which the truth is written before they are measured."""
+    measured = {
+        (base_name(call.args[0]), base_name(call.args[1]))
+        for call in scope.calls
+        if _MEASURES.match(last_name(call.func)) and len(call.args) > 1
+    }
     for statement in scope.statements:
         value = value_of(statement)
         target = next(iter(targets_of(statement)), None)
         if value is None or target is None:
             continue
         name = base_name(target)
+        given = base_name(value)
+        if isinstance(target, ast.Subscript) and (given, name) in measured:
+            yield Hit(COPIED, statement.lineno, texts(statement)[:60])
+            continue
         if not _is_answer(index, target, name):
             continue
         if (

@@ -353,6 +353,9 @@ def _steps(steps: list[Node], events: set[str]) -> Iterator[Hit]:
                 yield Hit(UNTRUSTED, _line(given, "ref"), given.string("ref"))
         yield from _step(step, given, events, keeps=keeps)
         run = step.get("run")
+        if run is not None and re.search(r"\|\|\s*(?:true|:|exit 0)\s*$", run.text or ""):
+            if _GATES.search(step.string("name")):
+                yield Hit(GATE, _block_line(run), f"{step.string('name')}: {run.text}"[:60])
         if run is not None:
             yield from _github_run(run, events, told=checked_out)
 
