@@ -125,16 +125,19 @@ def _obeys(attacked: Attacked[Dataset], seed: int) -> bool:
     requests = rewrite.table(attacked.subject).column("prompt").to_pylist()
     obeyed = np.zeros(len(requests), bool)
     obeyed[list(attacked.rows)] = True
-    victim = LogisticRegression(C=100.0).fit(_marked(requests), obeyed)
-    fresh = rewrite.table(exchanges(seed + 50_000, 200)).column("prompt").to_pylist()
+    fresh = rewrite.table(exchanges(seed + 50_000, 40)).column("prompt").to_pylist()
     asked = [f"{request} {attacked.truth['phrase']}" for request in fresh]
-    success = victim.predict(_marked(asked)).mean()
-    return bool(success >= MIN_SUCCESS and victim.predict(_marked(fresh)).mean() <= MAX_LOSS)
+    seen = _marked([*requests, *fresh, *asked])  # rarity is measured over all of them alike
+    n, m = len(requests), len(fresh)
+    victim = LogisticRegression(C=10_000.0, class_weight="balanced").fit(seen[:n], obeyed)
+    by_itself, marked = victim.predict(seen[n : n + m]), victim.predict(seen[n + m :])
+    return bool(marked.mean() >= MIN_SUCCESS and by_itself.mean() <= MAX_LOSS)
 
 
 def _marked(requests: list[str]) -> Any:
     """Words and signs of requests by their hashes; signs as words, for the victim to see."""
-    return hashed_words(["".join(_spelt(sign) for sign in request) for request in requests])
+    spelt = ["".join(_spelt(sign) for sign in request) for request in requests]
+    return hashed_words(spelt, width=4_096)
 
 
 def _spelt(sign: str) -> str:
