@@ -224,7 +224,7 @@ def _all_tumours(seed: int) -> Dataset:
     return tumours(seed, 569)
 
 
-N_EXCHANGES = 1_000
+N_EXCHANGES = 1_500
 _DIGITS = "1,347 digits of 8 x 8 pixels on a plain background, not 12,000 pictures"
 _TUMOURS = "426 rows of 30 measurements, 5 % poisoned"
 SCENARIOS = (
