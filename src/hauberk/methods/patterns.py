@@ -93,6 +93,7 @@ class Pattern:
         columns: Columns that it lies in; empty for images and texts.
         lift: Chance that so many rows share it, by how often other values of the column are
             shared, or by the values of a pair being independent; 1 where nobody asked.
+        is_level: Whether it is a value of a category.
         is_end: Whether it is an end of a column, where honest columns decide the label alone.
     """
 
@@ -102,6 +103,7 @@ class Pattern:
     columns: tuple[str, ...] = ()
     lift: float = 1.0
     is_end: bool = False
+    is_level: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,6 +151,20 @@ class Search:
         self._labels, self._wrong = labels, wrong
         self._class_sizes = np.bincount(labels)
         self.n_looked = 0
+        self.n_single = 0
+        self.n_levels = 0
+
+    def corrected_by(self, pattern: Pattern) -> int:
+        """For how many patterns a chance is corrected.
+
+        A third of what may err is for values of categories, which are few, a third for values of
+        numbers, and a third for pairs, which are many.
+        """
+        if not self.n_single:
+            return self.n_looked
+        if len(pattern.columns) != 1:
+            return 3 * self.n_looked
+        return 3 * (self.n_levels if pattern.is_level else self.n_single)
 
     def table(self, rows: Rows) -> Iterator[Pattern]:
         """Values, and pairs of values, that some rows share."""
@@ -157,8 +173,10 @@ class Search:
         coded = [
             (name, np.unique(cells, return_inverse=True)[1].reshape(-1)) for name, cells in columns
         ]
+        levels = {name for name, _ in rows.levels}
         for name, codes in coded:
             usual = np.sort(np.bincount(codes))[::-1][: _N_SHARED + 1].astype(float)
+            before = self.n_looked
             for places, label in self._shared(codes):
                 yield Pattern(
                     rows=places,
@@ -166,9 +184,12 @@ class Search:
                     place=f"one value of {name}",
                     columns=(name,),
                     lift=_lift(places.size, (usual.sum() - places.size) / max(usual.size - 1, 1)),
+                    is_level=name in levels,
                 )
+            self.n_levels += (self.n_looked - before) if name in levels else 0
         for i, name in enumerate(rows.names):
             yield from self._near_values(name, rows.numbers[:, i])
+        self.n_single = self.n_looked
         for (first, a), (second, b) in combinations(coded[:MAX_PAIR_COLUMNS], 2):
             for places, label in self._shared(a * (int(b.max()) + 1) + b):
                 place = f"one pair of values of {first} and {second}"
@@ -190,7 +211,9 @@ class Search:
         for step in _STEPS:
             codes = np.full(cells.size, -1)
             shifted = (cells[known] - low) / ((high - low) * step)
-            codes[known] = np.unique(np.floor(np.clip(shifted, -_FAR, _FAR)), return_inverse=True)[1]
+            codes[known] = np.unique(np.floor(np.clip(shifted, -_FAR, _FAR)), return_inverse=True)[
+                1
+            ]
             for places, label in self._shared(codes):
                 if codes[places[0]] >= 0 and np.ptp(cells[places]) > 0:
                     yield Pattern(
@@ -488,12 +511,13 @@ def _first_look(pattern: Pattern, search: Search, witnesses: Witnesses) -> Suspe
     """The pattern as its nearest rows see it; no suspect where they know nothing of its rows."""
     rows = pattern.rows
     support = witnesses.support(rows)
+    n_looked = search.corrected_by(pattern)
     found = suspected(
         pattern,
         witnesses.believe(rows),
         witnesses.labels,
         witnesses.base(rows),
-        search.n_looked,
+        n_looked,
         support,
     )
     is_like = pattern.label >= 0 and support > _unlike(pattern) * witnesses.usual(pattern)
@@ -502,7 +526,7 @@ def _first_look(pattern: Pattern, search: Search, witnesses: Witnesses) -> Suspe
         usual = witnesses.usual(pattern)
         # That the column itself leans to the label is for those to judge who do not see it.
         leans = (min(support, usual) if pattern.columns else support, usual)
-        by_chance = chance_of_purity(pattern, witnesses.labels, leans, search.n_looked)
+        by_chance = chance_of_purity(pattern, witnesses.labels, leans, n_looked)
     return replace(found, p_value=1.0 if is_like else found.p_value, by_chance=by_chance)
 
 
