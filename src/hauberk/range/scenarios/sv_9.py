@@ -52,7 +52,7 @@ SCENARIOS = (
         note="a model that takes 450 ms for shallow and 520 ms for deep inputs, over loopback; "
         "buckets of 560 ms; 200 inputs asked twice each, half of them to learn the cut; "
         "potent where the attacker is a tenth above chance without buckets",
-        trials=11,
+        trials=25,
         timed=True,
     ),
 )
