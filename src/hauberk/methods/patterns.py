@@ -524,8 +524,8 @@ def _first_look(pattern: Pattern, search: Search, witnesses: Witnesses) -> Suspe
     by_chance = 1.0
     if pattern.label >= 0 and not pattern.is_end:
         usual = witnesses.usual(pattern)
-        # That the column itself leans to the label is for those to judge who do not see it.
-        leans = (min(support, usual) if pattern.columns else support, usual)
+        # That one column leans to the label is for those to judge who do not see it.
+        leans = (min(support, usual) if len(pattern.columns) == 1 else support, usual)
         by_chance = chance_of_purity(pattern, witnesses.labels, leans, n_looked)
     return replace(found, p_value=1.0 if is_like else found.p_value, by_chance=by_chance)
 
