@@ -39,7 +39,7 @@ def test_a_long_tail_has_no_gap(seed):
 
 def test_rows_that_belong_together_explain_a_gap():
     x = amounts()
-    x[:8] = [9e6, 40, 9e5] + np.random.default_rng(3).normal(size=(8, 3))
+    x[:8] = np.array([9e6, 40, 9e5]) + np.random.default_rng(3).normal(size=(8, 3))
     assert list(apart(x)) == []
 
 
