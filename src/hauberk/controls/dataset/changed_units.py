@@ -45,7 +45,7 @@ class ChangedUnits(Check[Dataset]):
         >>> import pyarrow as pa
         >>> from hauberk.formats.tables import table_of
         >>> heights = [150.0 + i % 41 + i / 400 for i in range(400)]
-        >>> for i in range(10): heights[40 * i] /= 100
+        >>> for i in range(10): heights[37 * i] /= 100
         >>> rows = pa.RecordBatch.from_pydict({"height": heights})
         >>> found = ChangedUnits().check(table_of("t", [rows]))
         >>> [f.message for f in found if isinstance(f, Finding)]
