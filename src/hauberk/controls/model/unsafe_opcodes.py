@@ -301,8 +301,16 @@ def _judged(_part: Part, reading: _Reading) -> None:
     reading.judged += 1
 
 
-def _foreign(_part: Part, reading: _Reading) -> None:
+def _foreign(part: Part, reading: _Reading) -> None:
     reading.foreign += 1
+    if part.kind is Kind.FOREIGN and part.detail.startswith(("Parquet", "Arrow")):
+        from hauberk.formats.arrow_types import unpickled_schemas
+
+        for schema in unpickled_schemas(part.span):
+            text = "has the type of a column unpickled, as pyarrow before 14.0.1 does"
+            reading.note(Remark(Grade.UNKNOWN, "schema", text, 0), part.inner)
+            _carve(part._replace(span=schema, offset=0), reading)
+            reading.judged += 1
 
 
 def _storage(part: Part, reading: _Reading) -> None:
@@ -335,9 +343,15 @@ def _unreadable(part: Part, reading: _Reading) -> None:
 
 
 def _is_named_beside(file: Path) -> bool:
-    """Whether a graph of ONNX in the same folder, or in the one above, keeps tensors there."""
-    from hauberk.formats.onnx_files import read_onnx
+    """Whether a graph of ONNX in the same folder, or in the one above, keeps tensors there.
 
+    A network of OpenVINO keeps them under its own name.
+    """
+    from hauberk.formats.onnx_files import read_onnx
+    from hauberk.formats.openvino_files import is_network
+
+    if file.suffix == ".bin" and is_network(file.with_suffix(".xml")):
+        return True
     for folder in file.parents[:2]:
         name = file.relative_to(folder).as_posix()
         for graph in sorted(folder.glob("*.onnx"))[:MAX_GRAPHS]:
@@ -369,8 +383,8 @@ def _judge(part: Part, reading: _Reading) -> None:
 
 def _beside(said: Beside, part: Part, reading: _Reading, file: Path) -> None:
     """A file that a loader reads as numbers is there, as long as is asked for, and no link."""
-    place = file.parent / said.name
-    shown = printable(said.name)
+    place = file.with_suffix(said.name) if said.name == ".bin" else file.parent / said.name
+    shown = printable(place.name if said.name == ".bin" else said.name)
     from hauberk.formats.hub_folders import is_led_out
 
     try:
