@@ -185,7 +185,7 @@ def _template(value: Any) -> Iterator[Remark]:
 def _prompt(key: str, value: Any) -> Iterator[Remark]:
     for text in _strings(value):
         for remark in judge_text(text):
-            yield Remark(remark.grade, f"{key}: {remark.about}", f"{key}: {remark.text}", 0)
+            yield Remark(remark.grade, f"{key}: {remark.about}", f"{remark.text}, in {key}", 0)
 
 
 def _package(value: Any) -> Iterator[Remark]:

@@ -462,11 +462,16 @@ def _read_hidden(part: Part, at: int, reading: _Reading) -> None:
 # Telling
 
 
+_STATES = ("has ", "needs ", "is ", "declares ")
+"""How a remark begins that says what a file is, and not what loading it does."""
+
+
 def _findings(reading: _Reading) -> Iterator[Finding]:
     ordered = sorted(reading.worst.values(), key=lambda item: -item[0].grade)
     for remark, inner, threat in ordered[:MAX_FINDINGS]:
         place = f"{reading.path} > {' > '.join(inner)}" if inner else reading.path
-        verb = "" if remark.grade is Grade.EVASIVE else "loading it "
+        is_state = remark.grade is Grade.EVASIVE or remark.text.startswith(_STATES)
+        verb = "" if is_state else "loading it "
         yield Finding(
             message=f"{place}: {verb}{remark.text}",
             path=reading.path,
