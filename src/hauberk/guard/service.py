@@ -98,7 +98,9 @@ class Service:
         )
         self.metrics = self.desk.metrics
         self.outputs = ActiveOutputs(link_hosts=policy.link_hosts)
-        self.schema = SmuggledFields(schema=bundle.schema, limits=limits)
+        self.schema = SmuggledFields(
+            schema=bundle.schema, limits=limits, widens=policy.widen_numbers
+        )
         self._reader = reader_for(bundle.schema, limits)
         self._writer = writer_for(bundle.name, bundle.version)
         self._held: Counter[str] = Counter()
