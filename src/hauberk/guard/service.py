@@ -150,7 +150,7 @@ class Service:
         model = f"/v2/models/{self.bundle.name}"
         version = f"{model}/versions/{self.bundle.version}"
         about = {"name": "hauberk", "version": __version__, "extensions": ["binary_tensor_data"]}
-        described = _constant(self._metadata())
+        described = _constant(self.metadata())
         return {
             "/v2": _constant(about),
             "/v2/health/live": _constant({"live": True}),
@@ -168,7 +168,8 @@ class Service:
         outputs = self.answers.signature.outputs
         return openapi.document(bundle.name, bundle.version, bundle.schema, outputs)
 
-    def _metadata(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
+        """What clients are told of the model."""
         return {
             "name": self.bundle.name,
             "versions": [self.bundle.version],
