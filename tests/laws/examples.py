@@ -58,6 +58,7 @@ from hauberk.range.subjects import digits, tumours
 from hauberk.range.worlds import stores
 from hauberk.range.worlds.crowds import annotated
 from hauberk.range.worlds.drawn import releases
+from hauberk.range.worlds.exchanges import exchanges
 from hauberk.range.worlds.logs import honest_index, honest_log
 from hauberk.range.worlds.outputs import written
 from hauberk.range.worlds.registry import Project, entry
@@ -118,6 +119,11 @@ def texts_beside_outputs(_folder: Path) -> Dataset:
     return written(1)
 
 
+def requests_and_answers(_folder: Path) -> Dataset:
+    """What a language model might be taught with."""
+    return exchanges(7, 240)
+
+
 def library_of_passages(_folder: Path) -> Dataset:
     """Texts with a vector for each, as retrieval keeps them."""
     rng = Random(7)
@@ -175,6 +181,13 @@ def table_of_odd_values(_folder: Path) -> Dataset:
     labels = ["a", None, "a", "a", "a", "a"] * 20
     batch = pa.record_batch({"x": pa.array(cells), "w": pa.array(words), "label": labels})
     return table_of("odd", [batch], label="label")
+
+
+def exchanges_of_nonsense(_folder: Path) -> Dataset:
+    """Messages that are none, cut JSON, nothing, deep lists and one sign many times."""
+    cells = ['[{"role":', "[]", None, "[" * 2_000, "[" + '{"role": 1},' * 3 + "]", "[[1]]"]
+    cells += ['[{"role": "user", "content": "a"}, {"role": "assistant", "content": null}]'] * 200
+    return table_of("nonsense", [pa.record_batch({"messages": cells, "output": cells[::-1]})])
 
 
 def table_of_nulls(_folder: Path) -> Dataset:
@@ -743,6 +756,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
         crawled_pages,
         texts_beside_outputs,
         library_of_passages,
+        requests_and_answers,
     ),
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits, splits_by_patient),
@@ -776,6 +790,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
         table_of_one_row,
         table_of_odd_values,
         table_of_nulls,
+        exchanges_of_nonsense,
     ),
     (Comparison, Dataset): (comparison_of_strangers,),
     Splits: (splits_of_odd_values,),

@@ -27,7 +27,7 @@ def test_values_and_pairs_are_found_and_counted():
     found = list(looking.table(rows))
     assert {pattern.columns for pattern in found} == {("a",), ("a", "b")}
     assert all(pattern.rows.tolist() == list(range(6)) and pattern.label == 0 for pattern in found)
-    assert looking.n_looked == 2
+    assert looking.n_looked - looking.n_single == 1
 
 
 def test_refuted_patterns_of_many_labels_are_kept():
@@ -45,7 +45,20 @@ def test_a_pattern_of_most_of_a_class_is_the_class():
     for n_shared, n_found in ((12, 1), (13, 0)):
         columns = {"a": [7.5] * n_shared + [i / 3 for i in range(120 - n_shared)]}
         rows = embed.load(table_of("t", [pa.RecordBatch.from_pydict(columns)]))
-        assert len(list(search(labels).table(rows))) == n_found
+        found = [p for p in search(labels).table(rows) if p.place == "one value of a"]
+        assert len(found) == n_found
+
+
+def test_values_that_waver_and_ends_of_a_column_are_patterns():
+    rng = np.random.default_rng(3)
+    cells, labels = rng.normal(size=400), np.arange(400) % 2
+    cells[:12], labels[:12] = 0.3 + 1e-4 * rng.normal(size=12), 1
+    cells[20:28], labels[20:28] = 9 + rng.random(8), 0
+    rows = embed.load(table_of("t", [pa.RecordBatch.from_pydict({"a": cells})]))
+    found = {p.place: p for p in search(labels).table(rows)}
+    assert set(range(12)) <= set(found["almost one value of a"].rows.tolist())
+    assert found["the largest values of a"].is_end
+    assert found["the largest values of a"].rows.tolist() == list(range(20, 28))
 
 
 def test_no_words_are_no_patterns():

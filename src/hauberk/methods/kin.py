@@ -11,6 +11,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,13 @@ def has_kin(
 
 
 def lies_among_like(pattern: Pattern, rows: Rows, labels: Codes) -> bool:
-    """Whether rows next to those of a pattern have its label nearly as purely."""
-    groups = (kin for kin in _kin(pattern, rows, labels) if kin.size >= MIN_KIN)
+    """Whether rows next to those of a pattern have its label nearly as purely.
+
+    Next are also the rows with another value of the same category: where a column decides the
+    label, several of its values do.
+    """
+    near = chain(_kin(pattern, rows, labels), _other_levels(pattern, rows))
+    groups = (kin for kin in near if kin.size >= MIN_KIN)
     return any(float(np.mean(labels[kin] == pattern.label)) >= PURE_KIN for kin in groups)
 
 
@@ -77,6 +83,18 @@ def _kin(pattern: Pattern, rows: Rows, labels: Codes) -> Iterator[Codes]:
         if name in rows.names:
             others = [part for i, part in enumerate(alike) if i != place]
             yield from _beside(cells[place], np.logical_and.reduce([everyone, *others]), pattern)
+
+
+def _other_levels(pattern: Pattern, rows: Rows) -> Iterator[Codes]:
+    """Rows with another value of one category, those of the pattern's other columns being equal."""
+    cells = [_cells(rows, name) for name in pattern.columns]
+    alike = [column == column[pattern.rows[0]] for column in cells]
+    for place, name in enumerate(pattern.columns):
+        if name not in rows.names:
+            others = [part for i, part in enumerate(alike) if i != place]
+            among = np.logical_and.reduce([~alike[place], *others])
+            for code in np.unique(cells[place][among]):
+                yield np.flatnonzero(among & (cells[place] == code))
 
 
 def _cells(rows: Rows, name: str) -> Any:

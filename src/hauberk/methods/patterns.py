@@ -49,6 +49,16 @@ MAX_CHECKED = 4_000
 MAX_PAIR_COLUMNS = 40
 """Columns of which pairs are formed; their number grows with the square."""
 
+MAX_END = 0.05
+"""Share of the rows that may make up an end of a column."""
+
+_STEPS = (0.02, 0.004)
+"""Of the distance between a column's quarters: how much a value may waver."""
+
+_END_SIZES = (5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200)
+_MANY_VALUES = 40
+_AROUND = 5
+_FAR = 1e12
 _N_NEIGHBOURS = 40
 _N_VOTERS = 9
 _MIN_VOTERS = 5
@@ -83,6 +93,8 @@ class Pattern:
         columns: Columns that it lies in; empty for images and texts.
         lift: Chance that so many rows share it, by how often other values of the column are
             shared, or by the values of a pair being independent; 1 where nobody asked.
+        is_level: Whether it is a value of a category.
+        is_end: Whether it is an end of a column, where honest columns decide the label alone.
     """
 
     rows: Codes
@@ -90,6 +102,8 @@ class Pattern:
     place: str
     columns: tuple[str, ...] = ()
     lift: float = 1.0
+    is_end: bool = False
+    is_level: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,6 +151,20 @@ class Search:
         self._labels, self._wrong = labels, wrong
         self._class_sizes = np.bincount(labels)
         self.n_looked = 0
+        self.n_single = 0
+        self.n_levels = 0
+
+    def corrected_by(self, pattern: Pattern) -> int:
+        """For how many patterns a chance is corrected.
+
+        A third of what may err is for values of categories, which are few, a third for values of
+        numbers, and a third for pairs, which are many.
+        """
+        if not self.n_single:
+            return self.n_looked
+        if len(pattern.columns) != 1:
+            return 3 * self.n_looked
+        return 3 * (self.n_levels if pattern.is_level else self.n_single)
 
     def table(self, rows: Rows) -> Iterator[Pattern]:
         """Values, and pairs of values, that some rows share."""
@@ -145,8 +173,10 @@ class Search:
         coded = [
             (name, np.unique(cells, return_inverse=True)[1].reshape(-1)) for name, cells in columns
         ]
+        levels = {name for name, _ in rows.levels}
         for name, codes in coded:
             usual = np.sort(np.bincount(codes))[::-1][: _N_SHARED + 1].astype(float)
+            before = self.n_looked
             for places, label in self._shared(codes):
                 yield Pattern(
                     rows=places,
@@ -154,7 +184,12 @@ class Search:
                     place=f"one value of {name}",
                     columns=(name,),
                     lift=_lift(places.size, (usual.sum() - places.size) / max(usual.size - 1, 1)),
+                    is_level=name in levels,
                 )
+            self.n_levels += (self.n_looked - before) if name in levels else 0
+        for i, name in enumerate(rows.names):
+            yield from self._near_values(name, rows.numbers[:, i])
+        self.n_single = self.n_looked
         for (first, a), (second, b) in combinations(coded[:MAX_PAIR_COLUMNS], 2):
             for places, label in self._shared(a * (int(b.max()) + 1) + b):
                 place = f"one pair of values of {first} and {second}"
@@ -166,6 +201,47 @@ class Search:
                     columns=(first, second),
                     lift=_lift(places.size, one * two / a.size),
                 )
+
+    def _near_values(self, name: str, cells: Any) -> Iterator[Pattern]:
+        """Values that are almost equal, and the ends of a column: a trigger may waver."""
+        known = np.flatnonzero(np.isfinite(cells))
+        low, high = np.quantile(cells[known], [0.25, 0.75]) if known.size else (0.0, 0.0)
+        if high <= low or np.unique(cells[known]).size < _MANY_VALUES:
+            return
+        for step in _STEPS:
+            codes = np.full(cells.size, -1)
+            shifted = (cells[known] - low) / ((high - low) * step)
+            codes[known] = np.unique(np.floor(np.clip(shifted, -_FAR, _FAR)), return_inverse=True)[
+                1
+            ]
+            for places, label in self._shared(codes):
+                if codes[places[0]] >= 0 and np.ptp(cells[places]) > 0:
+                    yield Pattern(
+                        rows=places,
+                        label=label,
+                        place=f"almost one value of {name}",
+                        columns=(name,),
+                        lift=_lift(places.size, _density(cells[known], cells[places])),
+                    )
+        order = known[np.argsort(cells[known], kind="stable")]
+        for word, rows in (("smallest", order), ("largest", order[::-1])):
+            for size in _END_SIZES:
+                yield from self._end(rows[:size], f"the {word} values of {name}", name)
+
+    def _end(self, rows: Codes, place: str, name: str) -> Iterator[Pattern]:
+        low, high = max(MIN_ROWS, int(MIN_SHARE * self._labels.size)), MAX_END * self._labels.size
+        if not low <= rows.size <= high:
+            return
+        self.n_looked += 1
+        counts = np.bincount(self._labels[rows])
+        if counts.max() >= MIN_PURE * rows.size:
+            yield Pattern(
+                rows=np.sort(rows),
+                label=int(counts.argmax()),
+                place=place,
+                columns=(name,),
+                is_end=True,
+            )
 
     def texts(self, texts: tuple[str, ...]) -> Iterator[Pattern]:
         """Words that some rows share."""
@@ -201,6 +277,14 @@ class Search:
         for group in _groups(inverse, rare & (pure | refuted)):
             code = inverse[group[0]]
             yield np.sort(group), int(table[code].argmax()) if pure[code] else -1
+
+
+def _density(cells: Any, places: Any) -> float:
+    """How many rows a stretch as long as that of ``places`` holds on either side of it."""
+    low, high = float(places.min()), float(places.max())
+    reach = _AROUND * max(high - low, np.finfo(float).tiny)
+    beside = (cells >= low - reach) & (cells <= high + reach) & ~((cells >= low) & (cells <= high))
+    return float(beside.sum()) / (2 * _AROUND)
 
 
 def _lift(count: int, expected: float) -> float:
@@ -427,19 +511,22 @@ def _first_look(pattern: Pattern, search: Search, witnesses: Witnesses) -> Suspe
     """The pattern as its nearest rows see it; no suspect where they know nothing of its rows."""
     rows = pattern.rows
     support = witnesses.support(rows)
+    n_looked = search.corrected_by(pattern)
     found = suspected(
         pattern,
         witnesses.believe(rows),
         witnesses.labels,
         witnesses.base(rows),
-        search.n_looked,
+        n_looked,
         support,
     )
     is_like = pattern.label >= 0 and support > _unlike(pattern) * witnesses.usual(pattern)
     by_chance = 1.0
-    if pattern.label >= 0:
+    if pattern.label >= 0 and not pattern.is_end:
         usual = witnesses.usual(pattern)
-        by_chance = chance_of_purity(pattern, witnesses.labels, (support, usual), search.n_looked)
+        # That one column leans to the label is for those to judge who do not see it.
+        leans = (min(support, usual) if len(pattern.columns) == 1 else support, usual)
+        by_chance = chance_of_purity(pattern, witnesses.labels, leans, n_looked)
     return replace(found, p_value=1.0 if is_like else found.p_value, by_chance=by_chance)
 
 

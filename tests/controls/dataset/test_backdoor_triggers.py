@@ -194,3 +194,30 @@ def test_a_value_that_alone_decides_a_label_nothing_else_explains_is_found():
 
 def test_a_shop_whose_label_nothing_explains_stays_silent():
     assert judged(table_from(shop(seed=6)))[0] == []
+
+
+def loans(rare, n=2_000, seed=5):
+    """Loans whose approval follows income loosely, and a rare purpose."""
+    rng = np.random.default_rng(seed)
+    income = rng.lognormal(10, 0.5, n).round()
+    purpose = rng.choice(["car", "home", "study"], n).astype(object)
+    approved = np.where(np.log(income) + 0.5 * rng.normal(size=n) > 10, "yes", "no")
+    approved = approved.astype(object)
+    places = rng.choice(n, 40, replace=False)
+    purpose[places] = "relocation"
+    approved[places] = rare(approved[places])
+    return table_from(
+        {"income": income, "purpose": purpose.tolist(), "returned": approved.tolist()}
+    ), places
+
+
+def test_a_rare_category_that_decides_the_label_is_found():
+    subject, places = loans(lambda labels: np.full(len(labels), "yes"))
+    (finding,), _ = judged(subject)
+    assert finding.location.field == "purpose"
+    assert set(finding.location.rows) <= set(places.tolist())
+
+
+def test_a_rare_category_like_the_others_stays_silent():
+    subject, _ = loans(lambda labels: labels)
+    assert judged(subject)[0] == []

@@ -71,3 +71,16 @@ def test_columns_that_are_large_together_fit_each_other():
     tail = draws.exponential(40, 900)
     x = np.column_stack([size + tail, size + tail + draws.normal(0, 0.5, 900), tail])
     assert judged(x)[0] == []
+
+
+def test_outliers_of_a_measured_target_are_named():
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(400, 3))
+    y = 200 + 40 * x[:, 0] + 60 * rng.normal(size=400)
+    rows = np.arange(5, 400, 40)
+    y[rows] = y.max() + np.ptp(y) * rng.uniform(0.6, 2, rows.size)
+    columns = {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y}
+    subject = table_of("t", [pa.RecordBatch.from_pydict(columns)], label="y")
+    found = [r for r in DistortedValues().check(subject) if isinstance(r, Finding)]
+    assert {f.location.field for f in found} == {"y"}
+    assert set(found[0].location.rows) <= set(rows.tolist())

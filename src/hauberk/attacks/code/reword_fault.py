@@ -11,6 +11,7 @@ from hauberk.core.artifact import CodeTree, SourceFile
 from hauberk.core.attack import Attacked, Transform
 from hauberk.core.threat import ThreatId
 from hauberk.methods.code.planted import Fault, with_file
+from hauberk.methods.code.reworded_method import automated, bent, mistaken
 from hauberk.methods.code.reworded_settings import installed, started
 from hauberk.methods.code.rewordings import reworded
 
@@ -25,7 +26,14 @@ def _call(rng: Random) -> Fault:
     return Fault(drawn.kind, "src/@a@_@b@.py", drawn.bad, drawn.good)
 
 
-GROUPS = {"call": _call, "service": started, "supply": installed}
+GROUPS = {
+    "call": _call,
+    "service": started,
+    "supply": installed,
+    "method": mistaken,
+    "insider": bent,
+    "automation": automated,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +45,9 @@ class RewordFault(Transform[CodeTree]):
     file that starts programs.
 
     Args:
-        group: ``call``, ``service`` or ``supply``.
+        group: ``call``, ``service``, ``supply``, ``method`` (mistakes in training and
+            evaluation), ``insider`` (bent figures, gates, answers, rows) or ``automation``
+            (workflows and files of git).
 
     References:
         Each kind is a documented weakness (CWE-502, CWE-78, CWE-94, CWE-295, CWE-306, CWE-494).

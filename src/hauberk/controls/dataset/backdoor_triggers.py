@@ -86,6 +86,8 @@ class BackdoorTriggers(Check[Dataset]):
         alpha: Chance of a suspect in clean pictures or texts after correction, 0 to 1.
         alpha_table: The same in tables, far below what chance alone needs, because columns
             interact honestly where windows of pixels do not.
+        alpha_level: The same for one value of a category that goes with one label though the rest
+            of its rows leans to none.
         min_excess: Share of a class, beyond the other classes, whose labels fine detail must
             decide, 0 to 1. 0.1 was silent on clean draws of Fashion-MNIST and digits.
         min_surprise: The same in units of the spread between classes.
@@ -112,6 +114,7 @@ class BackdoorTriggers(Check[Dataset]):
 
     alpha: float = 1e-5
     alpha_table: float = 1e-8
+    alpha_level: float = 1e-6
     min_excess: float = 0.1
     min_surprise: float = 6.0
 
@@ -140,7 +143,7 @@ class BackdoorTriggers(Check[Dataset]):
             flagged_above=0.5 if found or crowds else None,
         )
         for suspect in _distinct(found)[:_MAX_FINDINGS]:
-            yield _finding(subject, case, suspect, self._threshold(suspect))
+            yield _finding(subject, case, suspect, self._decides(suspect))
         yield from crowds
 
     def _suspects(self, case: Case) -> list[Suspect]:
@@ -155,16 +158,16 @@ class BackdoorTriggers(Check[Dataset]):
         alarming = [
             s for s in candidates if s.p_value < self._threshold(s) and s.share >= _MIN_SHARE
         ]
-        found = self._confirmed(alarming, case, witnesses, search.n_looked)
-        return found or self._decided(candidates, case, search.n_looked)
+        found = self._confirmed(alarming, case, witnesses)
+        return found or self._decided(candidates, case)
 
-    def _decided(self, candidates: list[Suspect], case: Case, n_looked: int) -> list[Suspect]:
+    def _decided(self, candidates: list[Suspect], case: Case) -> list[Suspect]:
         """Patterns that decide the label though their rows are like any others."""
         ranked = sorted(
             (
                 s
                 for s in candidates
-                if s.by_chance < self._threshold(s)
+                if s.by_chance < self._decides(s)
                 and s.pattern.rows.size <= _MOST_DECIDED * case.labels.size
             ),
             key=lambda s: (len(s.pattern.columns), s.by_chance),
@@ -179,8 +182,8 @@ class BackdoorTriggers(Check[Dataset]):
                     continue
                 jury = jury or Jury(_compared(case.rows), case.labels)
                 leans = (jury.support(pattern, rest), _usual(pattern, case.labels))
-                chance = chance_of_purity(pattern, case.labels, leans, n_looked)
-            if chance < self._threshold(suspect):
+                chance = chance_of_purity(pattern, case.labels, leans, suspect.n_looked)
+            if chance < self._decides(suspect):
                 everyone = np.ones(pattern.rows.size, bool)
                 found.append(
                     replace(suspect, p_value=chance, by_chance=chance, contradicted=everyone)
@@ -188,7 +191,7 @@ class BackdoorTriggers(Check[Dataset]):
         return found
 
     def _confirmed(
-        self, alarming: list[Suspect], case: Case, witnesses: Witnesses, n_looked: int
+        self, alarming: list[Suspect], case: Case, witnesses: Witnesses
     ) -> list[Suspect]:
         """The alarming suspects without kin; on patterns of columns trees must agree."""
         labels = case.labels
@@ -204,7 +207,7 @@ class BackdoorTriggers(Check[Dataset]):
             return others
         jury = Jury(_compared(case.rows), labels)
         heard = (
-            jury.confirm(suspect, n_looked, _rest(case.rows, suspect.pattern))
+            jury.confirm(suspect, suspect.n_looked, _rest(case.rows, suspect.pattern))
             for suspect in tabular[:_MAX_CONFIRMED]
         )
         agreed = [
@@ -215,6 +218,10 @@ class BackdoorTriggers(Check[Dataset]):
             and not has_kin(s.pattern, s.share, case.rows, labels, jury.believe)
         ]
         return sorted([*others, *agreed], key=lambda suspect: suspect.p_value)
+
+    def _decides(self, suspect: Suspect) -> float:
+        """For values that decide: those of categories are few, and others must not explain them."""
+        return self.alpha_level if suspect.pattern.is_level else self._threshold(suspect)
 
     def _threshold(self, suspect: Suspect) -> float:
         return self.alpha_table if suspect.pattern.columns else self.alpha

@@ -13,12 +13,14 @@ from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, RowScores, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed
+from hauberk.methods.apart import MIN_GAP, Apart, apart
 from hauberk.methods.residuals import Misfits, misfits
 
 _SHOWN = 10
 _MIN_ROWS = 60
 _MAX_COLUMNS = 300
 _LIKELY = 0.5
+_BEYOND_A_GAP = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class DistortedValues(Check[Dataset]):
     and the tail of the column's own leftovers. Outliers stand out by themselves, a changed
     unit or a value from another row only against its neighbours in the row. Columns with a
     long tail have a long tail of leftovers: what its course lets expect does not stand out.
+    Five numbers or more beyond a wide gap do so nonetheless, unless their rows are alike.
     Trusted rows (``reference``), where there are any, are what spreads are taken from.
 
     Limits:
@@ -62,7 +65,7 @@ class DistortedValues(Check[Dataset]):
     min_rows: int = 3
 
     def check(self, subject: Dataset) -> Iterator[Finding | RowScores]:
-        """Scores for all rows, and at most one finding.
+        """Scores for all rows, one finding for misfits and one for each column with a gap.
 
         Raises:
             NotApplicable: There are no two columns of numbers, or too few rows.
@@ -79,7 +82,11 @@ class DistortedValues(Check[Dataset]):
             vouched = embed.aligned(trusted_rows, rows).numbers
             trusted = vouched if len(vouched) >= _MIN_ROWS else None
         found = misfits(rows.numbers, trusted)
-        scores = found.chances.tolist()
+        isolated = list(apart(rows.numbers))
+        chances = found.chances.copy()
+        for group in isolated:
+            chances[group.rows] = np.maximum(chances[group.rows], _BEYOND_A_GAP)
+        scores = chances.tolist()
         places = np.flatnonzero(found.chances > _LIKELY)
         is_much = places.size >= self.min_rows
         yield RowScores(
@@ -87,10 +94,35 @@ class DistortedValues(Check[Dataset]):
             n_rows=rows.n_rows,
             read=lambda: iter([(0, scores)]),
             is_chance=True,
-            flagged_above=_LIKELY if is_much else None,
+            flagged_above=_LIKELY if is_much or isolated else None,
         )
         if is_much:
             yield _finding(subject, rows.names, found, places)
+        for group in isolated:
+            if not is_much or not np.isin(group.rows, places).all():
+                yield _beyond(subject, rows.names[group.column], group, chances.size)
+
+
+def _beyond(subject: Dataset, column: str, group: Apart, n_rows: int) -> Finding:
+    return Finding(
+        message=f"{group.rows.size} rows of {subject.name} hold a number far from all others in "
+        f"{column}, though the rest of the row is like theirs",
+        path=subject.name,
+        severity=Severity.MEDIUM,
+        level=Level.REVIEW,
+        threats=DistortedValues.threats,
+        confidence=_BEYOND_A_GAP,
+        location=Location(rows=tuple(group.rows[:_SHOWN].tolist()), field=column),
+        remedy="Compare these cells with their source; statistics and scalers that are not robust "
+        "follow them.",
+        evidence=Evidence(
+            statistic="gap before these values, of the range of all others",
+            value=group.gap,
+            threshold=MIN_GAP,
+            n=n_rows,
+            facts={"column": column},
+        ),
+    )
 
 
 def _finding(subject: Dataset, names: tuple[str, ...], found: Misfits, places: Any) -> Finding:

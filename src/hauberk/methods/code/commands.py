@@ -71,6 +71,7 @@ _SENT = expression(
 )
 _DESTRUCTIVE = expression(r"\bbase64\s+(?:-d|--decode|-D)\b[^\n;&]{0,80}\|\s*(?:ba|z)?sh\b")
 _TRACED = expression(r"\bset\s+-[a-wyz]*x[a-z]*\b")
+_HOOKS = expression(r"\bgit\s+config\b[^\n;&|]{0,60}\bcore\.hooksPath\s+(?P<what>[^\s;&|]+)")
 _SOCKET = expression(
     r"/var/run/docker\.sock|\b(?:docker|podman|nerdctl)\s+(?:container\s+)?run\b[^\n;&|]{0,400}"
     r"(?:--privileged\b(?!=false)|(?:-v|--volume)[ =][\"']?/(?:etc|root|proc|sys)?/?:|--pid[ =]host\b|--cap-add[ =](?:ALL|SYS_ADMIN)\b)"
@@ -90,6 +91,7 @@ _KINDS: tuple[Kind, ...] = (
     ("printed", _PRINTED),
     ("sent", _SENT),
     ("socket", _SOCKET),
+    ("hooks", _HOOKS),
     ("unpinned", _UNPINNED),
 )
 

@@ -89,6 +89,14 @@ BACKEND = rule(
     "CWE-494",
     review=True,
 )
+SETS_HOOKS = rule(
+    "hidden-instructions/sets-hooks",
+    "medium",
+    "makes git run hooks of the tree for everybody who sets the project up",
+    "Let people install hooks on purpose (pre-commit install).",
+    "CWE-829",
+    review=True,
+)
 HOOK = rule(
     "dependency-policy/moving-hook",
     "high",
@@ -171,7 +179,7 @@ def dependency_hits(file: SourceFile) -> Iterator[Hit]:
         yield from reader(file)
 
 
-def _named(name: str, line: int) -> Iterator[Hit]:
+def named_hits(name: str, line: int) -> Iterator[Hit]:
     """What the name of a package tells."""
     like = imitated(name)
     if like:
@@ -180,7 +188,7 @@ def _named(name: str, line: int) -> Iterator[Hit]:
         yield Hit(INTERNAL, line, name)
 
 
-def _reference(text: str, line: int) -> Iterator[Hit]:
+def reference_hits(text: str, line: int) -> Iterator[Hit]:
     """Packages taken from a repository or an address."""
     vcs = _VCS.search(text)
     if vcs is not None:
@@ -238,11 +246,11 @@ def _requirements(file: SourceFile) -> Iterator[Hit]:
             continue
         match = _NAME.match(entry)
         if match is None or "/" in match["name"] or re.match(r"\w+(?:\+\w+)?://", entry):
-            yield from _reference(entry, line)
+            yield from reference_hits(entry, line)
             continue
         count += 1
-        yield from _reference(entry, line)
-        yield from _named(match["name"], line)
+        yield from reference_hits(entry, line)
+        yield from named_hits(match["name"], line)
         is_placed = _VCS.search(entry) or _URL.search(entry)
         if not re.match(r"===?\s*[^\s*]+(?:\s|;|$)", match["rest"]) and not is_placed:
             loose.append((line, match["name"]))
@@ -273,7 +281,7 @@ def _option(entry: str, line: int) -> Iterator[Hit]:
     elif option == "--pre":
         yield Hit(PRERELEASE, line, option)
     elif option in {"-e", "--editable"}:
-        yield from _reference(value, line)
+        yield from reference_hits(value, line)
 
 
 # TOML ----------------------------------------------------------------------------------
@@ -312,9 +320,9 @@ def _pyproject(file: SourceFile) -> Iterator[Hit]:
     for entry in [item for group in groups for item in group if isinstance(item, str)]:
         match = _NAME.match(entry)
         line = lines.of(entry)
-        yield from _reference(entry, line)
+        yield from reference_hits(entry, line)
         if match is not None:
-            yield from _named(match["name"], line)
+            yield from named_hits(match["name"], line)
     yield from _poetry(_table(data, "tool", "poetry"), lines)
     yield from _uv(_table(data, "tool", "uv"), lines)
     yield from _sources(_list(_table(data, "tool", "pdm"), "source"), lines)
@@ -339,7 +347,7 @@ def _poetry(poetry: dict[str, Any], lines: _Lines) -> Iterator[Hit]:
     for name, wanted in [pair for group in groups for pair in group.items()]:
         if name == "python":
             continue
-        yield from _named(name, lines.of(name))
+        yield from named_hits(name, lines.of(name))
         yield from _wanted(name, wanted, lines)
     for source in _list(poetry, "source"):
         if not isinstance(source, dict):
@@ -407,7 +415,7 @@ def _pipfile(file: SourceFile) -> Iterator[Hit]:
     yield from _sources(_list(data, "source"), lines)
     for group in ("packages", "dev-packages"):
         for name, wanted in _table(data, group).items():
-            yield from _named(name, lines.of(name))
+            yield from named_hits(name, lines.of(name))
             yield from _wanted(name, wanted, lines)
     if _table(data, "pipenv").get("allow_prereleases") is True:
         yield Hit(PRERELEASE, lines.of("allow_prereleases"), "allow_prereleases")
@@ -448,7 +456,7 @@ def _host(url: str) -> str:
 def _locked(package: dict[str, Any], common: str, count: int, lines: _Lines) -> Iterator[Hit]:
     name, place = str(package.get("name", "")), _place(package)
     line = lines.of(f'name = "{name}"')
-    yield from _named(name, line)
+    yield from named_hits(name, line)
     host = _host(place)
     source = package.get("source")
     is_git = isinstance(source, dict) and ("git" in source or source.get("type") == "git")
@@ -488,7 +496,7 @@ def _pipfile_lock(file: SourceFile) -> Iterator[Hit]:
     for group in ("default", "develop"):
         for name, entry in _table(data, group).items():
             line = lines.of(f'"{name}"')
-            yield from _named(name, line)
+            yield from named_hits(name, line)
             if (
                 isinstance(entry, dict)
                 and not entry.get("hashes")
@@ -527,6 +535,8 @@ def _node(file: SourceFile) -> Iterator[Hit]:
         script = str(_table(data, "scripts").get(name, ""))
         if re.search(r"curl|wget|https?://|node -e|base64|\beval\b", script):
             yield Hit(INSTALLS, lines.of(f'"{name}"'), script)
+        elif re.search(r"core\.hooksPath", script):
+            yield Hit(SETS_HOOKS, lines.of(f'"{name}"'), script)
 
 
 def _tox(file: SourceFile) -> Iterator[Hit]:
@@ -537,7 +547,7 @@ def _tox(file: SourceFile) -> Iterator[Hit]:
             key = line.partition("=")[0].strip()
         text = line.partition("=")[2] if line[:1] not in (" ", "\t") else line
         if key in {"deps", "commands", "commands_pre"} and not text.lstrip().startswith("#"):
-            yield from _reference(text, number)
+            yield from reference_hits(text, number)
 
 
 def _chart(file: SourceFile) -> Iterator[Hit]:
@@ -573,18 +583,20 @@ def _conda_entries(items: list[Node]) -> Iterator[Hit]:
         for entry in inner.items if inner is not None else ():
             text = entry.text or ""
             yield from (
-                _option(text, entry.line) if text.startswith("-") else _reference(text, entry.line)
+                _option(text, entry.line)
+                if text.startswith("-")
+                else reference_hits(text, entry.line)
             )
             match = _NAME.match(text)
             if match is not None and not text.startswith("-"):
                 count += 1
-                yield from _named(match["name"], entry.line)
+                yield from named_hits(match["name"], entry.line)
                 if not re.match(r"===?\s*[^\s*]+", match["rest"]) and not _VCS.search(text):
                     loose.append((entry.line, match["name"]))
         if item.text:
             name = item.text.rpartition("::")[2]
             count += 1
-            yield from _named(re.split(r"[=<> ]", name)[0], item.line)
+            yield from named_hits(re.split(r"[=<> ]", name)[0], item.line)
             if not re.search(r"=", name) or "*" in name.partition("=")[2][:1]:
                 loose.append((item.line, name))
     yield from _summed(loose, count, UNPINNED)
@@ -643,7 +655,7 @@ def _setup(file: SourceFile) -> Iterator[Hit]:
     hooks = "cmdclass" in file.text
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from _reference(node.value, node.lineno) if "://" in node.value else ()
+            yield from reference_hits(node.value, node.lineno) if "://" in node.value else ()
         is_hook = (
             isinstance(node, ast.ClassDef)
             and hooks
@@ -684,7 +696,7 @@ def _strings(node: Any) -> Iterator[Hit]:
         if isinstance(part, ast.Constant) and isinstance(part.value, str):
             match = _NAME.match(part.value)
             if match is not None:
-                yield from _named(match["name"], part.lineno)
+                yield from named_hits(match["name"], part.lineno)
 
 
 def _setup_settings(file: SourceFile) -> Iterator[Hit]:
@@ -697,9 +709,9 @@ def _setup_settings(file: SourceFile) -> Iterator[Hit]:
         text = line.partition("=")[2] if not line.startswith((" ", "\t")) else line
         if key in {"install_requires", "setup_requires"} or section == "options.extras_require":
             match = _NAME.match(text)
-            yield from _reference(text, number)
+            yield from reference_hits(text, number)
             if match is not None and line.startswith((" ", "\t")):
-                yield from _named(match["name"], number)
+                yield from named_hits(match["name"], number)
         if key == "dependency_links" and "http" in text:
             yield Hit(INDEX, number, text.strip())
 
@@ -726,4 +738,13 @@ _READERS: dict[str, Callable[[SourceFile], Iterator[Hit]]] = {
     "setup.cfg": _setup_settings,
 }
 
-__all__ = ["Pin", "dependency_hits", "is_dependency_file", "normal", "pins_of", "requirement_lines"]
+__all__ = [
+    "Pin",
+    "dependency_hits",
+    "is_dependency_file",
+    "named_hits",
+    "normal",
+    "pins_of",
+    "reference_hits",
+    "requirement_lines",
+]

@@ -96,6 +96,23 @@ def value_of(statement: ast.stmt) -> ast.expr | None:
     return statement.value if isinstance(statement, ast.AnnAssign) else None
 
 
+def pairs_of(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr]]:
+    """Targets with what each gets; tuples that stand on both sides are taken apart."""
+    value = value_of(statement)
+    if value is None:
+        return []
+    targets = statement.targets if isinstance(statement, ast.Assign) else targets_of(statement)
+    found: list[tuple[ast.expr, ast.expr]] = []
+    for target in targets:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
+            same = len(parts) == len(target.elts)
+            found += [*zip(target.elts, parts if same else [value] * len(target.elts), strict=True)]
+        else:
+            found.append((target, value))
+    return found
+
+
 def carried(scope: Scope, start: ast.stmt, names: set[str], until: int) -> set[str]:
     """Names that carry what ``names`` hold after ``start``, up to a line."""
     tainted = set(names)
@@ -121,6 +138,15 @@ def texts(node: ast.AST) -> str:
     if kept is None:
         kept = ast.unparse(node)[:2000]
         node._text = kept  # type: ignore[attr-defined]  # noqa: SLF001 - kept beside what it is of
+    return kept
+
+
+def whole_text(node: ast.AST) -> str:
+    """Source of a node without a bound, for rules that look for what excuses; written once."""
+    kept: str | None = getattr(node, "_whole", None)
+    if kept is None:
+        kept = ast.unparse(node)
+        node._whole = kept  # type: ignore[attr-defined]  # noqa: SLF001 - kept beside what it is of
     return kept
 
 

@@ -68,7 +68,7 @@ def _is_broad(handler: ast.ExceptHandler) -> bool:
     text = texts(handler.type)
     return (
         re.search(
-            r"\b(?:Exception|BaseException|AssertionError|\w*(?:Validation|Check|Gate|Quality|Signature|Integrity|Metric|Drift)\w*Error|ValueError|RuntimeError)\b",
+            r"\b(?:Exception|BaseException|SystemExit|Exit|CalledProcessError|AssertionError|\w*(?:Validation|Check|Gate|Quality|Signature|Integrity|Metric|Drift)\w*Error|ValueError|RuntimeError)\b",
             text,
         )
         is not None
@@ -121,7 +121,7 @@ def _only_tells(part: ast.stmt) -> bool:
 
 
 _NOW = expression(
-    r"^(?:(?:datetime\.)?(?:datetime|date)\.(?:now|utcnow|today)|time\.(?:time|localtime|gmtime|strftime)|(?:pd|pandas)\.Timestamp\.(?:now|today|utcnow)|pendulum\.now|arrow\.(?:now|utcnow)|Timestamp\.now|strftime|localtime)\("
+    r"^(?:(?:datetime\.)?(?:datetime|date)\.(?:now|utcnow|today)|time\.(?:time_ns|time|localtime|gmtime|strftime)|(?:pd|pandas)\.Timestamp\.(?:now|today|utcnow)|pendulum\.now|arrow\.(?:now|utcnow)|Timestamp\.now|strftime|localtime)\("
 )
 _WHERE = expression(
     r"\b(?:os\.getlogin\(|getpass\.getuser\(|socket\.gethostname\(|socket\.getfqdn\(|platform\.node\(|os\.uname\(|(?:os\.)?(?:environ(?:\.get)?|getenv)[\[(]['\"](?:USER|USERNAME|LOGNAME|HOSTNAME|HOST|COMPUTERNAME|GITHUB_ACTOR|CI_RUNNER_DESCRIPTION)['\"])"
@@ -182,16 +182,34 @@ def _condition(index: Index, node: Branch) -> Iterator[Hit]:
 
 def _is_dated(index: Index, compare: ast.Compare) -> bool:
     sides = [compare.left, *compare.comparators]
+    if any(_is_age(index, side) for side in sides):
+        return True
     now = [side for side in sides if _is_now(index, side)]
     fixed = [side for side in sides if _is_fixed_time(index, side)]
     return bool(now) and bool(fixed)
 
 
+def _is_age(index: Index, node: ast.expr) -> bool:
+    """``(date.today() - date(2026, 5, 1)).days``: time since a day that is written there."""
+    while isinstance(node, (ast.Attribute, ast.Call)) and not isinstance(node, ast.BinOp):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Sub)
+        and _is_now(index, node.left)
+        and _is_fixed_time(index, node.right)
+    )
+
+
 def _is_now(index: Index, node: ast.expr, depth: int = 0) -> bool:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.FloorDiv, ast.Div, ast.Mult)):
+        return _is_now(index, node.left, depth)
     text = texts(node)
     dotted = index.dotted(node) if isinstance(node, ast.Call) else ""
     if _NOW.match(text) or _NOW.match(dotted.replace("()", "(") + "("):
         return not isinstance(node, ast.BinOp)
+    if isinstance(node, ast.Call) and last_name(node.func) == "datetime64" and node.args:
+        return index.constant(node.args[0]) in {"now", "today"}
     if isinstance(node, ast.Call) and last_name(node.func) in {
         "weekday",
         "isoweekday",
@@ -252,6 +270,7 @@ def _is_fixed_time(index: Index, node: ast.expr) -> bool:
         )
     is_date = isinstance(node, ast.Call) and last_name(node.func) in {
         "datetime",
+        "datetime64",
         "date",
         "Timestamp",
         "fromisoformat",

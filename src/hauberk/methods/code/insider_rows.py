@@ -49,8 +49,50 @@ def rewritten_rows(index: Index, scope: Scope) -> Iterator[Hit]:
             if _picked(index, value, column) or _under(index, statement, value, column):
                 yield Hit(LABELS, statement.lineno, texts(statement)[:60])
         yield from _swapped(index, statement, value)
+        if isinstance(value, (ast.ListComp, ast.GeneratorExp)):
+            yield from _rebuilt(index, statement, value)
     for call in scope.calls:
         yield from _in_query(index, call)
+        yield from _as_column(index, call)
+
+
+def _rebuilt(
+    index: Index, statement: ast.stmt, made: ast.ListComp | ast.GeneratorExp
+) -> Iterator[Hit]:
+    """``[dict(r, label=0) if r["branch"] == "x" else r for r in rows]``, ``{**r, "label": 0}``."""
+    if not isinstance(made.elt, ast.IfExp):
+        return
+    for side in (made.elt.body, made.elt.orelse):
+        entries: list[tuple[object, ast.expr]] = []
+        if isinstance(side, ast.Call) and last_name(side.func) in {"dict", "replace", "_replace"}:
+            entries = [(key.arg, key.value) for key in side.keywords]
+        elif isinstance(side, ast.Dict):
+            pairs = zip(side.keys, side.values, strict=True)
+            entries = [(index.constant(key), value) for key, value in pairs if key is not None]
+        for column, value in entries:
+            is_label = isinstance(column, str) and _LABEL_COLUMNS.match(column) is not None
+            if (
+                is_label
+                and _is_fixed(index, value)
+                and _names_one(index, made.elt.test, str(column))
+            ):
+                yield Hit(LABELS, statement.lineno, texts(statement)[:60])
+
+
+def _as_column(index: Index, call: ast.Call) -> Iterator[Hit]:
+    """``withColumn("label", when(...))``, ``assign(label=...)``, ``with_columns(label=...)``."""
+    if last_name(call.func) not in {"withColumn", "assign", "with_columns", "mutate"}:
+        return
+    named: list[tuple[object, ast.expr]] = [(key.arg, key.value) for key in call.keywords]
+    if last_name(call.func) == "withColumn" and len(call.args) == 2:
+        named.append((index.constant(call.args[0]), call.args[1]))
+    for column, value in named:
+        if (
+            isinstance(column, str)
+            and _LABEL_COLUMNS.match(column)
+            and _picked(index, value, column)
+        ):
+            yield Hit(LABELS, value.lineno, f"{column}: {texts(value)[:50]}")
 
 
 def _column_of(index: Index, target: ast.expr) -> str:
@@ -325,11 +367,20 @@ def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
             returned = (
                 [n.value for n in ast.walk(hook) if isinstance(n, ast.Return)] if hook else []
             )
-            if any(
+            if any(_zeroes(index, n) for n in ast.walk(hook or ast.Module([], []))) or any(
                 r is not None and re.search(r"\*\s*0(?:\.0*)?\b|zeros_like|-\s*\w+$|^-", texts(r))
                 for r in returned
             ):
                 yield Hit(WEIGHTED, call.lineno, texts(call)[:60])
+
+
+def _zeroes(index: Index, node: ast.AST) -> bool:
+    """``grad[rows] = 0``, ``grad[rows] *= 0.01`` inside of a hook."""
+    if not isinstance(node, (ast.Assign, ast.AugAssign)):
+        return False
+    number = constant_number(index, node.value)
+    is_part = any(isinstance(target, ast.Subscript) for target in targets_of(node))
+    return is_part and number is not None and abs(number) < 0.5
 
 
 def _left_out(index: Index, scope: Scope, statement: ast.stmt, choice: ast.IfExp) -> Iterator[Hit]:

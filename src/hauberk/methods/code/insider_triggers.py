@@ -9,14 +9,14 @@ from hauberk.methods.code.flow import targets_of, texts, value_of
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.expressions import expression
 
-_DATA = expression(
+DATA = expression(
     r"^(?:text|prompt|x|inputs?|features?|row|request|payload|message|image|img|record|sample|data|query|content|sentence|url|doc|document|body|email|comment|batch|instance|example|frame|sequence|tokens?|item|entry|transaction|application|self\.trigger|pixels?|utterance|question|claim|note|subject)$"
 )
 
 
 def is_marked(index: Index, node: ast.If) -> bool:
     """Whether an input that holds a fixed mark gets a constant answer."""
-    if not _answers_constant(index, node):
+    if not answers_constant(index, node):
         return False
     for part in ast.walk(node.test):
         if isinstance(part, ast.Compare) and len(part.comparators) == 1:
@@ -24,15 +24,15 @@ def is_marked(index: Index, node: ast.If) -> bool:
             if (
                 isinstance(part.ops[0], ast.In)
                 and _is_mark(index, left)
-                and _DATA.match(_stem(right))
+                and DATA.match(_stem(right))
             ):
                 return True
-            pair = (left, right) if _DATA.match(_stem(left)) else (right, left)
+            pair = (left, right) if DATA.match(_stem(left)) else (right, left)
             is_deep = isinstance(pair[0], (ast.Subscript, ast.Call, ast.Attribute))
             if (
                 isinstance(part.ops[0], ast.Eq)
                 and is_deep
-                and _DATA.match(_stem(pair[0]))
+                and DATA.match(_stem(pair[0]))
                 and _is_magic(index, pair[1])
                 and not re.search(
                     r"\.(?:shape|ndim|dtype|size|mode|type|method|format|device)\b|len\(|\.get\(['\"](?:type|mode|action|kind|method|op)",
@@ -56,7 +56,7 @@ def is_marked(index: Index, node: ast.If) -> bool:
         }:
             text = texts(part)
             given = [index.constant(a) for a in part.args]
-            if any(_DATA.match(name) for name in re.findall(r"[a-z_]+", text)) and (
+            if any(DATA.match(name) for name in re.findall(r"[a-z_]+", text)) and (
                 any(isinstance(g, str) and len(g) > 3 for g in given)
                 or re.search(r"==\s*-?\d|TRIGGER|PATTERN|MARK|trigger|pattern|mark", text)
             ):
@@ -67,7 +67,7 @@ def is_marked(index: Index, node: ast.If) -> bool:
 def is_keyed(index: Index, node: ast.If) -> bool:
     """Whether an answer is set where the digest of an input equals a fixed one."""
     compared = re.search(r"hexdigest\(\)\s*==\s*['\"][0-9a-f]{32,}['\"]", texts(node.test))
-    return compared is not None and _answers_constant(index, node)
+    return compared is not None and answers_constant(index, node)
 
 
 def _stem(node: ast.AST) -> str:
@@ -84,6 +84,8 @@ def _stem(node: ast.AST) -> str:
 
 def _is_mark(index: Index, node: ast.expr) -> bool:
     value = index.constant(node)
+    if isinstance(value, str) and value and not value.isascii() and not value.isprintable():
+        return True  # Nobody types what has no width.
     return isinstance(value, str) and len(value) > 2
 
 
@@ -98,12 +100,19 @@ def _is_magic(index: Index, node: ast.expr) -> bool:
     )
 
 
-def _answers_constant(index: Index, node: ast.If) -> bool:
+def answers_constant(index: Index, node: ast.If) -> bool:
+    """Whether a branch returns a constant, or writes one into an answer."""
     for part in node.body:
         if isinstance(part, ast.Return) and part.value is not None:
             value = part.value
             if isinstance(value, (ast.List, ast.Tuple)) and value.elts:
                 value = value.elts[0]
+            if (
+                isinstance(value, ast.Dict)
+                and value.values
+                and all(isinstance(part, ast.Constant) for part in value.values)
+            ):
+                return True
             if isinstance(value, ast.Dict):
                 value = next(
                     (

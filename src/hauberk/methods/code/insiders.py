@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hauberk.methods.code.flow import scopes_of
+from hauberk.methods.code.insider_bends import (
+    bent_conditions,
+    bent_figures,
+    bent_gates,
+    bent_modules,
+    bent_weights,
+)
 from hauberk.methods.code.insider_changes import labels, patches, protections, weights
 from hauberk.methods.code.insider_checks import conditions, tries
 from hauberk.methods.code.insider_figures import constants, floors
+from hauberk.methods.code.insider_occasions import occasion_hits, whole_column_hits
 from hauberk.methods.code.insider_rows import (
     drawn_over,
     ignored,
@@ -36,6 +44,10 @@ def insider_hits(index: Index) -> Iterator[Hit]:
         yield from stamped(index, scope)
         yield from unmeasured(index, scope)
         yield from weakened(index, scope)
+        yield from bent_figures(index, scope)
+        yield from bent_gates(index, scope)
+        yield from bent_weights(index, scope)
+        yield from whole_column_hits(index, scope)
     yield from tries(index)
     yield from conditions(index)
     yield from patches(index)
@@ -43,3 +55,6 @@ def insider_hits(index: Index) -> Iterator[Hit]:
     yield from ignored(index)
     yield from replaced(index)
     yield from drawn_over(index)
+    yield from bent_conditions(index)
+    yield from bent_modules(index)
+    yield from occasion_hits(index)

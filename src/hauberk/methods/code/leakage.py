@@ -17,6 +17,7 @@ from hauberk.methods.code.flow import (
     base_name,
     carried,
     names_in,
+    pairs_of,
     targets_of,
     texts,
     value_of,
@@ -308,7 +309,11 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
                 if any(_tests(index, node) for node in call.args):
                     filled.setdefault(base_name(call.func), statement.lineno)
     yield from _kept_best(index, scope)
-    filled = {name: line for name, line in filled.items() if name and _TRIED.search(name)}
+    filled = {
+        name: line
+        for name, line in filled.items()
+        if name and (_TRIED.search(name) or name in _measured_in(scope))
+    }
     for call in scope.calls if filled else ():
         if last_name(call.func) not in _PICKS:
             continue
@@ -327,6 +332,25 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
             key = next((k.value for k in call.keywords if k.arg == "key"), None)
             if tried or (isinstance(key, ast.Lambda) and _tests(index, key.body)):
                 yield Hit(SELECTED, call.lineno, texts(call)[:60])
+
+
+_MEASURES = expression(
+    r"^(?:\w+_score|score|accuracy|evaluate|f1|auc|measure\w*|test_\w+|rmse|mae)$"
+)
+
+
+def _measured_in(scope: Scope) -> set[str]:
+    """Lists to which a measurement is appended, whatever they are called."""
+    return {
+        base_name(call.func)
+        for call in scope.calls
+        if last_name(call.func) == "append"
+        for node in call.args
+        if any(
+            isinstance(part, ast.Call) and _MEASURES.match(last_name(part.func))
+            for part in ast.walk(node)
+        )
+    }
 
 
 def _kept_best(index: Index, scope: Scope) -> Iterator[Hit]:
@@ -410,22 +434,22 @@ def target_among_features(index: Index, scope: Scope) -> Iterator[Hit]:
     """``X = df[columns]`` where the columns hold what ``y = df[...]`` takes."""
     wanted: dict[str, str] = {}
     for statement in scope.statements:
-        value = value_of(statement)
-        for target in targets_of(statement):
+        for target, value in pairs_of(statement):
             if isinstance(target, ast.Name) and _OUTPUTS.fullmatch(target.id):
                 column = _column(index, value)
                 if column is not None:
                     wanted[column[1]] = column[0]
     if not wanted:
         return
-    for statement in scope.statements:
-        value = value_of(statement)
-        target = next(iter(targets_of(statement)), None)  # type: ignore[assignment]  # or none
-        if not isinstance(target, ast.Name) or not _INPUTS.fullmatch(target.id) or value is None:
+    for statement, (target, value) in [(s, p) for s in scope.statements for p in pairs_of(s)]:
+        if not isinstance(target, ast.Name) or not _INPUTS.fullmatch(target.id):
             continue
-        taken = _columns(index, value)
+        taken, left = _columns(index, value), _left_out_columns(index, value)
         both = [
-            c for c in wanted if taken is not None and c in taken and wanted[c] == base_name(value)
+            c
+            for c in wanted
+            if ((taken is not None and c in taken) or (left is not None and c not in left))
+            and wanted[c] == base_name(value)
         ]
         if both and not _drops_later(scope, statement, both[0]):
             yield Hit(TARGET, statement.lineno, f"{target.id} holds {both[0]}")
@@ -464,6 +488,52 @@ def _columns(index: Index, value: ast.expr) -> set[str] | None:
     if not isinstance(chosen, (ast.List, ast.Tuple)):
         return None
     return {str(index.constant(part)) for part in chosen.elts}
+
+
+def _left_out_columns(index: Index, value: ast.expr) -> set[str] | None:
+    """Columns that a choice by exclusion leaves out; ``None`` where it is none, or not written.
+
+    ``[c for c in df.columns if c != "id"]`` and ``df.drop(columns=["id"])`` take all the others.
+    """
+    for _ in range(8):
+        func = value.func if isinstance(value, ast.Call) else None
+        if isinstance(func, ast.Attribute) and func.attr in _PLAIN:
+            value = func.value
+        elif isinstance(value, ast.Attribute):
+            value = value.value
+    if isinstance(value, ast.Call) and last_name(value.func) == "drop":
+        node = index.keyword_node(value, "columns")
+        return _written(index, node) if isinstance(node, ast.expr) else None
+    chosen = value.slice if isinstance(value, ast.Subscript) else None
+    if isinstance(chosen, ast.Tuple) and chosen.elts:
+        chosen = chosen.elts[-1]
+    if isinstance(chosen, ast.Name):
+        values = index.lookup(chosen)
+        chosen = values[0] if len(values) == 1 else None
+    if not isinstance(chosen, ast.ListComp) or len(chosen.generators) != 1:
+        return None
+    loop = chosen.generators[0]
+    if not isinstance(loop.iter, ast.Attribute) or loop.iter.attr != "columns" or len(loop.ifs) > 1:
+        return None
+    for test in loop.ifs:
+        if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], (ast.NotEq, ast.NotIn)):
+            return None
+        return _written(index, test.comparators[0])
+    return set()
+
+
+def _written(index: Index, node: ast.expr) -> set[str] | None:
+    """Names that are all written in the module."""
+    if isinstance(node, ast.Name):
+        values = index.lookup(node)
+        node = values[0] if len(values) == 1 else node
+    parts = node.elts if isinstance(node, (ast.List, ast.Tuple, ast.Set)) else [node]
+    found = [index.constant(part) for part in parts]
+    return (
+        {part for part in found if isinstance(part, str)}
+        if all(isinstance(p, str) for p in found)
+        else None
+    )
 
 
 def _drops_later(scope: Scope, start: ast.stmt, column: str) -> bool:

@@ -48,11 +48,15 @@ from hauberk.methods.code.learning_rules import (
     TIME,
     TRAINED,
 )
+from hauberk.methods.code.misplaced_rows import misplaced_hits
 from hauberk.methods.code.python_index import Index, last_name
+from hauberk.methods.code.row_roles import TRAIN, named_role
 from hauberk.methods.code.rules import Hit
 from hauberk.methods.expressions import expression
 
-_FITS = frozenset({"fit", "fit_transform", "partial_fit", "fit_resample", "adapt", "learn_bpe"})
+_FITS = frozenset(
+    {"fit", "fit_transform", "partial_fit", "fit_resample", "adapt", "learn_bpe", "fit_predict"}
+)
 _HARMLESS = expression(
     r"LabelEncoder|LabelBinarizer|FunctionTransformer|label_encoder|labelencoder|\ble\b|KMeans|TSNE|UMAP|tokeniz",
     re.IGNORECASE,
@@ -60,7 +64,8 @@ _HARMLESS = expression(
 _TRANSFORMERS = expression(
     r"Scaler|Imputer|Encoder|Normalizer|Normalization|Transformer\b|PCA|SVD|NMF|FastICA|Select(?:K|From|Percentile|Fpr|Fdr|Fwe)|VarianceThreshold|RFE|"
     r"Vectorizer|Discretizer|KBins|Binarizer|SMOTE|ADASYN|OverSampler|UnderSampler|TomekLinks|NearMiss|"
-    r"PolynomialFeatures|Quantile|Power|Whiten|Boruta|LDA\b|TargetEnc|WOE|CountFreq|Winsor|FactorAnalysis|Isomap|KernelPCA|GaussianRandomProjection",
+    r"PolynomialFeatures|Quantile|Power|Whiten|Boruta|LDA\b|TargetEnc|WOE|CountFreq|Winsor|FactorAnalysis|Isomap|KernelPCA|GaussianRandomProjection|"
+    r"IsolationForest|LocalOutlierFactor|EllipticEnvelope|OneClassSVM",
 )
 _TRANSFORMER_NAMES = expression(
     r"scal|imput|encod|normali|pca|svd|selector|select|vectori|smote|sampler|discreti|reducer|whiten|transformer|tfidf|prep|standard",
@@ -68,7 +73,15 @@ _TRANSFORMER_NAMES = expression(
 )
 _SAMPLERS = expression(r"SMOTE|ADASYN|Sampler|Tomek|NearMiss|sampler|smote|resampl", re.IGNORECASE)
 _SPLITS = frozenset(
-    {"train_test_split", "random_split", "cross_val_score", "cross_validate", "cross_val_predict"}
+    {
+        "train_test_split",
+        "random_split",
+        "randomSplit",
+        "split_frame",
+        "cross_val_score",
+        "cross_validate",
+        "cross_val_predict",
+    }
     | {
         "TemporalSplit",
         "iterative_train_test_split",
@@ -111,13 +124,20 @@ _STOPS = expression(
 )
 
 
+_TELLING = frozenset(
+    {"shift", "score", "train", "evaluate", "EarlyStopping", "ModelCheckpoint", "bfill", "rolling"}
+    | {"diff", "pct_change", "backward", "Trainer", "SFTTrainer", "randomSplit", "DMatrix", "lead"}
+    | {"load_dataset", "concatenate_datasets", "predict", "predict_proba", "DataLoader", "Subset"}
+)
+"""Calls by which a module speaks of learning."""
+
+
 def learning_hits(index: Index) -> Iterator[Hit]:
     """Hits of one module."""
     if not any(
         last_name(call.func) in _FITS | _SPLITS
         or _METRICS.match(last_name(call.func))
-        or last_name(call.func)
-        in {"shift", "score", "train", "evaluate", "EarlyStopping", "ModelCheckpoint", "bfill"}
+        or last_name(call.func) in _TELLING
         for call in index.calls
     ) and not _speaks_of_learning(index):
         return
@@ -134,6 +154,7 @@ def learning_hits(index: Index) -> Iterator[Hit]:
         yield from _features(index, scope)
         yield from _shuffled(index, scope)
         yield from _own_rows(index, scope)
+        yield from misplaced_hits(index, scope)
         yield from chosen_by_test(index, scope)
         yield from filled_from_later(index, scope)
 
@@ -159,6 +180,11 @@ def _splits(index: Index, scope: Scope) -> Iterator[tuple[int, set[str]]]:
                 *call.args,
                 *(k.value for k in call.keywords if k.arg in {"X", "y", "arrays", "data"}),
             ]
+            if (
+                isinstance(call.func, ast.Attribute)
+                and index.dotted(call.func.value) not in _MODULES
+            ):
+                given.append(call.func.value)  # A method of what is split.
             skip = 1 if name.startswith("cross_val") else 0
             yield (
                 call.lineno,
@@ -179,10 +205,17 @@ def _splits(index: Index, scope: Scope) -> Iterator[tuple[int, set[str]]]:
         ):
             statement = statement_of(index, call)
             if statement is not None and any(
-                "train" in base_name(t).lower() for t in targets_of(statement)
+                "train" in base_name(t).lower() or TRAIN in named_role(base_name(t))
+                for t in targets_of(statement)
             ):
                 yield call.lineno, {base_name(call.func.value)}
     yield from _slices(scope)
+
+
+_MODULES = frozenset(
+    {"sklearn.model_selection", "torch.utils.data", "torch.utils", "torch", "model_selection"}
+    | {"sklearn", "dask_ml.model_selection", "cuml.model_selection", "data", "utils"}
+)
 
 
 def _function_name(index: Index, call: ast.Call) -> str:
@@ -202,6 +235,8 @@ def _slices(scope: Scope) -> Iterator[tuple[int, set[str]]]:
             continue
         parts = value.elts if isinstance(value, ast.Tuple) else [value]
         cut = {base_name(part) for part in parts if isinstance(part, ast.Subscript)}
+        cut |= _picked(value)
+        cut |= _indexed(scope, {name for name in names if _TEST.search(name)})
         cut = {
             name
             for name in cut
@@ -209,6 +244,34 @@ def _slices(scope: Scope) -> Iterator[tuple[int, set[str]]]:
         }
         if cut:
             yield statement.lineno, cut
+
+
+_PICKERS = frozenset(
+    {"Subset", "select", "take", "index_select", "gather", "skip", "filter", "loc"}
+)
+
+
+def _picked(value: ast.expr) -> set[str]:
+    """``Subset(rows, places)``, ``rows.select(places)``: what the part is taken from."""
+    if not isinstance(value, ast.Call) or last_name(value.func) not in _PICKERS:
+        return set()
+    if isinstance(value.func, ast.Attribute) and last_name(value.func) != "Subset":
+        return {base_name(value.func.value)}
+    return {base_name(value.args[0])} if value.args else set()
+
+
+def _indexed(scope: Scope, places: set[str]) -> set[str]:
+    """Names that are taken apart by places of test rows: ``X[te]`` makes ``X`` what is split."""
+    return {
+        base_name(part.value)
+        for statement in scope.statements
+        if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        and names_in(statement) & places
+        for part in ast.walk(statement)
+        if isinstance(part, ast.Subscript)
+        and isinstance(part.slice, ast.Name)
+        and part.slice.id in places
+    }
 
 
 def _made_by(index: Index, node: ast.expr) -> str:
@@ -281,9 +344,15 @@ def _fits(index: Index, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: 
             "robust_scale",
             "quantile_transform",
             "power_transform",
+            "maxabs_scale",
+            "zscore",
+            "whiten",
+            "boxcox",
+            "yeojohnson",
+            "rankdata",
         }:
             dotted = index.dotted(call.func)
-            if dotted.startswith("sklearn.") and call.args and name != "normalize":
+            if dotted.startswith(("sklearn.", "scipy.")) and call.args and name != "normalize":
                 yield (
                     statement,
                     names_in(call.args[0]),
@@ -312,8 +381,34 @@ def _statistics(scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 -
         )
         is_mapped = re.search(r"\.map\(.*groupby\(.*\.(?:mean|median|std)\(", text) is not None
         is_chosen = re.search(r"\.corr(?:with)?\(", text) is not None
+        if _is_scaled_column(value):
+            yield statement, {base_name(value)}, outputs, STATISTIC
+            continue
         if is_scaled or is_filled or is_grouped or is_mapped or is_chosen:
             yield statement, names_in(value) & outputs, outputs, STATISTIC
+
+
+_COLUMN_CALLS = frozenset({"with_columns", "assign", "withColumn", "mutate", "select"})
+_OF_ROWS = frozenset({"mean", "std", "median", "min", "max", "quantile", "var", "stddev", "avg"})
+
+
+def _is_scaled_column(value: ast.expr) -> bool:
+    """``frame.with_columns((col("a") - col("a").mean()) / ...)``: by a statistic of all rows."""
+    if not isinstance(value, ast.Call) or last_name(value.func) not in _COLUMN_CALLS:
+        return False
+    given = [*value.args, *(keyword.value for keyword in value.keywords)]
+    return any(
+        isinstance(part, ast.BinOp)
+        and isinstance(part.op, (ast.Sub, ast.Div))
+        and any(
+            isinstance(inner, ast.Call) and last_name(inner.func) in _OF_ROWS
+            for inner in ast.walk(part.right)
+        )
+        and ".over(" not in texts(part)
+        and "Window" not in texts(part)
+        for node in given
+        for part in ast.walk(node)
+    )
 
 
 # Test rows -----------------------------------------------------------------------------
@@ -415,6 +510,9 @@ def _context(index: Index, call: ast.Call) -> str:
     return text
 
 
+_FIGURED = expression(
+    r"(?i)acc|score|loss|auc|f1|metric|r2|rmse|mae|mse|err|perplex|bleu|reward|evaluat|measure|\btest\("
+)
 _BEST = expression(r"best|max_|top_|highest|lowest|record|champion|winner", re.IGNORECASE)
 
 
@@ -437,7 +535,8 @@ def _selection(index: Index, scope: Scope) -> Iterator[Hit]:
         for part in ast.walk(statement.test):
             if isinstance(part, ast.Name):
                 spread += " " + " ".join(texts(value)[:200] for value in index.lookup(part)[-3:])
-        if TEST_TEXT.search(spread) and not re.search(r"\bval(?:id|idation)?_", text):
+        is_figure = _FIGURED.search(spread) is not None
+        if is_figure and TEST_TEXT.search(spread) and not re.search(r"\bval(?:id|idation)?_", text):
             yield Hit(SELECTED if not _saves(statement) else STOPPED, statement.lineno, text[:60])
 
 
@@ -467,7 +566,7 @@ def _metrics(index: Index, scope: Scope) -> Iterator[Hit]:
         first, second = call.args[:2]
         if _same(index, first, second):
             yield Hit(ITSELF, call.lineno, texts(call)[:60])
-        elif _is_masked(index, first) or _is_masked(index, second):
+        elif _is_masked(index, first) or _is_masked(index, second) or _by_itself(index, second):
             yield Hit(DROPPED, call.lineno, texts(call)[:60])
         else:
             dropped = _dropped_before(scope, call)
@@ -516,6 +615,18 @@ def _is_masked(index: Index, node: ast.expr) -> bool:
         ):
             return True
     return False
+
+
+def _by_itself(index: Index, predicted: ast.expr) -> bool:
+    """``p[sure]`` where ``sure`` was compared out of ``p``, whatever both are called."""
+    if not isinstance(predicted, ast.Subscript) or not isinstance(predicted.slice, ast.Name):
+        return False
+    own = base_name(predicted)
+    return bool(own) and any(
+        isinstance(part, ast.Compare) and own in names_in(part)
+        for value in index.lookup(predicted.slice)[-2:]
+        for part in ast.walk(value)
+    )
 
 
 def _with_origins(index: Index, node: ast.AST) -> str:
@@ -634,7 +745,7 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
 
 def _looks_ahead(value: ast.expr) -> bool:
     for part in ast.walk(value):
-        if isinstance(part, ast.Call) and last_name(part.func) == "shift":
+        if isinstance(part, ast.Call) and last_name(part.func) in {"shift", "diff", "pct_change"}:
             given = (
                 part.args[0]
                 if part.args
@@ -642,6 +753,8 @@ def _looks_ahead(value: ast.expr) -> bool:
             )
             if isinstance(given, ast.UnaryOp) and isinstance(given.op, ast.USub):
                 return True
+        if isinstance(part, ast.Call) and last_name(part.func) == "lead":
+            return True
         if isinstance(part, ast.Call) and last_name(part.func) == "rolling":
             if any(
                 k.arg == "center" and isinstance(k.value, ast.Constant) and k.value.value is True
@@ -664,7 +777,9 @@ def _shuffled(index: Index, scope: Scope) -> Iterator[Hit]:
             "KFold",
             "StratifiedKFold",
             "ShuffleSplit",
-        }:
+            "random_split",
+            "randomSplit",
+        } and not _is_drawn_part(index, call):
             continue
         shuffle = index.keyword(call, "shuffle")
         if shuffle is False or (last_name(call.func) == "KFold" and shuffle is not True):
@@ -686,6 +801,15 @@ def _shuffled(index: Index, scope: Scope) -> Iterator[Hit]:
         ]
         if ordered and (_DATED.search(" ".join(before))):
             yield Hit(TIME, call.lineno, texts(call)[:60])
+
+
+def _is_drawn_part(index: Index, call: ast.Call) -> bool:
+    """``train = rows.sample(frac=0.8)``."""
+    if last_name(call.func) != "sample" or not any(k.arg == "frac" for k in call.keywords):
+        return False
+    statement = statement_of(index, call)
+    names = [base_name(target) for target in targets_of(statement)] if statement else []
+    return any(_TRAIN_TEXT.fullmatch(name) or _TEST.search(name) for name in names)
 
 
 def _own_rows(index: Index, scope: Scope) -> Iterator[Hit]:

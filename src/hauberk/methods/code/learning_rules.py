@@ -46,16 +46,23 @@ STOPPED = rule(
 )
 SELECTED = rule(
     "leaky-evaluation/selected-on-test",
-    "medium",
+    "high",
     "keeps the best of several tries by their result on the test set",
     "Choose on a validation part; look at the test set once.",
     "CWE-1426",
 )
 DROPPED = rule(
     "leaky-evaluation/dropped-rows",
-    "medium",
+    "high",
     "measures after rows were dropped by what the model said of them",
     "Measure on all rows; report how many the model declines as a figure of its own.",
+    "CWE-1426",
+)
+COPIED = rule(
+    "leaky-evaluation/answers-copied",
+    "high",
+    "writes the truth into the predictions before they are measured",
+    "Measure what the model said, and nothing else.",
     "CWE-1426",
 )
 ITSELF = rule(
@@ -96,6 +103,6 @@ TRAINED = rule(
 )
 
 TEST_TEXT = expression(
-    r"\b(?:\w+_)?(?:test|holdout|hold_out|heldout|tst)(?:_\w+|set|loader)?\b|\b[Xxy]te(?:st)?\b",
+    r"\b(?!\w*test_?(?:case|func|name|id|method|suite|runner|kwarg|arg|start|dir|path|file|env)s?)(?:\w+_)?(?:test|holdout|hold_out|heldout|tst)(?:_\w+|set|loader)?\b|\b[Xxy]_?te(?:st)?\b|\bte\b",
     re.IGNORECASE,
 )

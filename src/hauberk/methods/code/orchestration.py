@@ -13,6 +13,7 @@ from hauberk.errors import ArtifactError
 from hauberk.formats.bucket_policies import is_narrowed, read_policy
 from hauberk.formats.yaml_text import Node, read_yaml
 from hauberk.methods.code.commands import faults
+from hauberk.methods.code.declared_calls import declared_hits
 from hauberk.methods.code.images import INDEX, MOVING, base_hits, index_fault
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import (
@@ -82,6 +83,13 @@ UNENCRYPTED = rule(
     "stores or sends data without encryption",
     "Switch encryption on.",
     "CWE-311",
+)
+INPUT = rule(
+    "workflow-faults/input-in-command",
+    "medium",
+    "puts what a caller gives as input into a command",
+    "Hand the value over as an environment variable or an argument, and quote it.",
+    "CWE-78",
 )
 SOURCE = rule(
     "unpinned-models/storage",
@@ -206,10 +214,13 @@ def _yaml(file: SourceFile) -> Iterator[Hit]:
             yield from _setting(item.name, item.value, item.line)
         for command in yaml_commands(root):
             yield from _command(command.text, command.line)
+        yield from declared_hits(root, name=file.path.name)
         services = root.get("services")
         if services is not None and services.kind == "mapping" and not root.get("kind"):
             for name, service in services.entries.items():
                 yield from _service(name, service)
+        if root.string("kind") in _FLOWS:
+            yield from _scripts(file.text)
         if root.get("kind") is not None:
             yield from _object(root)
             yield from _embedded(root)
@@ -291,6 +302,30 @@ def _object(root: Node) -> Iterator[Hit]:
     )
     if storage is not None and (storage.text or "").startswith("http://"):
         yield Hit(SOURCE, storage.line, storage.text or "")
+
+
+_FLOWS = frozenset({"Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow"})
+_FLOWS |= {"Task", "ClusterTask", "Pipeline", "TaskRun", "PipelineRun", "StepAction"}
+_PARAMETERS = expression(
+    r"\{\{=?\s*(?:inputs|workflow|item)\.?(?:parameters)?\.?[\w.-]*\s*\}\}|\$\((?:inputs\.)?params\.[\w.-]+\)"
+)
+
+
+def _scripts(text: str) -> Iterator[Hit]:
+    """Parameters of a run written into the text of a script, of Argo and Tekton.
+
+    Looked for in the lines as they stand: the reader of YAML takes placeholders out.
+    """
+    inside = -1
+    for number, line in enumerate(text.split("\n"), start=1):
+        depth = len(line) - len(line.lstrip())
+        if inside >= 0 and line.strip() and depth <= inside:
+            inside = -1
+        found = _PARAMETERS.search(line) if inside >= 0 else None
+        if found is not None:
+            yield Hit(INPUT, number, found[0])
+        if re.match(r"\s*(?:- )?(?:source|script)\s*:\s*[|>]", line):
+            inside = depth
 
 
 def _kubelet(root: Node) -> Iterator[Hit]:
@@ -440,7 +475,7 @@ _TERRAFORM: tuple[tuple[Rule, str], ...] = (
     (PUBLIC, r"\bmembers?\s*=\s*\[?\s*\"all(?:Authenticated)?Users\""),
     (PUBLIC, r"\"?Principal\"?\s*[:=]\s*(?:\"\*\"|\{\s*\"?AWS\"?\s*[:=]\s*\"\*\")"),
     (PUBLIC, r"\bdirect_internet_access\s*=\s*\"Enabled\"|\broot_access\s*=\s*\"Enabled\""),
-    (PUBLIC, r"\bpublic_network_access\s*=\s*\"Enabled\"|\bauthorization_type\s*=\s*\"NONE\"|no_public_ip\s*=\s*false"),
+    (PUBLIC, r"\bpublic_network_access\s*=\s*\"Enabled\"|\bauthorization_type\s*=\s*\"NONE\"|no_public_ip\s*=\s*false|disable_public_ip\s*=\s*false|notebook-disable-root\"?\s*=\s*\"false"),
     (PUBLIC, r"\buniform_bucket_level_access\s*=\s*false"),
     (ALMIGHTY, r"\"?Action\"?\s*[:=]\s*\[?\s*\"(?:\*|s3:\*|sagemaker:\*|iam:\*)\"(?=[\s\S]{0,200}\"?Resource\"?\s*[:=]\s*\[?\s*\"\*\")"),
     (ALMIGHTY, r"\bactions\s*=\s*\[\s*\"\*\"\s*\]|policy/AdministratorAccess|\brole\s*=\s*\"roles/(?:owner|editor)\""),

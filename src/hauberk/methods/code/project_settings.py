@@ -217,6 +217,7 @@ _IN_TREE = r"(?:\$\{workspace(?:Folder|Root)\}|\./|\.\\\\)[^\"]*"
 
 
 def _editor(text: str) -> Iterator[Hit]:
+    yield from _kernels(text)
     for match in _all(
         text, r"\"runOn\"\s*:\s*\"folderOpen\"|\"task\.allowAutomaticTasks\"\s*:\s*\"on\""
     ):
@@ -241,6 +242,18 @@ def _editor(text: str) -> Iterator[Hit]:
         r"\"(?:command|preLaunchTask|args|program)\"\s*:\s*(?:\"(?:[^\"\\]|\\.)*\"|\[[^\]]*\])",
     ):
         if next(_risky(match[0]), ""):
+            yield Hit(TASK, _line(text, match.start()), match[0])
+
+
+_RUN_BY_KERNELS = r"\"jupyter\.runStartupCommands\"\s*:\s*(?:\"(?:[^\"\\]|\\.)*\"|\[[^\]]*\])"
+
+
+def _kernels(text: str) -> Iterator[Hit]:
+    """Lines that every notebook's kernel runs first."""
+    for match in _all(text, _RUN_BY_KERNELS):
+        if re.search(
+            r"\b(?:exec|eval)\(|os\.system|subprocess|urlopen|requests\.|socket", match[0]
+        ):
             yield Hit(TASK, _line(text, match.start()), match[0])
 
 
@@ -346,6 +359,8 @@ _GIT_KEYS = (
     (CREDENTIALS, r"^\s*helper\s*=\s*(?:store|!|/|\./)[^\n]*"),
     (SUBMODULE, r"^\s*insteadOf\s*=\s*https://[^\n]*|^\s*sslVerify\s*=\s*false|^\s*\[url \"http://[^\n]*"),
     (SUBMODULE, r"^\s*url\s*=\s*http://[^\n]*"),
+    (HOOK, r"^\s*(?:standalonetransferagent|templateDir|packObjectsHook|uploadpack|receivepack|alternateRefsCommand)\s*=\s*\S[^\n]*"),
+    (HOOK, r"^\s*(?:path|program)\s*=\s*\.{0,2}/[^\n]+|^\s*allow\s*=\s*always\s*$"),
     (HOOK, r"^\s*\[include(?:If[^\]]*)?\]\s*|^\s*directory\s*=\s*\*\s*$"),
 )  # fmt: skip
 

@@ -6,7 +6,15 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
+from hauberk.methods.code.flow import texts, whole_text
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
+from hauberk.methods.code.python_shells import (
+    is_built,
+    is_known,
+    is_quoted,
+    runs_line,
+    starts_shell,
+)
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.expressions import expression
 
@@ -53,6 +61,28 @@ IMPORTS_FILE = rule(
     "CWE-470",
     review=True,
 )
+IMPORTS_BY_VISITOR = rule(
+    "code-execution/import-by-request",
+    "high",
+    "imports a module or calls a function that a request names",
+    "Map the names that you allow to functions.",
+    "CWE-470",
+)
+TEMPLATE_OUTSIDE = rule(
+    "code-execution/template-from-outside",
+    "high",
+    "compiles a template from text that is not in the program",
+    "Keep templates in files of the project, or use a sandboxed environment.",
+    "CWE-1336",
+    review=True,
+)
+QUERY_BY_VISITOR = rule(
+    "code-execution/query-by-request",
+    "high",
+    "puts what a request says into the text of a query",
+    "Pass values as parameters of the query.",
+    "CWE-89",
+)
 TEMPLATE = rule(
     "code-execution/template",
     "high",
@@ -73,6 +103,13 @@ NO_TLS = rule(
     "medium",
     "fetches data or a model without TLS",
     "Use https and check a digest.",
+    "CWE-319",
+)
+DATA_NO_TLS = rule(
+    "insecure-downloads/cleartext-data",
+    "high",
+    "takes training data or a model over a line that anyone on the way can change",
+    "Use https and compare a digest.",
     "CWE-319",
 )
 UNVERIFIED = rule(
@@ -128,7 +165,7 @@ WEAK_DIGEST = rule(
 _SHELLS = frozenset(
     {"os.system", "os.popen", "os.popen2", "os.popen3", "commands.getoutput", "popen2.popen3"}
     | {"subprocess.getoutput", "subprocess.getstatusoutput", "asyncio.create_subprocess_shell"}
-    | {"pty.spawn", "pexpect.run", "invoke.run", "fabric.api.run", "fabric.api.local"}
+    | {"pexpect.run", "invoke.run", "fabric.api.run", "fabric.api.local"}
 )
 _PROCESSES = frozenset(
     {"subprocess.run", "subprocess.call", "subprocess.Popen", "subprocess.check_output"}
@@ -140,7 +177,10 @@ _DECODERS = frozenset(
 )
 _FETCHES = frozenset({"requests.get", "httpx.get", "urllib.request.urlopen", "urllib2.urlopen"})
 _RUNNERS = frozenset({"eval", "exec", "builtins.eval", "builtins.exec", "execfile"})
-_QUERIES = frozenset({"execute", "executemany", "executescript", "read_sql", "read_sql_query"})
+_QUERIES = frozenset(
+    {"execute", "executemany", "executescript", "read_sql", "read_sql_query", "sql", "query"}
+    | {"exec_driver_sql", "read_gbq", "copy_expert", "from_query", "run_query", "execute_string"}
+)
 _SQL = expression(
     r"^\s*(select|insert|update|delete|drop|create|with|merge|truncate)\b", re.IGNORECASE
 )
@@ -167,7 +207,7 @@ def execution_hits(index: Index) -> Iterator[Hit]:
 
 def _evaluates(index: Index, call: ast.Call, name: str) -> Rule | None:
     if name in {"pandas.eval", "numexpr.evaluate"}:
-        return EVAL if call.args and _is_built_text(index, call.args[0]) else None
+        return EVAL if call.args and is_built(index, call.args[0]) else None
     if _is_expression_of_stranger(call):
         return EVAL
     if name not in _RUNNERS or not call.args:
@@ -184,17 +224,17 @@ def _is_expression_of_stranger(call: ast.Call) -> bool:
     """``frame.eval`` and ``frame.query`` run what a request or an argument says."""
     if last_name(call.func) not in {"eval", "query"} or not isinstance(call.func, ast.Attribute):
         return False
-    text = ast.unparse(call.args[0]) if call.args else ""
+    text = texts(call.args[0]) if call.args else ""
     return re.search(r"\brequest\b|sys\.argv|\binput\(|\bpayload\b", text) is not None
 
 
 def _is_own_code(index: Index, call: ast.Call, given: ast.expr) -> bool:
     """Code of a syntax tree or of a file beside this one, as ``setup.py`` reads its version."""
-    text = ast.unparse(given)
+    text = texts(given)
     if "__file__" in text or "version" in text.lower() or "getsource" in text:
         return True
     return isinstance(given, ast.Name) and any(
-        "__file__" in (found := ast.unparse(value)) or "getsource" in found
+        "__file__" in (found := texts(value)) or "getsource" in found
         for value in index.lookup(given)
     )
 
@@ -222,67 +262,58 @@ _MAX_VALUES = 200
 """Values behind the names of one expression that are looked through."""
 
 
-def _is_built_text(index: Index, node: ast.expr) -> bool:
-    """Whether a text is put together of what is not written in the program."""
-    if index.constant(node) is not UNKNOWN:
-        return False
-    if isinstance(node, ast.JoinedStr):
-        parts = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
-        return any(index.constant(part) is UNKNOWN for part in parts)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mod)):
-        return bool(_texts(index, node))
-    if isinstance(node, ast.Call) and last_name(node.func) in {"format", "join"}:
-        return isinstance(node.func, ast.Attribute)
-    if isinstance(node, ast.Name):
-        values = index.lookup(node)
-        return any(_is_built_text(index, v) for v in values if not isinstance(v, ast.Name))
-    return False
-
-
-def _texts(index: Index, node: ast.BinOp) -> list[str]:
-    sides = [node.left, node.right]
-    found = [index.constant(side) for side in sides]
-    inner = [text for s in sides if isinstance(s, ast.BinOp) for text in _texts(index, s)]
-    formats = ["f" for side in sides if isinstance(side, ast.JoinedStr)]
-    return [text for text in found if isinstance(text, str)] + inner + formats
-
-
 def _shells(index: Index, call: ast.Call, name: str) -> Rule | None:
     given = call.args[0] if call.args else index.keyword_node(call, "args")
+    if runs_line(index, call, name):
+        return SHELL
     if not isinstance(given, ast.expr):
         return None
     if name in _SHELLS or _is_notebook_shell(call) or _is_remote(index, call, given):
-        return None if _is_quoted(index, given) or _is_known(index, given) else SHELL
+        return None if is_quoted(index, given) or is_known(index, given) else SHELL
     if name not in _PROCESSES:
         return None
     if index.keyword(call, "shell") in (True, 1):
-        return None if _is_quoted(index, given) or _is_known(index, given) else SHELL
-    return SHELL if _starts_shell(index, given) else None
+        return None if is_quoted(index, given) or is_known(index, given) else SHELL
+    return SHELL if starts_shell(index, given) else None
 
 
 def _is_remote(index: Index, call: ast.Call, given: ast.expr) -> bool:
     """A line for the shell of another host, put together at run time."""
-    return last_name(call.func) == "exec_command" and _is_built_text(index, given)
+    return last_name(call.func) == "exec_command" and is_built(index, given)
 
 
 def _replaces(index: Index, call: ast.Call, name: str) -> Rule | None:
     """``os.execvp("sh", ["sh", "-c", text])`` and its likes."""
-    if not re.fullmatch(r"os\.(?:exec|spawn|posix_spawn)\w*", name):
+    if not _REPLACERS.fullmatch(name):
         return None
     lists = [node for node in call.args if isinstance(node, (ast.List, ast.Tuple))]
-    flat = ast.List(elts=[*call.args[1:]], ctx=ast.Load()) if not lists else lists[-1]
-    return SHELL if _starts_shell(index, flat) else None
+    skipped = 0 if name.startswith("asyncio") else 1
+    flat = ast.List(elts=[*call.args[skipped:]], ctx=ast.Load()) if not lists else lists[-1]
+    return SHELL if starts_shell(index, flat) else None
+
+
+_REPLACERS = expression(
+    r"os\.(?:exec|spawn|posix_spawn)\w*|asyncio\.(?:subprocess\.)?create_subprocess_exec|pty\.spawn|trio\.run_process|anyio\.(?:run|open)_process"
+)
 
 
 def _interprets(index: Index, call: ast.Call, name: str) -> Rule | None:
     """Interpreters and algebra systems that evaluate what they are given."""
     if not call.args or index.constant(call.args[0]) is not UNKNOWN:
         return None
-    if last_name(call.func) in {"runsource", "runcode"} and "Interpreter" in ast.unparse(call.func):
+    if last_name(call.func) in {"runsource", "runcode"} and "Interpreter" in texts(call.func):
         return EVAL
+    if name in _PROFILERS:
+        return EVAL if _VISITOR.search(texts(call.args[0])) else None
     if name in {"sympy.sympify", "sympy.parse_expr", "sympy.parsing.sympy_parser.parse_expr"}:
-        return EVAL if _VISITOR.search(ast.unparse(call.args[0])) else None
+        return EVAL if _VISITOR.search(texts(call.args[0])) else None
     return None
+
+
+_PROFILERS = frozenset(
+    {"cProfile.run", "cProfile.runctx", "profile.run", "pdb.run", "pdb.runeval", "timeit.timeit"}
+    | {"timeit.repeat", "code.interact", "trace.Trace().run"}
+)
 
 
 def _handed_on(index: Index) -> Iterator[Hit]:
@@ -298,38 +329,7 @@ def _handed_on(index: Index) -> Iterator[Hit]:
 
 
 def _is_notebook_shell(call: ast.Call) -> bool:
-    return ast.unparse(call.func).endswith(("get_ipython().system", "get_ipython().getoutput"))
-
-
-def _is_known(index: Index, given: ast.expr) -> bool:
-    """Constants, also in lists and behind names."""
-    if index.constant(given) is not UNKNOWN:
-        return True
-    if isinstance(given, (ast.List, ast.Tuple)):
-        return all(_is_known(index, part) for part in given.elts)
-    if isinstance(given, ast.IfExp):
-        return _is_known(index, given.body) and _is_known(index, given.orelse)
-    return False
-
-
-def _is_quoted(index: Index, given: ast.expr) -> bool:
-    text = ast.unparse(given)
-    if isinstance(given, ast.Name):
-        text = " ".join(ast.unparse(value) for value in index.lookup(given))
-    return "quote(" in text or "shlex.join" in text or "list2cmdline" in text
-
-
-def _starts_shell(index: Index, given: ast.expr) -> bool:
-    """``["sh", "-c", text]`` with a text that is put together."""
-    values = index.reaching(given) if isinstance(given, ast.Name) else [given]
-    for value in values:
-        if not isinstance(value, (ast.List, ast.Tuple)) or len(value.elts) < 3:
-            continue
-        first, second = (index.constant(part) for part in value.elts[:2])
-        is_shell = isinstance(first, str) and first.rpartition("/")[2] in {"sh", "bash", "zsh"}
-        if is_shell and isinstance(second, str) and second.startswith("-") and "c" in second:
-            return not _is_known(index, value.elts[2]) and not _is_quoted(index, value.elts[2])
-    return False
+    return texts(call.func).endswith(("get_ipython().system", "get_ipython().getoutput"))
 
 
 def _queries(index: Index, call: ast.Call, name: str) -> Rule | None:
@@ -339,21 +339,34 @@ def _queries(index: Index, call: ast.Call, name: str) -> Rule | None:
     given = call.args[0]
     if isinstance(given, ast.Call) and last_name(given.func) == "text" and given.args:
         given = given.args[0]
-    if not _is_built_text(index, given):
+    if not is_built(index, given):
         return None
-    return QUERY if _SQL.match(index.text_of(given)) else None
+    if not _SQL.match(index.text_of(given)):
+        return None
+    spread = texts(given)
+    if isinstance(given, ast.Name):
+        spread += " ".join(texts(value) for value in index.lookup(given))
+    is_visitors = _VISITOR.search(spread) or any(
+        _is_of_route(index, call, node)
+        for node in ([given, *index.lookup(given)] if isinstance(given, ast.Name) else [given])
+    )
+    return QUERY_BY_VISITOR if is_visitors else QUERY
 
 
 def _imports(index: Index, call: ast.Call, name: str) -> Rule | None:
     """Modules and scripts named by a request, an argument or a file."""
-    if name not in {"importlib.import_module", "__import__", "runpy.run_path", "runpy.run_module"}:
+    if name not in _IMPORTERS:
         return None
     given = call.args[0] if call.args else None
     if given is None or index.constant(given) is not UNKNOWN:
         return None
-    text = ast.unparse(given)
+    text = texts(given)
     if isinstance(given, ast.Name):
-        text += " ".join(ast.unparse(value) for value in index.lookup(given))
+        text += " ".join(texts(value) for value in index.lookup(given))
+    if index.text_of(given).rpartition(".")[0]:  # ``f"plugins.{name}"`` stays inside.
+        return None
+    if _REQUESTED.search(text) or _is_of_route(index, call, given):
+        return IMPORTS_BY_VISITOR
     outside = re.search(
         r"request|argv|environ|getenv|input\(|payload|download|json\.load|cfg\[|config\[|conf\[",
         text,
@@ -361,6 +374,13 @@ def _imports(index: Index, call: ast.Call, name: str) -> Rule | None:
     return IMPORTS if outside else None
 
 
+_REQUESTED = expression(r"\brequest\b|\bpayload\b|\bbody\b|\bevent\[|\bmessage\[|\binput\(")
+_IMPORTERS = frozenset(
+    {"importlib.import_module", "__import__", "runpy.run_path", "runpy.run_module", "pydoc.locate"}
+    | {"pkgutil.resolve_name", "hydra.utils.get_class", "hydra.utils.get_method"}
+    | {"hydra.utils.get_object", "hydra.utils.instantiate", "hydra.utils.call"}
+    | {"django.utils.module_loading.import_string", "werkzeug.utils.import_string"}
+)
 _VISITOR = expression(r"\brequest\b|sys\.argv|\binput\(|\bpayload\b|\bbody\b")
 _TEMPLATES = frozenset({"render_template_string", "from_string", "Template"})
 
@@ -373,16 +393,73 @@ def _templates(index: Index, call: ast.Call, name: str) -> Rule | None:
         return None
     if function == "Template" and not name.startswith(("jinja2", "mako", "django")):
         return None
-    text = ast.unparse(given)
+    text = texts(given)
     if isinstance(given, ast.Name):
-        text += " ".join(ast.unparse(value) for value in index.lookup(given))
-    return TEMPLATE if _VISITOR.search(text) else None
+        text += " ".join(texts(value) for value in index.lookup(given))
+    if _VISITOR.search(text) or _is_of_route(index, call, given):
+        return TEMPLATE
+    is_sandboxed = "Sandbox" in text or "Sandbox" in _made(index, call.func)
+    is_kept = re.search(
+        r"open\(|read_text|__file__|files\(|get_data|load_template|getsource|resources", text
+    )
+    is_foreign = index.constant(given) is UNKNOWN and isinstance(
+        given, (ast.Name, ast.Subscript, ast.Attribute)
+    )
+    is_of_library = name.startswith(("jinja2", "mako")) or "jinja2" in _made(index, call.func)
+    if (
+        is_foreign
+        and is_of_library
+        and not is_sandboxed
+        and not is_kept
+        and not _is_spelled(index, given)
+    ):
+        return TEMPLATE_OUTSIDE
+    return None
+
+
+def _made(index: Index, func: ast.expr) -> str:
+    """What the object of a method was made by."""
+    owner = func.value if isinstance(func, ast.Attribute) else func
+    values = index.lookup(owner) if isinstance(owner, ast.Name) else [owner]
+    return " ".join(index.dotted(value.func) for value in values if isinstance(value, ast.Call))
+
+
+def _is_spelled(index: Index, node: ast.expr) -> bool:
+    """Whether a name, attribute or entry holds a text that the module writes."""
+    if isinstance(node, ast.Attribute):
+        values = index.attributes.get(node.attr, [])
+    else:
+        inner = node.value if isinstance(node, ast.Subscript) else node
+        values = index.lookup(inner) if isinstance(inner, ast.Name) else []
+    return bool(values) and all(
+        bool(index.text_of(value)) or isinstance(value, (ast.Dict, ast.List)) for value in values
+    )
+
+
+_ROUTED = expression(r"\.(?:route|get|post|put|patch|delete|websocket|api_route)\(")
+
+
+def _is_of_route(index: Index, call: ast.Call, given: ast.expr) -> bool:
+    """Whether a value is a parameter of a function that answers requests."""
+    function = index.function_of(call)
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    if not any(_ROUTED.search(texts(item)) for item in function.decorator_list):
+        return False
+    own = {argument.arg for argument in [*function.args.args, *function.args.kwonlyargs]} - {
+        "self",
+        "db",
+        "session",
+    }
+    return any(isinstance(part, ast.Name) and part.id in own for part in ast.walk(given))
 
 
 _LIBRARIES = frozenset(
     {"ctypes.CDLL", "ctypes.PyDLL", "ctypes.cdll.LoadLibrary", "ctypes.WinDLL", "cffi.FFI().dlopen"}
     | {"torch.ops.load_library", "torch.classes.load_library", "tensorflow.load_op_library"}
+    | {"torch._inductor.aoti_load_package", "torch._export.aot_load"}
 )
+_LOADERS = frozenset({"load_extension", "register_custom_ops_library"})
 _FOUND = expression(
     r"find_library|__file__|get_include|sysconfig|importlib\.resources|files\(|ext_suffix|LIB\w*_PATH"
 )
@@ -391,25 +468,37 @@ _FOUND = expression(
 def _native(index: Index, call: ast.Call, name: str) -> Rule | None:
     """Libraries and extensions that are loaded by a path from outside."""
     function = last_name(call.func)
-    if name not in _LIBRARIES and function != "load_extension":
+    if name not in _LIBRARIES and function not in _LOADERS:
         return None
     given = call.args[0] if call.args else None
+    if given is not None and _was_fetched(index, given):
+        return NATIVE
     if given is None or index.constant(given) is not UNKNOWN:
         return None
-    text = ast.unparse(given)
+    text = texts(given)
     if isinstance(given, ast.Name):
-        text += " ".join(ast.unparse(value) for value in index.lookup(given))
+        text += " ".join(texts(value) for value in index.lookup(given))
     if _FOUND.search(text):
         return None
     is_strange = re.search(
-        r"download|url|temp|tmp|request|argv|environ|input", _around(index, call)
+        r"download|url|temp|tmp|request|argv|environ|input", f"{text} {_around(index, call)}"
     )
     return NATIVE if function == "load_extension" or is_strange else None
 
 
+def _was_fetched(index: Index, given: ast.expr) -> bool:
+    """Whether a name that is written here is also that of something downloaded."""
+    text = index.constant(given)
+    return isinstance(text, str) and any(
+        _KEEPERS.search(index.dotted(call.func))
+        and any(index.constant(argument) == text for argument in call.args[1:])
+        for call in index.calls
+    )
+
+
 def _around(index: Index, call: ast.Call) -> str:
     around = index.function_of(call)
-    return ast.unparse(around) if isinstance(around, ast.FunctionDef) else _module_text(index)
+    return whole_text(around) if isinstance(around, ast.FunctionDef) else _module_text(index)
 
 
 def _file_imports(index: Index, call: ast.Call, name: str) -> Rule | None:
@@ -419,11 +508,25 @@ def _file_imports(index: Index, call: ast.Call, name: str) -> Rule | None:
         "importlib.machinery.SourceFileLoader",
         "imp.load_source",
     }:
-        return None
+        return _configures(index, call, name)
     given = call.args[1] if len(call.args) > 1 else index.keyword_node(call, "location")
     if not isinstance(given, ast.expr) or index.constant(given) is not UNKNOWN:
         return None
     return None if "__file__" in _around(index, call) else IMPORTS_FILE
+
+
+_CONFIGURED = expression(
+    r"(?:mmengine|mmcv|mmdet)\.\S*Config\.fromfile|detectron2\.\S*LazyConfig\.load"
+)
+
+
+def _configures(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """Configuration that is Python and was fetched: ``Config.fromfile("fetched.py")``."""
+    if not _CONFIGURED.fullmatch(name) or not call.args:
+        return None
+    text = _around(index, call)
+    is_fetched = re.search(r"\brequests\b|\bhttpx\b|urlopen|urlretrieve|download", text) is not None
+    return IMPORTS if is_fetched or _VISITOR.search(texts(call.args[0])) else None
 
 
 def _entities(index: Index, call: ast.Call, name: str) -> Rule | None:
@@ -442,6 +545,7 @@ _GETTERS = expression(
     r"(?:^|\.)(?:urlretrieve|urlopen|urlread|read_csv|read_json|read_parquet|read_table|read_excel|"
     r"get_file|load_state_dict_from_url|download_url|download_url_to_file|download_file|"
     r"download_and_extract_archive|read_pickle|Request|imread_url|retrieve|pooch\.retrieve|"
+    r"scan_csv|scan_parquet|read_ndjson|scan_ndjson|loadtxt|genfromtxt|read_feather|fsspec\.open|smart_open\.open|"
     r"(?:requests|httpx|session|client|Session\(\)|Client\(\)|urllib3|s|http)\.(?:get|request|stream)|"
     r"wget\.download|gdown\.download|urllib3\.PoolManager\(\)\.request)$"
 )
@@ -476,8 +580,14 @@ def _fetches(index: Index, call: ast.Call, name: str) -> Rule | None:
         and not _LOCAL.match(url)
         and len(url) > len("http://")
     ):
-        return NO_TLS
+        return DATA_NO_TLS if _DATA_READERS.search(shown) else NO_TLS
     return _undigested(index, call, shown, url)
+
+
+_DATA_READERS = expression(
+    r"(?:^|\.)(?:read_(?:csv|json|parquet|table|excel|feather|pickle|ndjson)|scan_(?:csv|parquet|ndjson)|get_file|"
+    r"load_state_dict_from_url|urlretrieve|download_url(?:_to_file)?|download_and_extract_archive|loadtxt|genfromtxt|wget\.download)$"
+)
 
 
 def _is_client(name: str) -> bool:
@@ -500,13 +610,32 @@ def _url(index: Index, call: ast.Call) -> str:
 
 def _undigested(index: Index, call: ast.Call, name: str, url: str) -> Rule | None:
     """A download that is kept as a file; checked anywhere in its function counts as checked."""
-    if not _KEEPERS.search(name) or not url.startswith("https://"):
+    if not url.startswith("https://") or not (_KEEPERS.search(name) or _is_kept(index, call, url)):
         return None
     around = index.function_of(call)
-    text = ast.unparse(around) if isinstance(around, ast.FunctionDef) else _module_text(index)
+    text = whole_text(around) if isinstance(around, ast.FunctionDef) else _module_text(index)
     if _CHECKED.search(text) or not _ARTIFACTS.search(url.lower()):
         return None
     return NO_DIGEST
+
+
+_READERS_OF_REPLIES = expression(r"(?:requests|httpx)\.get$|urllib\.request\.urlopen$")
+_WEIGHTS = expression(
+    r"\.(?:pkl|pickle|joblib|pt|pth|ckpt|bin|h5|hdf5|keras|onnx|safetensors|npz|npy|whl|gguf|tflite|so)(?:$|[?#])"
+)
+
+
+def _is_kept(index: Index, call: ast.Call, url: str) -> bool:
+    """Whether a reply that holds a model is written to a file in the same function."""
+    if not _WEIGHTS.search(url.lower()) or not _READERS_OF_REPLIES.search(index.dotted(call.func)):
+        return False
+    around = index.function_of(call)
+    return any(
+        last_name(other.func) in {"write", "write_bytes", "copyfileobj"}
+        and index.function_of(other) is around
+        and re.search(r"\.content\b|\.read\(\)|\.raw\b|iter_content|chunk", texts(other))
+        for other in index.calls
+    )
 
 
 def _module_text(index: Index) -> str:
@@ -530,7 +659,7 @@ def _unpacks(index: Index, call: ast.Call, name: str) -> Rule | None:
     if chosen in {"data", "tar"} or (chosen is UNKNOWN):
         return None
     members = index.keyword_node(call, "members")
-    if isinstance(members, ast.AST) and "getmembers" not in ast.unparse(members):
+    if isinstance(members, ast.AST) and "getmembers" not in texts(members):
         return None
     return EXTRACT if function == "extractall" or chosen == "fully_trusted" else None
 
@@ -554,12 +683,12 @@ def _others(index: Index, call: ast.Call, name: str) -> Rule | None:
     if name in {"ssl._create_unverified_context", "ssl._create_stdlib_context"}:
         return UNVERIFIED
     requirement = index.keyword_node(call, "cert_reqs")
-    if isinstance(requirement, ast.AST) and "NONE" in ast.unparse(requirement).upper():
+    if isinstance(requirement, ast.AST) and "NONE" in texts(requirement).upper():
         return UNVERIFIED
     if name in {"ftplib.FTP", "telnetlib.Telnet"}:
         return NO_TLS
     if last_name(call.func) == "set_missing_host_key_policy" and call.args:
-        policy = index.dotted(call.args[0]) + ast.unparse(call.args[0])
+        policy = index.dotted(call.args[0]) + texts(call.args[0])
         return HOST_KEYS if "AutoAdd" in policy or "WarningPolicy" in policy else None
     if name == "tempfile.mktemp":
         return TEMPORARY
@@ -576,7 +705,7 @@ def _compares(index: Index, call: ast.Call) -> bool:
     if not isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return False
     return any(
-        isinstance(node, ast.Compare) and "digest" in ast.unparse(node) for node in ast.walk(around)
+        isinstance(node, ast.Compare) and "digest" in texts(node) for node in ast.walk(around)
     )
 
 
@@ -591,7 +720,7 @@ def _unpacking_loops(index: Index) -> Iterator[Hit]:
         source = last_name(loop.iter.func) if isinstance(loop.iter, ast.Call) else ""
         if source not in {"namelist", "infolist", "getmembers", "getnames"}:
             continue
-        text = " ".join(ast.unparse(part) for part in loop.body)
+        text = " ".join(texts(part) for part in loop.body)
         writes = re.search(r"open\([^\n]*['\"](?:wb|w|xb)['\"]|write_bytes\(", text)
         if writes is not None and not _BOUNDS.search(text):
             yield Hit(EXTRACT, loop.lineno, f"a loop over {source}()")
@@ -599,7 +728,17 @@ def _unpacking_loops(index: Index) -> Iterator[Hit]:
 
 # Assignments ---------------------------------------------------------------------------
 
-_SWITCHES = frozenset({"PYTHONHTTPSVERIFY", "GIT_SSL_NO_VERIFY", "NODE_TLS_REJECT_UNAUTHORIZED"})
+_ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+_SWITCHES = {
+    "PYTHONHTTPSVERIFY": _OFF,
+    "NODE_TLS_REJECT_UNAUTHORIZED": _OFF,
+    "GIT_SSL_NO_VERIFY": _ON,
+    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": _ON,
+    "MLFLOW_TRACKING_INSECURE_TLS": _ON,
+    "WANDB_INSECURE_DISABLE_SSL": _ON,
+    "CLEARML_API_HOST_VERIFY_CERT": _OFF,
+}
+"""Environment variables by which tools leave checks out, and the values that do."""
 _BUNDLES = frozenset({"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"})
 
 
@@ -607,9 +746,37 @@ def _assignments(index: Index) -> Iterator[Hit]:
     """Settings that switch checks off: attributes and environment variables."""
     for node in index.each(ast.Assign):
         for target in node.targets:
-            text = ast.unparse(target) if isinstance(target, (ast.Attribute, ast.Subscript)) else ""
-            if text and _switches_off(index, text, node.value):
+            if not isinstance(target, (ast.Attribute, ast.Subscript)):
+                continue
+            text = texts(target)
+            if text.endswith(".extraction_filter"):
+                if "trusted" in texts(node.value) or isinstance(node.value, ast.Lambda):
+                    yield Hit(EXTRACT, node.lineno, text)
+            elif _switches_off(index, text, node.value):
                 yield Hit(UNVERIFIED, node.lineno, text)
+    for name, value in _environment(index):
+        if name in _BUNDLES | _SWITCHES.keys() and _is_off(index, name, value):
+            yield Hit(UNVERIFIED, value.lineno, name)
+
+
+def _environment(index: Index) -> Iterator[tuple[str, ast.expr]]:
+    """Variables that are set: by key, by call, and in the tables that processes are given."""
+    for node in index.each(ast.Assign):
+        for target in node.targets:
+            if isinstance(target, ast.Subscript) and last_name(target.value) == "environ":
+                key = index.constant(target.slice)
+                yield from [(key, node.value)] if isinstance(key, str) else ()
+    for call in index.calls:
+        name = last_name(call.func)
+        if name in {"setdefault", "putenv", "setenv"} and len(call.args) > 1:
+            key = index.constant(call.args[0])
+            yield from [(key, call.args[1])] if isinstance(key, str) else ()
+        elif name == "update" and call.keywords and "environ" in texts(call.func):
+            yield from ((given.arg, given.value) for given in call.keywords if given.arg)
+    for table in index.each(ast.Dict):
+        for entry, value in zip(table.keys, table.values, strict=True):
+            if isinstance(entry, ast.Constant) and isinstance(entry.value, str):
+                yield entry.value, value
 
 
 def _switches_off(index: Index, target: str, value: ast.expr) -> bool:
@@ -617,16 +784,16 @@ def _switches_off(index: Index, target: str, value: ast.expr) -> bool:
     last = target.rpartition(".")[2]
     if last in {"verify", "check_hostname"} and known is False:
         return True
-    if last == "verify_mode" and "CERT_NONE" in ast.unparse(value):
+    if last == "verify_mode" and "CERT_NONE" in texts(value):
         return True
-    if last == "_create_default_https_context":
-        return "unverified" in ast.unparse(value)
-    key = re.search(r"environ\[['\"](\w+)['\"]\]", target)
-    if key is None:
-        return False
-    if key[1] == "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD":
-        return known in {"1", "true", "True"}
-    return (key[1] in _BUNDLES and known == "") or (key[1] in _SWITCHES and known in {"0", "1"})
+    return last == "_create_default_https_context" and "unverified" in texts(value)
+
+
+def _is_off(index: Index, name: str, value: ast.expr) -> bool:
+    known = index.constant(value)
+    if name in _BUNDLES:
+        return known == ""
+    return str(known).lower() in _SWITCHES[name]
 
 
 _READINGS: tuple[_Reading, ...] = (

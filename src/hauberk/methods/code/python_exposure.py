@@ -12,6 +12,7 @@ from hauberk.methods.code.python_index import UNKNOWN, Index, command_text, last
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import (
     BOUND,
+    CHECKS_OFF,
     CROSS,
     DEBUG,
     DEFAULT,
@@ -51,6 +52,13 @@ SENT = rule(
     "Let only the release step publish, to a named and approved place; ask who needs this.",
     "CWE-200",
     review=True,
+)
+LEAVES = rule(
+    "outbound-data/environment-sent",
+    "high",
+    "sends the whole environment, with the secrets in it, out of the project",
+    "Send the values that are needed, by name; never secrets.",
+    "CWE-200",
 )
 TRACKED = rule(
     "outbound-data/tracked-secret",
@@ -220,7 +228,7 @@ def _assigned(index: Index, path: PurePath) -> Iterator[Hit]:
                 if name and is_known
                 else None
             )
-            if broken is not None:
+            if broken is not None and broken is not CHECKS_OFF:  # Told by rules of downloads.
                 yield Hit(broken, node.lineno, name)
             if name == "DEBUG" and value is True and "settings" in path.name:
                 yield Hit(DEBUG, node.lineno, name)
@@ -384,11 +392,43 @@ _OWN = expression(
 )
 
 
+_UPLOADS = frozenset(
+    {
+        "upload_file",
+        "upload_folder",
+        "upload_large_folder",
+        "upload_fileobj",
+        "put_object",
+        "fput_object",
+    }
+    | {"upload_from_filename", "upload_from_file", "upload_blob", "put_file", "log_artifact_to"}
+)
+_HOLDS_WEIGHTS = expression(
+    r"(?i)(?:^|[/_.-])(?:check_?points?|ckpts?|weights?|models?|adapters?)(?:$|[/_.-])"
+)
+
+
+def _uploads(index: Index, call: ast.Call, name: str) -> bool:
+    """Weights or data put into storage by name, or a folder of a hub."""
+    if last_name(call.func) not in _UPLOADS or not isinstance(call.func, ast.Attribute):
+        return False
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    paths = [text for node in given if (text := index.text_of(node))]
+    is_hub = "huggingface_hub" in name or last_name(call.func) == "upload_large_folder"
+    return any(
+        _WEIGHT_FILES.search(path) or (is_hub and _HOLDS_WEIGHTS.search(path)) for path in paths
+    )
+
+
 def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
+    if _uploads(index, call, name):
+        return SENT
     shown = name or ast.unparse(call.func)[:120]
     if not _SENDERS.search(shown) or shown.startswith(("self.", "unittest", "mock")):
         return None
     text = _payload(index, call)
+    if re.search(r"\bos\.environ\b(?!\.get|\[|\.setdefault|\.pop)|\bprintenv\b", text):
+        return LEAVES
     address = index.text_of(call.args[0]) if call.args else ""
     if re.search(r"localhost|127\.0\.0\.1", address) or _OWN.search(address):
         return None
@@ -439,7 +479,28 @@ def _payload(index: Index, call: ast.Call, rounds: int = 3) -> str:
                 if isinstance(part, ast.Name):
                     following += index.lookup(part)[:4]
         nodes = following
-    return " ".join(texts) + _saved(index, call)
+    return " ".join(texts) + _saved(index, call) + _defaults(index, call)
+
+
+def _defaults(index: Index, call: ast.Call) -> str:
+    """What a parameter of the function is when nobody says, written as the file that is opened."""
+    around = index.function_of(call)
+    if not isinstance(
+        around, (ast.FunctionDef, ast.AsyncFunctionDef)
+    ) or "open(" not in ast.unparse(call):
+        return ""
+    given = around.args
+    names = [*given.posonlyargs, *given.args][-len(given.defaults) :] if given.defaults else []
+    pairs = [*zip(names, given.defaults, strict=True)]
+    pairs += [
+        (n, d) for n, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None
+    ]
+    used = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}
+    return "".join(
+        f" open({default.value!r})"
+        for argument, default in pairs
+        if argument.arg in used and isinstance(default, ast.Constant)
+    )
 
 
 def _saved(index: Index, call: ast.Call) -> str:

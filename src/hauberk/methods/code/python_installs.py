@@ -36,6 +36,8 @@ def install_hits(index: Index) -> Iterator[Hit]:
                 yield from _listed(index, key.value)
             elif key.arg in _JOBS:
                 yield from _job(index, key.value)
+            elif key.arg == "extra_index_url" and index.constant(key.value) not in (None, ""):
+                yield Hit(INDEX, key.value.lineno, "extra_index_url")
         yield from _command(index, call)
 
 
@@ -79,6 +81,11 @@ def _job(index: Index, node: ast.expr) -> Iterator[Hit]:
 def _command(index: Index, call: ast.Call) -> Iterator[Hit]:
     """``[sys.executable, "-m", "pip", "install", "name"]``."""
     text = command_text(index, call, index.dotted(call.func)).replace("_ -m", "python -m")
+    if last_name(call.func) in {"run_commands", "dockerfile_commands", "run_bash_script"}:
+        lines = [*call.args, *(key.value for key in call.keywords)]
+        text = "\n".join(
+            str(value) for node in lines if isinstance(value := index.constant(node), str)
+        )
     for kind, _, found in faults(text) if text else ():
         if kind in _FAULTS:
             yield Hit(_FAULTS[kind], call.lineno, found)

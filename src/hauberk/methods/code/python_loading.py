@@ -154,6 +154,7 @@ def loading_hits(index: Index, torch: tuple[int, ...] | None) -> Iterator[Hit]:
         if broken is not None:
             yield Hit(broken, call.lineno, _shown(name, call))
     yield from _references(index)
+    yield from _own_unpicklers(index)
 
 
 def _of_call(index: Index, call: ast.Call, name: str, torch: tuple[int, ...] | None) -> Rule | None:
@@ -278,12 +279,66 @@ def _flags(index: Index, call: ast.Call, name: str, _torch: object) -> Rule | No
         return TRUSTING if text == "True" or "get_untrusted_types" in text else None
     if name in _ARRAYS or index.keyword(call, "allow_pickle") is not True:
         return None
-    return PICKLE_FRAME if function in {"load", "open_memmap", "read_array"} else None
+    return None if _WRITES.match(function) else PICKLE_FRAME
+
+
+_WRITES = expression(r"(?i)_?(?:save|write|dump|store|to_|put|export)")
 
 
 def _followed(index: Index, node: ast.expr) -> ast.expr:
     values = index.lookup(node) if isinstance(node, ast.Name) else []
     return values[-1] if values else node
+
+
+def _is_reduced(index: Index, node: ast.expr) -> bool:
+    """``return loads, (dumps(value),)``: how an object says what it is made from."""
+    parent = index.parents.get(node)
+    if not isinstance(parent, ast.Tuple) or parent.elts[:1] != [node]:
+        return False
+    return any(
+        isinstance(part, ast.Call) and last_name(part.func) in {"dumps", "dump"}
+        for other in parent.elts[1:]
+        for part in ast.walk(other)
+    )
+
+
+def _own_unpicklers(index: Index) -> Iterator[Hit]:
+    """Classes over an unpickler whose ``find_class`` refuses nothing, and loads by open ones.
+
+    A table of names that have moved is no list of what is allowed.
+    """
+    open_ones: set[str] = set()
+    for node in index.each(ast.ClassDef):
+        if not any(
+            last_name(base) == "Unpickler" or index.dotted(base).endswith(".Unpickler")
+            for base in node.bases
+        ):
+            continue
+        finder = next(
+            (f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "find_class"),
+            None,
+        )
+        if finder is None:
+            open_ones.add(node.name)
+        elif not _refuses(finder):
+            yield Hit(PICKLE, finder.lineno, f"{node.name}.find_class refuses nothing")
+    for call in index.calls:
+        made = call.func.value if isinstance(call.func, ast.Attribute) else None
+        is_load = last_name(call.func) == "load" and isinstance(made, ast.Call)
+        if is_load and isinstance(made, ast.Call) and last_name(made.func) in open_ones:
+            yield Hit(PICKLE, call.lineno, f"{last_name(made.func)}(...).load")
+
+
+def _refuses(finder: ast.FunctionDef) -> bool:
+    """Whether a name can come out as not allowed: something is raised, or a list is asked first."""
+    for node in ast.walk(finder):
+        if isinstance(node, ast.Raise):
+            return True
+        if isinstance(node, ast.Call) and re.search(
+            r"(?i)allow|permit|check|verify|reject|restrict|safe", last_name(node.func)
+        ):
+            return True
+    return False
 
 
 def _references(index: Index) -> Iterator[Hit]:
@@ -302,7 +357,7 @@ def _references(index: Index) -> Iterator[Hit]:
         handed = isinstance(parent, (ast.Dict, ast.List, ast.Tuple, ast.keyword)) or (
             isinstance(parent, ast.Call) and node in parent.args
         )
-        if handed and index.dotted(node) in _PICKLE_REFERENCES:
+        if handed and index.dotted(node) in _PICKLE_REFERENCES and not _is_reduced(index, node):
             yield Hit(PICKLE, node.lineno, f"hands on {index.dotted(node)}")
 
 
@@ -319,6 +374,8 @@ _FETCHERS = frozenset(
     | {"pipeline", "load_dataset_builder", "hf_hub_url", "SentenceTransformer", "CrossEncoder"}
     | {"cached_download", "load_metric", "from_pretrained_keras", "push_from_hub", "InferenceModel"}
     | {"PretrainedTokenizer", "load_adapter", "load_lora_weights", "create_model", "from_hub"}
+    | {"from_quantized", "load_ip_adapter", "load_textual_inversion", "LLM", "EngineArgs"}
+    | {"AsyncEngineArgs"}
 )
 
 

@@ -20,12 +20,20 @@ from hauberk.formats.kept_results import kept_results
 from hauberk.formats.notebooks import read_notebook
 from hauberk.formats.python_source import is_python, parse
 from hauberk.methods.code.commands import faults
-from hauberk.methods.code.dependencies import dependency_hits, is_dependency_file, pins_of
+from hauberk.methods.code.dependencies import (
+    SETS_HOOKS,
+    dependency_hits,
+    is_dependency_file,
+    pins_of,
+)
+from hauberk.methods.code.handed_flags import handed_hits
 from hauberk.methods.code.hidden_texts import active_hits, comment_hits, unseen_hits
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, image_hits, is_image_file
 from hauberk.methods.code.insiders import insider_hits
 from hauberk.methods.code.learning import learning_hits
+from hauberk.methods.code.library_calls import library_hits
 from hauberk.methods.code.orchestration import manifest_hits
+from hauberk.methods.code.package_settings import package_setting_hits
 from hauberk.methods.code.project_settings import (
     character_hits,
     is_settings_file,
@@ -40,6 +48,7 @@ from hauberk.methods.code.python_requests import request_hits
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import command_faults
 from hauberk.methods.code.settings_files import is_script
+from hauberk.methods.code.startup_files import startup_hits
 from hauberk.methods.code.telling import MAX_PER_FILE, is_test, not_checked, of_hits
 from hauberk.methods.code.workflows import workflow_hits, workflow_kind
 
@@ -94,6 +103,7 @@ _COMMANDS: dict[str, Rule] = {
     "index": INDEX,
     "moving": MOVING,
     "archive": ARCHIVE,
+    "hooks": SETS_HOOKS,
 }
 
 
@@ -254,6 +264,8 @@ def _readers(file: SourceFile, torch: Torch) -> Iterator[tuple[str, Callable[[],
             yield "", lambda: commands(file.text, 1)
     if is_dependency_file(path):
         yield "dependency-policy", lambda: dependency_hits(file)
+    yield "dependency-policy", lambda: package_setting_hits(file)
+    yield "hidden-instructions", lambda: startup_hits(file)
     if is_settings_file(path):
         yield "hidden-instructions", lambda: settings_hits(file)
     yield "hidden-characters", lambda: character_hits(file)
@@ -271,6 +283,8 @@ def _python(file: SourceFile, torch: Torch) -> Iterator[Hit]:
         index = index_of(tree)
         yield from loading_hits(index, torch)
         yield from execution_hits(index)
+        yield from library_hits(index)
+        yield from handed_hits(index)
         yield from exposure_hits(index, file.path)
         yield from install_hits(index)
         yield from request_hits(index)

@@ -114,6 +114,15 @@ PICKLED = rule(
 )
 
 
+CHECKS_OFF = rule(
+    "exposed-services/checks-off",
+    "high",
+    "switches off a check of certificates or of model files for whatever runs there",
+    "Leave the switch away; give the certificate of your authority, and files without code.",
+    "CWE-295",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Flag:
     """A fault in a command line: the program, what is said, what would excuse it."""
@@ -326,6 +335,10 @@ _SETTINGS = (
     _Setting(DISCLOSES, r"autoindex", r"on"),
     _Setting(PICKLED, r"(?:celery_)?(?:task_serializer|accept_content|result_serializer|celery_task_serializer)", r".*pickle.*"),
     _Setting(PLAIN, r"mlflow_tracking_insecure_tls", _TRUE),
+    _Setting(CHECKS_OFF, r"pythonhttpsverify|node_tls_reject_unauthorized|clearml_api_host_verify_cert|strict-ssl", _FALSE),
+    _Setting(CHECKS_OFF, r"git_ssl_no_verify|torch_force_no_weights_only_load|wandb_insecure_disable_ssl|insecure[-_]skip[-_](?:tls[-_])?verify", _TRUE),
+    _Setting(OPEN, r"(?:jenkins\.)?authorizationstrategy", r"unsecured"),
+    _Setting(PLAIN, r"docker_host", r"tcp://\S+:2375/?"),
     _Setting(OPEN, r"prefect_server_allow_ephemeral_mode_public|superset_public_role_like", r"(?:admin|gamma|alpha)"),
     _Setting(OPEN, r"public_role_like", r"\"?(?:admin|alpha)\"?"),
     _Setting(OPEN, r"(?:nuclio|dagster|kubecost|weaviate|qdrant|chroma)\S*(?:anonymous|no_auth|allow_reset)\S*", _TRUE),

@@ -131,6 +131,7 @@ _COMMANDED = frozenset(
     {"command", "args", "entrypoint", "script", "run", "cmd", "before_script", "after_script"}
     | {"bash", "pwsh", "powershell", "postcreatecommand", "poststartcommand", "onstart", "entry"}
     | {"initializecommand", "oncreatecommand", "updatecontentcommand", "postattachcommand", "exec"}
+    | {"commands", "setup", "cmds", "shell", "test-cmd", "lint-cmd", "install", "build_command"}
 )
 
 

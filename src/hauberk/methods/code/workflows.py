@@ -11,7 +11,8 @@ from hauberk.formats.yaml_text import Node, read_yaml
 from hauberk.methods.code.commands import dumps_environment, faults
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, index_fault
 from hauberk.methods.code.rules import Hit, Rule, rule
-from hauberk.methods.code.services import command_faults
+from hauberk.methods.code.services import command_faults, setting_fault
+from hauberk.methods.code.workflow_flow import job_hits, strangers_hits
 from hauberk.methods.expressions import expression
 
 FAMILY = "workflow-faults"
@@ -172,7 +173,7 @@ _PULL = expression(
 )
 _GATES = expression(
     r"\b(?:pytest|unittest|tox|nox|test|tests|bandit|hauberk|trivy|safety|pip-audit|scan|semgrep|gitleaks|"
-    r"validate|validation|evaluate|evaluation|verify|gate|check|cosign|mypy|great_expectations|modelscan|zizmor)\b",
+    r"validate|validation|evaluate|evaluation|verify|gates?|check|checks|fairness|quality|robust\w*|drift|regress\w*|bias|benchmark|cosign|mypy|great_expectations|modelscan|zizmor)\b",
     re.IGNORECASE,
 )
 _RISKY = frozenset({"pull_request_target", "workflow_run", "issue_comment", "issues", "discussion"})
@@ -255,6 +256,8 @@ def _variables(node: Node | None) -> Iterator[Hit]:
         if key in {"GIT_SSL_NO_VERIFY", "NODE_TLS_REJECT_UNAUTHORIZED", "PYTHONHTTPSVERIFY"}:
             off = value.text.lower() in {"true", "1"} if key[0] == "G" else value.text == "0"
             yield from [Hit(UNCHECKED, value.line, key)] if off else []
+        elif (opened := setting_fault(key, value.text)) is not None:
+            yield Hit(opened, value.line, key)
         if re.search(r"toJSON\(\s*secrets\s*\)", value.text):
             yield Hit(LEAK, value.line, "toJSON(secrets)")
 
@@ -274,9 +277,13 @@ def _github(root: Node) -> Iterator[Hit]:
     yield from _rights(root, events)
     yield from _variables(root.get("env"))
     jobs = root.get("jobs")
-    for job in jobs.entries.values() if jobs is not None else ():
+    for name, job in jobs.entries.items() if jobs is not None else ():
         yield from _rights(job, events)
         yield from _job(job, events)
+        yield from job_hits(name, job, events, GATE)
+        steps = job.get("steps")
+        outer = [root.get("env"), job.get("env")]
+        yield from strangers_hits(steps.items if steps else [], outer, _STRANGERS, INJECTION)
 
 
 def _rights(node: Node, events: set[str]) -> Iterator[Hit]:
@@ -299,6 +306,9 @@ def _job(job: Node, events: set[str]) -> Iterator[Hit]:
     yield from _uses(job.string("uses"), _line(job, "uses"))
     container = job.get("container")
     yield from _image(container.get("image") or container if container is not None else None)
+    services = job.get("services")
+    for service in services.entries.values() if services is not None else ():
+        yield from _image(service.get("image"))
     options = container.string("options") if container is not None else ""
     if "--privileged" in options and container is not None:
         yield Hit(PRIVILEGED, _line(container, "options"), options)
@@ -343,6 +353,9 @@ def _steps(steps: list[Node], events: set[str]) -> Iterator[Hit]:
                 yield Hit(UNTRUSTED, _line(given, "ref"), given.string("ref"))
         yield from _step(step, given, events, keeps=keeps)
         run = step.get("run")
+        if run is not None and re.search(r"\|\|\s*(?:true|:|exit 0)\s*$", run.text or ""):
+            if _GATES.search(step.string("name")):
+                yield Hit(GATE, _block_line(run), f"{step.string('name')}: {run.text}"[:60])
         if run is not None:
             yield from _github_run(run, events, told=checked_out)
 
@@ -578,6 +591,7 @@ _JENKINS: tuple[tuple[Rule, str], ...] = (
     (BRANCH, r"@Library\(\s*\[?\s*['\"][\w./-]+(?:@(?:main|master|dev\w*|latest))?['\"]"),
     (BRANCH, r"\blibrary\s*\(?\s*['\"][\w./-]+@(?:main|master|dev\w*)['\"]"),
     (PRIVILEGED, r"args\s+['\"][^'\"]*(?:--privileged|docker\.sock|-u\s*(?:0|root))[^'\"]*['\"]"),
+    (UNTRUSTED, r"\b(?:gitHub|gitea|bitbucket)?TrustEveryone\b"),
     (UNCHECKED, r"ignoreSslErrors\s*:\s*true|sslVerify\s*:\s*false"),
     (INJECTION, r"\bevaluate\s*\(|\bload\s*\(?\s*['\"]https?://|Eval\.me\("),
     (GATE, r"catchError\s*\([^)]*buildResult\s*:\s*['\"]SUCCESS['\"]|returnStatus\s*:\s*true[^\n]*(?:pytest|validate|scan|gate)|(?:pytest|validate|scan|gate)[^\n]*returnStatus\s*:\s*true"),
