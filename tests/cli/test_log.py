@@ -117,3 +117,30 @@ def test_a_span_that_is_none_is_a_usage_error(project, capsys, words):
 def test_a_project_without_a_store_is_unavailable(tmp_path, capsys):
     assert main(["log", "verify", "--project", str(tmp_path)]) == 3
     assert "hauberk init" in capsys.readouterr().err
+
+
+PASSES_ON = {
+    "prove": lambda out: ("prove", 0, "--output", out),
+    "publish": lambda out: ("publish", out),
+    "witness": lambda out: ("witness", out),
+}
+
+
+@pytest.mark.parametrize("deed", PASSES_ON)
+def test_a_head_of_another_key_is_not_passed_on(deed, project, pinned, tmp_path, capsys):
+    (project / ".hauberk" / "log" / "heads").unlink()
+    Store.open(project).log.checkpoint(signing_with(HEAD_SIGNER, [generate()]))
+    out = tmp_path / "out"
+    code = main(["log", *map(str, PASSES_ON[deed](out)), "--project", str(project)])
+    said = capsys.readouterr().err
+    assert (code, out.exists()) == (1, False)
+    assert "the head does not carry the signatures that count" in said
+    parts = ("object", "rule", "expected", "found", "next")
+    assert [part for part in parts if f"\n  {part}" not in said] == []
+
+
+@pytest.mark.parametrize("deed", PASSES_ON)
+def test_a_head_of_the_pinned_key_is_passed_on(deed, project, pinned, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["log", *map(str, PASSES_ON[deed](out)), "--project", str(project)]) == 0
+    assert out.exists()

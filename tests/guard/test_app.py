@@ -402,3 +402,15 @@ def test_without_a_sink_texts_are_data(tmp_path, open_desk):
 
 def test_an_unknown_sink_is_refused(tmp_path, open_desk):
     assert _said(tmp_path, open_desk, "x", {"x-hauberk-sink": "fax"}).status == 400
+
+
+@pytest.mark.parametrize(("kind", "status"), [("INT32", 200), ("FP64", 400), ("BYTES", 400)])
+def test_a_policy_may_take_numbers_that_keep_their_value(tmp_path, open_desk, kind, status):
+    policy = GuardPolicy(widen_numbers=True)
+    desk = open_desk(served.write_classifier(tmp_path / "b", policy))
+
+    assert desk.ask(datatype=kind, data=[1, 2]).status == status
+
+
+def test_numbers_of_another_type_are_refused_by_default(desk):
+    assert desk.ask(datatype="INT32", data=[1, 2]).status == 400

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hauberk.cli import _scaling, _telemetry, _workers
 from hauberk.core.control import Tier
-from hauberk.errors import UsageError
+from hauberk.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from hauberk.guard.app import App
     from hauberk.guard.audit import Log
     from hauberk.guard.desk import Surroundings
+    from hauberk.guard.grpc_door import GrpcDoor
     from hauberk.guard.identity import Keyring, Ways
     from hauberk.guard.policy import GuardPolicy
     from hauberk.guard.reloading import AnyService, Reloader
+    from hauberk.guard.server import Asgi
     from hauberk.guard.transport import DoorFiles
 
 
@@ -88,6 +90,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _telemetry.configure(parser)
     _workers.configure(parser)
+
+
+def configure_grpc(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument of a second door; for what answers with tensors."""
+    parser.add_argument(
+        "--grpc", type=int, metavar="PORT", help="answer there too, over gRPC (extra: grpc)"
+    )
 
 
 def new_key(name: str, role: str) -> int:
@@ -292,6 +301,8 @@ def say_ready(args: argparse.Namespace, ready: Ready, port: int) -> None:
         print(f"  no API keys: open to {open_to}")
     if not ready.has_log:
         print("  decisions are not logged; name a folder with --log")
+    if getattr(args, "grpc", None) is not None:
+        print(f"  gRPC: {host}:{args.grpc}")
     url = f"{'http' if args.tls_cert is None else 'https'}://{host}:{port}"
     print(f"ready: {url}{ready.path} (metrics at {url}/metrics)", flush=True)
 
@@ -344,6 +355,8 @@ def run_door(
     if files is not None and tls is not None:
         reloader.watch_certificate(files, tls)
 
+    asgi, second = _second_door(args, app, files)
+
     def again(number: int, frame: FrameType | None) -> None:
         del number, frame
         reloader.ask()
@@ -358,14 +371,61 @@ def run_door(
     shown = contextlib.nullcontext() if share is None else share.showing(counts)
     try:
         port = sock.getsockname()[1]
-        with shown:
+        with shown, _opening(args, second):
             stopped = serve(
-                app, sock, service.desk.policy, lambda: say_ready(args, ready, port), tls
+                asgi, sock, service.desk.policy, lambda: say_ready(args, ready, port), tls
             )
     finally:
         reloader.end()
         signal.signal(signal.SIGHUP, old)
     return stopped, reloader.service
+
+
+@contextlib.contextmanager
+def _opening(args: argparse.Namespace, second: GrpcDoor | None) -> Iterator[None]:
+    """Say why a second door did not open; uvicorn ends without a word.
+
+    Raises:
+        UnavailableError: It did not.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        if second is None or second.problem is None:
+            raise
+        raise UnavailableError(
+            "the gRPC door cannot listen",
+            subject=f"{args.host}:{args.grpc}",
+            found="the address is taken or does not exist",
+            hint="choose another --grpc PORT",
+        ) from error
+
+
+def _second_door(
+    args: argparse.Namespace, app: App, files: DoorFiles | None
+) -> tuple[Asgi, GrpcDoor | None]:
+    """The application, with a gRPC door beside it where one was asked for.
+
+    Raises:
+        UnavailableError: grpcio is not installed.
+        UsageError: It cannot be.
+    """
+    if getattr(args, "grpc", None) is None:
+        return app, None
+    from hauberk.guard.grpc_door import GrpcDoor, Place
+
+    if files is not None and files.client_ca is not None:
+        raise UsageError(
+            "the gRPC door knows clients by keys and tokens, not by certificates",
+            subject="--grpc",
+            expected="no --client-ca",
+            found="both",
+            hint="serve gRPC apart, with --keys or --tokens",
+        )
+    pair = None if files is None else files.pem()
+    shared_port = _workers.share_of(args) is not None
+    door = GrpcDoor(app, Place(host=args.host, port=args.grpc, is_shared=shared_port, pair=pair))
+    return door, door
 
 
 def _profiled(args: argparse.Namespace) -> Callable[[bytes], GuardPolicy]:

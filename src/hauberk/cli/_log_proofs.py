@@ -176,8 +176,9 @@ def refuse_unsigned(note: Note, signed: Check | None) -> None:
         raise TrustError(
             "the head does not carry the signatures that count",
             subject=f"head of {note.head.origin} at {note.head.size}",
-            expected="a good line of every key that was named",
-            found=f"{len(note.signatures)} lines",
+            rule="a head is believed, and passed on, with the signatures of keys that are trusted",
+            expected="good lines of the keys that were named or pinned",
+            found=f"{len(note.signatures)} lines, too few of them good ones of those keys",
             hint="fetch the head from where it is published, or name the right keys",
         )
 

@@ -58,6 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="do not start where the server can be reached past the guard",
     )
     _door.configure(parser)
+    _door.configure_grpc(parser)
     _guard_chat.configure(parser)
 
 
@@ -65,6 +66,10 @@ def run(args: argparse.Namespace) -> int:
     """Describe, guard until told to end, say what came; 130 when ended by a signal."""
     if args.new_key:
         return _door.new_key(args.new_key, args.role)
+    if args.chat and args.grpc is not None:
+        raise UsageError(
+            "a chat has no gRPC door", subject="--grpc", expected="--chat alone", found="both"
+        )
     if args.chat and args.upstream:
         return _guard_chat.run(args, _upstream(args))
     code = _door.parent(args)

@@ -21,8 +21,10 @@ from hauberk.cli._log_proofs import (
     check,
     configure_proofs,
     configure_witness,
+    newest,
     prove,
     publish,
+    refuse_unsigned,
     witness,
 )
 from hauberk.cli._log_queries import configure_queries, decisions, leaks
@@ -39,6 +41,8 @@ HELP = "verify, prove, show, publish or witness the append-only log"
 EXAMPLE = "hauberk log verify --witness /mnt/second-place/loans.heads"
 
 _NAMED = 5
+_PASSES_HEADS_ON = frozenset({"prove", "publish", "witness"})
+"""Deeds that hand the newest head to others, who would take a forged one for ours."""
 _DEFAULT_COUNT = 20
 
 
@@ -90,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
         "publish": publish,
         "witness": witness,
     }
+    if args.deed in _PASSES_HEADS_ON:
+        refuse_unsigned(newest(store), _check(folder, None))
     return deeds[args.deed](args, store)
 
 
@@ -140,7 +146,7 @@ def _refuse_forgotten(store: Store, result: Audit) -> None:
 
 def _refuse_uncosigned(args: argparse.Namespace) -> None:
     """Where a witness's key is named, its newest head must carry the witness's own line."""
-    from hauberk.cli._log_proofs import demanded, refuse_unsigned
+    from hauberk.cli._log_proofs import demanded
     from hauberk.trust.heads import HeadsFile
 
     args.key, args.signer = None, None

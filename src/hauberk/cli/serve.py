@@ -47,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--unsigned", action="store_true", help="serve a bundle that nobody answers for"
     )
     _door.configure(parser)
+    _door.configure_grpc(parser)
     parser.add_argument(
         "--golden", type=Path, metavar="FILE", help="rows with known answers, asked before all"
     )

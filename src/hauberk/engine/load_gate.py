@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ from hauberk.formats.hashing import Hashing
 from hauberk.formats.spans import open_span
 
 CONTROL = "model/unsafe-opcodes"
+
+_NEEDED = (
+    "hauberk.controls.model.unsafe_opcodes",
+    "hauberk.engine.assess",
+    "hauberk.formats.safetensors",
+)
 
 
 class ModelState(StrEnum):
@@ -192,6 +199,8 @@ def _apart(path: Path) -> tuple[Assessment, str]:
         assessment, sha256 = _assessment(path)
         return {"assessment": to_json(assessment), "sha256": sha256}
 
+    for name in _NEEDED:  # before the fork: every worker would import them anew
+        import_module(name)
     answer = apart(work, str(path))
     if "died" in answer:
         reason = f"{path} could not be assessed: {answer['died']}"

@@ -20,7 +20,7 @@ from typing import Any
 
 from hauberk.errors import ArtifactError
 from hauberk.formats.strict_json import JsonLimits, at_most, decode, refuse, shown
-from hauberk.formats.v2 import Datatype, Limits, Request, Tensor
+from hauberk.formats.v2 import BOUNDS, Datatype, Limits, Request, Tensor
 
 SCHEMA_VERSION = 1
 MAX_SCHEMA_BYTES = 8 << 20
@@ -101,6 +101,43 @@ class InputSchema:
         if n_rows > self.max_rows:
             at_most("inputs", "rows in one request", self.max_rows, n_rows)
         return n_rows
+
+
+def widened(request: Request, schema: InputSchema) -> Request:
+    """The request with numbers in the declared types, where each keeps its value exactly.
+
+    Whole numbers go to wider whole numbers and to floats that hold each of them, floats to wider
+    floats. What would be rounded, cut or read anew stays as it is, and `InputSchema.check`
+    refuses it.
+    """
+    declared = {tensor.name: tensor.datatype for tensor in schema.inputs}
+    inputs = tuple(_widened(x, declared.get(x.name, x.datatype)) for x in request.inputs)
+    return replace(request, inputs=inputs)
+
+
+def _widened(tensor: Tensor, wanted: Datatype) -> Tensor:
+    if tensor.datatype is wanted or not (tensor.datatype.is_number and wanted.is_number):
+        return tensor
+    import numpy as np
+
+    values = np.asarray(tensor.values, dtype=tensor.datatype.numpy)
+    if not _keeps(values, tensor.datatype, wanted):
+        return tensor
+    cast: Any = values.astype(wanted.numpy)
+    return replace(tensor, datatype=wanted, values=cast if len(cast) > _FEW else cast.tolist())
+
+
+def _keeps(values: Any, given: Datatype, wanted: Datatype) -> bool:
+    """Whether every value is the same number in the other type."""
+    (low, high), (least, most) = BOUNDS[given], BOUNDS[wanted]
+    if given.is_float or not wanted.is_float:
+        return given.is_float is wanted.is_float and least <= low and high <= most
+    exact = _EXACT[wanted]
+    return -exact <= int(values.min()) and int(values.max()) <= exact
+
+
+_EXACT = {Datatype.FP16: 1 << 11, Datatype.FP32: 1 << 24, Datatype.FP64: 1 << 53}
+"""Up to here every whole number is a float of its own (IEEE 754: digits of the significand)."""
 
 
 def limits_for(schema: InputSchema, outer: Limits) -> Limits:

@@ -58,6 +58,8 @@ class GuardPolicy:
     Attributes:
         max_body_bytes: Body of one request; nothing beyond it is read.
         max_values: Values in one body.
+        widen_numbers: Whether numbers may come in a type that the declared one holds exactly
+            (FP32 for FP64, INT32 for INT64, whole numbers for floats); others are refused.
         rate_per_s: Budget units given back per second and principal; a plain one-row
             request costs between one and two units.
         burst: Units that a rested principal may spend at once.
@@ -96,6 +98,7 @@ class GuardPolicy:
 
     max_body_bytes: int = 4 << 20
     max_values: int = 1_000_000
+    widen_numbers: bool = False
     rate_per_s: float = 5000.0
     burst: float = 20_000.0
     compute_share: float = 1.0

@@ -98,7 +98,9 @@ class Service:
         )
         self.metrics = self.desk.metrics
         self.outputs = ActiveOutputs(link_hosts=policy.link_hosts)
-        self.schema = SmuggledFields(schema=bundle.schema, limits=limits)
+        self.schema = SmuggledFields(
+            schema=bundle.schema, limits=limits, widens=policy.widen_numbers
+        )
         self._reader = reader_for(bundle.schema, limits)
         self._writer = writer_for(bundle.name, bundle.version)
         self._held: Counter[str] = Counter()
@@ -148,7 +150,7 @@ class Service:
         model = f"/v2/models/{self.bundle.name}"
         version = f"{model}/versions/{self.bundle.version}"
         about = {"name": "hauberk", "version": __version__, "extensions": ["binary_tensor_data"]}
-        described = _constant(self._metadata())
+        described = _constant(self.metadata())
         return {
             "/v2": _constant(about),
             "/v2/health/live": _constant({"live": True}),
@@ -166,7 +168,8 @@ class Service:
         outputs = self.answers.signature.outputs
         return openapi.document(bundle.name, bundle.version, bundle.schema, outputs)
 
-    def _metadata(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
+        """What clients are told of the model."""
         return {
             "name": self.bundle.name,
             "versions": [self.bundle.version],

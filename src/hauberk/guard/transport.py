@@ -56,6 +56,17 @@ class DoorFiles:
             context.verify_flags |= ssl.VERIFY_X509_STRICT
         return context
 
+    def pem(self) -> tuple[bytes, bytes]:
+        """Private key and certificate, as they stand in the files now.
+
+        Raises:
+            UsageError: A file cannot be read.
+        """
+        try:
+            return (self.key or self.cert).read_bytes(), self.cert.read_bytes()
+        except OSError as error:
+            raise _unusable(str(self.cert), error) from error
+
     def load(self, context: ssl.SSLContext) -> None:
         """Let new connections see the certificate that the files hold now.
 

@@ -39,7 +39,8 @@ class SteeredAnswers(Check[Dataset]):
     Limits:
         Phrases in fewer than five requests pass, and so do those in requests about one matter (a
         name that goes with praise or blame), behaviours without a word in common, phrases of
-        more than twelve words and triggers that are no run of words. An honest instruction
+        more than twelve words and triggers that are no run of words. Where all requests have one
+        rigid form most phrases pass. An honest instruction
         that may stand beside any request, such as the name of a role, looks like a trigger:
         a finding is of level ``review``.
 

@@ -14,7 +14,7 @@ from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats import v2, v2_binary
 from hauberk.formats.strict_json import refuse
-from hauberk.formats.v2_schema import InputSchema
+from hauberk.formats.v2_schema import InputSchema, widened
 
 UNSUPPORTED_MEDIA_TYPE = 415
 BAD_REQUEST = 400
@@ -47,6 +47,8 @@ class SmuggledFields(Watch):
     Args:
         schema: What the served model takes; ``None`` enforces the format alone.
         limits: Bounds of one message.
+        widens: Whether numbers may come in a type that the declared one holds exactly, such as
+            FP32 for FP64. The meaning stays one; a wrong type is then no sign any more.
 
     Example:
         >>> from hauberk.core.artifact import Exchange
@@ -66,6 +68,7 @@ class SmuggledFields(Watch):
 
     schema: InputSchema | None = None
     limits: v2.Limits = v2.DEFAULT_LIMITS
+    widens: bool = False
 
     def observe(self, exchange: Exchange, state: ClientState) -> Signal | None:
         """Judge the request of one exchange; keeps no state."""
@@ -84,6 +87,7 @@ class SmuggledFields(Watch):
         """
         request = self._parse(exchange)
         if self.schema is not None:
+            request = widened(request, self.schema) if self.widens else request
             self.schema.check(request)
         return request
 

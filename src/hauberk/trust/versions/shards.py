@@ -19,14 +19,18 @@ from hauberk.trust.digest import open_regular
 from hauberk.trust.versions.intake import places
 from hauberk.trust.versions.versions import File
 
+_GROUP_BYTES = 1 << 20
+"""Small against memory, and a fifth of the hand-overs that shards of 200 kB would need."""
 
-def read_shards(files: tuple[File, ...], folder: Path, *, ahead: int = 2) -> Iterator[bytes]:
+
+def read_shards(files: tuple[File, ...], folder: Path, *, ahead: int = 1) -> Iterator[bytes]:
     """The shards of a version in their signed order, each after its digest held.
 
     Args:
         files: Of a version that was verified.
         folder: Where they were checked out.
-        ahead: Shards that are read and hashed ahead; each is held in memory.
+        ahead: Groups of shards, of 1 MiB or a single one, that are read and hashed ahead; each is
+            held in memory.
 
     Raises:
         TrustError: A shard is missing, changed, or there is one that nobody signed.
@@ -37,13 +41,29 @@ def read_shards(files: tuple[File, ...], folder: Path, *, ahead: int = 2) -> Ite
         odd = sorted(lying - signed) or sorted(signed - lying)
         raise _refusal(odd[0], "an unsigned shard" if lying - signed else "no shard")
     with ThreadPoolExecutor(1) as pool:
-        waiting: list[Future[bytes]] = []
-        for file in files:
-            waiting.append(pool.submit(_verified, file, folder / file.path))
+        waiting: list[Future[list[bytes]]] = []
+        for group in _groups(files):
+            waiting.append(pool.submit(_all_verified, group, folder))
             if len(waiting) > ahead:
-                yield waiting.pop(0).result()
+                yield from waiting.pop(0).result()
         for future in waiting:
-            yield future.result()
+            yield from future.result()
+
+
+def _groups(files: tuple[File, ...]) -> Iterator[list[File]]:
+    """Files handed over together: every hand-over between threads waits for both of them."""
+    group: list[File] = []
+    for file in files:
+        if group and sum(one.size for one in group) + file.size > _GROUP_BYTES:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
+
+
+def _all_verified(files: list[File], folder: Path) -> list[bytes]:
+    return [_verified(file, folder / file.path) for file in files]
 
 
 def _verified(file: File, place: Path) -> bytes:
