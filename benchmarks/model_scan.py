@@ -58,7 +58,6 @@ class Cost:
 
 def main() -> int:
     """Write, scan, print a table."""
-
     parser = argparse.ArgumentParser(description="what a scan of model files costs")
     parser.add_argument("--peers", type=Path, metavar="VENV")
     parser.add_argument("--only", default="tiny,words,large,folder")

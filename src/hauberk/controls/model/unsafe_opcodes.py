@@ -13,7 +13,7 @@ from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.identity import ThreatId
 from hauberk.core.model_file import Hashes, ModelFile
-from hauberk.errors import ArtifactError, HauberkError, LimitError, UnavailableError
+from hauberk.errors import ArtifactError, LimitError, UnavailableError
 from hauberk.formats.archives import Ledger, Trouble, TroubleKind
 from hauberk.formats.contents import PLAIN, TAIL, Kind, Part, contents
 from hauberk.formats.model_judgement import is_judged, judge_part
@@ -330,7 +330,9 @@ def _empty(part: Part, reading: _Reading) -> None:
 
 
 def _unreadable(part: Part, reading: _Reading) -> None:
-    if part.kind is Kind.UNKNOWN and reading.file is not None and _is_named_beside(reading.file):
+    from hauberk.formats.files_beside import is_named_beside
+
+    if part.kind is Kind.UNKNOWN and reading.file is not None and is_named_beside(reading.file):
         reading.judged += 1  # numbers that a graph beside it reads
     else:
         reading.unread.append(_where(part.inner, f"{part.kind}: {part.detail}"))
@@ -340,29 +342,6 @@ def _unreadable(part: Part, reading: _Reading) -> None:
         for remark in judge_unread(part.span, part.detail):
             reading.note(remark, part.inner)
     _carve(part, reading)
-
-
-def _is_named_beside(file: Path) -> bool:
-    """Whether a graph of ONNX in the same folder, or in the one above, keeps tensors there.
-
-    A network of OpenVINO keeps them under its own name.
-    """
-    from hauberk.formats.onnx_files import read_onnx
-    from hauberk.formats.openvino_files import is_network
-
-    if file.suffix == ".bin" and is_network(file.with_suffix(".xml")):
-        return True
-    for folder in file.parents[:2]:
-        name = file.relative_to(folder).as_posix()
-        for graph in sorted(folder.glob("*.onnx"))[:MAX_GRAPHS]:
-            with suppress(HauberkError), open_span(graph) as span:
-                if name in {place.removeprefix("./") for place in read_onnx(span).external}:
-                    return True
-    return False
-
-
-MAX_GRAPHS = 20
-"""Graphs beside a file of unknown bytes that are asked whether they read it."""
 
 
 def _judge(part: Part, reading: _Reading) -> None:
