@@ -81,7 +81,7 @@ _EARLIER_WORDS = (
 
 _STRONG: Final = (
     hinted(
-        rf"\b{_OVERRIDE}\b[^.\n]{{0,40}}\b{_EARLIER}\b[^.\n]{{0,40}}\b{_RULES}\b",
+        rf"\b{_OVERRIDE}\b(?!\s+my\b)[^.\n]{{0,40}}\b{_EARLIER}\b[^.\n]{{0,40}}\b{_RULES}\b",
         words=(_OVERRIDE_WORDS, _EARLIER_WORDS, _RULES_WORDS),
     ),
     hinted(
@@ -240,7 +240,10 @@ _WEAK: Final = (
             "override mode has have request says authorised authorized approved",
         ),
     ),
-    hinted(rf"\b{_OVERRIDE}\b[^.\n]{{0,40}}\b{_RULES}\b", words=(_OVERRIDE_WORDS, _RULES_WORDS)),
+    hinted(
+        rf"\b{_OVERRIDE}\b(?!\s+my\b)[^.\n]{{0,40}}\b{_RULES}\b",
+        words=(_OVERRIDE_WORDS, _RULES_WORDS),
+    ),
 )
 
 
@@ -264,11 +267,11 @@ def instruction_in(text: str) -> Instruction:
     Long texts are read in overlapping windows: what is said far apart does not add up.
     """
     raw = text[:MAX_TEXT]
-    best = max((_scored(window) for window in _windows(raw)), key=_by_score)
+    best = max((_scored(window) for window in windows(raw)), key=_by_score)
     if raw.isascii() and len(raw) < MIN_ENCODED and len(raw.split()) < MIN_WORDS:
         return best
-    for disguised in _undone(raw):
-        inner = max((_scored(window) for window in _windows(disguised)), key=_by_score)
+    for disguised in disguises(raw):
+        inner = max((_scored(window) for window in windows(disguised)), key=_by_score)
         if inner.score >= THRESHOLD and inner.score >= best.score:
             best = Instruction(score=inner.score + 1, phrase=inner.phrase)
     return best
@@ -277,11 +280,11 @@ def instruction_in(text: str) -> Instruction:
 def speaks(text: str) -> bool:
     """Whether the signs in ``text`` are enough for an instruction: `instruction_in`, and sooner."""
     raw = text[:MAX_TEXT]
-    if any(_is_enough(window) for window in _windows(raw)):
+    if any(_is_enough(window) for window in windows(raw)):
         return True
     if raw.isascii() and len(raw) < MIN_ENCODED and len(raw.split()) < MIN_WORDS:
         return False
-    return any(_is_enough(window) for view in _undone(raw) for window in _windows(view))
+    return any(_is_enough(window) for view in disguises(raw) for window in windows(view))
 
 
 def _is_enough(raw: str) -> bool:
@@ -361,7 +364,8 @@ def _by_score(said: Instruction) -> int:
     return said.score
 
 
-def _windows(text: str) -> Iterator[str]:
+def windows(text: str) -> Iterator[str]:
+    """Overlapping pieces that are read by themselves."""
     starts = range(0, max(1, len(text) - OVERLAP), WINDOW - OVERLAP)
     return (text[start : start + WINDOW] for start in starts)
 
@@ -397,12 +401,13 @@ MIN_COMMON: Final = 2
 """Everyday words that a turned text must have before it counts as one."""
 
 _LEET = str.maketrans("0134578@$!", "oleastbasi")
+_LEET_I = _LEET | {ord("1"): "i"}
 _LEET_SIGNS = "0134578@$!"
 _MIN_SPACED = 7
 _LEET_WORD = re.compile(r"\b(?=\w*[a-zA-Z])(?=\w*[0134578@$!])[\w@$!]{4,}")
 
 
-def _undone(text: str) -> Iterator[str]:
+def disguises(text: str) -> Iterator[str]:
     """What the text says under its disguises; none where it wears none."""
     layers = list(unwrapped(text))[1:]
     yield from (layer.text for layer in layers)
@@ -417,6 +422,8 @@ def _undone(text: str) -> Iterator[str]:
         yield joined.replace("\x00", " ")
     if any(sign in text for sign in _LEET_SIGNS) and len(_LEET_WORD.findall(text)) > 1:
         yield text.translate(_LEET)
+        if "1" in text:
+            yield text.translate(_LEET_I)
     if len(text) <= WINDOW:
         yield from _turned(looked)
 

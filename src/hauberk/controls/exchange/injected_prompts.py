@@ -14,6 +14,7 @@ from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats.chat import ChatRequest, is_chat, parse_request
 from hauberk.methods.instructions import instruction_in
+from hauberk.methods.takeovers import takeover
 
 FORBIDDEN = 403
 
@@ -66,9 +67,11 @@ class InjectedPrompts(Watch):
         except ArtifactError:
             return None  # the door refuses what does not parse
         for where, text, threshold in self._pieces(request):
-            said = instruction_in(text)
-            if said.score >= threshold:
-                return _signal(where, said.score, threshold)
+            score = instruction_in(text).score
+            if threshold == self.user and score < threshold:
+                score += takeover(text)
+            if score >= threshold:
+                return _signal(where, score, threshold)
         return None
 
     def _pieces(self, request: ChatRequest) -> Iterator[tuple[str, str, int]]:

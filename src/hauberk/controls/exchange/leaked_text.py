@@ -13,6 +13,7 @@ from hauberk.core.ports import ClientState
 from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats.chat import ChatRequest, is_chat, parse_answer, parse_request
+from hauberk.methods.guarded_words import guarded_words
 from hauberk.methods.identifiers import IdentifierKind, find_identifiers
 from hauberk.methods.recall import Known, folded, letters, rotations, share_repeated, views
 from hauberk.methods.secrets import find_secrets
@@ -20,6 +21,9 @@ from hauberk.methods.secrets import find_secrets
 FORBIDDEN = 403
 MIN_PROMPT = 40
 """Letters of a system prompt below which it says nothing of its own."""
+
+MIN_ALONE = 8
+"""Letters from which on a guarded word is looked for in the middle of others."""
 
 MAX_TURNED = 5_000
 """Letters of an answer that is read in shifted alphabets too."""
@@ -40,9 +44,10 @@ class LeakedText(Watch):
 
     The answer is read in every view (as it is, decoded from base64, hexadecimal, codes and bits,
     backwards, with digits for letters, in shifted alphabets, as first letters of lines) and by its
-    letters alone. What counts: a dozen letters of a canary; a long run of a training text; a
-    share of the operator's words; a credential, or a number with a check digit that names a
-    person or an account, which did not stand in the conversation.
+    letters alone. What counts: a dozen letters of a canary; a code, a password or a quoted word
+    that the system prompt names and forbids to say; a long run of a training text; a share of
+    the operator's words; a credential, or a number with a check digit that names a person or an
+    account, which did not stand in the conversation.
 
     Limits:
         A leak in other words or another language passes, and one that is spread over several
@@ -101,7 +106,11 @@ class LeakedText(Watch):
     def _leaks(self, request: ChatRequest, text: str) -> Iterator[Signal]:
         system = (letters(request.system), folded(request.system))
         asked = letters("\n".join(m.text for m in request.messages if m.role == "user"))
+        guarded = {word for word in guarded_words(request.system) if word not in asked}
+        yield from _short(text, guarded)
         for number, view in enumerate(views(text)):
+            if any(len(word) >= MIN_ALONE and word in view for word in guarded):
+                yield _signal("a word that the system prompt guards", 1.0, 0.0)
             turned = rotations(view) if number == 0 and len(view) <= MAX_TURNED else ()
             for form in (view, *turned):
                 yield from self._repeated(form, system)
@@ -118,6 +127,13 @@ class LeakedText(Watch):
         )
         if share > self.max_share:
             yield _signal("a share of the system prompt", share, self.max_share)
+
+
+def _short(text: str, guarded: set[str]) -> Iterator[Signal]:
+    """Short guarded words, which by letters alone would be found in others: as words only."""
+    short = {word for word in guarded if len(word) < MIN_ALONE}
+    if short and not short.isdisjoint(letters(piece) for piece in text.split()):
+        yield _signal("a word that the system prompt guards", 1.0, 0.0)
 
 
 def _named(request: ChatRequest, text: str) -> Iterator[Signal]:
