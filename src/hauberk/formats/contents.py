@@ -553,6 +553,8 @@ def _plain(span: Span, head: bytes, place: _Place) -> Part:
     kind, detail = _plain_kind(span, head)
     if kind is Kind.UNKNOWN and place.name.lower().endswith(".safetensors"):
         kind = Kind.SAFETENSORS  # its reader says what is wrong with the header
+    if kind in {Kind.UNKNOWN, Kind.ONNX} and _is_fingerprint(span, place.name):
+        kind, detail = Kind.DATA, "fingerprint"
     if kind is Kind.TEXT:
         kind, detail = _text_part(span, head, place)
     elif place.code == AOT and detail in _NATIVE:
@@ -560,6 +562,15 @@ def _plain(span: Span, head: bytes, place: _Place) -> Part:
     elif detail in _NATIVE and _claims_model(place.name):
         kind, detail = Kind.CODE, PROGRAM
     return Part(kind, span, place.inner, detail=detail)
+
+
+def _is_fingerprint(span: Span, name: str) -> bool:
+    """A few hashes have no magic; the name that TensorFlow gives them stands in for it."""
+    if re.split(r"[/\\\\]", name)[-1] != "fingerprint.pb":
+        return False
+    from hauberk.formats.tensorflow_kinds import is_fingerprint
+
+    return is_fingerprint(span)
 
 
 def _claims_model(name: str) -> bool:

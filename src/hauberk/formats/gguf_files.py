@@ -121,7 +121,7 @@ def judge_gguf(span: Span) -> Iterator[Said]:
         yield Remark(evasive("").grade, error.message, error.message, 0)
     for key, text, offset in header.templates:
         for remark in judge_template(text):
-            yield Remark(remark.grade, f"{key}: {remark.about}", f"{key}: {remark.text}", offset)
+            yield Remark(remark.grade, f"{key}: {remark.about}", f"{remark.text}, in {key}", offset)
     yield from _vocabulary(header.counts)
     if header.notes:
         from hauberk.formats.note_judgement import judge_note

@@ -15,6 +15,7 @@ from hauberk.formats.archives import path_trick
 from hauberk.formats.bounded_json import Doubled, objects_of, read_json
 from hauberk.formats.code_judgement import is_dangerous_name
 from hauberk.formats.model_names import imitated_publisher
+from hauberk.formats.onnx_files import leads_out
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.planted_text import judge_text
 from hauberk.formats.remarks import Grade, Remark, evasive
@@ -184,7 +185,16 @@ def _template(value: Any) -> Iterator[Remark]:
 def _prompt(key: str, value: Any) -> Iterator[Remark]:
     for text in _strings(value):
         for remark in judge_text(text):
-            yield Remark(remark.grade, f"{key}: {remark.about}", f"{key}: {remark.text}", 0)
+            yield Remark(remark.grade, f"{key}: {remark.about}", f"{remark.text}, in {key}", 0)
+
+
+def _package(value: Any) -> Iterator[Remark]:
+    """A package of Core ML lists its files, which lie below its folder of data."""
+    entries = value.values() if isinstance(value, dict) else ()
+    for entry in entries:
+        place = entry.get("path") if isinstance(entry, dict) else None
+        if isinstance(place, str) and leads_out(place):
+            yield evasive(f"its manifest names {printable(place)[:120]!r}, outside of the package")
 
 
 _KEYS: Mapping[str, Callable[[Any], Iterator[Remark]]] = {
@@ -201,6 +211,7 @@ _KEYS: Mapping[str, Callable[[Any], Iterator[Remark]]] = {
     "mcpServers": _servers,
     "base_model_name_or_path": _base,
     "weight_map": _weight_map,
+    "itemInfoEntries": _package,
     "chat_template": _template,
 }
 

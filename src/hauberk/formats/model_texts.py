@@ -11,6 +11,7 @@ from hauberk.formats.bounded_json import MAX_JSON_BYTES, read_json
 from hauberk.formats.code_judgement import dangerous_calls, is_dangerous_name
 from hauberk.formats.hub_configs import judge_hub
 from hauberk.formats.keras_configs import judge_keras
+from hauberk.formats.openvino_files import judge_network
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.remarks import Grade, Remark, Said, evasive, unread
 from hauberk.formats.spans import Span
@@ -77,8 +78,21 @@ _ACTIVE = re.compile(
 _CALLED_CLASS = re.compile(r"<(?:\w+:)?Apply\b[^>]*?\bfunction\s*=\s*[\"']((?:\w+\.)+\w+)[\"']")
 
 
+_ENCODING = re.compile(r"\s*<\?xml\b[^>]*?\bencoding\s*=\s*[\"']([\w.:-]+)")
+_READABLE = re.compile(
+    r"utf-?(8|16)(-?[lb]e)?|us-ascii|ascii|iso-?8859-?\d+|latin-?1|windows-125\d|cp125\d"
+    r"|shift_jis|euc-\w+|gb\w+|big5\S*|koi8-\w",
+    re.IGNORECASE,
+)
+"""Encodings in which the marks of XML are those of ASCII, or that are told by first bytes."""
+
+
 def _pmml(text: str) -> Iterator[Said]:
     plain = _COMMENT.sub("", text)
+    yield from judge_network(plain)
+    encoding = _ENCODING.match(text[:200])
+    if encoding and not _READABLE.fullmatch(encoding[1]):
+        yield evasive(f"is written in {printable(encoding[1])!r}, which hides its markup")
     doctype = _DOCTYPE.search(plain[: 1 << 20])
     if doctype:
         yield from _entities(doctype[0])
@@ -180,6 +194,27 @@ def _loader(module: str) -> Iterator[Said]:
         yield Remark(Grade.CODE, module, text, 0)
 
 
+# Triton
+
+_SETTING = re.compile(
+    r"^[^#\n]*?\b(backend|platform|default_model_filename)\s*:\s*"
+    r"[\"']([^\"'\n]*)[\"']",
+    re.MULTILINE,
+)
+_CHOSEN = re.compile(r"[\w.-]*")
+
+
+def _triton(text: str) -> Iterator[Said]:
+    """The server opens the library that ``backend`` names, and files from places in settings."""
+    for found in _SETTING.finditer(text):
+        key, value = found[1], found[2]
+        shown = printable(value)[:120]
+        if key in {"backend", "platform"} and not _CHOSEN.fullmatch(value):
+            yield Remark(Grade.CODE, key, f"opens the library at {shown!r} as its {key}", 0)
+        elif key == "default_model_filename" and (value[:1] == "/" or ".." in value.split("/")):
+            yield evasive(f"its {key} is {shown!r}, outside of the model's folder")
+
+
 _JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
     TextKind.KERAS: judge_keras,
     TextKind.HUB: judge_hub,
@@ -188,6 +223,7 @@ _JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
     TextKind.TEMPLATE: lambda data: judge_template(_text(data)),
     TextKind.EXPORT: judge_export,
     TextKind.YAML: lambda data: _yaml(_text(data)),
+    TextKind.TRITON: lambda data: _triton(_text(data)),
 }
 
 

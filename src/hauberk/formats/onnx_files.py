@@ -65,6 +65,7 @@ class OnnxSummary:
         opset: Version of the standard's operators that it asks for; 0 where it does not say.
         notes: Metadata for people, by key.
         external: Locations of files that hold tensors, with how far each is read.
+        contexts: Locations of programs that were compiled for a processor's driver.
         problems: What no honest writer makes.
     """
 
@@ -74,6 +75,7 @@ class OnnxSummary:
     notes: dict[str, str] = field(default_factory=dict)
     external: dict[str, int] = field(default_factory=dict)
     problems: dict[str, None] = field(default_factory=dict)
+    contexts: dict[str, None] = field(default_factory=dict)
     walk: Walk = field(default_factory=lambda: Walk("ONNX model"))
 
 
@@ -116,6 +118,9 @@ def judge_onnx(span: Span) -> Iterator[Said]:
             yield evasive(f"reads tensors from {printable(place)!r}, outside of its folder")
         else:
             yield Beside(place, summary.external[place])
+    for place in summary.contexts:
+        if leads_out(place):
+            yield evasive(f"runs a program from {printable(place)!r}, outside of its folder")
     yield from _notes(summary.notes)
 
 
@@ -158,6 +163,11 @@ def _operators(summary: OnnxSummary) -> Iterator[Remark]:
         if _PYTHON.fullmatch(operator) and domain:
             text = f"has the operator {shown}, which calls Python of the process that runs it"
             yield Remark(Grade.DANGEROUS, shown, text, 0)
+        if operator == "EPContext" and domain == "com.microsoft":
+            text = (
+                f"has the operator {shown}: a program for a processor's driver, which is not read"
+            )
+            yield Remark(Grade.UNKNOWN, shown, text, 0)
     for domain in sorted({domain for domain, _ in foreign}):
         if not _OWN.fullmatch(domain):
             grade = Grade.UNKNOWN if _VENDORS.fullmatch(domain) else Grade.CODE
@@ -252,6 +262,7 @@ def _graph(span: Span, summary: OnnxSummary, depth: int) -> None:
 
 def _node(span: Span, summary: OnnxSummary, depth: int) -> None:
     domain = operator = ""
+    attributes: list[Span] = []
     for part in fields(span, summary.walk):
         if part.number == 4:  # noqa: PLR2004
             operator = part.text()
@@ -259,7 +270,10 @@ def _node(span: Span, summary: OnnxSummary, depth: int) -> None:
             domain = _plain_domain(part.text())
         elif part.number == 5 and part.is_nested:  # noqa: PLR2004
             _attribute(part.body, summary, depth)
+            attributes.append(part.body)
     summary.operators.add((domain, operator))
+    for body in attributes if operator == "EPContext" else ():
+        _context(body, summary)
 
 
 def _attribute(span: Span, summary: OnnxSummary, depth: int) -> None:
@@ -272,6 +286,21 @@ def _attribute(span: Span, summary: OnnxSummary, depth: int) -> None:
             _tensor(part.body, summary)
         elif part.number in {22, 23}:
             _sparse(part.body, summary)
+
+
+def _context(span: Span, summary: OnnxSummary) -> None:
+    """Where a compiled program lies; one that is brought along is no text."""
+    found = {part.number: part for part in fields(span, summary.walk)}
+    if {1, 4} <= found.keys() and found[1].text() == _CONTEXT:
+        place = found[4].body.read(0, _MAX_PLACE_BYTES).decode("utf-8", "replace")
+        if place.isprintable():
+            summary.contexts[place] = None
+
+
+_CONTEXT = "ep_cache_context"
+"""Attribute of ``EPContext``: a compiled program, or the place of one."""
+
+_MAX_PLACE_BYTES = 4096
 
 
 def _sparse(span: Span, summary: OnnxSummary) -> None:

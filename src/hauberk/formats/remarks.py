@@ -26,7 +26,8 @@ class Beside(NamedTuple):
     """A file beside this one that a loader would read as numbers.
 
     Attributes:
-        name: Where it lies, from the folder of this one.
+        name: Where it lies, from the folder of this one; an ending alone, ``.bin``, is put in
+            place of this one's own.
         end: How many bytes of it are read at least.
     """
 

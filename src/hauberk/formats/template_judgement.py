@@ -47,7 +47,7 @@ _COMPUTES = frozenset({"join", "replace", "reverse", "format", "upper", "lower",
 _FORMAT_WALK = re.compile(r"\{[^{}]*[.\[][^{}]*_[^{}]*\}")
 _WORDS = re.compile(r"[A-Za-z]{2,}")
 _CONTENTS = frozenset({"content", "text", "query", "prompt", "user_message", "input"})
-_FEW_WORDS = 4
+_FEW_WORDS = 2
 
 
 def judge_template(text: str) -> Iterator[Remark]:
@@ -100,12 +100,30 @@ def _constants(tree: Node) -> dict[str, object]:
         target = node.children[0].only() if is_plain else node
         if is_plain and target.kind == "name":
             made = node.children[1]
-            found[str(target.value)] = _CLOCK if _asks_clock(made, found) else _folded(made, found)
+            found[str(target.value)] = _meaning(made, found)
+        elif node.kind == "for" and len(node.children) > 1:
+            _note_loop(node, found)
     return found
+
+
+def _meaning(made: Node, names: _Names) -> object:
+    if _asks_clock(made, names):
+        return _CLOCK
+    return _WRITTEN if _is_content(made, names) else _folded(made, names)
+
+
+def _note_loop(node: Node, found: dict[str, object]) -> None:
+    """The name of a loop over plain words stands for each of them."""
+    target, items = node.children[0].only(), _folded(node.children[1], found)
+    if target.kind == "name" and isinstance(items, list):
+        found[str(target.value)] = items
 
 
 _CLOCK = object()
 """Stands for a name that is set from the day or the hour."""
+
+_WRITTEN = object()
+"""Stands for a name that is set to what somebody wrote."""
 
 
 def _asks_clock(node: Node, names: Mapping[str, object]) -> bool:
@@ -173,7 +191,7 @@ def _folded(node: Node, names: _Names) -> object:
         return node.value
     if node.kind == "name":
         value = names.get(str(node.value))
-        return None if value is _CLOCK else value
+        return None if value is _CLOCK or value is _WRITTEN else value
     if node.kind == "list" and node.children:
         parts = [_folded(part, names) for part in node.children]
         return parts if all(isinstance(part, str) for part in parts) else None
@@ -300,8 +318,11 @@ def _if(node: Node, names: _Names) -> Iterator[Remark]:
             yield evasive("a template does something else from a certain day on")
             return
         trigger = _trigger(test, names)
-        if trigger and _adds_words(node.body[0]):
-            yield evasive(f"a template adds text of its own when a message holds {trigger[:60]!r}")
+        added = _added_words(node.body[0]) if trigger else 0
+        if added:
+            text = f"a template adds text of its own when a message holds {trigger[:60]!r}"
+            # One word alone may be a mark of the format.
+            yield evasive(text) if added >= _FEW_WORDS else _doubt(text.removeprefix("a template "))
             return
 
 
@@ -310,7 +331,7 @@ _ORDERS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
 
 def _swap(node: Node, arguments: tuple[Node, ...], names: _Names) -> Iterator[Remark]:
     """Marks in what somebody wrote are taken out or changed; a word for a word is a lie."""
-    if len(arguments) < 2 or not _is_content(node):  # noqa: PLR2004 - what and by what
+    if len(arguments) < 2 or not _is_content(node, names):  # noqa: PLR2004 - what and by what
         return
     old, new = (_folded(part, names) for part in arguments[:2])
     if isinstance(old, str) and isinstance(new, str) and old != new:
@@ -327,29 +348,38 @@ _PLAIN = re.compile(r"[\w ,.'!?-]{3,200}")
 
 def _trigger(node: Node, names: _Names) -> str:
     """Words that a test looks for in what somebody wrote; marks of formats are none."""
+    needle, hay = _sought(node, names)
+    if needle is None or hay is None or not _is_content(hay, names):
+        return ""
+    folded = _folded(needle, names)
+    for text in folded if isinstance(folded, list) else [folded]:
+        if isinstance(text, str) and _PLAIN.fullmatch(text) and text not in _MODALITIES:
+            return text
+    return ""
+
+
+def _sought(node: Node, names: _Names) -> tuple[Node | None, Node | None]:
+    """What a test looks for, and in what."""
     if node.kind == "binary" and node.value in {"in", "=="}:
         left, right = node.children
-        needle, hay = (left, right) if node.value == "in" else (right, left)
-    elif node.kind == "call" and node.children[0].kind == "attribute" and len(node.children) > 1:
+        is_turned = node.value == "==" or _is_content(left, names)
+        return (right, left) if is_turned else (left, right)
+    if node.kind == "call" and node.children[0].kind == "attribute" and len(node.children) > 1:
         callee = node.children[0]
-        if callee.value not in {"startswith", "endswith", "find", "count"}:
-            return ""
-        needle, hay = node.children[1], callee.children[0]
-    else:
-        return ""
-    text = _folded(needle, names)
-    is_plain = isinstance(text, str) and _PLAIN.fullmatch(text)
-    is_word = is_plain and text not in _MODALITIES
-    return str(text) if is_word and _is_content(hay) else ""
+        if callee.value in {"startswith", "endswith", "find", "count"}:
+            return node.children[1], callee.children[0]
+    return None, None
 
 
-def _is_content(node: Node) -> bool:
+def _is_content(node: Node, names: _Names) -> bool:
     """Whether an expression is what somebody wrote, perhaps in small letters or stripped."""
     while node.kind == "filter" or (node.kind == "call" and node.children[0].kind == "attribute"):
         inner = node.children[0]
         node = inner.children[0] if node.kind == "call" else inner
     if node.kind == "subscript":
         return any(part.value in _CONTENTS for part in node.children[1].children)
+    if node.kind == "name" and names.get(str(node.value)) is _WRITTEN:
+        return True
     return node.kind in {"attribute", "name"} and node.value in _CONTENTS
 
 
@@ -357,13 +387,10 @@ _MODALITIES = frozenset({"image", "video", "audio", "text", "image_url", "video_
 _MARKUP = re.compile(r"<[^<>]{1,80}>|\[/?[A-Z_]{2,20}\]")
 
 
-def _adds_words(branch: Node) -> bool:
-    """Whether a branch prints or sets several words that are no marks of the format."""
-    for node in branch.body:
-        words = _WORDS.findall(_MARKUP.sub(" ", " ".join(_printed(node))))
-        if len(words) >= _FEW_WORDS:
-            return True
-    return False
+def _added_words(branch: Node) -> int:
+    """How many words, no marks of the format, a statement of a branch prints or sets at most."""
+    texts = (" ".join(_printed(node)) for node in branch.body)
+    return max((len(_WORDS.findall(_MARKUP.sub(" ", text))) for text in texts), default=0)
 
 
 def _printed(node: Node) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hauberk.errors import ArtifactError
-from hauberk.formats.protobuf import Walk, fields
+from hauberk.formats.protobuf import Field, Walk, fields
 from hauberk.formats.spans import Span
 
 _META_GRAPH_FIELDS = frozenset(range(1, 8))
@@ -49,6 +49,32 @@ def _kind_of_nodes(span: Span) -> str:
             if not kind:
                 return ""
     return kind
+
+
+FINGERPRINT = "fingerprint of a SavedModel"
+_HASHES, _VERSION, _NAME = range(1, 6), 6, 7
+_MAX_NAME_BYTES = 64
+
+
+def is_fingerprint(span: Span) -> bool:
+    """Whether the bytes are what TensorFlow writes beside a graph from 2.11 on, and no more.
+
+    Field numbers are those of ``fingerprint.proto``. The name is plain text, which the graph
+    that ONNX has under the same number never is.
+    """
+    try:
+        parts = list(fields(span, Walk(FINGERPRINT)))
+    except ArtifactError:
+        return False
+    return bool(parts) and all(map(_is_of_fingerprint, parts))
+
+
+def _is_of_fingerprint(part: Field) -> bool:
+    if not part.is_nested:
+        return part.number in _HASHES
+    is_short = part.body.size <= _MAX_NAME_BYTES
+    is_name = part.number == _NAME and is_short and part.text().isprintable()
+    return is_name or (part.number == _VERSION and is_short)
 
 
 _IDENTIFIER = 4

@@ -30,6 +30,7 @@ _REACHES = frozenset(
     LMDBDataset ExperimentalLMDBDataset FileSystemSetConfiguration RpcCall RpcClient
     RpcServer RpcServerStart RpcServerRegister TryRpc Rpc CreateSummaryFileWriter
     CreateSummaryDbWriter ImportEvent DebugIdentity DebugIdentityV2 DebugIdentityV3 Abort
+    DatasetToTFRecord ExperimentalDatasetToTFRecord
     DataServiceDataset DataServiceDatasetV2 RegisterDataset LoadLibrary BigQueryReader
     GenerateBigQueryReaderPartitions
     """.split()  # noqa: SIM905 - a table of names reads better as words

@@ -27,6 +27,7 @@ class TextKind(StrEnum):
     LIGHTGBM = "LightGBM text"
     YAML = "YAML with tags"
     EXPORT = "torch.export graph"
+    TRITON = "Triton configuration"
 
 
 _KERAS = re.compile(rb'(?<!\\)"class_name"\s*:\s*"')
@@ -39,7 +40,7 @@ _HUB = re.compile(
     rb"|_class_name|_diffusers_version|id2label|label2id|custom_pipelines|peft_type"
     rb"|trust_remote_code|transformers_version|image_processor_type|feature_extractor_type"
     rb"|processor_class|custom_generate|added_tokens_decoder|system_prompt|_target_"
-    rb'|mcpServers)"\s*:|"type"\s*:\s*"sentence_transformers\.'
+    rb'|mcpServers|itemInfoEntries)"\s*:|"type"\s*:\s*"sentence_transformers\.'
     rb'|"idx"\s*:\s*\d+[^{}]*"type"\s*:|"added_tokens"\s*:'
 )
 _TOOLS = re.compile(rb'(?<!\\)"type"\s*:\s*"function"|(?<!\\)"(input_schema|inputSchema)"\s*:')
@@ -80,6 +81,8 @@ def _plain_kind(look: bytes, name: str) -> TextKind | None:
         return TextKind.TEMPLATE
     if _TEMPLATE_TAG.search(look) and _TEMPLATE_WORD.search(look) and _is_bare(name):
         return TextKind.TEMPLATE
+    if re.search(r"(^|[/\\])config\.pbtxt$", name):
+        return TextKind.TRITON
     if _MLMODEL.search(name):
         return TextKind.YAML
     return TextKind.YAML if _YAML_NAME.search(name) and _YAML_TAG.search(look) else None

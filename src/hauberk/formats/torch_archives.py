@@ -36,7 +36,7 @@ def code_folders(names: Iterable[str]) -> Mapping[str, str]:
             found[""] = "TorchServe"
         elif name.endswith("/constants.pkl"):
             found[name.removesuffix("constants.pkl") + "code/"] = "TorchScript"
-        elif name.endswith("/archive_format"):
+        elif name == "archive_format" or name.endswith("/archive_format"):
             found[name.removesuffix("archive_format") + "data/aotinductor/"] = AOT
     if _holds_model(names) and not _is_package(names):
         found.setdefault("", BESIDE)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hauberk.errors import HauberkError
 from hauberk.formats.archives import Trouble, find_zip, list_zip, stream_kind
+from hauberk.formats.arrow_types import unpickled_schemas
 from hauberk.formats.contents import Kind, Part, contents
 from hauberk.formats.late_patterns import ending_of
 from hauberk.formats.spans import Span, open_span
@@ -109,11 +110,18 @@ def _kind_of_plain(span: Span, name: str) -> FileKind:
     if first.kind in {Kind.TEXT, Kind.MODEL_TEXT}:
         return _kind_of_text(span, name, first.kind)
     if first.kind is Kind.FOREIGN:
-        is_table = first.detail in {"Parquet", "Arrow"}
-        return FileKind.TABLE if is_table else FileKind.OTHER
+        return _kind_of_foreign(span, first.detail)
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
         return FileKind.MODEL if ending_of(name) in _MODEL_ENDINGS else FileKind.OTHER
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
+
+
+def _kind_of_foreign(span: Span, detail: str) -> FileKind:
+    """A table whose schema holds a pickle is what a model file is: something that is loaded."""
+    if detail not in {"Parquet", "Arrow"}:
+        return FileKind.OTHER
+    is_loaded = next(unpickled_schemas(span), None) is not None
+    return FileKind.TABLE_AND_MODEL if is_loaded else FileKind.TABLE
 
 
 def _kind_of_zip(span: Span) -> FileKind:

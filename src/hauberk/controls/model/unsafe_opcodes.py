@@ -13,7 +13,7 @@ from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.identity import ThreatId
 from hauberk.core.model_file import Hashes, ModelFile
-from hauberk.errors import ArtifactError, HauberkError, LimitError, UnavailableError
+from hauberk.errors import ArtifactError, LimitError, UnavailableError
 from hauberk.formats.archives import Ledger, Trouble, TroubleKind
 from hauberk.formats.contents import PLAIN, TAIL, Kind, Part, contents
 from hauberk.formats.model_judgement import is_judged, judge_part
@@ -301,8 +301,16 @@ def _judged(_part: Part, reading: _Reading) -> None:
     reading.judged += 1
 
 
-def _foreign(_part: Part, reading: _Reading) -> None:
+def _foreign(part: Part, reading: _Reading) -> None:
     reading.foreign += 1
+    if part.kind is Kind.FOREIGN and part.detail.startswith(("Parquet", "Arrow")):
+        from hauberk.formats.arrow_types import unpickled_schemas
+
+        for schema in unpickled_schemas(part.span):
+            text = "has the type of a column unpickled, as pyarrow before 14.0.1 does"
+            reading.note(Remark(Grade.UNKNOWN, "schema", text, 0), part.inner)
+            _carve(part._replace(span=schema, offset=0), reading)
+            reading.judged += 1
 
 
 def _storage(part: Part, reading: _Reading) -> None:
@@ -322,7 +330,9 @@ def _empty(part: Part, reading: _Reading) -> None:
 
 
 def _unreadable(part: Part, reading: _Reading) -> None:
-    if part.kind is Kind.UNKNOWN and reading.file is not None and _is_named_beside(reading.file):
+    from hauberk.formats.files_beside import is_named_beside
+
+    if part.kind is Kind.UNKNOWN and reading.file is not None and is_named_beside(reading.file):
         reading.judged += 1  # numbers that a graph beside it reads
     else:
         reading.unread.append(_where(part.inner, f"{part.kind}: {part.detail}"))
@@ -332,23 +342,6 @@ def _unreadable(part: Part, reading: _Reading) -> None:
         for remark in judge_unread(part.span, part.detail):
             reading.note(remark, part.inner)
     _carve(part, reading)
-
-
-def _is_named_beside(file: Path) -> bool:
-    """Whether a graph of ONNX in the same folder, or in the one above, keeps tensors there."""
-    from hauberk.formats.onnx_files import read_onnx
-
-    for folder in file.parents[:2]:
-        name = file.relative_to(folder).as_posix()
-        for graph in sorted(folder.glob("*.onnx"))[:MAX_GRAPHS]:
-            with suppress(HauberkError), open_span(graph) as span:
-                if name in {place.removeprefix("./") for place in read_onnx(span).external}:
-                    return True
-    return False
-
-
-MAX_GRAPHS = 20
-"""Graphs beside a file of unknown bytes that are asked whether they read it."""
 
 
 def _judge(part: Part, reading: _Reading) -> None:
@@ -369,8 +362,8 @@ def _judge(part: Part, reading: _Reading) -> None:
 
 def _beside(said: Beside, part: Part, reading: _Reading, file: Path) -> None:
     """A file that a loader reads as numbers is there, as long as is asked for, and no link."""
-    place = file.parent / said.name
-    shown = printable(said.name)
+    place = file.with_suffix(said.name) if said.name == ".bin" else file.parent / said.name
+    shown = printable(place.name if said.name == ".bin" else said.name)
     from hauberk.formats.hub_folders import is_led_out
 
     try:
@@ -448,11 +441,16 @@ def _read_hidden(part: Part, at: int, reading: _Reading) -> None:
 # Telling
 
 
+_STATES = ("has ", "needs ", "is ", "declares ")
+"""How a remark begins that says what a file is, and not what loading it does."""
+
+
 def _findings(reading: _Reading) -> Iterator[Finding]:
     ordered = sorted(reading.worst.values(), key=lambda item: -item[0].grade)
     for remark, inner, threat in ordered[:MAX_FINDINGS]:
         place = f"{reading.path} > {' > '.join(inner)}" if inner else reading.path
-        verb = "" if remark.grade is Grade.EVASIVE else "loading it "
+        is_state = remark.grade is Grade.EVASIVE or remark.text.startswith(_STATES)
+        verb = "" if is_state else "loading it "
         yield Finding(
             message=f"{place}: {verb}{remark.text}",
             path=reading.path,

@@ -1,0 +1,30 @@
+"""Files of unknown bytes that a graph beside them reads as numbers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from hauberk.errors import HauberkError
+from hauberk.formats.onnx_files import read_onnx
+from hauberk.formats.openvino_files import is_network
+from hauberk.formats.spans import open_span
+
+MAX_GRAPHS = 20
+"""Graphs beside a file of unknown bytes that are asked whether they read it."""
+
+
+def is_named_beside(file: Path) -> bool:
+    """Whether a graph of ONNX in the same folder, or in the one above, keeps tensors there.
+
+    A network of OpenVINO keeps them under its own name.
+    """
+    if file.suffix == ".bin" and is_network(file.with_suffix(".xml")):
+        return True
+    for folder in file.parents[:2]:
+        name = file.relative_to(folder).as_posix()
+        for graph in sorted(folder.glob("*.onnx"))[:MAX_GRAPHS]:
+            with suppress(HauberkError), open_span(graph) as span:
+                if name in {place.removeprefix("./") for place in read_onnx(span).external}:
+                    return True
+    return False
