@@ -33,6 +33,16 @@ def test_what_is_proposed_for_a_plain_project_can_be_planned(
     assert "key for release" in capsys.readouterr().out
 
 
+def test_scripts_of_one_name_become_steps_of_their_own(project: Path) -> None:
+    text = (project / "steps" / "clean.py").read_text()
+    for folder in ("a", "b"):
+        (project / folder).mkdir()
+        (project / folder / "clean.py").write_text(text)
+    assert main(["init", "--no-keys", str(project)]) == 0
+    names = list(load(project).table(Component.PREPROCESSING))
+    assert len(set(names)) == 3
+
+
 def test_a_lifecycle_file_is_kept(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["init", "--no-keys", str(project)])
     (project / "hauberk.toml").write_text((project / "hauberk.toml").read_text() + "# mine\n")

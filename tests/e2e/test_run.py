@@ -191,6 +191,23 @@ def test_at_observe_nothing_is_signed_or_released(site: Site, options: Options) 
     assert "unsigned" in record.trust["signatures"]
 
 
+def test_somebody_with_keys_of_their_own_cannot_add_to_a_log(
+    site: Site, options: Options, tmp_path: Path
+) -> None:
+    from hauberk.lifecycle.signing import make_keys
+
+    list(make_keys(tmp_path / "other"))
+    before = sorted((p, p.stat().st_size) for p in (site.root / ".hauberk" / "log").rglob("*"))
+    with pytest.raises(TrustError, match="signed by others"):
+        run(load(site.root), replace(options, configuration=tmp_path / "other"))
+    (root,) = (options.configuration / "roots").glob("*.json")
+    with pytest.raises(TrustError, match="signed by others"):
+        run(load(site.root), replace(options, configuration=tmp_path / "other", root_file=root))
+    after = sorted((p, p.stat().st_size) for p in (site.root / ".hauberk" / "log").rglob("*"))
+    assert after == before
+    assert run(load(site.root), options).exit_code == 0
+
+
 def test_a_second_run_waits_or_refuses(site: Site, options: Options) -> None:
     told: list[str] = []
     with (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,7 +204,27 @@ def _preprocessing(found: Inventory) -> str:
     steps = [script for script in found.scripts if not script.trains and _is_step(script)]
     if not steps:
         return '# [preprocessing.clean]\n# run = "python clean.py"\n# inputs = []\n# outputs = []\n'
-    return "\n".join(_step(script, found) for script in steps[:MAX_SHOWN])
+    shown = steps[:MAX_SHOWN]
+    names = _names([Path(script.path) for script in shown])
+    return "\n".join(_step(script, name, found) for script, name in zip(shown, names, strict=True))
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """A name of its own for each script: its stem, with folders where others have the same."""
+    stems = Counter(_plain(path.stem) for path in paths)
+    found: list[str] = []
+    for path in paths:
+        stem = _plain(path.stem)
+        name = stem if stems[stem] == 1 else _plain("-".join((*path.parts[:-1], path.stem)))
+        number = 2
+        while name in found:
+            name, number = f"{stem}-{number}", number + 1
+        found.append(name)
+    return found
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-") or "step"
 
 
 def _is_step(script: Script) -> bool:
@@ -212,12 +233,11 @@ def _is_step(script: Script) -> bool:
     )
 
 
-def _step(script: Script, found: Inventory) -> str:
+def _step(script: Script, name: str, found: Inventory) -> str:
     raw = set(_raw(found.tables))
     tables = [text for text in script.strings if Path(text).suffix.lower() in TABLES]
     inputs = [text for text in tables if text in raw] or tables[:1]
     outputs = [text for text in tables if text not in inputs]
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(script.path).stem)
     return (
         f"[preprocessing.{name}]  # guessed from the paths in the script\n"
         f"run = {json.dumps('python ' + script.path)}\n"

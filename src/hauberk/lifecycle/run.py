@@ -37,6 +37,10 @@ from hauberk.lifecycle.staging import code_of
 from hauberk.lifecycle.steps import StepFailed
 from hauberk.lifecycle.workshop import Workshop, today_of
 from hauberk.trust.cache import Cache, load_secret
+from hauberk.trust.checkpoint import signed_by
+from hauberk.trust.heads import HeadsFile
+from hauberk.trust.keys import Role
+from hauberk.trust.signer import HEAD_SIGNER
 from hauberk.trust.store import Store
 
 LEVEL_ORDER = (Isolation.FULL, Isolation.LANDLOCK, Isolation.OBSERVE)
@@ -85,6 +89,7 @@ def run(settings: Settings, options: Options) -> RunRecord:
     with store.lock(timeout_s=options.lock_timeout_s, waiting=options.waiting):
         signing = open_signing(settings, options, level)
         try:
+            _refuse_foreign_log(store, signing)
             with store.scratch("run") as work:
                 shop = _workshop(
                     settings,
@@ -98,6 +103,32 @@ def run(settings: Settings, options: Options) -> RunRecord:
                 return _visit(shop, found)
         finally:
             signing.close()
+
+
+def _refuse_foreign_log(store: Store, signing: Signing) -> None:
+    """Refuse to append to a log that others sign, before the first record.
+
+    Raises:
+        TrustError: The newest head carries no good line of the keys of this run's root. What this
+            run appended and signed would make the log one that its owner has to refuse.
+    """
+    note = HeadsFile(store.root / "log" / "heads").newest()
+    if note is None or signing.root is None:
+        return
+    ring = signing.root.keys(Role.LIFECYCLE)
+    known = ring.by_id()
+    is_ours = signed_by(HEAD_SIGNER, known.values(), threshold=ring.threshold)(note)
+    if not is_ours or (signing.signs and signing.key_ids[0] not in known):
+        raise TrustError(
+            "the project's log is signed by others",
+            subject=str(store.root / "log"),
+            rule="a log goes on under the keys that it began with",
+            expected=f"a head by {', '.join(sorted(known))}",
+            found=f"{len(note.signatures)} lines at {note.head.size}; this run would sign with "
+            f"{signing.key_ids[0] if signing.signs else 'nothing'}",
+            hint="run with the owner's keys and root, or in a copy of the project without its "
+            ".hauberk",
+        )
 
 
 def level_for(settings: Settings, found: Probe, wanted: Isolation | None) -> Isolation:
