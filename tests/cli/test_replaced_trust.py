@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -34,8 +35,11 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Person, Per
 
 def registry(who: Person, place: Path, weights: str) -> None:
     """A registry with keys, roles, policy and a release, all by one person."""
-    model = place.with_name(f"{place.name}.onnx")
-    model.write_text(weights, "utf-8")
+    model = place.with_name(f"{place.name}.safetensors")
+    data = weights.encode()
+    tensor = {"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}
+    header = json.dumps({"w": tensor}).encode()
+    model.write_bytes(len(header).to_bytes(8, "little") + header + data)
     assert who.runs("root", "init", "shop") == 0
     assert who.runs("registry", "init", "--name", "shop", "--registry", place) == 0
     words = ["publish", model, "--model", "shop", "--version", "1", "--registry", place]

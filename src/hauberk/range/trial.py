@@ -133,7 +133,8 @@ def _scored(threat: ThreatId, deadline: float, say: Say) -> Iterator[Score]:
         room = min(SCENARIO_S, deadline - time.monotonic())
         rows = measure(scenario, trials=TRIALS) if took * TRIALS < room else first
         for row in rows:
-            say(f"  {row.threat:<5} {row.attack} against {row.control}: {row.metric} {row.value}")
+            told = "not measured, the attack did not work" if row.value is None else row.value
+            say(f"  {row.threat:<5} {row.attack} against {row.control}: {row.metric} {told}")
         yield from rows
 
 

@@ -44,12 +44,12 @@ class ChangedUnits(Check[Dataset]):
     Example:
         >>> import pyarrow as pa
         >>> from hauberk.formats.tables import table_of
-        >>> heights = [150.0 + i % 41 + i / 400 for i in range(400)]
-        >>> for i in range(10): heights[40 * i] /= 100
+        >>> heights = [150.0 + i % 41 + i / 800 for i in range(800)]
+        >>> for i in range(20): heights[40 * i] /= 100
         >>> rows = pa.RecordBatch.from_pydict({"height": heights})
         >>> found = ChangedUnits().check(table_of("t", [rows]))
         >>> [f.message for f in found if isinstance(f, Finding)]
-        ['10 of 400 values of height in t look as if in another unit: 0.01 times the others']
+        ['20 of 800 values of height in t look as if in another unit: 0.01 times the others']
 
     References:
         Rahm and Do (2000), Data cleaning: problems and current approaches. Huber (1964),
