@@ -562,12 +562,30 @@ def use_of_nonsense(_folder: Path) -> StepUse:
 def honest_replay(_folder: Path) -> Replay:
     """A training that gave the same again."""
     states = {"state 1": _digest("a"), "model.onnx": _digest("b")}
-    return Replay(name="training", committed=states, repeated=states, segments=4, drawn=(0,))
+    losses = {
+        name: tuple(2.0 / (at + 1) + 0.01 * (at % number) for at in range(20))
+        for name, number in (("a", 2), ("b", 3), ("c", 5))
+    }
+    return Replay(
+        name="training",
+        committed=states,
+        repeated=states,
+        segments=19,
+        drawn=(0,),
+        losses=losses,
+    )
 
 
 def replay_of_nonsense(_folder: Path) -> Replay:
     """Digests and names that are none."""
-    return Replay(name="", committed={"": Digest("x")}, repeated={"\x00": Digest("")}, segments=-1)
+    return Replay(
+        name="",
+        committed={"": Digest("x")},
+        repeated={"\x00": Digest("")},
+        segments=-1,
+        losses={"": (float("nan"),) * 30, "\x1b[31m": (float("inf"),) * 30, "c": (-1e308,) * 30},
+        first_state=-5,
+    )
 
 
 def quiet_update(_folder: Path) -> ClientUpdate:

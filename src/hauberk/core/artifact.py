@@ -204,6 +204,9 @@ class Replay(Artifact):
         segments: How many segments the training has; 0 where it has none.
         drawn: The segments that were drawn; empty where all of it was done again.
         unrepeatable: Why it cannot be repeated here; empty where it can.
+        losses: Class to the loss of its held-out rows at each committed state, measured by the
+            runner; empty where they could not be.
+        first_state: Number of the state that the losses begin with.
     """
 
     committed: Mapping[str, Digest]
@@ -211,6 +214,8 @@ class Replay(Artifact):
     segments: int = 0
     drawn: tuple[int, ...] = ()
     unrepeatable: str = ""
+    losses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    first_state: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hauberk.controls.pipeline.uneven_progress import losses_curve
 from hauberk.core.artifact import Replay
 from hauberk.core.codec import from_json, to_json
 from hauberk.core.record import Section
 from hauberk.errors import TrustError, UsageError
 from hauberk.isolation import Grants, interpreter_grants
 from hauberk.lifecycle import reporting
+from hauberk.lifecycle.progress import measured
 from hauberk.lifecycle.replay import Recipe, read_chain, replay
 from hauberk.lifecycle.staging import stage
 from hauberk.lifecycle.state_moves import moves_plot
@@ -50,7 +52,11 @@ def add(
             hint="add it to outputs of [training]; the callback writes it",
         )
     found = _replayed(step, done, shop, wanted)
-    report = replace(report, sections=(*report.sections, _section(found, shop, wanted)))
+    unmeasured = "no checkpoints are written"
+    if wanted.segments:
+        found, unmeasured = measured(found, shop, wanted.segments)
+    section = _section(found, shop, wanted, unmeasured)
+    report = replace(report, sections=(*report.sections, section))
     return reporting.with_gate(report, shop.decide(shop.judge(found, ["pipeline"])))
 
 
@@ -107,7 +113,7 @@ def _kept(key: Digest, shop: Workshop) -> Replay | None:
     return None if entry is None else from_json(Replay, json.loads(entry))
 
 
-def _section(found: Replay, shop: Workshop, wanted: ReplayTable) -> Section:
+def _section(found: Replay, shop: Workshop, wanted: ReplayTable, unmeasured: str) -> Section:
     drawn = ", ".join(map(str, found.drawn)) or "all of it"
     same = sum(found.repeated.get(name) == item for name, item in found.committed.items())
     rows = [
@@ -118,6 +124,7 @@ def _section(found: Replay, shop: Workshop, wanted: ReplayTable) -> Section:
     if wanted.segments:
         rows.append(("head of the chain", read_chain(shop.view(wanted.segments)).head))
         rows.append(("segments", str(found.segments)))
+        rows.append(("losses of held-out rows", unmeasured or "measured at each checkpoint"))
     text = (
         f"Not replayable: {found.unrepeatable}."
         if found.unrepeatable
@@ -125,5 +132,6 @@ def _section(found: Replay, shop: Workshop, wanted: ReplayTable) -> Section:
         "attested code itself is repeated faithfully and not seen."
     )
     curve = moves_plot(shop.view(wanted.segments)) if wanted.segments else None
-    plots = () if curve is None else (curve,)
+    losses = losses_curve(found) if found.losses else None
+    plots = tuple(plot for plot in (curve, losses) if plot is not None)
     return Section(title="Replay", text=text, rows=tuple(rows), plots=plots)
