@@ -104,6 +104,19 @@ def test_arrays_of_objects_ask_for_a_full_replay():
         encode({"trees": np.array([object()])})
 
 
+def test_an_estimator_that_was_fitted_on_a_frame_keeps_the_names_of_its_columns():
+    import pandas as pd
+    from sklearn.linear_model import SGDClassifier
+
+    frame = pd.DataFrame(ROWS, columns=["a", "b", "c"])
+    model, again = SGDClassifier(random_state=1), SGDClassifier(random_state=1)
+    model.partial_fit(frame, LABELS, classes=[0, 1])
+    again.partial_fit(frame, 1 - LABELS, classes=[0, 1])
+    restore({"model": again}, encode({"model": model}))
+    assert list(again.feature_names_in_) == ["a", "b", "c"]
+    assert (again.predict(frame) == model.predict(frame)).all()
+
+
 def test_torch_modules_and_optimizers_give_the_same_states_again(tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
 

@@ -59,12 +59,20 @@ def _chosen(what: str | None) -> Sequence[Threat]:
     name = what.lower().replace("_", "-")
     if name in tuple(Component):
         return tuple(threat for threat in known.values() if threat.component == name)
+    from difflib import get_close_matches
+
+    ids = {one.replace("-", ""): one for one in known}
+    places = [*Component, *ids]
+    near = get_close_matches(what.upper().replace("-", ""), ids, n=1) if what else []
+    near = get_close_matches(name, places, n=1) or near
     raise UsageError(
         "there is no such component or threat",
         subject=what,
         expected=", ".join(Component) + ", or an id such as AQ-1",
         found=what,
-        hint="hauberk threats lists all of them",
+        hint=f"did you mean {ids.get(near[0], near[0])}?"
+        if near
+        else "hauberk threats lists all of them",
     )
 
 

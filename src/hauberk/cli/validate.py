@@ -261,9 +261,10 @@ def _file(path: Path, subject: str) -> Path:
     if not path.is_file():
         raise UsageError(
             "there is no such file",
-            subject=subject,
-            expected="a file",
-            found=f"{path}: {'a folder' if path.is_dir() else 'nothing'}",
+            subject=str(path),
+            expected=f"a file, for {subject}",
+            found="a folder" if path.is_dir() else "nothing",
+            hint="look at the path; a relative one is taken from where you are",
         )
     return path
 

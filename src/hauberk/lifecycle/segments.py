@@ -134,6 +134,9 @@ def _buffer(data: bytes, buffers: list[bytes]) -> int:
 
 def _array(value: Any, buffers: list[bytes]) -> Any:
     if value.dtype.hasobject:
+        items = value.ravel().tolist()
+        if all(isinstance(item, str) for item in items):  # names of columns, of classes
+            return ["t", list(value.shape), items]
         raise TypeError(
             "an array of objects cannot be saved between segments; declare a full replay instead"
         )
@@ -199,7 +202,7 @@ class Saved:
         self.name, self.state = name, state
 
 
-def _plain(tree: Any, buffers: list[bytes]) -> Any:  # noqa: PLR0911 - a line per kind
+def _plain(tree: Any, buffers: list[bytes]) -> Any:  # noqa: C901, PLR0911 - a line per kind
     kind = tree[0]
     if kind == "v":
         return tree[1]
@@ -215,7 +218,18 @@ def _plain(tree: Any, buffers: list[bytes]) -> Any:  # noqa: PLR0911 - a line pe
         return Saved("tensor", _plain(tree[1], buffers))
     if kind == "o":
         return Saved(tree[1], _plain(tree[2], buffers))
+    if kind == "t":
+        return _texts_of(tree)
     return _array_of(tree, buffers)
+
+
+def _texts_of(tree: Any) -> Any:
+    import numpy as np
+
+    _, shape, items = tree
+    made = np.empty(len(items), dtype=object)
+    made[:] = items
+    return made.reshape(shape)
 
 
 def _key(value: Any) -> Any:

@@ -50,6 +50,18 @@ class Located(NamedTuple):
     apart: bool = False
 
 
+def _near(path: Path) -> str:
+    """A hint at a name beside it that is meant, perhaps."""
+    from difflib import get_close_matches
+
+    try:
+        beside = {entry.name.casefold(): entry.name for entry in os.scandir(path.parent)}
+    except OSError:
+        return ""
+    found = get_close_matches(path.name.casefold(), beside, n=1)
+    return f"did you mean {path.with_name(beside[found[0]])}?" if found else ""
+
+
 def locate(
     path: Path, options: ScanOptions | None = None, crew: Crew | None = None
 ) -> Iterator[Located]:
@@ -67,7 +79,7 @@ def locate(
             f"there is nothing at {path}",
             subject=str(path),
             expected="a file or a folder",
-            hint="fetch what lies at a URL first, then scan the file",
+            hint=_near(path) or "look at the name; what lies at a URL is named with https://",
         )
     if path.is_dir():
         yield from _folder(path, chosen, crew)
