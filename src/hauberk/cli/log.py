@@ -134,10 +134,10 @@ def _verify(args: argparse.Namespace, store: Store) -> int:
 def _refuse_forgotten(store: Store, result: Audit) -> None:
     """Hold the log against what this user saw signed before."""
     from hauberk.cli.words import configuration
-    from hauberk.lifecycle.settings import load
+    from hauberk.lifecycle.settings import name_of
     from hauberk.trust.seen_logs import SeenLog
 
-    name = load(store.root.parent).project.name
+    name = name_of(store.root.parent)
     seen = SeenLog.of(configuration() / "seen" / name, store.root / "log")
     seen.check(result.signed_size, store.log.root_at)
     if result.signed_size:
@@ -168,13 +168,13 @@ def _refuse_uncosigned(args: argparse.Namespace) -> None:
 def _check(project: Path, root_file: Path | None) -> Check | None:
     """Whose signatures count; ``None`` where nothing is pinned and no root is named."""
     from hauberk.cli.words import configuration
-    from hauberk.lifecycle.settings import load
+    from hauberk.lifecycle.settings import name_of
     from hauberk.trust.checkpoint import signed_by
     from hauberk.trust.keys import Role
     from hauberk.trust.root import resolve, root_path
     from hauberk.trust.signer import HEAD_SIGNER
 
-    name = load(project).project.name
+    name = name_of(project)
     if root_file is None and not root_path(configuration(), name).exists():
         return None
     keys = resolve(name, configuration(), file=root_file).keys(Role.LIFECYCLE)

@@ -6,7 +6,6 @@ and the memory of what was seen lie in the user's configuration.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 from hauberk import __version__
 from hauberk.core.artifact import Dataset
 from hauberk.errors import TrustError, UnavailableError, UsageError
-from hauberk.lifecycle.settings import find, load
+from hauberk.lifecycle.settings import name_of
 from hauberk.lifecycle.signing import keys_folder, make_keys, pin_own_root
 from hauberk.trust.checkpoint import signed_by
 from hauberk.trust.examine import examine
@@ -62,9 +61,7 @@ class Place:
     @property
     def name(self) -> str:
         """The project's name: from its lifecycle file, else from its folder."""
-        if find(self.project) is not None:
-            return load(self.project).project.name
-        return re.sub(r"[^a-z0-9._-]+", "-", self.project.name.lower()).strip("-._") or "project"
+        return name_of(self.project)
 
     @property
     def seen(self) -> Seen:

@@ -163,6 +163,17 @@ def _room_table(component: Component, document: Mapping[str, Any], source: Sourc
     return tables.build(room.table, value, source, keys)
 
 
+def name_of(root: Path) -> str:
+    """The project's name: from its lifecycle file, else from its folder.
+
+    Raises:
+        UsageError: Its lifecycle file is malformed.
+    """
+    if find(root) is not None:
+        return load(root).project.name
+    return re.sub(r"[^a-z0-9._-]+", "-", root.name.lower()).strip("-._") or "project"
+
+
 def find(root: Path) -> Path | None:
     """The lifecycle file of the project at ``root``, or ``None``."""
     for path in (root / FILE, root / "pyproject.toml"):
