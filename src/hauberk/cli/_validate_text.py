@@ -117,10 +117,21 @@ def _memory(result: Result) -> Iterator[str]:
         yield f"  not assessed: {result.reasons.get('membership inference', '')}"
         return
     leak = result.leak
+    if any(leak.tied):
+        yield (
+            f"  not assessable by confidence: {leak.tied[0]:.1%} of {leak.n_members} training rows "
+            f"and {leak.tied[1]:.1%} of {leak.n_others} others share the largest one, so that no "
+            f"threshold takes as few as {leak.false_rate:.2%} of the others"
+        )
+    else:
+        yield (
+            f"  {leak.rate:.1%} of {leak.n_members} [{leak.low:.1%}, {leak.high:.1%}] at no more "
+            f"than {leak.false_rate:.2%} of {leak.n_others} other rows; by confidence alone, "
+            "without shadow models"
+        )
     yield (
-        f"  {leak.rate:.1%} of {leak.n_members} [{leak.low:.1%}, {leak.high:.1%}] at no more than "
-        f"{leak.false_rate:.2%} of {leak.n_others} other rows; by confidence alone, without "
-        "shadow models"
+        f"  right answers: {leak.right[0]:.1%} of the training rows, {leak.right[1]:.1%} of the "
+        f"others; a gap of at least {leak.gap:.1%}"
     )
     yield from _shadowed(result)
 
