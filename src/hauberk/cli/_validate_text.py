@@ -137,15 +137,20 @@ def _memory(result: Result) -> Iterator[str]:
 
 
 def _shadowed(result: Result) -> Iterator[str]:
+    from hauberk.lifecycle.robustness import NOT_ASKED
+
     found = result.exposed.found
     if found is None:
-        yield f"  with shadow models: {result.exposed.reason} (--shadows 4 asks for it)"
+        more = " (--shadows 4 asks for it)" if result.exposed.reason == NOT_ASKED else ""
+        yield f"  with shadow models: {result.exposed.reason}{more}"
         return
     for one in found.rates:
         yield (
             f"  {one.rate:.1%} [{one.low:.1%}, {one.high:.1%}] at {one.false_rate:.1%} false "
             f"positives by {found.n_shadows} shadow models, {found.cost_s:.1f} CPU-seconds"
         )
+    if result.exposed.forecast_s is not None:
+        yield f"  forecast before it began: {result.exposed.forecast_s:.1f} CPU-seconds"
     worst = ", ".join(f"{row} ({ratio:.2f})" for row, ratio in result.exposed.rows[:_SHOWN])
     yield f"  most exposed rows of the training data: {worst}"
 
