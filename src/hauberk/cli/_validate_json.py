@@ -63,7 +63,10 @@ def document(request: Request, scanned: ScanResult, result: Result) -> dict[str,
         else {
             "rate": leak.rate,
             "interval": [leak.low, leak.high],
-            "false_rate": leak.false_rate,
+            "false_rate": None if any(leak.tied) else leak.false_rate,
+            "right": list(leak.right),
+            "gap": leak.gap,
+            "tied": list(leak.tied),
             "members": leak.n_members,
             "others": leak.n_others,
         },
@@ -84,6 +87,7 @@ def _shadow_document(result: Result) -> dict[str, Any] | None:
         "shadows": found.n_shadows,
         "auc": found.auc,
         "cost_s": round(found.cost_s, 3),
+        "forecast_s": result.exposed.forecast_s,
         "rates": [
             {"false_rate": one.false_rate, "rate": one.rate, "interval": [one.low, one.high]}
             for one in found.rates

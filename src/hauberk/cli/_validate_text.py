@@ -117,24 +117,40 @@ def _memory(result: Result) -> Iterator[str]:
         yield f"  not assessed: {result.reasons.get('membership inference', '')}"
         return
     leak = result.leak
+    if any(leak.tied):
+        yield (
+            f"  not assessable by confidence: {leak.tied[0]:.1%} of {leak.n_members} training rows "
+            f"and {leak.tied[1]:.1%} of {leak.n_others} others share the largest one, so that no "
+            f"threshold takes as few as {leak.false_rate:.2%} of the others"
+        )
+    else:
+        yield (
+            f"  {leak.rate:.1%} of {leak.n_members} [{leak.low:.1%}, {leak.high:.1%}] at no more "
+            f"than {leak.false_rate:.2%} of {leak.n_others} other rows; by confidence alone, "
+            "without shadow models"
+        )
     yield (
-        f"  {leak.rate:.1%} of {leak.n_members} [{leak.low:.1%}, {leak.high:.1%}] at no more than "
-        f"{leak.false_rate:.2%} of {leak.n_others} other rows; by confidence alone, without "
-        "shadow models"
+        f"  right answers: {leak.right[0]:.1%} of the training rows, {leak.right[1]:.1%} of the "
+        f"others; a gap of at least {leak.gap:.1%}"
     )
     yield from _shadowed(result)
 
 
 def _shadowed(result: Result) -> Iterator[str]:
+    from hauberk.lifecycle.robustness import NOT_ASKED
+
     found = result.exposed.found
     if found is None:
-        yield f"  with shadow models: {result.exposed.reason} (--shadows 4 asks for it)"
+        more = " (--shadows 4 asks for it)" if result.exposed.reason == NOT_ASKED else ""
+        yield f"  with shadow models: {result.exposed.reason}{more}"
         return
     for one in found.rates:
         yield (
             f"  {one.rate:.1%} [{one.low:.1%}, {one.high:.1%}] at {one.false_rate:.1%} false "
             f"positives by {found.n_shadows} shadow models, {found.cost_s:.1f} CPU-seconds"
         )
+    if result.exposed.forecast_s is not None:
+        yield f"  forecast before it began: {result.exposed.forecast_s:.1f} CPU-seconds"
     worst = ", ".join(f"{row} ({ratio:.2f})" for row, ratio in result.exposed.rows[:_SHOWN])
     yield f"  most exposed rows of the training data: {worst}"
 

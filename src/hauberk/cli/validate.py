@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hauberk.cli import _allowing
-from hauberk.cli.words import share_of
+from hauberk.cli.words import seconds_of, share_of
 from hauberk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,6 +84,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="with --train: audit with N shadow models (2 to 4 do); costs as many trainings",
+    )
+    parser.add_argument(
+        "--max-cost",
+        type=seconds_of,
+        metavar="SECONDS",
+        help="with --shadows: train none where they are forecast to cost more processor seconds; "
+        "0 tells the forecast alone",
     )
     parser.add_argument(
         "--no-triggers", action="store_true", help="do not search a network for a planted trigger"
@@ -241,6 +248,7 @@ def _request(args: argparse.Namespace) -> Request:
         norm=args.norm,
         triggers=not args.no_triggers,
         shadows=_shadows(args),
+        max_cost_s=args.max_cost,
         previous=None if args.previous is None else _file(args.previous, "--previous"),
         group=_group(args),
         sealed=args.sealed,

@@ -95,6 +95,15 @@ def share_of(text: str) -> float:
     return value
 
 
+def seconds_of(text: str) -> float:
+    """An argument that is a number of seconds from 0 on; argparse says why it is none."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        message = f"{text} is no number of seconds from 0 on"
+        raise argparse.ArgumentTypeError(message)
+    return value
+
+
 def note_read(name: str, part: str, n_parts: int) -> None:
     """Note in the log of reads that the owner of this configuration reads a whole data set.
 

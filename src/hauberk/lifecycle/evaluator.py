@@ -74,6 +74,8 @@ class Request:
         triggers: Whether to search for a trigger of some class.
         sealed: Digest that the judged rows had when they were sealed.
         shadows: Shadow models that are trained to see who was in the training rows.
+        max_cost_s: Processor seconds up to which shadows are trained, by a forecast; ``None`` is
+            any, 0 none.
         features: Columns in the order in which a graph of one tensor takes them.
         tolerance: Difference between groups that is accepted, 0 to 1.
         previous: The version before, which is trusted.
@@ -100,6 +102,7 @@ class Request:
     schema: Mapping[str, Any] = field(default_factory=dict)
     triggers: bool = True
     shadows: int = 0
+    max_cost_s: float | None = None
     sealed: str = ""
     features: tuple[str, ...] = ()
     tolerance: float = 0.1
@@ -271,7 +274,9 @@ def _exposed(request: Request, found: Exposed) -> Assessment:
     """The control of exposed rows, by what the worker's shadows gave."""
     control, path = ExposedRows(), str(request.model)
     if found.found is None:
-        return _said(control, path, (), reason=found.reason)
+        none = _said(control, path, (), reason=found.reason)
+        is_dear = found.is_dear and request.max_cost_s != 0
+        return replace(none, outcome=Outcome.FAILED) if is_dear else none
     return _said(
         control,
         path,
@@ -379,6 +384,7 @@ def _ask(request: Request) -> Any:
         "schema": dict(request.schema),
         "triggers": request.triggers,
         "shadows": request.shadows if request.train_path else 0,
+        "max_cost_s": request.max_cost_s,
         "property": list(request.group) if request.group else None,
         "shape": list(request.shape),
         "certify": request.certify,

@@ -18,11 +18,15 @@ class Exposed:
 
     Attributes:
         rows: The most exposed rows of the training data with their ratios, worst first.
+        forecast_s: Processor seconds that it was thought to cost before it began.
+        is_dear: Whether it was left undone because of that.
     """
 
     found: Exposure | None = None
     rows: tuple[tuple[int, float], ...] = ()
     reason: str = ""
+    forecast_s: float | None = None
+    is_dear: bool = False
 
 
 def exposed_of(answer: Any) -> Exposed:
@@ -39,7 +43,7 @@ def exposed_of(answer: Any) -> Exposed:
         return Exposed(reason=NOT_ASKED)
     try:
         if reason := answer.get("not_applicable"):
-            return Exposed(reason=str(reason))
+            return Exposed(reason=str(reason), is_dear=answer.get("is_dear") is True)
         rows = tuple((int(place), float(ratio)) for place, ratio in answer["exposed"])
         members, others = int(answer["members"]), int(answer["others"])
         ratios = np.zeros(members + others)
@@ -62,7 +66,10 @@ def exposed_of(answer: Any) -> Exposed:
             n_shadows=int(answer["shadows"]),
             cost_s=float(answer["cost_s"]),
         )
-        return Exposed(found=found, rows=rows)
+        forecast = answer.get("forecast_s")
+        return Exposed(
+            found=found, rows=rows, forecast_s=None if forecast is None else float(forecast)
+        )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             "the worker's answer is malformed", found=f"{type(error).__name__}: {error}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import smtplib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hauberk.errors import UnavailableError
+from hauberk.monitor.mailing import deliver
 from hauberk.monitor.viewers import terminal_line
 
 if TYPE_CHECKING:
@@ -111,9 +111,7 @@ def _mail(notify: Notify, shown: Sequence[Shown]) -> None:
             for name, value in item.alert.facts.items()
         ]
     message.set_content("\n".join(lines) + "\n")
-    host, _, port = notify.smtp.rpartition(":")
-    with smtplib.SMTP(host or notify.smtp, int(port or 25), timeout=TIMEOUT_S) as server:
-        server.send_message(message)
+    deliver(notify, message)
 
 
 def _post(url: str, body: bytes, kind: str) -> None:

@@ -58,6 +58,7 @@ T = TypeVar("T")
 MAX_FILE_BYTES = 1 << 20
 IMPORTANCE = ("low", "normal", "high")
 ACTIONS = ("retrain", "rollback", "scale")
+SMTP_TLS = ("tls", "starttls", "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +183,11 @@ class Notify:
         webhook: Takes a CloudEvent for each alert.
         alertmanager: Address of a Prometheus Alertmanager.
         smtp: ``host:port`` of a mail server.
+        smtp_tls: ``tls`` from the first byte, ``starttls`` or ``none``; empty takes TLS where the
+            port or the server says so.
+        smtp_user: Who logs in, over TLS.
+        smtp_password: File with the password, which only its owner can read.
+        smtp_ca: File with certificates that are trusted in place of the system's.
         mail_to: Who gets mail.
         mail_from: Who sends it.
     """
@@ -189,6 +195,10 @@ class Notify:
     webhook: str = ""
     alertmanager: str = ""
     smtp: str = ""
+    smtp_tls: str = ""
+    smtp_user: str = ""
+    smtp_password: Path | None = None
+    smtp_ca: Path | None = None
     mail_to: str = ""
     mail_from: str = "hauberk@localhost"
 
@@ -253,7 +263,7 @@ def read_settings(path: Path) -> Settings:
             n: reader.path_of(f"replicas.{n}", v)
             for n, v in reader.table(value, "replicas").items()
         },
-        notify=reader.made(Notify, "notify", reader.table(value, "notify")),
+        notify=reader.notify(reader.table(value, "notify")),
         otlp={n: reader.made(Door, f"otlp.{n}", v) for n, v in reader.items(value, "otlp")},
         canaries={
             n: reader.made(Canary, f"canaries.{n}", v) for n, v in reader.items(value, "canaries")
@@ -310,6 +320,13 @@ class _Reader:
         if found.importance not in IMPORTANCE:
             expected = ", ".join(IMPORTANCE)
             raise _wrong(self._file, f"models.{name}.importance", expected, found.importance)
+        return found
+
+    def notify(self, value: dict[str, Any]) -> Notify:
+        """The table of channels; an unknown way to encrypt is refused."""
+        found = self.made(Notify, "notify", value)
+        if found.smtp_tls not in ("", *SMTP_TLS):
+            raise _wrong(self._file, "notify.smtp_tls", ", ".join(SMTP_TLS), found.smtp_tls)
         return found
 
     def acting(self, name: str, value: dict[str, Any]) -> Acting:

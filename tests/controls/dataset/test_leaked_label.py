@@ -51,10 +51,20 @@ def test_numbers_that_alone_part_the_classes_are_told(classes):
     assert not fields(table(**others, leak=leak, other=5 * y + random.normal(0, 1, 400), y=y))
 
 
-def test_one_wrong_row_few_rows_counters_and_coarse_codes_are_no_finding():
-    random, y, others = drawn(400)
+def test_leaks_with_errors_are_told_where_the_others_are_far():
+    random, y, others = drawn(1000)
+    noisy = np.where(random.random(1000) < 0.02, 1 - y, y)
+    filled = np.where(y == 1, random.integers(9, 16, 1000), 0)
+    assert fields(table(**others, segment=[f"K{v}" for v in noisy], y=y)) == ["segment"]
+    assert fields(table(**others, pages=filled, y=y)) == ["pages"]
+    near = random.normal(4.5 * y, 1.0)  # 1.2 % wrong: the others are as good as the column
+    assert not fields(table(a=others["a"], near=near, segment=[f"K{v}" for v in noisy], y=y))
+    assert not fields(table(**others, good=np.where(random.random(1000) < 0.1, 1 - y, y), y=y))
+
+
+def test_few_rows_counters_and_coarse_codes_are_no_finding():
+    random, y, _ = drawn(400)
     leak = 5 * y + random.uniform(0, 1, 400)
-    assert not fields(table(**others, leak=np.where(np.arange(400) == 9, 6 - leak, leak), y=y))
     assert not fields(table(leak=leak[:150], y=y[:150]))
     assert not fields(table(id=range(400), y=np.sort(y)))
     assert not fields(table(year=2000 + 5 * y + random.integers(0, 3, 400), y=y))

@@ -16,6 +16,7 @@ from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.formats.rows import cell_texts
 from hauberk.formats.tables import features_of
+from hauberk.methods.deciding_columns import deciding
 
 _MIN_VALUES = 20
 _WIDE = 2.0
@@ -31,15 +32,15 @@ class LeakedLabel(Check[Dataset]):
     """A column from which the label can be read off, so that scores lie.
 
     Each column is held against the label by itself: the same values, a one-to-one recoding of
-    the classes, or numbers that part the classes without an error while no other column comes
-    near. What chance could bring about in so few rows, coarse numbers (years, grades)
-    that a class was defined by, and counters of sorted rows are left alone. Always for
-    review: some labels do follow from one column.
+    the classes, numbers that part the classes without an error while no other column comes near,
+    or the one column that is wrong in at most ``most`` of the rows where a boosted model of all
+    the others is wrong ``times`` as often. What chance could bring about in so few rows and
+    counters of sorted rows are left alone. Always for review: some labels do follow from one
+    column.
 
     Limits:
-        The label must be named. Copies with errors, values that are filled in for one class
-        only, functions of a numeric label and leaks that need two columns pass. Only the first
-        ``max_rows`` rows are read.
+        The label must be named. Copies with more errors, functions of a numeric label and leaks
+        that need two columns pass. Only the first ``max_rows`` rows are read.
 
     Args:
         min_bits: How improbable the agreement must be by chance, in bits.
@@ -47,6 +48,9 @@ class LeakedLabel(Check[Dataset]):
         near: Share of what the label's most frequent class leaves open that another column may
             explain, 0 to 1; above it parting the classes is no surprise.
         max_rows: Rows that are read.
+        most: Largest share of rows that a deciding column gets wrong, out of fold, 0 to 1.
+        times: How many times as often all other columns together must be wrong.
+        apart: How much more often they must be, 0 to 1.
 
     Example:
         >>> import pyarrow as pa
@@ -70,6 +74,9 @@ class LeakedLabel(Check[Dataset]):
     min_rows: int = 200
     near: float = 0.9
     max_rows: int = 20_000
+    most: float = 0.04
+    times: float = 3.0
+    apart: float = 0.06
 
     def check(self, subject: Dataset) -> Iterator[Finding]:
         """A finding for each column that copies the label, or for the one that parts it.
@@ -94,7 +101,21 @@ class LeakedLabel(Check[Dataset]):
                 for name, column in cells.items()
                 if columns[name] is not ColumnKind.TEXT
             }
-            yield from self._parting(subject, numbers, label)
+            parting = list(self._parting(subject, numbers, label))
+            yield from parting
+            if not parting and len(label) >= self.min_rows:
+                plain = {n: c for n, c in cells.items() if columns[n] is not ColumnKind.TEXT}
+                yield from self._deciding(subject, plain, label)
+
+    def _deciding(
+        self, subject: Dataset, cells: dict[str, list[str | None]], label: list[str | None]
+    ) -> Iterator[Finding]:
+        for one in deciding(cells, label, most=self.most, times=self.times, apart=self.apart):
+            how = (
+                f"alone is wrong in {one.error:.1%} of the rows, all the others together in "
+                f"{one.others:.1%}, about"
+            )
+            yield _finding(subject, one.name, how, one.n_rows, one.error)
 
     def _read(self, subject: Dataset, names: list[str]) -> dict[str, list[str | None]]:
         cells: dict[str, list[str | None]] = {name: [] for name in names}
@@ -184,7 +205,7 @@ def _explained(values: Any, codes: Any) -> float:
     return float((counts.max(axis=1).sum() - largest) / (codes.size - largest))
 
 
-def _finding(subject: Dataset, name: str, how: str, n_rows: int) -> Finding:
+def _finding(subject: Dataset, name: str, how: str, n_rows: int, error: float = 0.0) -> Finding:
     return Finding(
         message=f"column {name} of {subject.name} {how} the label {subject.label}",
         path=subject.name,
@@ -195,6 +216,9 @@ def _finding(subject: Dataset, name: str, how: str, n_rows: int) -> Finding:
         remedy="Drop the column, unless it is known before the label is and when the model is "
         "used; if it is, the label needs no model.",
         evidence=Evidence(
-            statistic="rows whose label the column gets wrong", value=0.0, threshold=0.0, n=n_rows
+            statistic="share of rows whose label the column gets wrong",
+            value=error,
+            threshold=0.0,
+            n=n_rows,
         ),
     )

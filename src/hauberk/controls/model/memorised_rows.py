@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from hauberk.core.artifact import Dataset, Evaluation
 from hauberk.core.control import Check, NotApplicable
-from hauberk.core.finding import Evidence, Finding, Histogram, Severity
+from hauberk.core.finding import Evidence, Finding, Histogram, Level, Severity
 from hauberk.core.threat import ThreatId
 
 _FLOOR = 1e-12
@@ -25,6 +25,11 @@ class Leak:
         low: Lower bound of that share, one-sided at 95 %.
         high: Upper bound likewise.
         false_rate: Upper bound, proven at 95 %, of the share of other rows taken for them.
+        right: Share of the training rows, and of the others, whose answer is right.
+        gap: Lower bound of the difference of both, proven at 95 %: who takes a row with a right
+            answer for a member is better than chance by as much.
+        tied: Share of the training rows, and of the others, with the largest confidence, where so
+            many have it that no threshold takes few enough others; zeros elsewhere.
     """
 
     rate: float
@@ -34,6 +39,9 @@ class Leak:
     n_members: int
     n_others: int
     confidence: tuple[Any, Any]
+    right: tuple[float, float] = (0.0, 0.0)
+    gap: float = 0.0
+    tied: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +54,21 @@ class MemorisedRows(Check[Evaluation]):
     that at most ``false_rate`` of the others reach. The threshold is one for which that is
     proven, so that few test rows make the check milder, never harsher.
 
+    A model that is right about its training rows far more often than about others tells members
+    by its answers alone. That is named for review: it is over-fitted, whatever its confidences say.
+
     Limits:
         This is the plainest attack. One that trains shadow models of its own recognises more,
         so a small share here is no proof of privacy. Below some three hundred test rows
         nothing can be said about one false positive in a hundred. Models whose confidence
-        takes few values, such as trees, show little here and may leak all the same.
+        takes few values, such as trees, show no threshold for so few others; that is said, and
+        their answers are held against each other all the same.
 
     Args:
         max_rate: Share of the training rows that may be recognised, 0 to 1; as much as
             ``false_rate`` is chance.
         false_rate: Share of other rows that may be taken for members, 0 to 1.
+        max_gap: How much more often the answers for training rows may be right, 0 to 1.
 
     References:
         Yeom, Giacomelli, Fredrikson and Jha (2018), Privacy risk in machine learning. Carlini
@@ -68,6 +81,7 @@ class MemorisedRows(Check[Evaluation]):
 
     max_rate: float = 0.05
     false_rate: float = 0.01
+    max_gap: float = 0.15
 
     def check(self, subject: Evaluation) -> Iterator[Finding]:
         """One finding where more training rows are recognised than is accepted.
@@ -76,6 +90,8 @@ class MemorisedRows(Check[Evaluation]):
             NotApplicable: No training rows are given, or too few test rows.
         """
         leak = self.leak(subject)
+        if leak.gap > self.max_gap:
+            yield self._overfitted(subject, leak)
         if leak.low <= self.max_rate:
             return
         yield Finding(
@@ -96,17 +112,41 @@ class MemorisedRows(Check[Evaluation]):
             ),
         )
 
+    def _overfitted(self, subject: Evaluation, leak: Leak) -> Finding:
+        own, other = leak.right
+        return Finding(
+            message=f"the answers are right for {own:.1%} of {leak.n_members} training rows and "
+            f"for {other:.1%} of {leak.n_others} others: they tell who was in the training set "
+            f"(a gap of at least {leak.gap:.0%} at 95 % confidence; accepted are "
+            f"{self.max_gap:.0%})",
+            path=subject.model.name,
+            severity=Severity.MEDIUM,
+            level=Level.REVIEW,
+            remedy="train for less long or with more regularisation; until then answers alone say "
+            "who was a member",
+            evidence=Evidence(
+                statistic="lower bound of the gap of accuracy",
+                value=leak.gap,
+                threshold=self.max_gap,
+                n=leak.n_members + leak.n_others,
+            ),
+        )
+
     def leak(self, subject: Evaluation) -> Leak:
         """The share of training rows recognised, with its bounds."""
         from hauberk.methods.statistics import clopper_pearson
 
         if subject.train is None:
             raise NotApplicable("the rows of training are not given")
-        members = _log_odds(subject, subject.train)
-        others = _log_odds(subject, subject.data)
+        members, right = _log_odds(subject, subject.train)
+        others, right_others = _log_odds(subject, subject.data)
         threshold, proven = _threshold(others, self.false_rate)
         hits = int((members > threshold).sum())
         bounds = clopper_pearson(hits, members.size)
+        tied = (float((members == threshold).mean()), float((others == threshold).mean()))
+        is_tied = threshold == others.max() and tied[1] > self.false_rate
+        own = clopper_pearson(int(right.sum()), right.size)
+        other = clopper_pearson(int(right_others.sum()), right_others.size)
         return Leak(
             rate=hits / members.size,
             low=bounds.low,
@@ -115,10 +155,14 @@ class MemorisedRows(Check[Evaluation]):
             n_members=members.size,
             n_others=others.size,
             confidence=(members, others),
+            right=(float(right.mean()), float(right_others.mean())),
+            gap=max(0.0, own.low - other.high),
+            tied=tied if is_tied else (0.0, 0.0),
         )
 
 
-def _log_odds(subject: Evaluation, data: Dataset) -> Any:
+def _log_odds(subject: Evaluation, data: Dataset) -> tuple[Any, Any]:
+    """Of each row with a class that the model knows: log odds of it, and whether it is answered."""
     import numpy as np
 
     from hauberk.methods.scoring import judge_rows
@@ -132,7 +176,8 @@ def _log_odds(subject: Evaluation, data: Dataset) -> Any:
     if chosen.size == 0 or chosen.min() < -_FLOOR or chosen.max() > 1 + 1e-6:
         raise NotApplicable("the model's scores are no probabilities")
     sure = np.clip(chosen, _FLOOR, 1 - _FLOOR)
-    return np.log(sure / (1 - sure))
+    given = judged.scores.argmax(axis=1)
+    return np.log(sure / (1 - sure)), np.array([given[i] == j for i, j in rows])
 
 
 def _threshold(others: Any, false_rate: float) -> tuple[float, float]:

@@ -14,6 +14,12 @@ MAX_ROWS = 2000
 """Members and others each; more make the intervals narrower and the shadows dearer."""
 
 _SHOWN = 50
+_PARTS = (16, 8, 4)
+"""Parts of what a shadow trains on, for a forecast; the first one warms up."""
+
+_LEAST = 30
+_STEEPEST = 2.5
+"""Largest exponent of rows that a forecast believes."""
 
 
 def again(model: Any) -> Any:
@@ -53,12 +59,12 @@ def exposed(model: Opened, frames: list[Any], request: dict[str, Any]) -> dict[s
     Args:
         model: The model, with a way to train it again.
         frames: Rows that it was judged on, and rows that it was trained on.
-        request: ``label``, ``shadows``, ``seed``.
+        request: ``label``, ``shadows``, ``seed``, ``max_cost_s`` (none by ``None``).
 
     Returns:
         ``rates`` (false rate, rate, low, high, false positives), ``auc``, ``shadows``,
-        ``members``, ``others``, ``exposed`` (row of the training data and its ratio), ``cost_s``;
-        or ``not_applicable`` with the reason.
+        ``members``, ``others``, ``exposed`` (row of the training data and its ratio), ``cost_s``
+        and ``forecast_s``, what it was thought to cost; or ``not_applicable`` with the reason.
     """
     trained = model.again
     if trained is None or not model.classes:
@@ -82,6 +88,14 @@ def exposed(model: Opened, frames: list[Any], request: dict[str, Any]) -> dict[s
         ask = trained(rows.iloc[chosen], pool[request["label"]].iloc[chosen], seed)
         return lambda at: _wide(ask(rows.iloc[at]), labels[chosen], len(model.classes))
 
+    forecast = _forecast(fit, len(pool), int(request["shadows"]), rng)
+    bound = request.get("max_cost_s")
+    if bound is not None and forecast is not None and forecast > bound:
+        return {
+            "not_applicable": f"{request['shadows']} shadow models would cost about {forecast:.1f} "
+            f"processor seconds; accepted are {bound:g} (--max-cost)",
+            "is_dear": True,
+        }
     control = ExposedRows(n_shadows=int(request["shadows"]), seed=int(request["seed"]))
     try:
         scores = np.asarray(model.scores(rows), np.float64)
@@ -98,7 +112,29 @@ def exposed(model: Opened, frames: list[Any], request: dict[str, Any]) -> dict[s
         "others": int((~found.is_member).sum()),
         "exposed": [[int(parts[0].index[at]), ratio] for at, ratio in found.most_exposed(_SHOWN)],
         "cost_s": found.cost_s,
+        "forecast_s": forecast,
     }
+
+
+def _forecast(fit: Any, n_rows: int, n_shadows: int, rng: Any) -> float | None:
+    """Processor seconds of all shadows, from three small trainings and how their cost grows.
+
+    ``None`` where so few rows cannot be trained on.
+    """
+    import math
+    import time
+
+    took = []
+    for part in _PARTS:
+        chosen = np.sort(rng.permutation(n_rows)[: max(n_rows // 2 // part, _LEAST)])
+        started = time.process_time()
+        try:
+            fit(chosen, 0)
+        except ValueError:  # of scikit-learn, where a class is missing
+            return None
+        took.append(max(time.process_time() - started, 1e-4))
+    growth = min(max(math.log2(took[2] / took[1]), 0.0), _STEEPEST)
+    return float(n_shadows * took[2] * _PARTS[2] ** growth)
 
 
 def _wide(given: Any, seen: Any, n_classes: int) -> Any:
