@@ -71,11 +71,11 @@ def test_ordinary_numbers_carry_nothing(values):
 
 @pytest.mark.parametrize("step", [1, 3])
 def test_numbers_in_order_hold_no_text(step):
-    assert judged({"loan_id": list(range(10_000, 10_000 + 40_000 * step, step))}) == []
+    found = judged({"loan_id": list(range(10_000, 10_000 + 40_000 * step, step))})
+    assert not [finding for finding in found if "carries" in finding.message]
 
 
 def test_text_in_the_last_bytes_of_numbers_is_found():
     words = "the ward keeps a list of everybody who came in the spring, with names. " * 60
     ids = [(place * 7919 % 9973 + 100 << 8) | byte for place, byte in enumerate(words.encode())]
-    (finding,) = judged({"loan_id": ids})
-    assert "carries at least" in finding.message
+    assert [finding for finding in judged({"loan_id": ids}) if "carries" in finding.message]
