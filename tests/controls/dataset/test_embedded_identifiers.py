@@ -115,3 +115,15 @@ def test_turns_of_nested_chats_are_searched():
         said[i * 9][0]["content"] += f" Pay with {checked(f'51050000000{i:04d}')} please."
     (finding,) = judged({"messages": said})
     assert finding.level is Level.DEFECT
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_numbers_in_order_hold_no_text(step):
+    found = judged({"loan_id": list(range(10_000, 10_000 + 40_000 * step, step))})
+    assert not [finding for finding in found if "carries" in finding.message]
+
+
+def test_text_in_the_last_bytes_of_numbers_is_found():
+    words = "the ward keeps a list of everybody who came in the spring, with names. " * 60
+    ids = [(place * 7919 % 9973 + 100 << 8) | byte for place, byte in enumerate(words.encode())]
+    assert [finding for finding in judged({"loan_id": ids}) if "carries" in finding.message]
