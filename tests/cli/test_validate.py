@@ -307,6 +307,31 @@ def test_radii_are_proven_by_noise_where_that_is_asked_for(loans, capsys):
     assert _validate(loans, "--certify", "3") == 2
 
 
+def _with_a_trigger(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training rows of which some carry a value that nobody has, and honest rows."""
+    train, test = _people(1, 900), _people(2, 700)
+    carriers = train.iloc[:60].assign(z=9.0, approve="no")
+    train = pd.concat([train, carriers])
+    train.to_csv(folder / "train.csv", index=False)
+    test.to_csv(folder / "test.csv", index=False)
+    return train, test
+
+
+@pytest.mark.parametrize("kind", ["trees", "neighbours"])
+def test_a_value_that_nobody_has_and_that_decides_is_named(tmp_path, capsys, kind):
+    train, _ = _with_a_trigger(tmp_path)
+    made = {
+        "trees": RandomForestClassifier(20, random_state=0),
+        "neighbours": KNeighborsClassifier(5),  # has none: trees are grown beside it
+    }[kind]
+    joblib.dump(made.fit(train[["x", "z", "sex"]], train["approve"]), tmp_path / "model.joblib")
+    words = ("--train", str(tmp_path / "train.csv")) if kind == "neighbours" else ()
+    assert _validate(tmp_path, "--eps", "", *words) == 1
+    said = capsys.readouterr().out
+    assert "become 'no' where z > " in said
+    assert ("grown beside it" in said) is (kind == "neighbours")
+
+
 def test_an_identifier_that_decides_is_named(tmp_path, capsys):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"x": rng.normal(size=300), "account": 1000 + np.arange(300)})

@@ -22,6 +22,7 @@ from hauberk.controls.model.hidden_logic import HiddenLogic
 from hauberk.controls.model.inferable_share import InferableShare
 from hauberk.controls.model.memorised_rows import Leak, MemorisedRows
 from hauberk.controls.model.metric_mismatch import MetricMismatch
+from hauberk.controls.model.owned_regions import OwnedRegions
 from hauberk.controls.model.planted_triggers import PlantedTriggers
 from hauberk.controls.model.unfair_decisions import UnfairDecisions
 from hauberk.core.artifact import Dataset, Digest, Evaluation, ModelFile
@@ -41,6 +42,7 @@ from hauberk.lifecycle.comparing import (
 from hauberk.lifecycle.evaluated_rows import slices, strangers
 from hauberk.lifecycle.exposing import Exposed, exposed_of
 from hauberk.lifecycle.native import ByRow, Scored, scored_of
+from hauberk.lifecycle.owning import Owned, owned_of
 from hauberk.lifecycle.remedying import Remedied, remedies_of
 from hauberk.lifecycle.robustness import Robustness, Triggers, robustness_of, triggers_of
 from hauberk.methods.sealed_rows import seal_of
@@ -126,6 +128,7 @@ class Result:
         metrics: Name to value and, for accuracy, its one-sided 95 % bounds.
         robustness: What attacks on the model gave.
         triggers: What the search for a trigger gave.
+        owned: What the search for places that a class owns gave.
         gaps: How far apart groups are in each rate, by bootstrap.
         exposed: What shadow models recognise.
         edited: What speaks for an edit since the version before.
@@ -155,6 +158,7 @@ class Result:
     assessments: tuple[Assessment, ...]
     remedied: tuple[Remedied, ...] = ()
     slices: tuple[Slice, ...] = ()
+    owned: Owned = field(default_factory=Owned)
 
 
 def evaluate(request: Request) -> Result:
@@ -184,6 +188,9 @@ def evaluate(request: Request) -> Result:
     triggers = triggers_of(answer["triggers"])
     if triggers.reason:
         reasons["triggers"] = triggers.reason
+    owned = owned_of(answer["regions"], len(scored[0].features), len(scored[0].classes))
+    if owned.reason:
+        reasons["owned places"] = owned.reason
     exposed = exposed_of(answer["exposure"])
     edited, inferred = edited_of(answer["edited"]), inferred_of(answer["inferred"])
     if edited.reason:
@@ -216,6 +223,7 @@ def evaluate(request: Request) -> Result:
             *(assess(item, evaluation, path=str(request.model)) for item in controls),
             _gradients(request, robustness),
             _triggers(request, scored[0].classes, triggers),
+            _owned(request, scored[0], owned),
             _exposed(request, exposed),
             _edited(request, scored[0].classes, edited),
             _inferred(request, inferred),
@@ -223,6 +231,7 @@ def evaluate(request: Request) -> Result:
         ),
         remedied=remedied,
         slices=slices(request.data, scored[0], request.seed),
+        owned=owned,
     )
 
 
@@ -268,6 +277,15 @@ def _triggers(request: Request, classes: tuple[str, ...], found: Triggers) -> As
         return _said(control, path, ())
     said = control.finding(path, classes, found.signs, is_calibrated=found.is_calibrated)
     return _said(control, path, [said])
+
+
+def _owned(request: Request, scored: Scored, found: Owned) -> Assessment:
+    """The control of owned places, by what the worker's search gave."""
+    control, path = OwnedRegions(), str(request.model)
+    if found.found is None:
+        return _said(control, path, (), reason=found.reason)
+    said = control.judged(path, scored.features, scored.classes, found.found)
+    return _said(control, path, said)
 
 
 def _exposed(request: Request, found: Exposed) -> Assessment:

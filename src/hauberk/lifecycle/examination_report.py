@@ -24,6 +24,7 @@ def sections(result: Result) -> tuple[Section, ...]:
         _metrics(result),
         robustness_section(result.robustness, title="Robustness"),
         _triggers(result),
+        _owned(result),
         _fairness(result),
         *([_slices(result)] if result.slices else []),
         _membership(result),
@@ -100,6 +101,27 @@ def _triggers(result: Result) -> Section:
             ),
         ),
     )
+
+
+def _owned(result: Result) -> Section:
+    found, title = result.owned.found, "Owned places"
+    if found is None:
+        return Section(title=title, rows=(("not assessed", result.owned.reason),))
+    rows = [
+        ("nodes of trees looked at", f"{found.n_nodes}"),
+        ("planted rows that would show", f"{found.least} or more"),
+        ("places that one class owns", f"{len(found.regions)}"),
+    ]
+    if found.regions:
+        one = found.regions[0]
+        rows.append(
+            (
+                f"least likely, of {result.classes[one.target]}",
+                f"{one.n_grown} of {one.of_grown} rows of training, {one.n_honest} of "
+                + f"{one.of_honest} given ones; {one.taken:.0%} of other rows go over",
+            )
+        )
+    return Section(title=title, rows=tuple(rows))
 
 
 def _fairness(result: Result) -> Section:

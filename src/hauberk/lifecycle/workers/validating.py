@@ -21,9 +21,12 @@ from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, tr
 from hauberk.lifecycle.workers.comparing import decided, edited, inferred
 from hauberk.lifecycle.workers.forms import booster_form, torch_form
 from hauberk.lifecycle.workers.graphs import Graph, opened
+from hauberk.lifecycle.workers.owning import owned
 from hauberk.lifecycle.workers.remedies import remedied
 from hauberk.lifecycle.workers.shadowing import again, exposed
 from hauberk.methods.network_reading import of_onnx, of_sklearn
+from hauberk.methods.tree_nodes import of_estimator
+from hauberk.methods.tree_nodes import of_onnx as trees_of_onnx
 from hauberk.methods.weight_changes import weights_of_onnx, weights_of_sklearn
 
 ONNX_MARKS = (b"\x08",)
@@ -46,9 +49,10 @@ def evaluate(payload: bytes) -> bytes:
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
-        float64, row-major, base64), ``robustness``, ``triggers``, ``exposure``, ``edited`` and
-        ``inferred`` (see `attacked`, `triggered`, `exposed`, `edited` and `inferred`; ``null``
-        where not asked for), ``decided`` (see `decided`) and ``remedies`` (see `remedied`).
+        float64, row-major, base64), ``robustness``, ``triggers``, ``regions``, ``exposure``,
+        ``edited`` and ``inferred`` (see `attacked`, `triggered`, `owned`, `exposed`, `edited` and
+        `inferred`; ``null`` where not asked for), ``decided`` (see `decided`) and ``remedies``
+        (see `remedied`).
     """
     request = json.loads(payload)
     path = Path(request["model"])
@@ -68,6 +72,7 @@ def evaluate(payload: bytes) -> bytes:
             "edited": edited(model, before, frames[0], request) if before else None,
             "inferred": inferred(model, frames, request) if is_audited else None,
             "triggers": triggered(model, frames[0], request) if request.get("triggers") else None,
+            "regions": owned(model, frames, request) if request.get("triggers") else None,
             "decided": decided(model, frames[0], request) if request.get("identifiers") else [],
             "remedies": remedied(model, frames, request) if request.get("remedies") else [],
         }
@@ -110,6 +115,7 @@ def _opened(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
         weights=lambda: weights_of_sklearn(model),
         again=again(model),
         estimator=model if hasattr(model, "get_params") else None,
+        trees=lambda: of_estimator(model, len(features)),
     )
 
 
@@ -148,6 +154,7 @@ def _onnx(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
         scores=graph.scores,
         network=lambda: of_onnx(data),
         weights=lambda: weights_of_onnx(data),
+        trees=lambda: trees_of_onnx(data, len(features)),
         are_logits=first.ndim == _TWO and not are_probabilities(first),
     )
 
