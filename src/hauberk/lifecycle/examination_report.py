@@ -118,7 +118,7 @@ def _owned(result: Result) -> Section:
             (
                 f"least likely, of {result.classes[one.target]}",
                 f"{one.n_grown} of {one.of_grown} rows of training, {one.n_honest} of "
-                + f"{one.of_honest} given ones; {one.taken:.0%} of other rows go over",
+                f"{one.of_honest} given ones; {one.taken:.0%} of other rows go over",
             )
         )
     return Section(title=title, rows=tuple(rows))
