@@ -18,11 +18,13 @@ class Owned:
 
     Attributes:
         is_beside: Whether the trees were grown for it on the training rows.
+        n_rows: Honest rows.
     """
 
     found: Found | None = None
     reason: str = ""
     is_beside: bool = False
+    n_rows: int = 0
 
 
 def owned_of(answer: Any, n_features: int, n_classes: int) -> Owned:
@@ -45,7 +47,7 @@ def owned_of(answer: Any, n_features: int, n_classes: int) -> Owned:
             least=int(answer["least"]),
             shift=float(answer["shift"]),
         )
-        return Owned(found=found, is_beside=answer["beside"] is True)
+        return Owned(found=found, is_beside=answer["beside"] is True, n_rows=int(answer["rows"]))
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise ArtifactError(
             "the worker's answer is malformed", found=f"{type(error).__name__}: {error}"

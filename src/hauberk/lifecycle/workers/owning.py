@@ -35,7 +35,7 @@ def owned(model: Opened, frames: Sequence[Any], request: Mapping[str, Any]) -> d
         request: ``label`` and ``seed``.
 
     Returns:
-        The fields of `Found`, with ``beside`` where trees had to be grown for it; or
+        The fields of `Found`, ``beside`` (whether trees had to be grown for it) and ``rows``; or
         ``not_applicable`` with the reason.
     """
     if not model.classes:
@@ -67,7 +67,7 @@ def owned(model: Opened, frames: Sequence[Any], request: Mapping[str, Any]) -> d
         {**asdict(one), "box": [[at, *ends] for at, ends in one.box.items()]}
         for one in found.regions
     ]
-    return {**parts, "beside": is_beside}
+    return {**parts, "beside": is_beside, "rows": len(rows)}
 
 
 def _beside(frame: Any, features: Sequence[str], request: Mapping[str, Any]) -> Sequence[Tree]:
