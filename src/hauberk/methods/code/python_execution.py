@@ -190,8 +190,9 @@ _Reading = Callable[[Index, ast.Call, str], Rule | None]
 
 def execution_hits(index: Index) -> Iterator[Hit]:
     """Hits of one module."""
-    for call in index.telling_calls:
-        name = index.dotted(call.func)
+    for call, name, written in index.named_calls:
+        if not _may_execute(index, call, name, written):
+            continue
         for reading in _READINGS:
             broken = reading(index, call, name)
             if broken is not None:
@@ -200,6 +201,17 @@ def execution_hits(index: Index) -> Iterator[Hit]:
     yield from _handed_on(index)
     yield from _assignments(index)
     yield from _unpacking_loops(index)
+
+
+def _may_execute(index: Index, call: ast.Call, name: str, written: str) -> bool:
+    """Whether any reading below can say something of a call: most calls are none of theirs."""
+    last = name.rpartition(".")[2]
+    return (
+        last in _LAST_NAMES
+        or written in _LAST_NAMES
+        or last.startswith(_BEGINNINGS)
+        or (bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS)
+    )
 
 
 # Running text --------------------------------------------------------------------------
@@ -794,6 +806,35 @@ def _is_off(index: Index, name: str, value: ast.expr) -> bool:
     if name in _BUNDLES:
         return known == ""
     return str(known).lower() in _SWITCHES[name]
+
+
+_LAST_NAMES = (
+    frozenset(
+        name.rpartition(".")[2]
+        for name in _SHELLS | _PROCESSES | _RUNNERS | _IMPORTERS | _PROFILERS | _LIBRARIES
+    )
+    | _QUERIES
+    | _TEMPLATES
+    | _LOADERS
+    | frozenset(
+        """
+        eval evaluate query system getoutput exec_command runsource runcode sympify parse_expr
+        run sudo local execute_shell_command shell BashOperator SSHOperator ShellOperation
+        create_subprocess_exec spawn run_process open_process spec_from_file_location
+        SourceFileLoader load_source fromfile load XMLParser iterparse ETCompatXMLParser
+        unpack_archive extractall extract _create_unverified_context _create_stdlib_context FTP
+        Telnet set_missing_host_key_policy mktemp md5 sha1
+        urlretrieve urlopen urlread read_csv read_json read_parquet read_table read_excel
+        get_file load_state_dict_from_url download_url download_url_to_file download_file
+        download_and_extract_archive read_pickle Request imread_url retrieve scan_csv
+        scan_parquet read_ndjson scan_ndjson loadtxt genfromtxt read_feather open get request
+        stream download
+        """.split()  # noqa: SIM905 - a table of names reads better as words
+    )
+)
+_BEGINNINGS = ("exec", "spawn", "posix_spawn")
+_ASKED_KEYWORDS = frozenset({"verify", "ssl", "verify_ssl", "cert_reqs"})
+"""What the readings below ask for: the last part of a name, its beginning, a keyword."""
 
 
 _READINGS: tuple[_Reading, ...] = (

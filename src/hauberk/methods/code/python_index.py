@@ -75,6 +75,7 @@ class Index:
     _partials: bool | None = None
     _asked: int = 0
     _telling: list[ast.Call] | None = None
+    _named: list[tuple[ast.Call, str, str]] | None = None
 
     # Names ---------------------------------------------------------------------------
 
@@ -327,6 +328,22 @@ class Index:
             bound = {name for _, name in self.bound} | self.imports.keys()
             self._telling = [call for call in self.calls if not _is_plain(call, bound)]
         return self._telling
+
+    @property
+    def named_calls(self) -> list[tuple[ast.Call, str, str]]:
+        """Those calls with what they stand for and the last part of what is written there."""
+        if self._named is None:
+            self._named = [
+                (call, self.dotted(call.func), last_name(call.func)) for call in self.telling_calls
+            ]
+        return self._named
+
+    def may_say(self, call: ast.Call, keys: frozenset[str]) -> bool:
+        """Whether one of these keywords may be given; asked before rules look at a call."""
+        for given in call.keywords:
+            if given.arg is None or given.arg in keys:
+                return True
+        return call.func.__class__ is ast.Name and self.has_partials
 
     @property
     def has_partials(self) -> bool:
