@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from hauberk.methods.code.python_index import Index, last_name
+from hauberk.methods.code.python_index import Index, fields_of, last_name
 
 
 @dataclass(slots=True)
@@ -53,13 +53,42 @@ def scopes_of(index: Index) -> list[Scope]:
     return list(found.values())
 
 
+MAX_KEPT_PARTS = 100
+"""Parts of an expression that are kept beside it; larger ones are gathered at each question."""
+
+
+def parts_of(node: ast.AST) -> list[ast.AST]:
+    """A node and all below it, those nearer to it first, without operators and contexts.
+
+    What `ast.walk` gives, gathered once for all rules that ask: most of them ask the same
+    expressions.
+    """
+    kept: tuple[ast.AST, ...] | None = getattr(node, "_parts", None)
+    if kept is not None:
+        return [node, *kept]
+    found = [node]
+    add = found.append
+    for held in found:  # It grows while it is gone through.
+        for name in fields_of(held.__class__):  # type: ignore[arg-type]  # classes are hashable
+            value = getattr(held, name, None)
+            if value.__class__ is list:
+                for item in value:
+                    if isinstance(item, ast.AST):
+                        add(item)
+            elif isinstance(value, ast.AST):
+                add(value)
+    if len(found) <= MAX_KEPT_PARTS:
+        node._parts = tuple(found[1:])  # type: ignore[attr-defined]  # noqa: SLF001 - no circle
+    return found
+
+
 def names_in(node: ast.AST | None) -> set[str]:
     """Names that an expression reads; gathered once for all rules that ask."""
     if node is None:
         return set()
     kept: frozenset[str] | None = getattr(node, "_names", None)
     if kept is None:
-        kept = frozenset(part.id for part in ast.walk(node) if isinstance(part, ast.Name))
+        kept = frozenset(part.id for part in parts_of(node) if isinstance(part, ast.Name))
         node._names = kept  # type: ignore[attr-defined]  # noqa: SLF001 - kept beside what it is of
     return set(kept)
 
@@ -152,6 +181,6 @@ def whole_text(node: ast.AST) -> str:
 
 def calls_in(node: ast.AST, wanted: Callable[[str], bool]) -> Iterator[ast.Call]:
     """Calls below a node whose last name is wanted."""
-    for part in ast.walk(node):
+    for part in parts_of(node):
         if isinstance(part, ast.Call) and wanted(last_name(part.func)):
             yield part

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from hauberk.methods.code.flow import texts
+from hauberk.methods.code.flow import parts_of, texts
 from hauberk.methods.code.insider_rules import (
     ALWAYS,
     DATED,
@@ -36,7 +36,7 @@ def tries(index: Index) -> Iterator[Hit]:
         calls = [
             last_name(c.func)
             for part in node.body
-            for c in ast.walk(part)
+            for c in parts_of(part)
             if isinstance(c, ast.Call)
         ]
         is_check = any(_is_check(call) for call in calls) or (
@@ -155,7 +155,7 @@ def conditions(index: Index) -> Iterator[Hit]:
 def _condition(index: Index, node: Branch) -> Iterator[Hit]:
     function = getattr(index.function_of(node), "name", "")
     text = texts(node.test)
-    compares = [part for part in ast.walk(node.test) if isinstance(part, ast.Compare)]
+    compares = [part for part in parts_of(node.test) if isinstance(part, ast.Compare)]
     if any(_is_dated(index, compare) for compare in compares):
         yield Hit(DATED, node.lineno, text[:60])
     elif any(_is_placed(index, compare) for compare in compares):
@@ -367,14 +367,14 @@ def _asks_nothing(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]
         "cls",
     }
     body = [part for part in node.body if not _only_tells(part)]
-    if not arguments or not body or any(isinstance(part, ast.Raise) for part in ast.walk(node)):
+    if not arguments or not body or any(isinstance(part, ast.Raise) for part in parts_of(node)):
         return
     for place, part in enumerate(body[:-1]):
         if isinstance(part, ast.Return) and isinstance(part.value, ast.Constant):
             if part.value.value is True and place < len(body) - 1:
                 yield Hit(ALWAYS, part.lineno, f"{node.name} returns True before it looks")
                 return
-    returns = [part for part in ast.walk(node) if isinstance(part, ast.Return)]
+    returns = [part for part in parts_of(node) if isinstance(part, ast.Return)]
     are_true = all(isinstance(r.value, ast.Constant) and r.value.value is True for r in returns)
     decorated = any(
         re.search(r"abstract|overload|validator", texts(d)) for d in node.decorator_list
@@ -385,7 +385,7 @@ def _asks_nothing(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]
         and not decorated
         and not any(
             isinstance(part, (ast.Assert, ast.Call)) and not _is_telling(part)
-            for part in ast.walk(node)
+            for part in parts_of(node)
         )
     ):
         yield Hit(ALWAYS, returns[0].lineno, f"{node.name} returns True")

@@ -18,6 +18,7 @@ from hauberk.methods.code.flow import (
     carried,
     names_in,
     pairs_of,
+    parts_of,
     targets_of,
     texts,
     value_of,
@@ -77,7 +78,7 @@ def _over_rows(call: ast.Call) -> bool:
 def _aggregated(index: Index, value: ast.AST) -> set[str]:
     """Names of frames whose rows an expression aggregates."""
     found: set[str] = set()
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if not isinstance(part, ast.Call):
             continue
         name = last_name(part.func)
@@ -159,11 +160,11 @@ def _changes(value: ast.expr, held: set[str], inline: set[str]) -> bool:
         names = names_in(node)
         calls = any(
             isinstance(part, ast.Call) and last_name(part.func) in _AGGREGATES and _over_rows(part)
-            for part in ast.walk(node)
+            for part in parts_of(node)
         )
         return bool(names & held) or (calls and bool(names & inline))
 
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if isinstance(part, ast.BinOp) and isinstance(part.op, (ast.Sub, ast.Div)):
             is_data = bool(names_in(part.left) - held) and not isinstance(part.left, ast.Constant)
             if is_statistic(part.right) and is_data and not _is_statistic_alone(part.left, held):
@@ -173,7 +174,7 @@ def _changes(value: ast.expr, held: set[str], inline: set[str]) -> bool:
             if any(is_statistic(node) for node in given):
                 return True
         elif isinstance(part, ast.Subscript) and names_in(part.slice) & held:
-            is_mask = any(isinstance(node, ast.Compare) for node in ast.walk(part.slice))
+            is_mask = any(isinstance(node, ast.Compare) for node in parts_of(part.slice))
             if not is_mask and base_name(part) not in held:
                 return True
     return False
@@ -196,7 +197,7 @@ def copies_before(index: Index, scope: Scope, splits: list[Split]) -> Iterator[H
         if value is None:
             continue
         outputs = {base_name(target) for target in targets_of(statement)} - {""}
-        for call in ast.walk(value):
+        for call in parts_of(value):
             if not isinstance(call, ast.Call) or not _copies(index, call):
                 continue
             for line, names in splits[:MAX_SPLITS]:
@@ -348,7 +349,7 @@ def _measured_in(scope: Scope) -> set[str]:
         for node in call.args
         if any(
             isinstance(part, ast.Call) and _MEASURES.match(last_name(part.func))
-            for part in ast.walk(node)
+            for part in parts_of(node)
         )
     }
 
@@ -382,7 +383,7 @@ def _tests(index: Index, node: ast.AST, depth: int = 0) -> bool:
         return True
     if depth > 1:
         return False
-    for part in ast.walk(node):
+    for part in parts_of(node):
         if isinstance(part, ast.Name):
             values = index.lookup(part)[-1:]
             if any(
@@ -413,7 +414,7 @@ def tuned_by_test(index: Index) -> Iterator[Hit]:
         arguments = [argument.arg for argument in function.args.args]
         if function.name not in named and "trial" not in arguments:
             continue
-        for node in ast.walk(function):
+        for node in parts_of(function):
             told: list[ast.expr] = []
             if isinstance(node, ast.Return) and node.value is not None:
                 told = [node.value]

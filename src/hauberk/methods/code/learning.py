@@ -19,6 +19,7 @@ from hauberk.methods.code.flow import (
     base_name,
     carried,
     names_in,
+    parts_of,
     scopes_of,
     statement_of,
     targets_of,
@@ -267,7 +268,7 @@ def _indexed(scope: Scope, places: set[str]) -> set[str]:
         for statement in scope.statements
         if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
         and names_in(statement) & places
-        for part in ast.walk(statement)
+        for part in parts_of(statement)
         if isinstance(part, ast.Subscript)
         and isinstance(part.slice, ast.Name)
         and part.slice.id in places
@@ -402,12 +403,12 @@ def _is_scaled_column(value: ast.expr) -> bool:
         and isinstance(part.op, (ast.Sub, ast.Div))
         and any(
             isinstance(inner, ast.Call) and last_name(inner.func) in _OF_ROWS
-            for inner in ast.walk(part.right)
+            for inner in parts_of(part.right)
         )
         and ".over(" not in texts(part)
         and "Window" not in texts(part)
         for node in given
-        for part in ast.walk(node)
+        for part in parts_of(node)
     )
 
 
@@ -439,7 +440,7 @@ def _mixed(index: Index, given: ast.expr) -> bool:
     if isinstance(inner, ast.Name):
         nodes += index.lookup(inner)[-2:]
     for node in nodes:
-        for part in ast.walk(node):
+        for part in parts_of(node):
             is_join = isinstance(part, ast.Call) and last_name(part.func) in {
                 "concat",
                 "vstack",
@@ -490,7 +491,7 @@ def _stopping(index: Index, scope: Scope) -> Iterator[Hit]:
 def _spread(index: Index, node: ast.AST) -> str:
     """An argument with what its names were bound to."""
     text = texts(node)
-    for part in ast.walk(node):
+    for part in parts_of(node):
         if isinstance(part, ast.Name):
             text += " " + " ".join(
                 texts(value)[:200]
@@ -504,7 +505,7 @@ def _spread(index: Index, node: ast.AST) -> str:
 def _context(index: Index, call: ast.Call) -> str:
     """The call, what its callbacks are, and what its object was made by."""
     text = texts(call)
-    for part in ast.walk(call):
+    for part in parts_of(call):
         if isinstance(part, ast.Name):
             text += " " + " ".join(texts(value)[:300] for value in index.lookup(part)[:4])
     return text
@@ -532,7 +533,7 @@ def _selection(index: Index, scope: Scope) -> Iterator[Hit]:
         if not _is_kept(statement):
             continue
         spread = text
-        for part in ast.walk(statement.test):
+        for part in parts_of(statement.test):
             if isinstance(part, ast.Name):
                 spread += " " + " ".join(texts(value)[:200] for value in index.lookup(part)[-3:])
         is_figure = _FIGURED.search(spread) is not None
@@ -598,11 +599,11 @@ def _is_masked(index: Index, node: ast.expr) -> bool:
         return False
     chosen = node.slice
     parts: list[ast.AST] = [chosen]
-    for part in ast.walk(chosen):
+    for part in parts_of(chosen):
         if isinstance(part, ast.Name):
             parts += index.lookup(part)[-2:]
     for part in parts:
-        compares = [n for n in ast.walk(part) if isinstance(n, (ast.Compare, ast.Call))]
+        compares = [n for n in parts_of(part) if isinstance(n, (ast.Compare, ast.Call))]
         if any(
             _PREDICTED.search(_with_origins(index, n))
             and (
@@ -625,7 +626,7 @@ def _by_itself(index: Index, predicted: ast.expr) -> bool:
     return bool(own) and any(
         isinstance(part, ast.Compare) and own in names_in(part)
         for value in index.lookup(predicted.slice)[-2:]
-        for part in ast.walk(value)
+        for part in parts_of(value)
     )
 
 
@@ -633,7 +634,7 @@ def _with_origins(index: Index, node: ast.AST) -> str:
     """An expression, and of a comparison what its names were made of."""
     text = texts(node)
     if isinstance(node, ast.Compare):
-        for part in ast.walk(node):
+        for part in parts_of(node):
             if isinstance(part, ast.Name):
                 text += " " + " ".join(texts(value)[:200] for value in index.lookup(part)[-1:])
     return text
@@ -676,9 +677,9 @@ def _columns_made(scope: Scope, until: ast.stmt, value: ast.expr) -> str:
     """What the columns that a filter compares were made of."""
     compared = {
         part.attr if isinstance(part, ast.Attribute) else str(getattr(part.slice, "value", ""))
-        for node in ast.walk(value)
+        for node in parts_of(value)
         if isinstance(node, ast.Compare)
-        for part in ast.walk(node)
+        for part in parts_of(node)
         if isinstance(part, (ast.Attribute, ast.Subscript))
     }
     made = ""
@@ -689,7 +690,7 @@ def _columns_made(scope: Scope, until: ast.stmt, value: ast.expr) -> str:
         for target in targets_of(statement):
             if isinstance(target, ast.Subscript) and texts(target.slice).strip("'\"") in compared:
                 made += " " + texts(source)[:200]
-        for part in ast.walk(source):
+        for part in parts_of(source):
             if isinstance(part, ast.Dict):
                 made += " ".join(
                     " " + texts(inner)[:80]
@@ -720,7 +721,7 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
         and any(
             re.fullmatch(r"(?:y|Y|target|labels?)", base_name(t)) for t in targets_of(statement)
         )
-        for part in ast.walk(value)
+        for part in parts_of(value)
         if isinstance(part, ast.Subscript)
         and isinstance(part.slice, ast.Constant)
         and isinstance(part.slice.value, str)
@@ -733,7 +734,7 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
         column = texts(target.slice)
         if column in labels or _LABELS.search(column.strip("'\"")):
             continue
-        read = [texts(part.slice) for part in ast.walk(value) if isinstance(part, ast.Subscript)]
+        read = [texts(part.slice) for part in parts_of(value) if isinstance(part, ast.Subscript)]
         is_read = any(label in read for label in labels) and isinstance(target.slice, ast.Constant)
         if is_read and not re.search(r"shift\(|groupby\(", texts(value)):
             yield Hit(
@@ -744,7 +745,7 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
 
 
 def _looks_ahead(value: ast.expr) -> bool:
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if isinstance(part, ast.Call) and last_name(part.func) in {"shift", "diff", "pct_change"}:
             given = (
                 part.args[0]

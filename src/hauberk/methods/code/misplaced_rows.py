@@ -14,6 +14,7 @@ from hauberk.methods.code.flow import (
     Scope,
     base_name,
     names_in,
+    parts_of,
     statement_of,
     targets_of,
     texts,
@@ -115,7 +116,7 @@ def _looped(index: Index, scope: Scope, roles: Roles) -> Iterator[Hit]:
         if not isinstance(loop, (ast.For, ast.AsyncFor)) or roles.of(loop.iter) != {TEST}:
             continue
         called = [
-            node for part in loop.body for node in ast.walk(part) if isinstance(node, ast.Call)
+            node for part in loop.body for node in parts_of(part) if isinstance(node, ast.Call)
         ]
         names = {last_name(call.func) for call in called}
         if ("backward" in names and "step" in names) or names & {
@@ -191,13 +192,13 @@ def _standardised(scope: Scope, roles: Roles) -> Iterator[Hit]:
     """``(X_test - X_test.mean()) / X_test.std()``: a transformation fitted on the test rows."""
     for statement in scope.statements:
         value = value_of(statement)
-        for part in ast.walk(value) if value is not None else ():
+        for part in parts_of(value) if value is not None else ():
             if not isinstance(part, ast.BinOp) or not isinstance(part.op, ast.Sub):
                 continue
             left = base_name(part.left)
             own = [
                 call
-                for call in ast.walk(part.right)
+                for call in parts_of(part.right)
                 if isinstance(call, ast.Call)
                 and last_name(call.func)
                 in (_CENTRES if not _is_divided(value, part) else _AGGREGATES)
@@ -215,8 +216,8 @@ _CENTRES = frozenset({"mean", "median", "nanmean"})
 def _is_divided(value: ast.expr | None, part: ast.BinOp) -> bool:
     """Whether a difference is divided: that scales, while ``X - X.min()`` alone only shifts."""
     return value is not None and any(
-        isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and part in ast.walk(node.left)
-        for node in ast.walk(value)
+        isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and part in parts_of(node.left)
+        for node in parts_of(value)
     )
 
 
@@ -335,7 +336,7 @@ def _cut(index: Index, scope: Scope, roles: Roles) -> Iterator[Hit]:
         if last_name(call.func) not in _PICKS:
             continue
         given = [*call.args, *([call.func.value] if isinstance(call.func, ast.Attribute) else [])]
-        read = {node for part in given for node in ast.walk(part) if isinstance(node, ast.Name)}
+        read = {node for part in given for node in parts_of(part) if isinstance(node, ast.Name)}
         for name in sorted(read, key=lambda node: node.id):
             values = [
                 v
@@ -348,7 +349,7 @@ def _cut(index: Index, scope: Scope, roles: Roles) -> Iterator[Hit]:
 
 
 def _is_curve(value: ast.expr, roles: Roles) -> bool:
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if isinstance(part, ast.Call) and _CURVES.match(last_name(part.func)):
             if any(TEST in roles.of(node) for node in part.args):
                 return True

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from hauberk.methods.code.flow import texts, whole_text
+from hauberk.methods.code.flow import parts_of, texts, whole_text
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.python_shells import (
     is_built,
@@ -210,7 +210,7 @@ def _may_execute(index: Index, call: ast.Call, name: str, written: str) -> bool:
         last in _LAST_NAMES
         or written in _LAST_NAMES
         or last.startswith(_BEGINNINGS)
-        or (bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS)
+        or ((bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS))
     )
 
 
@@ -255,7 +255,7 @@ def _decodes(index: Index, node: ast.expr) -> bool:
     """Whether the text is decoded or fetched on its way: through names, each value once."""
     waiting, seen = [node], {id(node)}
     for inner in waiting:  # It grows while it is gone through.
-        for part in ast.walk(inner):
+        for part in parts_of(inner):
             if isinstance(part, ast.Call):
                 name = index.dotted(part.func)
                 if last_name(part.func) in _DECODERS or name in _FETCHES:
@@ -463,7 +463,7 @@ def _is_of_route(index: Index, call: ast.Call, given: ast.expr) -> bool:
         "db",
         "session",
     }
-    return any(isinstance(part, ast.Name) and part.id in own for part in ast.walk(given))
+    return any(isinstance(part, ast.Name) and part.id in own for part in parts_of(given))
 
 
 _LIBRARIES = frozenset(
@@ -717,7 +717,7 @@ def _compares(index: Index, call: ast.Call) -> bool:
     if not isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return False
     return any(
-        isinstance(node, ast.Compare) and "digest" in texts(node) for node in ast.walk(around)
+        isinstance(node, ast.Compare) and "digest" in texts(node) for node in parts_of(around)
     )
 
 

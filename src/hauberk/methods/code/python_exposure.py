@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from hauberk.methods.code.commands import faults
-from hauberk.methods.code.flow import texts
+from hauberk.methods.code.flow import parts_of, texts
 from hauberk.methods.code.python_index import UNKNOWN, Index, command_text, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import (
@@ -149,8 +149,7 @@ def _may_serve(index: Index, call: ast.Call, name: str, written: str) -> bool:
         or name.rpartition(".")[2] in _LAST_NAMES
         or name.startswith(_TUNNELS)
         or name.endswith("SyncManager")
-        or (bool(call.keywords) or index.has_partials)
-        and index.may_say(call, _ASKED_KEYWORDS)
+        or ((bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS))
     )
 
 
@@ -511,7 +510,7 @@ def _payload(index: Index, call: ast.Call, rounds: int = 3) -> str:
                 continue
             seen.add(node)
             texts.append(ast.unparse(node)[:400])
-            for part in ast.walk(node):
+            for part in parts_of(node):
                 if isinstance(part, ast.Name):
                     following += index.lookup(part)[:4]
         nodes = following
@@ -531,7 +530,7 @@ def _defaults(index: Index, call: ast.Call) -> str:
     pairs += [
         (n, d) for n, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None
     ]
-    used = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}
+    used = {node.id for node in parts_of(call) if isinstance(node, ast.Name)}
     return "".join(
         f" open({default.value!r})"
         for argument, default in pairs
@@ -541,7 +540,7 @@ def _defaults(index: Index, call: ast.Call) -> str:
 
 def _saved(index: Index, call: ast.Call) -> str:
     """``torch.save(model, buffer)`` in the same function fills a buffer that is sent."""
-    names = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}
+    names = {node.id for node in parts_of(call) if isinstance(node, ast.Name)}
     around = index.function_of(call)
     return " ".join(
         ast.unparse(other)[:300]
@@ -550,7 +549,7 @@ def _saved(index: Index, call: ast.Call) -> str:
         in {"save", "dump", "to_csv", "to_parquet", "write", "attach", "add_attachment"}
         and index.function_of(other) is around
         and names
-        & {node.id for node in ast.walk(other) if isinstance(node, ast.Name)} - {"torch", "self"}
+        & {node.id for node in parts_of(other) if isinstance(node, ast.Name)} - {"torch", "self"}
     )[:2000]
 
 
@@ -566,7 +565,7 @@ def _answers(index: Index) -> Iterator[Hit]:
             for d in function.decorator_list
         ):
             continue
-        for node in ast.walk(function):
+        for node in parts_of(function):
             if not isinstance(node, (ast.Return, ast.Call)):
                 continue
             if isinstance(node, ast.Call) and last_name(node.func) not in {

@@ -543,7 +543,7 @@ def index_of(tree: ast.Module) -> Index:
             held = kinds[kind] = []
         held.append(node)
         inner = node if kind in _SCOPES else scope
-        for name in _fields(kind):  # type: ignore[arg-type]  # classes are hashable
+        for name in fields_of(kind):  # type: ignore[arg-type]  # classes are hashable
             value = getattr(node, name, None)
             if value.__class__ is list:
                 for item in value:
@@ -577,7 +577,7 @@ _PLACED = attrgetter("lineno", "col_offset")
 
 
 @cache
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+def fields_of(kind: type[ast.AST]) -> tuple[str, ...]:
     """Fields in which other nodes may stand; a constant holds none."""
     if kind in {ast.Constant, ast.Name, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal}:
         return ()

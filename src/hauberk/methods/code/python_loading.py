@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from hauberk.formats.model_names import imitated_publisher
+from hauberk.methods.code.flow import parts_of
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.expressions import expression
@@ -181,7 +182,7 @@ def _may_load(index: Index, call: ast.Call, name: str, written: str) -> bool:
         or written in _LAST_NAMES
         or call.func.__class__ is ast.Call
         or name.startswith(_OWNERS)
-        or (bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS)
+        or ((bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS))
     )
 
 
@@ -310,7 +311,7 @@ def _is_reduced(index: Index, node: ast.expr) -> bool:
     return any(
         isinstance(part, ast.Call) and last_name(part.func) in {"dumps", "dump"}
         for other in parent.elts[1:]
-        for part in ast.walk(other)
+        for part in parts_of(other)
     )
 
 
@@ -343,7 +344,7 @@ def _own_unpicklers(index: Index) -> Iterator[Hit]:
 
 def _refuses(finder: ast.FunctionDef) -> bool:
     """Whether a name can come out as not allowed: something is raised, or a list is asked first."""
-    for node in ast.walk(finder):
+    for node in parts_of(finder):
         if isinstance(node, ast.Raise):
             return True
         if isinstance(node, ast.Call) and re.search(

@@ -11,7 +11,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 
-from hauberk.methods.code.flow import Scope, base_name, targets_of, value_of
+from hauberk.methods.code.flow import Scope, base_name, parts_of, targets_of, value_of
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.expressions import expression
 
@@ -103,7 +103,7 @@ def roles_of(index: Index, scope: Scope) -> Roles:
         value = value_of(statement)
         if isinstance(statement, (ast.For, ast.AsyncFor)):
             told = roles.of(statement.iter)
-            for part in ast.walk(statement.target):
+            for part in parts_of(statement.target):
                 if isinstance(part, ast.Name) and told:
                     roles.names[part.id] = told
             continue
