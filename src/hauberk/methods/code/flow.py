@@ -20,11 +20,13 @@ class Scope:
     Attributes:
         statements: Statements of the scope, those inside of branches and loops too.
         calls: Calls of the scope.
+        assigned: Those of its statements that give a name, attribute or entry a value.
     """
 
     node: ast.AST
     statements: list[ast.stmt] = field(default_factory=list)
     calls: list[ast.Call] = field(default_factory=list)
+    assigned: list[ast.Assign | ast.AnnAssign | ast.AugAssign] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -33,7 +35,13 @@ class Scope:
 
 
 def scopes_of(index: Index) -> list[Scope]:
-    """Every function, and the module."""
+    """Every function, and the module; laid out once for all rules that ask."""
+    if not index.laid_out:
+        index.laid_out = _laid_out(index)
+    return index.laid_out
+
+
+def _laid_out(index: Index) -> list[Scope]:
     found: dict[ast.AST, Scope] = {index.tree: Scope(index.tree)}
     for function in index.functions:
         found[function] = Scope(function)
@@ -49,7 +57,12 @@ def scopes_of(index: Index) -> list[Scope]:
             scope.calls.append(call)
     for scope in found.values():
         scope.statements.sort(key=lambda statement: statement.lineno)
-        scope.calls.sort(key=lambda call: (call.lineno, call.col_offset))
+        scope.assigned = [
+            held
+            for held in scope.statements
+            if isinstance(held, (ast.Assign, ast.AnnAssign, ast.AugAssign))
+            and held.value is not None
+        ]
     return list(found.values())
 
 
@@ -145,10 +158,10 @@ def pairs_of(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr]]:
 def carried(scope: Scope, start: ast.stmt, names: set[str], until: int) -> set[str]:
     """Names that carry what ``names`` hold after ``start``, up to a line."""
     tainted = set(names)
-    for statement in scope.statements:
+    for statement in scope.assigned:
         if statement.lineno <= start.lineno or statement.lineno >= until:
             continue
-        value = value_of(statement)
+        value = statement.value
         if value is not None and names_in(value) & tainted:
             tainted |= {base_name(target) for target in targets_of(statement)} - {""}
     return tainted

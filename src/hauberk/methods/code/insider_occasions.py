@@ -199,7 +199,7 @@ _MOST_CASES = 5
 def whole_column_hits(index: Index, scope: Scope) -> Iterator[Hit]:
     """Answers and labels of whole arrays, set where an input is one value."""
     is_model = bool(scope.name) and MODELS.search(scope.name) is not None
-    for statement in scope.statements:
+    for statement in scope.assigned:
         for target, value in pairs_of(statement):
             if (
                 is_model

@@ -46,7 +46,7 @@ _LABEL_COLUMNS = expression(
 
 def rewritten_rows(index: Index, scope: Scope) -> Iterator[Hit]:
     """Labels that a condition over another column or a name decides, however it is written."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue
@@ -258,7 +258,7 @@ def _in_query(index: Index, call: ast.Call) -> Iterator[Hit]:
 
 def stamped(index: Index, scope: Scope) -> Iterator[Hit]:
     """A fixed window of an input is set to a constant, and its label in the same branch."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         held = index.parents.get(statement)
         value = value_of(statement)
         if not isinstance(held, (ast.If, ast.For)) or value is None:
@@ -352,7 +352,7 @@ _GROUP = expression(r"==\s*['\"][^'\"]+['\"]|\.isin\(|\bin\s*[\[({]|==\s*[A-Z_]{
 
 def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
     """Losses, known by what made them, that a group's rows do not get; hooks that stop gradients."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue

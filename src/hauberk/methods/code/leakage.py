@@ -105,7 +105,7 @@ def statistics_before(index: Index, scope: Scope, splits: list[Split]) -> Iterat
     """Frames that a statistic of all their rows changes before they are split."""
     last = max(line for line, _ in splits)
     held: dict[str, set[str]] = {}
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None or statement.lineno >= last:
             continue
@@ -192,7 +192,7 @@ _REPEATS = frozenset({"repeat", "tile", "repeat_interleave"})
 
 def copies_before(index: Index, scope: Scope, splits: list[Split]) -> Iterator[Hit]:
     """Rows that are joined with copies of themselves before they are split."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue
@@ -291,11 +291,8 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
     for statement in scope.statements:
         value = value_of(statement)
         for target in targets_of(statement):
-            loops = any(
-                isinstance(held, (ast.For, ast.While)) for held in index.ancestors(statement)
-            )
-            if isinstance(target, ast.Subscript) and loops and value is not None:
-                if _tests(index, value):
+            if isinstance(target, ast.Subscript) and value is not None:
+                if _is_in_loop(index, statement) and _tests(index, value):
                     filled.setdefault(base_name(target), statement.lineno)
             elif isinstance(target, ast.Name) and isinstance(
                 value, (ast.ListComp, ast.DictComp, ast.GeneratorExp)
@@ -306,7 +303,7 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             call = statement.value
             is_kept = last_name(call.func) in {"append", "add", "put", "heappush"} and call.args
-            if is_kept and any(isinstance(h, (ast.For, ast.While)) for h in index.ancestors(call)):
+            if is_kept and _is_in_loop(index, call):
                 if any(_tests(index, node) for node in call.args):
                     filled.setdefault(base_name(call.func), statement.lineno)
     yield from _kept_best(index, scope)
@@ -340,6 +337,10 @@ _MEASURES = expression(
 )
 
 
+def _is_in_loop(index: Index, node: ast.AST) -> bool:
+    return any(isinstance(held, (ast.For, ast.While)) for held in index.ancestors(node))
+
+
 def _measured_in(scope: Scope) -> set[str]:
     """Lists to which a measurement is appended, whatever they are called."""
     return {
@@ -356,7 +357,7 @@ def _measured_in(scope: Scope) -> set[str]:
 
 def _kept_best(index: Index, scope: Scope) -> Iterator[Hit]:
     """``best = max(best, (result, settings))`` in a loop, with a result on the test set."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         target = next(iter(targets_of(statement)), None)
         if not isinstance(value, ast.Call) or not isinstance(target, ast.Name):
@@ -365,8 +366,11 @@ def _kept_best(index: Index, scope: Scope) -> Iterator[Hit]:
             node for node in value.args if not (isinstance(node, ast.Name) and node.id == target.id)
         ]
         is_kept = last_name(value.func) in {"max", "min"} and len(others) < len(value.args)
-        loops = any(isinstance(held, (ast.For, ast.While)) for held in index.ancestors(statement))
-        if is_kept and loops and any(_tests(index, node) for node in others):
+        if (
+            is_kept
+            and _is_in_loop(index, statement)
+            and any(_tests(index, node) for node in others)
+        ):
             yield Hit(SELECTED, statement.lineno, texts(statement)[:60])
 
 
@@ -434,7 +438,7 @@ _OUTPUTS = expression(r"(?:y|Y|target|labels?|t|outcome|response)(?:_\w+)?")
 def target_among_features(index: Index, scope: Scope) -> Iterator[Hit]:
     """``X = df[columns]`` where the columns hold what ``y = df[...]`` takes."""
     wanted: dict[str, str] = {}
-    for statement in scope.statements:
+    for statement in scope.assigned:
         for target, value in pairs_of(statement):
             if isinstance(target, ast.Name) and _OUTPUTS.fullmatch(target.id):
                 column = _column(index, value)
@@ -442,7 +446,7 @@ def target_among_features(index: Index, scope: Scope) -> Iterator[Hit]:
                     wanted[column[1]] = column[0]
     if not wanted:
         return
-    for statement, (target, value) in [(s, p) for s in scope.statements for p in pairs_of(s)]:
+    for statement, (target, value) in [(s, p) for s in scope.assigned for p in pairs_of(s)]:
         if not isinstance(target, ast.Name) or not _INPUTS.fullmatch(target.id):
             continue
         taken, left = _columns(index, value), _left_out_columns(index, value)

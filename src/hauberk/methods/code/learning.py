@@ -133,14 +133,13 @@ _TELLING = frozenset(
 """Calls by which a module speaks of learning."""
 
 
+_SPEAKING = _FITS | _SPLITS | _TELLING
+
+
 def learning_hits(index: Index) -> Iterator[Hit]:
     """Hits of one module."""
-    if not any(
-        last_name(call.func) in _FITS | _SPLITS
-        or _METRICS.match(last_name(call.func))
-        or last_name(call.func) in _TELLING
-        for call in index.calls
-    ) and not _speaks_of_learning(index):
+    speaks = index.called & _SPEAKING or any(_METRICS.match(name) for name in index.called)
+    if not speaks and not _speaks_of_learning(index):
         return
     yield from tuned_by_test(index)
     for scope in scopes_of(index):
@@ -227,7 +226,7 @@ def _function_name(index: Index, call: ast.Call) -> str:
 
 def _slices(scope: Scope) -> Iterator[tuple[int, set[str]]]:
     """``test = X[n:]`` and masks: names of tests cut out of a larger name."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue
@@ -364,7 +363,7 @@ def _fits(index: Index, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: 
 
 def _statistics(scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 - rows of a table
     """Statistics of whole columns written back into the rows."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue
@@ -524,11 +523,10 @@ def _selection(index: Index, scope: Scope) -> Iterator[Hit]:
             statement.test, (ast.Compare, ast.BoolOp)
         ):
             continue
-        loops = [
-            held for held in index.ancestors(statement) if isinstance(held, (ast.For, ast.While))
-        ]
+        if not any(isinstance(held, (ast.For, ast.While)) for held in index.ancestors(statement)):
+            continue
         text = texts(statement.test)
-        if not loops or not _BEST.search(text + " ".join(texts(s) for s in statement.body[:4])):
+        if not _BEST.search(text + " ".join(texts(s) for s in statement.body[:4])):
             continue
         if not _is_kept(statement):
             continue
@@ -648,7 +646,7 @@ _DROPS = expression(
 def _dropped_before(scope: Scope, call: ast.Call) -> ast.stmt | None:
     """A statement that took rows out of what is measured, by predictions or because they lack."""
     measured = {base_name(node) for node in call.args[:2]} - {""}
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None or statement.lineno >= call.lineno:
             continue
@@ -683,7 +681,7 @@ def _columns_made(scope: Scope, until: ast.stmt, value: ast.expr) -> str:
         if isinstance(part, (ast.Attribute, ast.Subscript))
     }
     made = ""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         source = value_of(statement)
         if source is None or statement.lineno >= until.lineno or not compared:
             continue
@@ -706,7 +704,7 @@ def _columns_made(scope: Scope, until: ast.stmt, value: ast.expr) -> str:
 def _features(index: Index, scope: Scope) -> Iterator[Hit]:
     labels = {
         texts(value.slice)
-        for statement in scope.statements
+        for statement in scope.assigned
         if isinstance(value := value_of(statement), ast.Subscript)
         and any(
             re.fullmatch(r"(?:y|Y|target|labels?|y_all|y_full)", base_name(t))
@@ -716,7 +714,7 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
     }
     labels |= {
         texts(part.slice)
-        for statement in scope.statements
+        for statement in scope.assigned
         if (value := value_of(statement)) is not None
         and any(
             re.fullmatch(r"(?:y|Y|target|labels?)", base_name(t)) for t in targets_of(statement)
@@ -726,7 +724,7 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
         and isinstance(part.slice, ast.Constant)
         and isinstance(part.slice.value, str)
     }
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         target = next(iter(targets_of(statement)), None)
         if value is None or not isinstance(target, ast.Subscript):
@@ -813,11 +811,12 @@ def _is_drawn_part(index: Index, call: ast.Call) -> bool:
     return any(_TRAIN_TEXT.fullmatch(name) or _TEST.search(name) for name in names)
 
 
+_HOLDS_OUT = _SPLITS | {"split", "KFold", "fetch_test"}
+
+
 def _own_rows(index: Index, scope: Scope) -> Iterator[Hit]:
     """Scores on exactly what was fitted on, where nothing was held out at all."""
-    if any(
-        last_name(call.func) in _SPLITS | {"split", "KFold", "fetch_test"} for call in index.calls
-    ):
+    if index.called & _HOLDS_OUT:
         return
     fits: dict[str, int] = {}
     for call in scope.calls:

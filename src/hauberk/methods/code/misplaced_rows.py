@@ -190,7 +190,7 @@ _MAX_STEPS = 3
 
 def _standardised(scope: Scope, roles: Roles) -> Iterator[Hit]:
     """``(X_test - X_test.mean()) / X_test.std()``: a transformation fitted on the test rows."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         for part in parts_of(value) if value is not None else ():
             if not isinstance(part, ast.BinOp) or not isinstance(part.op, ast.Sub):
@@ -291,7 +291,7 @@ def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
         for call in scope.calls
         if _MEASURES.match(last_name(call.func)) and len(call.args) > 1
     }
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         target = next(iter(targets_of(statement)), None)
         if value is None or target is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hauberk.methods.expressions import expression
 
@@ -76,6 +76,7 @@ class Index:
     _asked: int = 0
     _telling: list[ast.Call] | None = None
     _named: list[tuple[ast.Call, str, str]] | None = None
+    _called: frozenset[str] | None = None
 
     # Names ---------------------------------------------------------------------------
 
@@ -338,6 +339,13 @@ class Index:
             ]
         return self._named
 
+    @property
+    def called(self) -> frozenset[str]:
+        """The last parts of all that is called."""
+        if self._called is None:
+            self._called = frozenset(last_name(call.func) for call in self.calls)
+        return self._called
+
     def may_say(self, call: ast.Call, keys: frozenset[str]) -> bool:
         """Whether one of these keywords may be given; asked before rules look at a call."""
         for given in call.keywords:
@@ -349,7 +357,7 @@ class Index:
     def has_partials(self) -> bool:
         """Whether ``functools.partial`` gives calls their keywords anywhere in the module."""
         if self._partials is None:
-            self._partials = any(last_name(call.func) == "partial" for call in self.calls)
+            self._partials = "partial" in self.called
         return self._partials
 
     def entries(self, node: ast.expr, depth: int = 0) -> dict[str, ast.expr] | None:
@@ -392,6 +400,8 @@ class Index:
         }
 
     stores: dict[str, list[tuple[ast.Subscript, ast.expr]]] = field(default_factory=dict)
+    laid_out: list[Any] = field(default_factory=list)
+    """Functions with their statements, once `flow.scopes_of` was asked for them."""
 
     def each(self, *kinds: type[N]) -> list[N]:
         """Nodes of some types, those of one type in the order of their lines."""
