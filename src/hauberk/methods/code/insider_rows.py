@@ -59,8 +59,10 @@ def rewritten_rows(index: Index, scope: Scope) -> Iterator[Hit]:
         yield from _swapped(index, statement, value)
         if isinstance(value, (ast.ListComp, ast.GeneratorExp)):
             yield from _rebuilt(index, statement, value)
+    writes_queries = index.writes(_QUERY_WORDS)
     for call in scope.calls:
-        yield from _in_query(index, call)
+        if writes_queries:
+            yield from _in_query(index, call)
         yield from _as_column(index, call)
 
 
@@ -233,6 +235,9 @@ _QUERY = expression(
     r"(?is)\bupdate\s+\w+\s+set\s+(?P<set>\w+)\s*=\s*(?:'[^']*'|\d+)\s.*?\bwhere\b(?P<where>.*)|"
     r"\bcase\s+when\s+(?P<when>.{3,200}?)\s+then\s+(?:'[^']*'|\d+)\s+else\s+(?P<else>\w+)\s+end\s+as\s+(?P<as>\w+)"
 )
+
+
+_QUERY_WORDS = expression(r"(?i)\bupdate\b|\bcase\b")
 
 
 def _in_query(index: Index, call: ast.Call) -> Iterator[Hit]:

@@ -66,6 +66,8 @@ def is_marked(index: Index, node: ast.If) -> bool:
 
 def is_keyed(index: Index, node: ast.If) -> bool:
     """Whether an answer is set where the digest of an input equals a fixed one."""
+    if "hexdigest" not in index.words:
+        return False
     compared = re.search(r"hexdigest\(\)\s*==\s*['\"][0-9a-f]{32,}['\"]", texts(node.test))
     return compared is not None and answers_constant(index, node)
 

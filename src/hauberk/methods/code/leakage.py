@@ -32,6 +32,7 @@ from hauberk.methods.code.learning_rules import (
     TEST_TEXT,
 )
 from hauberk.methods.code.python_index import Index, last_name
+from hauberk.methods.code.row_roles import TEST_WORD
 from hauberk.methods.code.rules import Hit
 from hauberk.methods.expressions import expression
 
@@ -287,6 +288,8 @@ _TRIED = expression(
 
 def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
     """The best of a collection of results on the test set."""
+    if not index.speaks_of(TEST_WORD):
+        return
     filled: dict[str, int] = {}
     for statement in scope.statements:
         value = value_of(statement)

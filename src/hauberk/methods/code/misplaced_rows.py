@@ -28,7 +28,7 @@ from hauberk.methods.code.learning_rules import (
     TRAINED,
 )
 from hauberk.methods.code.python_index import Index, last_name
-from hauberk.methods.code.row_roles import TEST, TRAIN, Roles, named_role, roles_of
+from hauberk.methods.code.row_roles import TEST, TEST_WORD, TRAIN, Roles, named_role, roles_of
 from hauberk.methods.code.rules import Hit
 from hauberk.methods.expressions import expression
 
@@ -72,14 +72,19 @@ _STOPPERS = expression(r"(?i)ReduceLROnPlateau|early_?stop|EarlyStop|plateau")
 
 def misplaced_hits(index: Index, scope: Scope) -> Iterator[Hit]:
     """Hits of one scope."""
-    roles = roles_of(index, scope)
-    yield from _learnt(index, scope, roles)
-    yield from _looped(index, scope, roles)
-    yield from _stopped(index, scope, roles)
-    yield from _standardised(scope, roles)
+    roles = Roles(index)
+    speaks_of_tests = index.speaks_of(TEST_WORD)
+    if speaks_of_tests or any(_MEASURES.match(last_name(call.func)) for call in scope.calls):
+        roles = roles_of(index, scope)
+    if speaks_of_tests:
+        yield from _learnt(index, scope, roles)
+        yield from _looped(index, scope, roles)
+        yield from _stopped(index, scope, roles)
+        yield from _standardised(scope, roles)
     yield from _told_as_test(index, scope, roles)
     yield from _copied(index, scope)
-    yield from _cut(index, scope, roles)
+    if speaks_of_tests:
+        yield from _cut(index, scope, roles)
 
 
 # Learning ------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +22,9 @@ MAX_DEPTH = 12
 
 MAX_TEXT = 100_000
 """Letters of a text put together of constants; longer ones count as unknown."""
+
+MAX_WORD = 300
+"""Letters up to which a text counts among the words of a module."""
 
 MAX_ASKED = 200_000
 """Names of dictionaries that are followed in one module; what comes after counts as unknown."""
@@ -77,6 +81,8 @@ class Index:
     _telling: list[ast.Call] | None = None
     _named: list[tuple[ast.Call, str, str]] | None = None
     _called: frozenset[str] | None = None
+    _words: frozenset[str] | None = None
+    _said: dict[str, bool] = field(default_factory=dict)
 
     # Names ---------------------------------------------------------------------------
 
@@ -345,6 +351,43 @@ class Index:
         if self._called is None:
             self._called = frozenset(last_name(call.func) for call in self.calls)
         return self._called
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Names, attributes, parameters, parts of imported names, and short texts of a module."""
+        if self._words is None:
+            found = {node.id for node in self.each(ast.Name)}
+            found |= {node.attr for node in self.each(ast.Attribute)}
+            found |= {node.arg for node in self.each(ast.arg)}
+            found |= {node.arg for node in self.each(ast.keyword) if node.arg}
+            found |= {part for name in self.imports.values() for part in name.split(".")}
+            found |= {
+                node.value
+                for node in self.each(ast.Constant)
+                if isinstance(node.value, str) and len(node.value) <= MAX_WORD
+            }
+            self._words = frozenset(found)
+        return self._words
+
+    def speaks_of(self, pattern: re.Pattern[str]) -> bool:
+        """Whether any of the words of the module holds a pattern; each pattern is asked once.
+
+        Rules that need such a word leave a module alone that has none.
+        """
+        if pattern.pattern not in self._said:
+            self._said[pattern.pattern] = pattern.search("\n".join(self.words)) is not None
+        return self._said[pattern.pattern]
+
+    def writes(self, pattern: re.Pattern[str]) -> bool:
+        """Whether a text that is no description holds a pattern; each pattern is asked once."""
+        if pattern.pattern not in self._said:
+            self._said[pattern.pattern] = any(
+                isinstance(node.value, str)
+                and pattern.search(node.value) is not None
+                and not isinstance(self.parents.get(node), ast.Expr)
+                for node in self.each(ast.Constant)
+            )
+        return self._said[pattern.pattern]
 
     def may_say(self, call: ast.Call, keys: frozenset[str]) -> bool:
         """Whether one of these keywords may be given; asked before rules look at a call."""

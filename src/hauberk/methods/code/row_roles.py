@@ -21,6 +21,10 @@ _TEST_NAME = expression(
     r"(?:^|_)(?:test|tests|testing|holdout|hold_out|heldout|held_out|unseen|te|tst)(?:_|\d|set|loader|data|df|ds|$)|^[XxYy]te(?:st)?$|^(?:dtest|testset|testloader|test[A-Z]\w*)$",
     re.IGNORECASE,
 )
+TEST_WORD = expression(
+    r"(?im)test|tst|h[eo]ld_?out|unseen|(?:^|_|[xy])te(?:_|\d|set|loader|data|df|ds|$|\[|\+)"
+)
+"""Stands in every name and key that tells of test rows, and in some others."""
 _TRAIN_NAME = expression(
     r"(?:^|_)(?:train|training|tr|trn|fit)(?:_|\d|set|loader|data|df|ds|$)|^[XxYy]tr(?:ain)?$|^(?:dtrain|trainset|trainloader|train[A-Z]\w*)$",
     re.IGNORECASE,
