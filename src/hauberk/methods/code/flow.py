@@ -10,7 +10,8 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from hauberk.methods.code.python_index import Index, fields_of, last_name
+from hauberk.formats.python_source import child_fields
+from hauberk.methods.code.python_index import Index, last_name
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ def parts_of(node: ast.AST) -> list[ast.AST]:
     found = [node]
     add = found.append
     for held in found:  # It grows while it is gone through.
-        for name in fields_of(held.__class__):  # type: ignore[arg-type]  # classes are hashable
+        for name in child_fields(held.__class__):  # type: ignore[arg-type]  # classes are hashable
             value = getattr(held, name, None)
             if value.__class__ is list:
                 for item in value:

@@ -11,10 +11,10 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from hauberk.formats.python_source import child_fields
 from hauberk.methods.expressions import expression
 
 MAX_DEPTH = 12
@@ -596,7 +596,7 @@ def index_of(tree: ast.Module) -> Index:
             held = kinds[kind] = []
         held.append(node)
         inner = node if kind in _SCOPES else scope
-        for name in fields_of(kind):  # type: ignore[arg-type]  # classes are hashable
+        for name in child_fields(kind):  # type: ignore[arg-type]  # classes are hashable
             value = getattr(node, name, None)
             if value.__class__ is list:
                 for item in value:
@@ -620,21 +620,11 @@ def index_of(tree: ast.Module) -> Index:
     return index
 
 
-_LEAVES = frozenset({"ctx", "op", "ops", "kind", "type_comment", "type_ignores", "type_params"})
-_LEAVES |= {"id", "attr", "arg", "name", "asname", "level", "module", "is_async", "conversion"}
 _NOTED = frozenset(
     {ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.Assign, ast.AnnAssign}
     | {ast.NamedExpr, ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.comprehension}
 )
 _PLACED = attrgetter("lineno", "col_offset")
-
-
-@cache
-def fields_of(kind: type[ast.AST]) -> tuple[str, ...]:
-    """Fields in which other nodes may stand; a constant holds none."""
-    if kind in {ast.Constant, ast.Name, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal}:
-        return ()
-    return tuple(name for name in kind._fields if name not in _LEAVES)
 
 
 def _place(node: ast.AST) -> tuple[int, int]:
