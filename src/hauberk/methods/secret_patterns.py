@@ -37,6 +37,7 @@ class Pattern:
         accepts: Whether a match is one, by structure.
         confirms: Whether its checksum is right; ``None`` where the form has none.
         guessable: Whether people choose it, so that a digest would let others test guesses.
+        on_one_line: Whether the form begins and ends on the line of its mark: then no other is read.
     """
 
     provider: str
@@ -46,6 +47,7 @@ class Pattern:
     confirms: Callable[[str], bool] | None = None
     severity: Severity = Severity.CRITICAL
     guessable: bool = False
+    on_one_line: bool = False
 
 
 def _genuine(match: re.Match[str]) -> bool:
@@ -96,6 +98,7 @@ def _p(
     confirms: Callable[[str], bool] | None = None,
     severity: Severity = Severity.CRITICAL,
     guessable: bool = False,
+    on_one_line: bool = False,
 ) -> Pattern:
     return Pattern(
         provider=provider,
@@ -105,6 +108,7 @@ def _p(
         confirms=confirms,
         severity=severity,
         guessable=guessable,
+        on_one_line=on_one_line,
     )
 
 
@@ -244,6 +248,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r":(?P<s>[^\s:/@\"'<>?#\\]{4,200})@[\w\[\{$.-]",
         _has_password,
         guessable=True,
+        on_one_line=True,
     ),
     _p(
         "bearer token",
