@@ -37,7 +37,7 @@ class Pattern:
         accepts: Whether a match is one, by structure.
         confirms: Whether its checksum is right; ``None`` where the form has none.
         guessable: Whether people choose it, so that a digest would let others test guesses.
-        on_one_line: Whether the form begins and ends on the line of its mark: then no other is read.
+        on_one_line: Whether the form stands on the line of its mark: then no other line is read.
     """
 
     provider: str
