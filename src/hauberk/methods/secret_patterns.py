@@ -121,6 +121,11 @@ PATTERNS: tuple[Pattern, ...] = (
         r"(?P<s>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
         _random,
     ),
+    _p(
+        "age private key",
+        "AGE-SECRET-KEY-1",
+        r"(?P<s>AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58})(?![A-Z0-9])",
+    ),
     _p("Google Cloud", "AIza", rf"{_START}(?P<s>AIza[\w-]{{35}}){_END}"),
     _p("Google Cloud", "GOCSPX-", rf"{_START}(?P<s>GOCSPX-[\w-]{{28}}){_END}"),
     _p(
