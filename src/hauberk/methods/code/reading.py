@@ -26,6 +26,7 @@ from hauberk.methods.code.dependencies import (
     is_dependency_file,
     pins_of,
 )
+from hauberk.methods.code.fetched_files import fetched_hits
 from hauberk.methods.code.handed_flags import handed_hits
 from hauberk.methods.code.hidden_texts import active_hits, comment_hits, unseen_hits
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, image_hits, is_image_file
@@ -309,6 +310,7 @@ def _python(file: SourceFile, torch: Torch, marks: _Marks) -> Iterator[Hit]:
         yield from execution_hits(index)
         yield from library_hits(index)
         yield from handed_hits(index)
+        yield from fetched_hits(index)
         yield from exposure_hits(index, file.path)
         yield from install_hits(index)
         yield from request_hits(index)
