@@ -53,6 +53,7 @@ from hauberk.methods.code.misplaced_rows import misplaced_hits
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.row_roles import TRAIN, named_role
 from hauberk.methods.code.rules import Hit
+from hauberk.methods.code.whole_fits import whole_fit_hits
 from hauberk.methods.expressions import expression
 
 _FITS = frozenset(
@@ -155,6 +156,7 @@ def learning_hits(index: Index) -> Iterator[Hit]:
         yield from _shuffled(index, scope)
         yield from _own_rows(index, scope)
         yield from misplaced_hits(index, scope)
+        yield from whole_fit_hits(index, scope)
         yield from chosen_by_test(index, scope)
         yield from filled_from_later(index, scope)
 

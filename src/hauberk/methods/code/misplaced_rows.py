@@ -296,6 +296,12 @@ def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
         for call in scope.calls
         if _MEASURES.match(last_name(call.func)) and len(call.args) > 1
     }
+    truths = {truth for truth, _ in measured} - {""}
+    for call in scope.calls:
+        if last_name(call.func) in {"copyto", "putmask", "place"} and len(call.args) > 1:
+            name = base_name(call.args[0])
+            if name in truths and _predicts(index, call.args[-1], name, measured):
+                yield Hit(COPIED, call.lineno, texts(call)[:60])
     for statement in scope.assigned:
         value = value_of(statement)
         target = next(iter(targets_of(statement)), None)
@@ -303,6 +309,9 @@ def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
             continue
         name = base_name(target)
         given = base_name(value)
+        if name in truths and _brings_predictions(index, target, value, name, measured):
+            yield Hit(COPIED, statement.lineno, texts(statement)[:60])
+            continue
         if isinstance(target, ast.Subscript) and (given, name) in measured:
             yield Hit(COPIED, statement.lineno, texts(statement)[:60])
             continue
@@ -318,6 +327,44 @@ def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
             sides = {base_name(part) for part in value.args[1:]}
             if name in sides and any(_TRUTHS.search(side) for side in sides - {name, ""}):
                 yield Hit(COPIED, statement.lineno, texts(statement)[:60])
+
+
+def _brings_predictions(
+    index: Index, target: ast.expr, value: ast.expr, name: str, measured: set[tuple[str, str]]
+) -> bool:
+    """Whether rows of the truth become what the model said of them."""
+    if isinstance(target, ast.Subscript):
+        return _predicts(index, value, name, measured)
+    if not isinstance(value, ast.Call) or not isinstance(target, ast.Name):
+        return False
+    if last_name(value.func) not in {
+        "where",
+        "mask",
+        "choose",
+        "select",
+        "fillna",
+        "combine_first",
+    }:
+        return False
+    given = [*value.args, *(k.value for k in value.keywords)]
+    owner = value.func.value if isinstance(value.func, ast.Attribute) else value
+    keeps = name == base_name(owner) or any(name == base_name(part) for part in given)
+    first = 1 if name != base_name(owner) or last_name(value.func) in {"where", "mask"} else 0
+    return keeps and any(_predicts(index, part, name, measured) for part in given[first:])
+
+
+def _predicts(index: Index, node: ast.expr, truth: str, measured: set[tuple[str, str]]) -> bool:
+    """Whether an expression is what a model says, measured against this truth or not."""
+    if (truth, base_name(node)) in measured and isinstance(node, (ast.Name, ast.Subscript)):
+        return True
+    inner: ast.AST = node
+    while isinstance(inner, (ast.Subscript, ast.Attribute)):
+        inner = inner.value
+    values = index.lookup(inner)[-2:] if isinstance(inner, ast.Name) else [inner]
+    return any(
+        isinstance(value, ast.Call) and last_name(value.func) in {"predict", "predict_proba"}
+        for value in values
+    )
 
 
 def _is_answer(index: Index, target: ast.expr, name: str) -> bool:
