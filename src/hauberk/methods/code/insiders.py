@@ -30,6 +30,7 @@ from hauberk.methods.code.insider_rows import (
     unmeasured,
     weakened,
 )
+from hauberk.methods.code.left_out_asserts import asserted_gates
 from hauberk.methods.code.marked_inputs import marked_input_hits
 from hauberk.methods.code.python_index import Index
 from hauberk.methods.code.rules import Hit
@@ -62,3 +63,4 @@ def insider_hits(index: Index) -> Iterator[Hit]:
     yield from bent_conditions(index)
     yield from bent_modules(index)
     yield from occasion_hits(index)
+    yield from asserted_gates(index)

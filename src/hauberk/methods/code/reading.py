@@ -32,6 +32,7 @@ from hauberk.methods.code.hidden_texts import active_hits, comment_hits, unseen_
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, image_hits, is_image_file
 from hauberk.methods.code.insiders import insider_hits
 from hauberk.methods.code.learning import learning_hits
+from hauberk.methods.code.left_out_asserts import optimised_hits
 from hauberk.methods.code.library_calls import library_hits
 from hauberk.methods.code.orchestration import manifest_hits
 from hauberk.methods.code.package_settings import package_setting_hits
@@ -291,6 +292,8 @@ def _readers(
         yield "dependency-policy", lambda: dependency_hits(file)
     yield "dependency-policy", lambda: package_setting_hits(file)
     yield "hidden-instructions", lambda: startup_hits(file)
+    if not is_python(file):
+        yield "insider-patterns", lambda: optimised_hits(file)
     if is_settings_file(path):
         yield "hidden-instructions", lambda: settings_hits(file)
     yield "hidden-characters", lambda: character_hits(file)
