@@ -321,6 +321,7 @@ def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
             isinstance(target, ast.Subscript)
             and _TRUTHS.search(base_name(value))
             and isinstance(value, (ast.Subscript, ast.Name))
+            and not _is_entry_of_truths(index, target)
         ):
             yield Hit(COPIED, statement.lineno, texts(statement)[:60])
         elif isinstance(value, ast.Call) and last_name(value.func) in {"where", "choose", "select"}:
@@ -365,6 +366,12 @@ def _predicts(index: Index, node: ast.expr, truth: str, measured: set[tuple[str,
         isinstance(value, ast.Call) and last_name(value.func) in {"predict", "predict_proba"}
         for value in values
     )
+
+
+def _is_entry_of_truths(index: Index, target: ast.Subscript) -> bool:
+    """``output["labels"] = labels`` puts a batch together: the truth stands under its own name."""
+    key = index.constant(target.slice)
+    return isinstance(key, str) and _TRUTHS.search(key) is not None
 
 
 def _is_answer(index: Index, target: ast.expr, name: str) -> bool:
