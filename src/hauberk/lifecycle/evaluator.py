@@ -29,7 +29,7 @@ from hauberk.core.finding import Assessment, Location, Outcome
 from hauberk.engine import assess
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.isolation import Grants, Limits, spawn
-from hauberk.lifecycle import judging
+from hauberk.lifecycle import given_rows, judging
 from hauberk.lifecycle.comparing import (
     Decided,
     Edited,
@@ -221,6 +221,8 @@ def evaluate(request: Request) -> Result:
         reasons=reasons,
         assessments=(
             *(assess(item, evaluation, path=str(request.model)) for item in controls),
+            *given_rows.assessments(request.data, request.train, metrics.get("accuracy")),
+            judging.drawn(str(request.model), answer["drawn"]),
             _gradients(request, robustness),
             judging.triggers(str(request.model), scored[0].classes, triggers),
             judging.owned(str(request.model), scored[0].features, scored[0].classes, owned),

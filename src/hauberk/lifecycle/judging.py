@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hauberk.controls.model.drawn_answers import DrawnAnswers
 from hauberk.controls.model.owned_regions import OwnedRegions
 from hauberk.controls.model.planted_triggers import PlantedTriggers
 from hauberk.core.control import Control
 from hauberk.core.finding import Assessment, Finding, Outcome
+from hauberk.errors import ArtifactError
 from hauberk.lifecycle.owning import Owned
 from hauberk.lifecycle.robustness import Triggers
 
@@ -33,6 +35,20 @@ def owned(path: str, features: Sequence[str], classes: Sequence[str], found: Own
     if found.found is None:
         return said(control, path, (), reason=found.reason)
     return said(control, path, control.judged(path, features, classes, found.found))
+
+
+def drawn(path: str, answer: Any) -> Assessment:
+    """The control of drawn answers, by what two calls in the worker gave.
+
+    Raises:
+        ArtifactError: The worker's answer is malformed.
+    """
+    control = DrawnAnswers()
+    try:
+        n_rows, turned, far = answer
+        return said(control, path, control.judged(path, int(n_rows), int(turned), float(far)))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ArtifactError("the worker's answer is malformed", found=str(error)) from error
 
 
 def strength(found: Triggers, places: Owned) -> Mapping[str, Any] | None:

@@ -34,6 +34,7 @@ class Searched:
         owned: What the search of trees gave.
         classes: Names in the order of its scores.
         features: Columns that it takes.
+        twice: What two calls of the same rows gave; ``None`` where nobody asked.
     """
 
     robustness: Robustness = field(default_factory=Robustness)
@@ -41,6 +42,7 @@ class Searched:
     owned: Owned = field(default_factory=lambda: Owned(reason=NOT_ASKED))
     classes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    twice: Any = None
 
     @property
     def strength(self) -> dict[str, Mapping[str, Any]]:
@@ -49,10 +51,12 @@ class Searched:
         return {} if found is None else {"backdoor": found}
 
     def assessments(self, path: str) -> tuple[Assessment, ...]:
-        """What the controls of triggers say; nothing where nobody asked."""
+        """What the controls say of what was asked."""
+        twice = () if self.twice is None else (judging.drawn(path, self.twice),)
         if self.triggers.reason == NOT_ASKED:
-            return ()
+            return twice
         return (
+            *twice,
             judging.triggers(path, self.classes, self.triggers),
             judging.owned(path, self.features, self.classes, self.owned),
         )
@@ -81,4 +85,5 @@ def searched_of(answer: Any) -> Searched:
         owned=owned_of(answer["regions"], len(features), len(classes)),
         classes=classes,
         features=features,
+        twice=answer["drawn"],
     )

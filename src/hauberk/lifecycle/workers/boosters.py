@@ -15,6 +15,7 @@ from hauberk.lifecycle.workers.answers import is_choice, labels_of, named, two_c
 from hauberk.lifecycle.workers.attacking import Opened
 from hauberk.lifecycle.workers.forms import LIGHTGBM, XGBOOST
 from hauberk.methods import tree_nodes
+from hauberk.methods.weight_changes import weights_of_lightgbm, weights_of_xgboost
 
 _MATRIX = 2
 
@@ -64,6 +65,7 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
         scores=ask,
         network=_none,
         trees=lambda: _NODES[kind](booster),
+        weights=lambda: _WEIGHTS[kind](booster),
     )
     if first.ndim != _MATRIX and is_choice(labels):
         names, both = two_columns(ask, labels, first)
@@ -114,6 +116,7 @@ def _lightgbm(path: Path) -> tuple[list[str], Callable[[Any], Any], Any]:
 
 
 _READERS = {XGBOOST: _xgboost, LIGHTGBM: _lightgbm}
+_WEIGHTS = {XGBOOST: weights_of_xgboost, LIGHTGBM: weights_of_lightgbm}
 _NODES = {XGBOOST: tree_nodes.of_xgboost, LIGHTGBM: tree_nodes.of_lightgbm}
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hauberk.controls.model.drawn_answers import DrawnAnswers
 from hauberk.errors import ArtifactError, UnavailableError
 from hauberk.lifecycle.workers import boosters, native, torch_models
 from hauberk.lifecycle.workers.answers import (
@@ -49,10 +50,10 @@ def evaluate(payload: bytes) -> bytes:
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
-        float64, row-major, base64), ``robustness``, ``triggers``, ``regions``, ``exposure``,
-        ``edited`` and ``inferred`` (see `attacked`, `triggered`, `owned`, `exposed`, `edited` and
-        `inferred`; ``null`` where not asked for), ``decided`` (see `decided`) and ``remedies``
-        (see `remedied`).
+        float64, row-major, base64), ``drawn`` (see `DrawnAnswers.differences`), ``robustness``,
+        ``triggers``, ``regions``, ``exposure``, ``edited`` and ``inferred`` (see `attacked`,
+        `triggered`, `owned`, `exposed`, `edited` and `inferred`; ``null`` where not asked for),
+        ``decided`` (see `decided`) and ``remedies`` (see `remedied`).
     """
     request = json.loads(payload)
     path = Path(request["model"])
@@ -67,6 +68,7 @@ def evaluate(payload: bytes) -> bytes:
             "classes": model.classes,
             "features": model.features,
             "scores": [_packed(item) for item in scores],
+            "drawn": _drawn(model, frames[0]),
             "robustness": attacked(model, frames[0], request) if request["eps"] else None,
             "exposure": exposed(model, frames, request) if request.get("shadows") else None,
             "edited": edited(model, before, frames[0], request) if before else None,
@@ -88,6 +90,13 @@ def _refuse_nothing(frame: Any, request: dict[str, Any]) -> None:
             expected="one row or more",
             found=f"{len(frame)} rows, columns {', '.join(map(str, frame.columns))}"[:300],
         )
+
+
+def _drawn(model: Opened, frame: Any) -> list[float]:
+    """Rows, rows with another class and the largest difference of two calls of the same rows."""
+    control = DrawnAnswers()
+    rows = frame.iloc[: control.n_rows]
+    return list(control.differences(lambda: _told(model, rows)))
 
 
 def _told(model: Opened, frame: Any) -> Any:
