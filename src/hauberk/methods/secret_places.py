@@ -215,7 +215,7 @@ _PLACES = (
     _p(
         "password in prose",
         "pw PW ass login Login redential creds",
-        rf"(?i:\b(?:pw|pwd|password|passwort|passphrase|passcode)\b)[^\n:=\"'`.]{{0,60}}?(?:[ \t]is[ \t]+|[ \t]was[ \t]+|:[ \t]*|[ \t](?={_Q})){_Q}?{_VALUE}",
+        rf"(?i:\b(?:pw|pwd|password|passwort|passphrase|passcode)\b)(?!@)[^\n:=\"'`.]{{0,60}}?(?:[ \t]is[ \t]+|[ \t]was[ \t]+|:(?!//)[ \t]*|[ \t](?={_Q})){_Q}?{_VALUE}",
         _strong,
     ),
     _p(

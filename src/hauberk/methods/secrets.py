@@ -48,9 +48,11 @@ _ASSIGNED = expression(
 _PASSWORD = expression(r"(?i)pass|pwd|pw$|masterauth")
 _NAMES_NOT = expression(
     r"(?i)hash|digest|sha\d|md5|checksum|commit|revision|etag|fingerprint|public|"
-    r"(?:name|file|path|url|uri|env|type|field|header|regex|pattern|policy|length|len|ttl|count|"
+    r"(?:name|file|path|dir|directory|folder|repo|url|uri|env|type|field|header|regex|pattern|policy|length|len|ttl|count|"
     r"size|id|ids|index|expiry|expires|version|class|prefix|suffix|format|arn|ref|izer|ized|s)$"
 )
+_OTHER_WORD = expression(r"(?i)i[sz](?:e|er|ers|ed|es|ing|ation)(?![a-z])")
+"""What makes another word of "token": the ``tokenizer`` and its settings are no secrets."""
 _COMMENT = expression(r"#|//|^[ \t]*(?:%env|!|--|\*)")
 
 
@@ -267,6 +269,8 @@ def _could_be(value: str, *, password: bool) -> bool:
 
 def _is_named_otherwise(match: re.Match[str], value: str) -> bool:
     """Names such as ``token_type`` and ``password_hash``, which hold no secret."""
+    if _OTHER_WORD.match(match["rest"] or ""):
+        return True
     rest, end = match["rest"] or "", max(match.end("rest"), match.end("short"), match.end("hump"))
     if _NAMES_NOT.search(rest.rstrip("\"'")):
         return True

@@ -225,11 +225,19 @@ def _copies(index: Index, call: ast.Call) -> bool:
     if any(is_repeated for _, is_repeated in parts):
         return True
     for place, (part, _) in enumerate(parts):
+        if _are_made_together(index, parts):
+            break
         others = {p.id for n, (p, _) in enumerate(parts) if n != place and isinstance(p, ast.Name)}
         origin = _origins(index, part)
         if origin & others:
             return bool(whole)
     return False
+
+
+def _are_made_together(index: Index, parts: list[tuple[ast.expr, bool]]) -> bool:
+    """``old, new = reduced(old, new)``: both come out of one call, and none out of the other."""
+    values = [index.lookup(part)[-1:] for part, _ in parts if isinstance(part, ast.Name)]
+    return len(values) > 1 and all(value and value[0] is values[0][0] for value in values)
 
 
 def _elements(node: ast.expr) -> list[tuple[ast.expr, bool]]:
@@ -322,6 +330,7 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
             read
             and call.lineno >= min(filled[name] for name in read)
             and not _is_shown(index, call)
+            and not _is_order_only(index, call)
         ):
             yield Hit(SELECTED, call.lineno, texts(call)[:60])
             return
@@ -367,6 +376,42 @@ def _kept_best(index: Index, scope: Scope) -> Iterator[Hit]:
         loops = any(isinstance(held, (ast.For, ast.While)) for held in index.ancestors(statement))
         if is_kept and loops and any(_tests(index, node) for node in others):
             yield Hit(SELECTED, statement.lineno, texts(statement)[:60])
+
+
+_ORDERS = frozenset({"sorted", "argsort", "sort_values", "most_common"})
+
+
+def _is_order_only(index: Index, call: ast.Call) -> bool:
+    """Results that are put in an order and gone through whole: nothing is taken out of them."""
+    if last_name(call.func) not in _ORDERS:
+        return False
+    held: ast.AST = call
+    while isinstance(parent := index.parents.get(held), ast.Call) and held in parent.args:
+        if last_name(parent.func) not in {"list", "dict", "tuple", "OrderedDict", "enumerate"}:
+            return last_name(parent.func) in {"print", "display", "DataFrame"}
+        held = parent
+    parent = index.parents.get(held)
+    if isinstance(parent, (ast.For, ast.comprehension)):
+        return True
+    if not isinstance(parent, ast.Assign) or not isinstance(parent.targets[0], ast.Name):
+        return False
+    name = parent.targets[0].id
+    uses = [node for node in index.each(ast.Name) if node.id == name and _is_read(node)]
+    return bool(uses) and all(_is_gone_through(index, node) for node in uses)
+
+
+def _is_read(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _is_gone_through(index: Index, node: ast.AST) -> bool:
+    parent = index.parents.get(node)
+    if isinstance(parent, ast.Attribute) and parent.attr in {"items", "values", "keys"}:
+        called = index.parents.get(parent)
+        return called is not None and _is_gone_through(index, called)
+    if isinstance(parent, ast.Call) and node in parent.args:
+        return last_name(parent.func) in {"print", "len", "enumerate", "display", "dumps"}
+    return isinstance(parent, (ast.For, ast.comprehension)) and parent.iter is node
 
 
 def _is_shown(index: Index, call: ast.Call) -> bool:

@@ -306,12 +306,19 @@ def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
             isinstance(target, ast.Subscript)
             and _TRUTHS.search(base_name(value))
             and isinstance(value, (ast.Subscript, ast.Name))
+            and not _is_entry_of_truths(index, target)
         ):
             yield Hit(COPIED, statement.lineno, texts(statement)[:60])
         elif isinstance(value, ast.Call) and last_name(value.func) in {"where", "choose", "select"}:
             sides = {base_name(part) for part in value.args[1:]}
             if name in sides and any(_TRUTHS.search(side) for side in sides - {name, ""}):
                 yield Hit(COPIED, statement.lineno, texts(statement)[:60])
+
+
+def _is_entry_of_truths(index: Index, target: ast.Subscript) -> bool:
+    """``output["labels"] = labels`` puts a batch together: the truth stands under its own name."""
+    key = index.constant(target.slice)
+    return isinstance(key, str) and _TRUTHS.search(key) is not None
 
 
 def _is_answer(index: Index, target: ast.expr, name: str) -> bool:

@@ -319,7 +319,7 @@ _PROFILERS = frozenset(
 def _handed_on(index: Index) -> Iterator[Hit]:
     """``eval`` given to ``apply``, ``map`` or a table of converters."""
     for node in index.each(ast.Name):
-        if node.id not in {"eval", "exec"} or index.lookup(node) or node.id in index.imports:
+        if node.id not in {"eval", "exec"} or not index.is_builtin(node):
             continue
         parent = index.parents.get(node)
         is_argument = isinstance(parent, ast.Call) and node in parent.args

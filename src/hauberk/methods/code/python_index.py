@@ -163,6 +163,18 @@ class Index:
             return self.dotted(node.args[0], depth + 1)
         return f"{name}()" if name else ""
 
+    def is_builtin(self, name: ast.Name) -> bool:
+        """Whether a name stands for the built-in: nothing binds, imports, defines or takes it."""
+        if name.id in self.imports or self.lookup(name) or name.id in self.classes:
+            return False
+        if any(function.name == name.id for function in self.functions):
+            return False
+        return not any(
+            isinstance(held, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            and name.id in _parameters(held)
+            for held in self.ancestors(name)
+        )
+
     # Values --------------------------------------------------------------------------
 
     def scope_of(self, node: ast.AST) -> ast.AST:
@@ -463,7 +475,7 @@ def _is_plain(call: ast.Call, bound: set[str]) -> bool:
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
-def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+def _parameters(function: Function) -> set[str]:
     args = function.args
     return {item.arg for item in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
 

@@ -177,7 +177,10 @@ def _is_received(index: Index, call: ast.Call) -> bool:
     """``recv()`` of a connection between processes unpickles; that of a socket wants a size."""
     if last_name(call.func) != "recv" or call.args or call.keywords:
         return False
-    return any(name.startswith("multiprocessing.connection") for name in index.imports.values())
+    # A pipe leads to one's own child; a listener or client to whoever is at the other end.
+    return any(
+        index.dotted(other.func).startswith("multiprocessing.connection.") for other in index.calls
+    )
 
 
 def _is_picked(index: Index, call: ast.Call) -> bool:
