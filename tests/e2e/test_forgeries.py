@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from hauberk.cli import main
+from hauberk.core.record import Event
 from hauberk.errors import TrustError, UnavailableError
 from hauberk.lifecycle.production import metadata_index
+from hauberk.lifecycle.run import Options, run
 from hauberk.lifecycle.settings import load
 from hauberk.lifecycle.verification import is_as_run, verify_project
 from hauberk.range import sample
@@ -57,6 +60,59 @@ def test_a_log_that_was_deleted_with_its_index_is_missed(site: Site) -> None:
     metadata_index.path_of(Store.open(site.root)).unlink()
     with pytest.raises(TrustError, match="does not hold the steps"):
         verify_project(load(site.root), site.configuration)
+
+
+@pytest.mark.parametrize(
+    ("moment", "version"),
+    [("release-meant", 1), ("release-staged", 2), ("component-started monitoring", 2)],
+)
+def test_a_run_killed_while_it_releases_is_told_and_healed(
+    site: Site, moment: str, version: int
+) -> None:
+    assert killed(site, moment)
+    chain = verify_project(load(site.root), site.configuration)
+    assert chain.release.sequence == version
+    assert "cut short while it released version 2" in chain.unfinished
+    record = run(load(site.root), Options(configuration=site.configuration, clock=site.clock))
+    assert record.exit_code == 0
+    chain = verify_project(load(site.root), site.configuration)
+    assert (chain.release.sequence, chain.unfinished) == (3, "")
+
+
+def killed(site: Site, moment: str) -> bool:
+    """Run the project in a process that ends at once when it says ``moment``."""
+
+    def die(event: Event) -> None:
+        if f"{event.kind} {event.component or ''}".strip() == moment:
+            os._exit(9)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            options = Options(configuration=site.configuration, clock=site.clock, emit=die)
+            run(load(site.root), options)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+def test_a_project_whose_pointers_were_emptied_is_served_and_explained_no_more(
+    site: Site, xdg: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site.root / ".hauberk/pointers.sqlite").unlink()
+    for words in (["verify"], ["explain"], ["serve", "--port", "0"]):
+        assert main([*words, str(site.root)]) == 1
+        shown = capsys.readouterr().err
+        assert "less than was released" in shown
+        assert all(word in shown for word in ("object:", "rule:", "expected:", "found:", "next:"))
+
+
+@pytest.fixture
+def xdg(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "xdg"
+    shutil.copytree(site.configuration, folder / "hauberk")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    return folder
 
 
 def test_another_users_root_refuses(site: Site, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from hauberk.controls.log.broken_log import BrokenLog
@@ -30,13 +30,12 @@ def judged_log(store: Store, root: Root | None) -> tuple[Assessment, ...]:
     return tuple(results)
 
 
-def refuse_unlogged(store: Store, envelopes: Sequence[Digest]) -> None:
+def refuse_unlogged(logged: Collection[Digest], envelopes: Sequence[Digest]) -> None:
     """Refuse a release with steps that the log does not name.
 
     Raises:
         TrustError: An envelope is not in the log.
     """
-    logged = set(metadata_index.logged_envelopes(store))
     missing = [digest for digest in envelopes if digest not in logged]
     if missing:
         raise TrustError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hauberk.core.artifact import Digest
 from hauberk.errors import TrustError, UsageError
+from hauberk.lifecycle import release_records
 from hauberk.trust.canonical import canonical_json, parse_json
 from hauberk.trust.digest import parse_digest
 
@@ -96,13 +97,35 @@ def required(store: Store, project: str) -> Staged:
     """What is staged.
 
     Raises:
+        TrustError: Nothing is, and the log tells of a release that was done.
         UsageError: Nothing is.
     """
-    return staged(store, project) or required_nothing(project)
+    found = staged(store, project)
+    if found is None:
+        told = release_records.told(store, project, STAGING)
+        release_records.refuse_forgotten(told, project, STAGING, None)
+        required_nothing(project, release_records.unfinished(told))
+    return found
 
 
-def required_nothing(project: str) -> NoReturn:
-    """Say that there is no release.
+def refuse_older(store: Store, project: str, found: Staged, number: int) -> release_records.Told:
+    """Refuse what is staged where the log tells of a later release that was done.
+
+    Args:
+        number: The release's own, as it is signed; the pointer's is nobody's word.
+
+    Raises:
+        TrustError: It does.
+    """
+    told = release_records.told(store, project, STAGING)
+    channel = release_records.channel_of(project, STAGING)
+    release = release_records.Release(channel=channel, digest=found.release, number=number)
+    release_records.refuse_forgotten(told, project, STAGING, release)
+    return told
+
+
+def required_nothing(project: str, unfinished: str = "") -> NoReturn:
+    """Say that there is no release, and which one was cut short.
 
     Raises:
         UsageError: Always.
@@ -111,7 +134,7 @@ def required_nothing(project: str) -> NoReturn:
         "nothing has been released yet",
         subject=project,
         expected=f"a release in channel {STAGING}",
-        found="none",
+        found=unfinished or "none",
         hint="hauberk run releases to staging when every gate allows it and keys are there",
     )
 

@@ -11,6 +11,7 @@ from hauberk.errors import UsageError
 from hauberk.lifecycle import releases
 from hauberk.lifecycle.log_check import judged_log, refuse_broken, refuse_unlogged
 from hauberk.lifecycle.plan import plan
+from hauberk.lifecycle.release_records import unfinished
 from hauberk.lifecycle.settings import FILE
 from hauberk.trust.chain import VerifiedChain, verify_chain
 from hauberk.trust.places import BlobPlace, FolderPlace
@@ -27,6 +28,7 @@ def verify_project(
 ) -> VerifiedChain:
     """Verify the staged release of a project against the pinned root.
 
+    The channel may not point behind a release that the log calls done.
     The project's policy may not be below the pinned floor. The log must hold against its
     signed heads, the index of metadata against the log, and every step of the release must
     be in the log: one that was deleted whole has no heads to contradict. The chain is
@@ -58,8 +60,10 @@ def verify_project(
         store=store,
         required=required_names(plan(settings)),
     )
-    refuse_unlogged(store, found.statements[: len(chain.links)])
-    return replace(chain, not_held=tuple(one for one in chain.not_held if one != FILE))
+    told = releases.refuse_older(store, name, found, chain.release.sequence)
+    refuse_unlogged(told.steps, found.statements[: len(chain.links)])
+    kept = tuple(one for one in chain.not_held if one != FILE)
+    return replace(chain, not_held=kept, unfinished=unfinished(told))
 
 
 def is_as_run(settings: Settings, chain: VerifiedChain) -> bool:

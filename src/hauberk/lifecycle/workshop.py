@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hauberk.core.finding import Assessment
     from hauberk.lifecycle.lock import Pins
     from hauberk.lifecycle.plan import Plan
+    from hauberk.lifecycle.release_records import Release
     from hauberk.lifecycle.retraining import Asked
     from hauberk.lifecycle.settings import Settings
     from hauberk.lifecycle.signing import Signing
@@ -61,7 +62,7 @@ class Shared:
         reported: Metrics that the training step claims.
         environment: Names to values for the record: interpreter, packages, commit.
         lock: Digest of the project's environment, in every recipe.
-        release: Envelope of the release.
+        released: The release that the run has moved a channel's pointer to.
     """
 
     profile: bytes | None = None
@@ -76,7 +77,7 @@ class Shared:
     exported: Any = None
     features: tuple[str, ...] = ()
     version: str = ""
-    release: Attestation | None = None
+    released: Release | None = None
     bundle: Path | None = None
     live: Dataset | None = None
 
