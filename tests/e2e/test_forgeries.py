@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from hauberk.errors import TrustError, UnavailableError
 from hauberk.lifecycle.production import metadata_index
 from hauberk.lifecycle.run import Options, run
 from hauberk.lifecycle.settings import load
-from hauberk.lifecycle.verification import is_as_run, verify_project
+from hauberk.lifecycle.verification import changed_since, verify_project
 from hauberk.range import sample
 from hauberk.range.forgeries import Forgery, Site, flip_byte, forgeries, play
 from hauberk.trust.store import Store
@@ -32,16 +34,31 @@ def test_a_forgery_is_refused(forgery: Forgery, finished: Site, tmp_path: Path) 
     assert verdict.refused, verdict.words
 
 
-def test_another_lifecycle_file_than_the_one_that_was_run_is_told(
-    site: Site,
+@pytest.mark.parametrize("name", ["hauberk.toml", "hauberk.lock"])
+def test_another_file_than_the_one_that_was_run_is_told(
+    site: Site, name: str, xdg: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = load(site.root)
-    chain = verify_project(settings, site.configuration)
-    assert is_as_run(settings, chain)
-    assert "hauberk.toml" not in chain.not_held
-    lifecycle_file = site.root / "hauberk.toml"
-    lifecycle_file.write_text(lifecycle_file.read_text() + "# other limits\n")
-    assert not is_as_run(load(site.root), chain)
+    chain = verify_project(load(site.root), site.configuration)
+    assert changed_since(load(site.root), chain) == ()
+    assert name not in chain.not_held
+    with (site.root / name).open("a") as file:
+        file.write("\n")
+    assert changed_since(load(site.root), chain) == (name,)
+    assert main(["verify", str(site.root)]) == 0
+    assert f"{name} IS NOT THE ONE THAT WAS RUN" in capsys.readouterr().out
+    assert main(["verify", str(site.root), "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["lifecycle_file_as_run"] is (name != "hauberk.toml")
+    assert told["lock_file_as_run"] is (name != "hauberk.lock")
+
+
+@pytest.mark.parametrize("forge", [Path.unlink, flip_byte], ids=["removed", "flipped"])
+def test_a_lock_file_that_is_gone_or_damaged_is_told(
+    site: Site, forge: Callable[[Path], None]
+) -> None:
+    chain = verify_project(load(site.root), site.configuration)
+    forge(site.root / "hauberk.lock")
+    assert changed_since(load(site.root), chain) == ("hauberk.lock",)
 
 
 def test_a_file_that_no_step_made_does_not_disturb(site: Site) -> None:
@@ -64,7 +81,11 @@ def test_a_log_that_was_deleted_with_its_index_is_missed(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("moment", "version"),
-    [("release-meant", 1), ("release-staged", 2), ("component-started monitoring", 2)],
+    [
+        ("release-meant", 1),
+        pytest.param("release-staged", 2, marks=pytest.mark.slow),
+        ("component-started monitoring", 2),
+    ],
 )
 def test_a_run_killed_while_it_releases_is_told_and_healed(
     site: Site, moment: str, version: int

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hauberk.errors import UsageError
-from hauberk.lifecycle import releases
+from hauberk.lifecycle import lock, releases
 from hauberk.lifecycle.log_check import judged_log, refuse_broken, refuse_unlogged
 from hauberk.lifecycle.plan import plan
 from hauberk.lifecycle.release_records import unfinished
@@ -62,17 +62,22 @@ def verify_project(
     )
     told = releases.refuse_older(store, name, found, chain.release.sequence)
     refuse_unlogged(told.steps, found.statements[: len(chain.links)])
-    kept = tuple(one for one in chain.not_held if one != FILE)
+    kept = tuple(one for one in chain.not_held if one not in (FILE, lock.FILE))
     return replace(chain, not_held=kept, unfinished=unfinished(told))
 
 
-def is_as_run(settings: Settings, chain: VerifiedChain) -> bool:
-    """Whether the lifecycle file is the one that the release was made by, as far as it says.
+def changed_since(settings: Settings, chain: VerifiedChain) -> tuple[str, ...]:
+    """Of the lifecycle file and the lock file, those that are not the ones of the release.
 
-    Another one breaks no promise about the released bytes, but what it demands was not applied.
+    Other ones break no promise about the released bytes. But what another lifecycle file
+    demands was not applied, and another lock file pins what was not taken. A release that does
+    not say what they were is not held against them.
     """
-    said = [source.digest for source in chain.release.sources if source.name == FILE]
-    return settings.source.name != FILE or not said or said == [settings.digest]
+    said = {source.name: source.digest for source in chain.release.sources}
+    now = {lock.FILE: lock.digest_of(settings.root)}
+    if settings.source.name == FILE:
+        now[FILE] = settings.digest
+    return tuple(sorted(name for name in now if name in said and said[name] != now[name]))
 
 
 def verify_release(

@@ -17,7 +17,7 @@ from hauberk.core.policy import Decision
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.guard.bundle import add_statement
 from hauberk.guard.release import FOLDER
-from hauberk.lifecycle import release_records, releases, reporting
+from hauberk.lifecycle import lock, release_records, releases, reporting
 from hauberk.lifecycle.production.model_export import RELEASED
 from hauberk.lifecycle.production.serving import next_version
 from hauberk.lifecycle.registry_place import is_founded, location
@@ -188,17 +188,20 @@ def _release(shop: Workshop) -> Release:
         ),
         sources=(
             *(Source(name=path, digest=digest) for path, digest in sorted(sources.items())),
-            *_lifecycle_file(shop, sources),
+            *_own_files(shop, sources),
         ),
         circumstances=shop.signing.circumstances(shop),
         created=round(shop.context.clock(), 3),
     )
 
 
-def _lifecycle_file(shop: Workshop, sources: Mapping[str, Digest]) -> Iterator[Source]:
-    """The file that says what was run, so that a later one is not taken for it."""
+def _own_files(shop: Workshop, sources: Mapping[str, Digest]) -> Iterator[Source]:
+    """The files that say what was run and pin what was taken, so that later ones are told."""
     if FILE not in sources and shop.settings.source.name == FILE:
         yield Source(name=FILE, digest=shop.settings.digest, kept=False)
+    pins = lock.digest_of(shop.settings.root)
+    if lock.FILE not in sources and pins is not None:
+        yield Source(name=lock.FILE, digest=pins, kept=False)
 
 
 def _payload_digest(item: Attestation) -> Digest:
