@@ -58,7 +58,7 @@ COPIED = rule(
 PIPED = rule(
     "unsafe-images/pipe-to-shell",
     "high",
-    "runs what it downloads while the image is built",
+    "runs what it downloads, unseen and unchecked",
     "Download, compare a digest, then run.",
     "CWE-494",
 )
@@ -72,7 +72,7 @@ UNCHECKED = rule(
 CLEARTEXT = rule(
     "unsafe-images/cleartext",
     "medium",
-    "downloads without TLS while the image is built",
+    "downloads without TLS",
     "Use https and compare a digest.",
     "CWE-319",
 )
