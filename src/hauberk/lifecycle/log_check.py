@@ -31,7 +31,7 @@ def judged_log(store: Store, root: Root | None) -> tuple[Assessment, ...]:
 
 
 def refuse_unlogged(logged: Collection[Digest], envelopes: Sequence[Digest]) -> None:
-    """Refuse a release with steps that the log does not name.
+    """Refuse a release with steps that the log does not name under a signed head.
 
     Raises:
         TrustError: An envelope is not in the log.
@@ -41,10 +41,11 @@ def refuse_unlogged(logged: Collection[Digest], envelopes: Sequence[Digest]) -> 
         raise TrustError(
             "the project's log does not hold the steps of the release",
             subject="log",
-            rule="what is released is in the log",
+            rule="what is released is in the log, under a signed head",
             expected=f"{len(envelopes)} signed steps",
             found=f"{len(envelopes) - len(missing)}; no {missing[0]}",
-            hint="run again if the last run was cut short; else find out who removed the log",
+            hint="run again if the last run was cut short; else find out who removed the log or "
+            "its heads",
         )
 
 

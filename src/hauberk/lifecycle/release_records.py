@@ -21,6 +21,7 @@ from hauberk.core.artifact import Digest
 from hauberk.errors import ArtifactError, TrustError, UsageError
 from hauberk.lifecycle.production.metadata_events import checked
 from hauberk.trust.canonical import canonical_json, parse_json
+from hauberk.trust.heads import HeadsFile
 
 if TYPE_CHECKING:
     from hauberk.trust.store import Store
@@ -56,7 +57,7 @@ class Told:
     Attributes:
         done: The release with the highest number that is done.
         meant: The one with the highest number that was meant.
-        steps: Envelopes of all signed steps that the log names, of any channel.
+        steps: Envelopes of the signed steps that records under a signed head name.
     """
 
     done: Release | None = None
@@ -103,22 +104,32 @@ def _event(kind: str, run: str, release: Release) -> dict[str, Any]:
 def told(store: Store, project: str, channel: str) -> Told:
     """What the log itself says of a channel's releases, in one pass; no index is asked.
 
+    Releases bind also behind the newest head, so that nobody frees a channel by removing heads.
+    Steps count only under a head.
+
     Raises:
         TrustError: A record of a release is none that a run writes, or the log is damaged.
     """
-    name = channel_of(project, channel)
+    name, signed = channel_of(project, channel), _signed_size(store)
     newest: dict[str, Release] = {}
     steps: set[Digest] = set()
     for number, record in enumerate(store.log.records()):
         if not any(mark in record for mark in _MARKS):
             continue
         event = _event_in(record, number)
-        steps.update(_steps(event))
+        if number < signed:
+            steps.update(_steps(event))
         release = _release(event)
         if release is not None and release.channel == name:
             last = newest.setdefault(event["kind"], release)
             newest[event["kind"]] = max(last, release, key=lambda one: one.number)
     return Told(done=newest.get(DONE), meant=newest.get(MEANT), steps=frozenset(steps))
+
+
+def _signed_size(store: Store) -> int:
+    """Records under the newest head; whose signature it bears is judged with the log."""
+    newest = HeadsFile(store.root / "log" / "heads").newest()
+    return 0 if newest is None else newest.head.size
 
 
 def _event_in(record: bytes, number: int) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,15 @@ from hauberk.lifecycle.plan import plan
 from hauberk.lifecycle.release_records import unfinished
 from hauberk.lifecycle.settings import FILE
 from hauberk.trust.chain import VerifiedChain, verify_chain
+from hauberk.trust.digest import digest_bytes
+from hauberk.trust.dsse import Envelope
 from hauberk.trust.places import BlobPlace, FolderPlace
 from hauberk.trust.policy import tighten
 from hauberk.trust.root import Root, resolve
 from hauberk.trust.store import Store
 
 if TYPE_CHECKING:
+    from hauberk.core.artifact import Digest
     from hauberk.lifecycle.settings import Settings
 
 
@@ -61,9 +64,19 @@ def verify_project(
         required=required_names(plan(settings)),
     )
     told = releases.refuse_older(store, name, found, chain.release.sequence)
-    refuse_unlogged(told.steps, found.statements[: len(chain.links)])
+    refuse_unlogged(told.steps, tuple(_steps(chain, found, statements)))
     kept = tuple(one for one in chain.not_held if one not in (FILE, lock.FILE))
     return replace(chain, not_held=kept, unfinished=unfinished(told))
+
+
+def _steps(
+    chain: VerifiedChain, found: releases.Staged, statements: Sequence[bytes]
+) -> Iterator[Digest]:
+    """Envelopes of the chain's steps, in whatever order the pointer names them."""
+    payloads = {link.digest for link in chain.links}
+    for digest, envelope in zip(found.statements, statements, strict=True):
+        if digest_bytes(Envelope.from_bytes(envelope).payload) in payloads:
+            yield digest
 
 
 def changed_since(settings: Settings, chain: VerifiedChain) -> tuple[str, ...]:
