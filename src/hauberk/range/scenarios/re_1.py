@@ -89,8 +89,8 @@ SCENARIOS = (
         control=METHODS[0],
         play=planted(METHODS, METHOD, "detected"),
         parts=(("detected", "method, unseen wording"),),
-        note="rows changed before they are parted, taught or chosen by the test; at first sight 170 "
-        "of 200 were told and no twin, and what was missed became rules",
+        note="rows changed before they are parted, taught or chosen by the test; at first sight "
+        "170 of 200 were told and no twin, and what was missed became rules",
     ),
     Scenario(
         threat=ThreatId("RE-1"),
