@@ -215,14 +215,14 @@ _PLACES = (
     _p(
         "password in prose",
         "pw PW assw assp assc login Login redential creds",
-        rf"(?i:\b(?:pw|pwd|password|passwort|passphrase|passcode)\b)(?!@)[^\n:=\"'`.]{{0,60}}?(?:[ \t]is[ \t]+|[ \t]was[ \t]+|:(?!//)[ \t]*|[ \t](?={_Q})){_Q}?{_VALUE}",
+        rf"(?i:\b(?:pw|pwd|password|passwort|passphrase|passcode)\b)(?![@>}}])[^\n:=\"'`.]{{0,60}}?(?:[ \t]is[ \t]+|[ \t]was[ \t]+|:(?!//)[ \t]*|[ \t](?={_Q})){_Q}?{_VALUE}",
         _strong,
     ),
     _p(
         "password in prose",
         "login Login redential creds account Account",
         rf"(?i:\b(?:logins?|credentials?|creds|account)\b)[^\n:=\"'`]{{0,30}}[:=][ \t]*{_Q}?(?P<user>[\w.@-]{{2,60}}){_Q}?[ \t]{{0,2}}(?:[/|,:]|and)[ \t]{{0,2}}{_Q}?{_VALUE}",
-        _strong,
+        lambda match: _strong(match) and not _is_list(match),
     ),
     _p(
         "Kaggle",
@@ -308,6 +308,15 @@ def _merged(text: str, lists: list[list[tuple[int, int]]], around: int) -> list[
     return merged
 
 
+_SUM = expression(r"\bh1:[A-Za-z0-9+/]{43}=?$")
+
+
+def _is_list(match: re.Match[str]) -> bool:
+    """``user1=pwd1, user2=pwd2`` and the sums of a module's files: no account with its password."""
+    before = match.string[match.start() : match.end()]
+    return re.fullmatch(r"\w+=\S+", match["s"]) is not None or _SUM.search(before) is not None
+
+
 def _is_drawn(value: str) -> bool:
     """Letters of both cases with digits, or digits of hex: no date, no counted name."""
     if re.search(r"[-_/](?:19|20)\d\d|[a-z]{6,}|[-_]{2}|/.*/", value):
@@ -333,7 +342,7 @@ def _tabled(text: str) -> Iterator[Stood]:
         line = head["line"]
         mark = max("|,;\t", key=line.count)
         cells = [cell.strip(' \t"').lower() for cell in line.split(mark)]
-        if not line.count(mark):
+        if not line.count(mark) or (mark == "," and not all(cells)):
             continue
         wanted = [
             n

@@ -490,12 +490,18 @@ def _native(index: Index, call: ast.Call, name: str) -> Rule | None:
     text = texts(given)
     if isinstance(given, ast.Name):
         text += " ".join(texts(value) for value in index.lookup(given))
-    if _FOUND.search(text):
+    made = _made_by(index, given)
+    if _FOUND.search(f"{text} {made}"):
         return None
-    is_strange = re.search(
-        r"download|url|temp|tmp|request|argv|environ|input", f"{text} {_around(index, call)}"
-    )
+    around = made or _around(index, call)
+    is_strange = re.search(r"download|url|temp|tmp|request|argv|environ|input", f"{text} {around}")
     return NATIVE if function == "load_extension" or is_strange else None
+
+
+def _made_by(index: Index, given: ast.expr) -> str:
+    """The functions of this module that make a path; empty where none does."""
+    called = {last_name(part.func) for part in ast.walk(given) if isinstance(part, ast.Call)}
+    return " ".join(whole_text(held) for held in index.functions if held.name in called)
 
 
 def _was_fetched(index: Index, given: ast.expr) -> bool:
