@@ -105,7 +105,7 @@ def test_special_files_in_a_folder_are_told(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n" + bytes(20), "a.bin", FileKind.OTHER),
         (b"\x8f\x9c\x00\x01", "weights.bin", FileKind.MODEL),
         (b"\x8f\x9c\x00\x01", "thing", FileKind.OTHER),
-        (b"", "__init__.py", FileKind.OTHER),
+        (b"", "__init__.py", FileKind.TEXT),
         (b"PAR1" + bytes(20), "t", FileKind.TABLE),
     ],
 )
