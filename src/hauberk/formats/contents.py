@@ -586,11 +586,13 @@ def _text_part(span: Span, head: bytes, place: _Place) -> tuple[Kind, str]:
         return Kind.SKOPS, "skops schema"
     if place.code and place.name.endswith(".py"):
         return Kind.CODE, place.code
-    from hauberk.formats.text_kinds import text_kind
+    from hauberk.formats.text_kinds import is_site_paths, text_kind
 
     if found := text_kind(span, head, place.name):
         return Kind.MODEL_TEXT, found
-    is_other = ending_of(place.name) in _BYTES_ENDINGS or _WEIGHTS_NAME().search(place.name)
+    ending = ending_of(place.name)
+    is_other = ending in _BYTES_ENDINGS or _WEIGHTS_NAME().search(place.name) is not None
+    is_other = is_other and not (ending == "pth" and is_site_paths(head, span.size))
     return (Kind.UNREAD, "text, and no model as its name says") if is_other else (Kind.TEXT, "text")
 
 
