@@ -72,6 +72,9 @@ class Kind(StrEnum):
     TFLITE = "tensorflow lite"
     GRAPH = "tensorflow graph"
     BOOSTER = "booster"
+    R_DATA = "R data"
+    CORE_ML = "Core ML model"
+    PADDLE = "Paddle program"
     SKOPS = "skops"
     DATA = "data of a model"
     MODEL_TEXT = "text of a model"
@@ -496,9 +499,17 @@ _MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
     (0, b"LDMK", Kind.UNREAD, "K210 model"),
     (4, b"ET12", Kind.UNREAD, "ExecuTorch program"),
     (0, b"\xac\xed\x00\x05", Kind.UNREAD, "serialized Java object"),
-    (0, b"X\n\0\0\0", Kind.UNREAD, "R data"),
-    (0, b"RDX2\nX\n", Kind.UNREAD, "R data"),
-    (0, b"RDX3\nX\n", Kind.UNREAD, "R data"),
+    (0, b"X\n\0\0\0", Kind.R_DATA, "R data"),
+    (0, b"B\n\x02\0\0\0", Kind.R_DATA, "R data"),
+    (0, b"B\n\x03\0\0\0", Kind.R_DATA, "R data"),
+    (0, b"A\n2\n", Kind.R_DATA, "R data"),
+    (0, b"A\n3\n", Kind.R_DATA, "R data"),
+    (0, b"RDX2\nX\n", Kind.R_DATA, "R data"),
+    (0, b"RDX3\nX\n", Kind.R_DATA, "R data"),
+    (0, b"RDA2\nA\n", Kind.R_DATA, "R data"),
+    (0, b"RDA3\nA\n", Kind.R_DATA, "R data"),
+    (0, b"RDB2\nB\n", Kind.R_DATA, "R data"),
+    (0, b"RDB3\nB\n", Kind.R_DATA, "R data"),
     (0, b"lmgg", Kind.UNREAD, "GGML file"),
     (0, b"tjgg", Kind.UNREAD, "GGML file"),
     (0, b"fmgg", Kind.UNREAD, "GGML file"),
@@ -609,8 +620,9 @@ def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
 
 def _message_kind(span: Span) -> tuple[Kind, str]:
     """Formats that only their whole structure tells."""
+    from hauberk.formats.core_ml import is_core_ml
     from hauberk.formats.onnx_files import is_onnx
-    from hauberk.formats.other_models import CORE_ML, is_core_ml
+    from hauberk.formats.paddle_files import PARAMETERS, is_parameters, is_program
     from hauberk.formats.plain_data import data_kind
     from hauberk.formats.tensorflow_kinds import graph_kind
 
@@ -622,7 +634,11 @@ def _message_kind(span: Span) -> tuple[Kind, str]:
         return Kind.ONNX, "ONNX"
     if graph := graph_kind(span):
         return Kind.GRAPH, graph
-    return (Kind.UNREAD, CORE_ML) if is_core_ml(span) else (Kind.UNKNOWN, "unknown")
+    if is_core_ml(span):
+        return Kind.CORE_ML, "Core ML"
+    if is_parameters(span):
+        return Kind.DATA, PARAMETERS
+    return (Kind.PADDLE, "Paddle") if is_program(span) else (Kind.UNKNOWN, "unknown")
 
 
 def is_text(head: bytes) -> bool:

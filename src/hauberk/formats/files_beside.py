@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hauberk.errors import HauberkError
+from hauberk.formats.core_ml import is_core_ml, numbers_beside
 from hauberk.formats.onnx_files import read_onnx
 from hauberk.formats.openvino_files import is_network
 from hauberk.formats.spans import open_span
@@ -17,7 +18,8 @@ MAX_GRAPHS = 20
 def is_named_beside(file: Path) -> bool:
     """Whether a graph of ONNX in the same folder, or in the one above, keeps tensors there.
 
-    A network of OpenVINO keeps them under its own name.
+    A network of OpenVINO keeps them under its own name, a package of Core ML in a folder beside
+    the model.
     """
     if file.suffix == ".bin" and is_network(file.with_suffix(".xml")):
         return True
@@ -26,5 +28,9 @@ def is_named_beside(file: Path) -> bool:
         for graph in sorted(folder.glob("*.onnx"))[:MAX_GRAPHS]:
             with suppress(HauberkError), open_span(graph) as span:
                 if name in {place.removeprefix("./") for place in read_onnx(span).external}:
+                    return True
+        for model in sorted(folder.glob("*.mlmodel"))[:MAX_GRAPHS]:
+            with suppress(HauberkError), open_span(model) as span:
+                if is_core_ml(span) and name in numbers_beside(span):
                     return True
     return False

@@ -24,6 +24,9 @@ _HOMES: dict[Kind, tuple[str, str]] = {
     Kind.SAFETENSORS: ("safetensors", "judge_safetensors"),
     Kind.ONNX: ("onnx_files", "judge_onnx"),
     Kind.NPY: ("numpy_files", "judge_npy"),
+    Kind.R_DATA: ("r_files", "judge_r"),
+    Kind.PADDLE: ("paddle_files", "judge_program"),
+    Kind.CORE_ML: ("core_ml", "judge_core_ml"),
 }
 
 
