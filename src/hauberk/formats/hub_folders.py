@@ -62,7 +62,8 @@ def model_folders(root: Path) -> list[Path]:
 def is_model_folder(names: Iterable[str]) -> bool:
     """Whether files are those of a model: a configuration beside weights, or an index.
 
-    Triton's ``config.pbtxt`` stands above folders of versions, whose Python it runs.
+    Triton's ``config.pbtxt`` stands above folders of versions, whose Python it runs. A pipeline of
+    spaCy has its settings beside what it is called.
     """
     listed = set(names)
     is_indexed = any(name.endswith(".index.json") for name in listed)
@@ -70,7 +71,8 @@ def is_model_folder(names: Iterable[str]) -> bool:
     is_configured = bool(CONFIGURATIONS & listed)
     # Parts of a pipeline lie in folders of their own, below the one that names them.
     is_pipeline = bool({"model_index.json", "modules.json", "config.pbtxt"} & listed)
-    return (is_configured and has_weights) or is_indexed or is_pipeline
+    is_spacy = {"config.cfg", "meta.json"} <= listed
+    return (is_configured and has_weights) or is_indexed or is_pipeline or is_spacy
 
 
 def judge_folder(root: Path) -> Iterator[Placed]:

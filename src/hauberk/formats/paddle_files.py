@@ -60,7 +60,7 @@ _KNOWN = frozenset(
     einsum elementwise_add elementwise_div elementwise_floordiv elementwise_fmax
     elementwise_fmin elementwise_max elementwise_min elementwise_mod elementwise_mul
     elementwise_pow elementwise_sub elementwise_heaviside elu embedding empty empty_like equal
-    equal_all erf erfinv exp expand expand_as expand_as_v2 expand_v2 expm1 eye 
+    equal_all erf erfinv exp expand expand_as expand_as_v2 expand_v2 expm1 eye
     fake_channel_wise_dequantize_max_abs
     fake_channel_wise_quantize_abs_max fake_channel_wise_quantize_dequantize_abs_max
     fake_dequantize_max_abs fake_quantize_abs_max fake_quantize_dequantize_abs_max
