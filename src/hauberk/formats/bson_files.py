@@ -1,8 +1,8 @@
 """BSON as Julia keeps models: documents that describe types, values and, rarely, code.
 
 BSON.jl writes what JSON cannot say as documents with a ``tag``. Arrays and structures of known
-types are data; a method, a lowered function, or a type made on the spot is compiled when the file is
-loaded.
+types are data. A method, a lowered function, or a type made on the spot is compiled when the file
+is loaded.
 """
 
 from __future__ import annotations

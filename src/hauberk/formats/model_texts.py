@@ -9,6 +9,7 @@ from hauberk.errors import ArtifactError
 from hauberk.formats.archives import path_trick
 from hauberk.formats.bounded_json import MAX_JSON_BYTES, read_json
 from hauberk.formats.code_judgement import dangerous_calls, is_dangerous_name
+from hauberk.formats.fetched_packages import judge_requirements
 from hauberk.formats.hub_configs import judge_hub
 from hauberk.formats.keras_configs import judge_keras
 from hauberk.formats.ollama_files import judge_modelfile
@@ -258,6 +259,7 @@ _JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
     TextKind.YAML: lambda data: _yaml(_text(data)),
     TextKind.TRITON: lambda data: _triton(_text(data)),
     TextKind.MODELFILE: lambda data: judge_modelfile(_text(data)),
+    TextKind.REQUIREMENTS: lambda data: judge_requirements(_text(data)),
     TextKind.PADDLE: judge_json,
     TextKind.ZARR: judge_array,
 }

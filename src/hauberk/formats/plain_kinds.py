@@ -135,9 +135,11 @@ def _text_part(span: Span, head: bytes, place: Place) -> tuple[Kind, str]:
         return Kind.SKOPS, "skops schema"
     if place.code and place.name.endswith(".py"):
         return Kind.CODE, place.code
-    from hauberk.formats.text_kinds import text_kind
+    from hauberk.formats.fetched_packages import REQUIREMENTS
+    from hauberk.formats.text_kinds import TextKind, text_kind
 
-    if found := text_kind(span, head, place.name):
+    is_list = place.code and REQUIREMENTS.search(place.name)
+    if found := TextKind.REQUIREMENTS if is_list else text_kind(span, head, place.name):
         return Kind.MODEL_TEXT, found
     is_other = ending_of(place.name) in _BYTES_ENDINGS or _WEIGHTS_NAME().search(place.name)
     return (Kind.UNREAD, "text, and no model as its name says") if is_other else (Kind.TEXT, "text")

@@ -32,6 +32,7 @@ class TextKind(StrEnum):
     MODELFILE = "Modelfile of Ollama"
     PADDLE = "Paddle program as JSON"
     ZARR = "description of a Zarr array"
+    REQUIREMENTS = "list of packages"
 
 
 _KERAS = re.compile(rb'(?<!\\)"class_name"\s*:\s*"')

@@ -322,6 +322,11 @@ def _data(part: Part, reading: _Reading) -> None:
     """Values that a program may hand on to a loader: bytes in a database or in a message."""
     reading.judged += 1
     _carve(part, reading)
+    if part.detail == "SQLite":
+        from hauberk.formats.sqlite_files import long_values
+
+        for value in long_values(part.span):
+            _carve(part._replace(span=value, inner=(*part.inner, "a long value")), reading)
 
 
 def _empty(part: Part, reading: _Reading) -> None:
