@@ -413,6 +413,21 @@ def test_shards_of_tensorflow_js_are_numbers_where_its_model_lists_them(tmp_path
     (tmp_path / "model.json").write_text(json.dumps(model))
     assert verdict(tmp_path, "group1-shard1of1.bin", bytes(32)) is ModelState.NO_CODE
     assert verdict(tmp_path, "other.bin", bytes(32)) is ModelState.NOT_ASSESSED
+    model["weightsManifest"] = [{"paths": ["../../x.bin"], "weights": []}]
+    assert verdict(tmp_path, "model.json", json.dumps(model)) is ModelState.MALFORMED
+
+
+def test_unknown_parts_of_a_document_are_its_own_and_known_ones_are_judged(
+    tmp_path: Path,
+) -> None:
+    def document(**members: bytes) -> bytes:
+        return write.zipped({"mimetype": b"application/x-drawing", **members})
+
+    drawing = b"\x01\x02\xff\xfe" * 9
+    assert verdict(tmp_path, "m.cdr", document(data=drawing)) is ModelState.NO_CODE
+    assert verdict(tmp_path, "m.cdr", document(data=PROGRAM)) is ModelState.DANGEROUS
+    assert verdict(tmp_path, "m.cdr", document(data=drawing + PROGRAM)) is ModelState.DANGEROUS
+    assert verdict(tmp_path, "m.zip", write.zipped({"data": drawing})) is ModelState.NOT_ASSESSED
 
 
 # Settings

@@ -138,6 +138,7 @@ def _walk_zip(span: Span, end: int, place: Place) -> Iterator[Part | Trouble]:
     overlap = any("overlap" in trouble.reason for trouble in listing.troubles)
     storages = _storage_folders(listing.entries)
     codes = code_folders(entry.name for entry in listing.entries)
+    is_document = any(entry.name in _DOCUMENTS for entry in listing.entries)
     for entry in listing.entries:
         if entry.name.endswith("/") and not entry.size:
             continue
@@ -146,9 +147,24 @@ def _walk_zip(span: Span, end: int, place: Place) -> Iterator[Part | Trouble]:
             continue  # a bomb by construction; what it holds has been refused already
         if _is_storage(span, entry, storages):
             yield from _storage(span, entry, inside)
+        elif is_document:
+            yield from map(_of_document, _zip_member(span, entry, inside))
         else:
             yield from _zip_member(span, entry, inside)
 
+
+_DOCUMENTS = frozenset({"mimetype", "[Content_Types].xml"})
+"""Members that tell an archive to be a document of an office, a drawing, or a book."""
+
+
+def _of_document(part: Part | Trouble) -> Part | Trouble:
+    """Bytes of no known format are a document's own; whatever is known in it is judged."""
+    if isinstance(part, Part) and part.kind is Kind.UNKNOWN:
+        return part._replace(kind=Kind.DATA, detail=_DOCUMENT)
+    return part
+
+
+_DOCUMENT = "part of a document"
 
 _Folders = tuple[tuple[str, Callable[[], re.Pattern[str]]], ...]
 

@@ -196,6 +196,12 @@ def _weight_map(value: Any) -> Iterator[Remark]:
             yield evasive(f"the index names the shard {printable(name)!r}: {trick}")
 
 
+def _shards(value: Any) -> Iterator[Remark]:
+    """TensorFlow.js lists the files of its weights in groups."""
+    for group in value if isinstance(value, list) else ():
+        yield from _weight_map(group.get("paths") if isinstance(group, dict) else None)
+
+
 def _template(value: Any) -> Iterator[Remark]:
     if isinstance(value, str):
         yield from judge_template(value)
@@ -240,6 +246,7 @@ _KEYS: Mapping[str, Callable[[Any], Iterator[Remark]]] = {
     "mcpServers": _servers,
     "base_model_name_or_path": _base,
     "weight_map": _weight_map,
+    "weightsManifest": _shards,
     "itemInfoEntries": _package,
     "chat_template": _template,
 }

@@ -45,7 +45,7 @@ _HUB = re.compile(
     rb"|_class_name|_diffusers_version|id2label|label2id|custom_pipelines|peft_type"
     rb"|trust_remote_code|transformers_version|image_processor_type|feature_extractor_type"
     rb"|processor_class|custom_generate|added_tokens_decoder|system_prompt|_target_|_component_"
-    rb"|activation_fn|activation_function|class_path|serializedFile"
+    rb"|activation_fn|activation_function|class_path|serializedFile|weightsManifest"
     rb'|mcpServers|itemInfoEntries)"\s*:|"type"\s*:\s*"sentence_transformers\.'
     rb'|"idx"\s*:\s*\d+[^{}]*"type"\s*:|"added_tokens"\s*:'
 )
