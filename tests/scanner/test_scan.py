@@ -16,6 +16,7 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
+from hauberk.cli import main
 from hauberk.core.finding import Outcome, Severity
 from hauberk.core.policy import Policy
 from hauberk.errors import UsageError
@@ -154,3 +155,25 @@ def test_equal_scans_say_the_same(models: Path) -> None:
     first, second = scanned(models), scanned(models)
     assert first.findings == second.findings
     assert json.dumps(first.summary) == json.dumps(second.summary)
+
+
+def test_a_column_of_what_is_no_table_is_a_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "settings.toml").write_text("a = 1\n")
+    assert main(["scan", str(tmp_path / "settings.toml"), "--label", "a"]) == 2
+    assert "--label" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--against", "--train", "--reference"])
+def test_another_file_that_is_no_table_is_a_wrong_use_and_no_finding(
+    tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "README.md").write_text("# Title\n\n* one, two, three\n* a, b, c, d\n")
+    arguments = ["scan", str(tmp_path / "rows.csv"), option, str(tmp_path / "README.md")]
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert option in said.err
+    assert "README.md" in said.err
+    assert not said.out

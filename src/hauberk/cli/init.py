@@ -78,8 +78,23 @@ def _proposed(root: Path) -> str:
             hint="copy the project to a place where you may write",
         ) from error
     print(f"wrote {_shown(target)}")
-    print(f"  {len(found.tables)} tables, {len(found.scripts)} scripts, {len(found.models)} models")
+    for line in propose.told(found):
+        print(f"  {line}")
+    _said_open(root)
     return found.name
+
+
+def _said_open(root: Path) -> None:
+    """Say what keeps the proposal from being run, before somebody tries."""
+    from hauberk.errors import HauberkError
+    from hauberk.lifecycle.layout import Layout
+    from hauberk.lifecycle.settings import load
+
+    try:
+        Layout(load(root)).plan()
+    except HauberkError as error:
+        where = f" ({error.subject})" if error.subject else ""
+        print(f"  to fill in before a run: {error.message}{where}")
 
 
 def _keys(project: str) -> None:

@@ -68,7 +68,14 @@ _TEMPLATE_TAG = re.compile(
     rb"\{%-?\s*(for|if|set|macro|generation)\b[^%]*%\}|\{\{.*?\}\}", re.DOTALL
 )
 _TEMPLATE_WORD = re.compile(rb"\b(messages|add_generation_prompt|bos_token|raise_exception)\b")
-_TEMPLATE_NAME = re.compile(r"chat_template|\.(jinja2?|j2)$", re.IGNORECASE)
+_CHAT_NAME = re.compile(
+    r"chat_template[^./\\]*(\.(jinja2?|j2|txt|tmpl|tpl|template|json))?$", re.IGNORECASE
+)
+_JINJA_NAME = re.compile(r"\.(jinja2?|j2)$", re.IGNORECASE)
+_OF_PAGES = re.compile(r"\.(html?|xml|css|md|rst|py|sh|ya?ml|toml|ini|conf|sql|tex|svg)\.\w+$")
+_OF_GO = re.compile(rb"\{\{-?\s*(?:\$\w*\s*:=|range\b|end\b|with\b|define\b|template\b)")
+"""Templates of Go's own kind, which have no ``{%``."""
+_GADGET = re.compile(rb"__\w+__|\battr\(|\[\s*['\"]__|\\x5f|\\137|\bcycler\b|\blipsum\b")
 _YAML_NAME = re.compile(r"\.ya?ml$|(^|[-_./])MLmodel$", re.IGNORECASE)
 _YAML_TAG = re.compile(
     rb"(?m)^(?!\s*#)[^#\n]*(!!python/|tag:yaml\.org,2002:python/|^%TAG\b|_target_\s*:|\bloader_module\s*:"
@@ -90,8 +97,9 @@ def text_kind(span: Span, head: bytes, name: str) -> TextKind | None:
         kind = _json_kind(span.read(0, LOOK_BYTES), name)
         if kind is not None:
             return kind
-    if start[:1] == b"<" or head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        return TextKind.PMML if _is_pmml(head, name) else None
+    is_marked = start[:1] == b"<" or head[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    if is_marked and _is_pmml(head, name):
+        return TextKind.PMML
     if start.startswith((b"tree\nversion=", b"tree\r\nversion=")):
         return TextKind.LIGHTGBM
     return _plain_kind(span.read(0, LOOK_BYTES), name)
@@ -100,15 +108,27 @@ def text_kind(span: Span, head: bytes, name: str) -> TextKind | None:
 def _plain_kind(look: bytes, name: str) -> TextKind | None:
     if is_modelfile(look, name):
         return TextKind.MODELFILE
-    if _TEMPLATE_NAME.search(name):
+    if _CHAT_NAME.search(name) or (_JINJA_NAME.search(name) and _is_prompt(look, name)):
         return TextKind.TEMPLATE
-    if _TEMPLATE_TAG.search(look) and _TEMPLATE_WORD.search(look) and _is_bare(name):
+    is_sniffed = _TEMPLATE_TAG.search(look) and _TEMPLATE_WORD.search(look) and _is_bare(name)
+    if is_sniffed and (b"{%" in look or not _OF_GO.search(look)):
         return TextKind.TEMPLATE
     if re.search(r"(^|[/\\])config\.pbtxt$", name):
         return TextKind.TRITON
     if _MLMODEL.search(name):
         return TextKind.YAML
     return TextKind.YAML if _YAML_NAME.search(name) and _YAML_TAG.search(look) else None
+
+
+def _is_prompt(look: bytes, name: str) -> bool:
+    """Whether a template is one of prompts: those that name a page or a file of settings are not.
+
+    Templates of pages are left to the application that has them, unless they reach for what
+    no page needs.
+    """
+    if not _OF_PAGES.search(name.lower()):
+        return True
+    return _GADGET.search(look) is not None or _TEMPLATE_WORD.search(look) is not None
 
 
 def _is_bare(name: str) -> bool:

@@ -47,9 +47,10 @@ _CHECKSUM_LETTERS = 6
 COMMON = frozenset(
     """
     admin administrator airflow anonymous bar bitnami default docker foo guest hunter2 jupyter
-    key letmein login minio minio123 minioadmin mlflow mypassword mysecret mysql none null pass
-    passwd password password1 password123 postgres postgresql pw pwd rabbitmq redis root
-    s3cret sa scott secret secret123 test test123 tester testing tiger token user username
+    key letmein login minio minio123 minioadmin mlflow mypassword mysecret
+    mysecretpassword mysql none null pass passwd password password1 password123 postgres
+    postgresql pw pwd rabbitmq redis root s3cret sa scott secret secret123 test test123
+    tester testing tiger token user username
     """.split()  # noqa: SIM905 - a table of words reads better as words
 )
 """What documentation and local set-ups write where a password belongs."""
@@ -156,9 +157,22 @@ def could_be_token(value: str) -> bool:
     return looks_random(value) or (strong and looks_chosen(value))
 
 
+def _names_itself(password: str, user: str) -> bool:
+    """``app_password`` of ``app_user``: the name of the place, left as an example shows it."""
+    words = re.split(r"[-_.]", password.lower())
+    others = set(re.split(r"[-_.]", user.lower()))
+    said = {"password", "passwd", "passwort", "pass", "pwd", "secret"}
+    return bool(said & set(words)) and set(words) - said <= others
+
+
 def could_be_in_url(password: str, user: str) -> bool:
     """Whether the part between colon and at sign of an address is a password."""
-    if password == user or is_stand_in(password) or password.strip("[]{}()<>") in COMMON:
+    if (
+        password == user
+        or is_stand_in(password)
+        or _names_itself(password, user)
+        or password.strip("[]{}()<>") in COMMON
+    ):
         return False
     mixed = _n_classes(password) >= 2  # noqa: PLR2004 - of four
     return mixed or len(password) >= _MIN_PASSPHRASE_IN_URL

@@ -48,9 +48,13 @@ _ASSIGNED = expression(
 _PASSWORD = expression(r"(?i)pass|pwd|pw$|masterauth")
 _NAMES_NOT = expression(
     r"(?i)hash|digest|sha\d|md5|checksum|commit|revision|etag|fingerprint|public|"
-    r"(?:name|file|path|url|uri|env|type|field|header|regex|pattern|policy|length|len|ttl|count|"
+    r"(?:name|file|path|dir|directory|folder|repo|url|uri|env|type|field|header|regex|pattern|policy|length|len|ttl|count|"
     r"size|id|ids|index|expiry|expires|version|class|prefix|suffix|format|arn|ref|izer|ized|s)$"
 )
+_OTHER_WORD = expression(
+    r"(?i)(?:i[sz](?:e|er|ers|ed|es|ing|ation)|ar(?:y|ies|ial|iat)|ly|ions?|ive|less)(?![a-z])"
+)
+"""What makes another word of a name: a ``tokenizer`` and a ``secretary`` are no secrets."""
 _COMMENT = expression(r"#|//|^[ \t]*(?:%env|!|--|\*)")
 
 
@@ -127,7 +131,7 @@ def _fresh(found: Iterable[Secret], taken: list[Secret]) -> list[Secret]:
 
 
 def _matches(pattern: Pattern, text: str) -> Iterator[Secret]:
-    for match in pattern.form.finditer(text):
+    for match in _forms(pattern, text):
         if pattern.accepts(match):
             sure = pattern.confirms(match["s"]) if pattern.confirms else None
             yield Secret(
@@ -141,6 +145,14 @@ def _matches(pattern: Pattern, text: str) -> Iterator[Secret]:
             )
 
 
+def _forms(pattern: Pattern, text: str) -> Iterator[re.Match[str]]:
+    if not pattern.on_one_line:
+        yield from pattern.form.finditer(text)
+        return
+    for start, end in spans_with(text, pattern.marks, 0):
+        yield from pattern.form.finditer(text, start, end)
+
+
 def _provider(pattern: Pattern, match: re.Match[str]) -> str:
     """A private key beside the words of a service account is Google's."""
     around = match.string[max(match.start() - 2000, 0) : match.start()]
@@ -152,7 +164,7 @@ def _provider(pattern: Pattern, match: re.Match[str]) -> str:
 def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
     for match in _candidates(text):
         group = "quoted" if match["quoted"] else "bare"
-        if group == "bare" and not settings and not _in_comment(match):
+        if group == "bare" and (_is_called(match) or not (settings or _in_comment(match))):
             continue
         if _is_generated(match) or _is_of_picture(match) or _is_sealed(text, match.start()):
             continue
@@ -225,6 +237,14 @@ def _of(what: str, start: int, value: str, *, guessable: bool) -> Secret:
     )
 
 
+def _is_called(match: re.Match[str]) -> bool:
+    """``token = get_token()`` and ``pwd, other=value``: a call or a keyword, whatever the file."""
+    if match.string[match.end() : match.end() + 1] == "(":
+        return True
+    before = match.string[match.start() : match.start("bare")].rstrip()
+    return before.endswith(",") and re.match(r"\w+=", match["bare"]) is not None
+
+
 def _is_generated(match: re.Match[str]) -> bool:
     """Whether it stands on a line that no hand wrote: bundles of scripts are full of such names."""
     return _is_long_line(match.string, match.start())
@@ -267,6 +287,8 @@ def _could_be(value: str, *, password: bool) -> bool:
 
 def _is_named_otherwise(match: re.Match[str], value: str) -> bool:
     """Names such as ``token_type`` and ``password_hash``, which hold no secret."""
+    if _OTHER_WORD.match(match["rest"] or ""):
+        return True
     rest, end = match["rest"] or "", max(match.end("rest"), match.end("short"), match.end("hump"))
     if _NAMES_NOT.search(rest.rstrip("\"'")):
         return True

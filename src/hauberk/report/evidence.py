@@ -107,8 +107,9 @@ def evidence_block(evidence: Evidence) -> Markup | None:
 
 
 def _statistic(evidence: Evidence) -> list[Node]:
-    value = element("b", number(evidence.value)) if evidence.value is not None else "not a number"
-    text: list[Node] = [f"{evidence.statistic}: ", value]
+    text: list[Node] = [evidence.statistic]
+    if evidence.value is not None:
+        text += [": ", element("b", number(evidence.value))]
     if evidence.threshold is not None:
         text.append(f", a finding from {number(evidence.threshold)}")
     if evidence.n is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from hauberk.core.finding import Finding, Level, Outcome, Severity
 from hauberk.report.document import document
 from hauberk.report.evidence import assessments_table, checks, findings_list, pairs, unjudged
@@ -9,7 +12,11 @@ from hauberk.report.markup import Markup, element
 from hauberk.report.scan import by_severity, counted
 from hauberk.report.scan_result import ScanResult
 from hauberk.report.verdict import OUTCOME_WORDS, Tone
-from hauberk.report.wording import plural
+from hauberk.report.wording import number, plural
+
+MAX_NAMED = 12
+
+_DECISIONS = {"allow": "passed", "deny": "failed", "undecided": "not decided"}
 
 
 def page(result: ScanResult) -> str:
@@ -65,16 +72,44 @@ def _is_grave(finding: Finding) -> bool:
 
 
 def _said(result: ScanResult) -> Markup | None:
-    """What the scanner says of the scan itself, where it is plain enough to show."""
-    rows = [(name, _plain(value)) for name, value in result.summary.items()]
-    shown = [(name.replace("_", " "), text) for name, text in rows if text]
+    """What the scanner says of the scan itself, in words; what is not there is left out."""
+    said = result.summary
+    rows = [
+        ("Scanned", _listed(said.get("paths", ()))),
+        ("What it is", _kinds(said.get("kinds", {}))),
+        ("No control looks at", _passed_over(said)),
+        ("Result", _decided(said)),
+        ("Engines", _listed(said.get("engines", ()))),
+        ("Credentials", said.get("secrets", "")),
+    ]
+    shown = [(name, text) for name, text in rows if text]
     return pairs(shown) if shown else None
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(item) for item in value)
-    return str(value) if isinstance(value, (str, int, float)) else ""
+def _listed(names: Sequence[object]) -> str:
+    return ", ".join(map(str, names))
+
+
+def _kinds(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{number(count)} x {kind}" for kind, count in kinds.items())
+
+
+def _passed_over(said: Mapping[str, Any]) -> str:
+    """Paths that were met and that nothing judges: an empty file, a link."""
+    count = said.get("n_unjudged", 0)
+    if not count:
+        return ""
+    first = list(said.get("unjudged", ()))[:MAX_NAMED]
+    rest = f", and {plural(count - len(first), 'more path')}" if count > len(first) else ""
+    return _listed(first) + rest
+
+
+def _decided(said: Mapping[str, Any]) -> str:
+    word = _DECISIONS.get(said.get("decision", ""), "")
+    if not word:
+        return ""
+    worse = "" if said["fail_on"] == Severity.CRITICAL else " or worse"
+    return f"{word}, exit code {said['exit_code']}; a finding of {said['fail_on']}{worse} fails"
 
 
 def _counts(result: ScanResult) -> Markup:

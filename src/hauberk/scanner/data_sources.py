@@ -44,20 +44,36 @@ def open_data(
 def beside(dataset: Dataset, options: ScanOptions) -> Any:
     """The subject that ``dataset`` makes up with the tables that the options name."""
     if options.reference is not None:
-        dataset = replace(dataset, reference=open_data(options.reference, options, like=dataset))
+        reference = _other("--reference", options.reference, options, dataset)
+        dataset = replace(dataset, reference=reference)
     if options.outputs is not None:
         dataset = replace(dataset, generated=marks_in(options.outputs))
     if options.transforms is not None:
         return _transformed(dataset, options)
     if options.train is not None:
-        train = open_data(options.train, options, like=dataset)
+        train = _other("--train", options.train, options, dataset)
         if options.control is not None:
-            control = open_data(options.control, options, like=dataset)
+            control = _other("--control", options.control, options, dataset)
             return Synthesis(synthetic=dataset, train=train, control=control)
         return Splits(train=train, test=dataset, group=options.group, time=options.time)
     if options.against is not None:
-        return Comparison(old=open_data(options.against, options, like=dataset), new=dataset)
+        old = _other("--against", options.against, options, dataset)
+        return Comparison(old=old, new=dataset)
     return dataset
+
+
+def _other(option: str, path: Path, options: ScanOptions, dataset: Dataset) -> Dataset:
+    """The data that an option names; that it cannot be read is no finding about ``dataset``."""
+    try:
+        return open_data(path, options, like=dataset)
+    except (ArtifactError, UnavailableError) as error:
+        raise UsageError(
+            f"what {option} names cannot be read as data: {error.message}",
+            subject=str(path),
+            expected=error.expected or "a table or a folder like the scanned one",
+            found=error.found,
+            hint=f"name another file with {option}, or scan this one by itself",
+        ) from error
 
 
 def report_beside(path: Path, options: ScanOptions) -> Report:
@@ -123,10 +139,12 @@ def _transformed(dataset: Dataset, options: ScanOptions) -> Transformation:
             found="none",
         )
     return Transformation(
-        old=open_data(options.against, options, like=dataset),
+        old=_other("--against", options.against, options, dataset),
         new=dataset,
         declared=open_transforms(options.transforms),
-        training=None if options.train is None else open_data(options.train, options),
+        training=(
+            None if options.train is None else _other("--train", options.train, options, dataset)
+        ),
     )
 
 

@@ -26,7 +26,10 @@ from hauberk.errors import UsageError
 from hauberk.scanner.narrowing import MAX_IMPORT_BYTES, of_run
 
 TIMEOUT_S = 600.0
-FALLBACK = "credentials are looked for by Hauberk's own detector, which is the fallback"
+FALLBACK = (
+    "credentials are looked for by Hauberk's own detector, the fallback where betterleaks is "
+    "not asked (--engine betterleaks)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

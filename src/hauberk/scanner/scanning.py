@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
@@ -17,8 +17,9 @@ from hauberk.core.identity import ThreatId
 from hauberk.core.policy import Decision, Policy, Verdict
 from hauberk.engine import assess_all, decide, discover
 from hauberk.engine.assess import judged
-from hauberk.errors import UnavailableError
+from hauberk.errors import UnavailableError, UsageError
 from hauberk.report import ScanResult
+from hauberk.scanner.kinds import FileKind
 from hauberk.scanner.locating import Located, locate
 from hauberk.scanner.options import ScanOptions
 
@@ -57,6 +58,15 @@ class _Opening(Control):
         return "scanner/locate"
 
 
+_ROLES = (
+    *("label", "annotator", "source", "sensitive", "group", "time", "min_group"),
+    *("reference", "control", "transforms"),
+)
+_NO_DATA = frozenset(
+    {FileKind.MODEL, FileKind.TEXT, FileKind.TEXT_AND_MODEL, FileKind.OTHER, "link", "tree of code"}
+)
+
+
 class _Progress:
     """What a scan has gathered so far."""
 
@@ -85,7 +95,26 @@ def scan(
     with _crew(chosen) as crew, _keeping(paths, chosen):
         located = (item for path in paths for item in locate(path, chosen, crew))
         result = judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+    _check_roles(chosen, result.summary["kinds"])
     return result if result.summary["kinds"] else _of_nothing(result)
+
+
+def _check_roles(options: ScanOptions, kinds: Mapping[str, int]) -> None:
+    """Refuse a role of data that no data were there to take: the scan would say less than asked.
+
+    Raises:
+        UsageError: A column is named, and nothing that was scanned is a table or like one.
+    """
+    named = [name for name in _ROLES if getattr(options, name)]
+    if named and kinds and kinds.keys() <= _NO_DATA:
+        raise UsageError(
+            "nothing that was scanned is data",
+            subject=f"--{named[0].replace('_', '-')}",
+            rule="columns and reference rows are those of tables and data folders",
+            expected="a table, or a folder of pictures or documents",
+            found=", ".join(kinds),
+            hint="leave the option out, or name the data as well",
+        )
 
 
 def _of_nothing(result: ScanResult) -> ScanResult:

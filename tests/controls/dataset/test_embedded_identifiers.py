@@ -67,3 +67,15 @@ def test_text_in_the_mantissa_of_floats_is_found():
 )
 def test_ordinary_numbers_carry_nothing(values):
     assert not judged({"x": values})
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_numbers_in_order_hold_no_text(step):
+    found = judged({"loan_id": list(range(10_000, 10_000 + 40_000 * step, step))})
+    assert not [finding for finding in found if "carries" in finding.message]
+
+
+def test_text_in_the_last_bytes_of_numbers_is_found():
+    words = "the ward keeps a list of everybody who came in the spring, with names. " * 60
+    ids = [(place * 7919 % 9973 + 100 << 8) | byte for place, byte in enumerate(words.encode())]
+    assert [finding for finding in judged({"loan_id": ids}) if "carries" in finding.message]

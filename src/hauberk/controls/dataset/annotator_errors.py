@@ -6,16 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from hauberk.core.artifact import Dataset
 from hauberk.core.control import Check, NotApplicable
-from hauberk.core.finding import Evidence, Finding, Histogram, Location, RowScores, Severity
+from hauberk.core.finding import Finding, RowScores
 from hauberk.core.threat import ThreatId
-from hauberk.methods.crowd_data import Held, held, told
-
-_SHOWN = 1_000
-_DRAWN = 30
+from hauberk.methods.crowd_findings import contradicted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,44 +61,11 @@ class AnnotatorErrors(Check[Dataset]):
         """
         if subject.annotator is None:
             raise NotApplicable("no column is named as the annotator")
-        found = held(subject, subject.annotator)
-        yield found.scores(subject)
-        order = np.argsort(-found.crowd.suspicion, kind="stable")
-        for person in order[found.crowd.p_values[order] < self.alpha]:
-            yield self._finding(subject, found, int(person))
-
-    def _finding(self, subject: Dataset, found: Held, person: int) -> Finding:
-        crowd = found.crowd
-        rows = found.rows_of(person)
-        n_own = int((found.people == person).sum())
-        return Finding(
-            message=f"annotator {found.names[person]} of {subject.name}: {told(found, person)}",
-            path=subject.name,
-            severity=Severity.HIGH,
+        yield from contradicted(
+            subject,
+            subject.annotator,
+            role="annotator",
+            alpha=self.alpha,
             threats=self.threats,
-            confidence=1 - float(crowd.p_values[person]),
-            location=Location(rows=tuple(rows[:_SHOWN].tolist()), field=subject.annotator),
             remedy="Set these rows aside and have somebody else label them.",
-            evidence=Evidence(
-                statistic="share of labels that models and others contradict",
-                value=float(crowd.errors[person]),
-                threshold=float(np.median(crowd.errors)),
-                n=n_own,
-                facts={
-                    "p-value": f"{crowd.p_values[person]:.3g}",
-                    "rows contradicted": str(rows.size),
-                },
-                plots=_plots(found),
-            ),
         )
-
-
-def _plots(found: Held) -> tuple[Histogram, ...]:
-    order = np.argsort(-found.crowd.suspicion, kind="stable")[:_DRAWN]
-    return (
-        Histogram(
-            title="Contradicted labels by annotator, most suspicious first",
-            edges=tuple(found.names[person] for person in order),
-            series={"share": tuple(float(found.crowd.errors[person]) for person in order)},
-        ),
-    )

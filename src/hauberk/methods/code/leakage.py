@@ -18,6 +18,7 @@ from hauberk.methods.code.flow import (
     carried,
     names_in,
     pairs_of,
+    parts_of,
     targets_of,
     texts,
     value_of,
@@ -31,6 +32,7 @@ from hauberk.methods.code.learning_rules import (
     TEST_TEXT,
 )
 from hauberk.methods.code.python_index import Index, last_name
+from hauberk.methods.code.row_roles import TEST_WORD
 from hauberk.methods.code.rules import Hit
 from hauberk.methods.expressions import expression
 
@@ -77,7 +79,7 @@ def _over_rows(call: ast.Call) -> bool:
 def _aggregated(index: Index, value: ast.AST) -> set[str]:
     """Names of frames whose rows an expression aggregates."""
     found: set[str] = set()
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if not isinstance(part, ast.Call):
             continue
         name = last_name(part.func)
@@ -104,7 +106,7 @@ def statistics_before(index: Index, scope: Scope, splits: list[Split]) -> Iterat
     """Frames that a statistic of all their rows changes before they are split."""
     last = max(line for line, _ in splits)
     held: dict[str, set[str]] = {}
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None or statement.lineno >= last:
             continue
@@ -159,11 +161,11 @@ def _changes(value: ast.expr, held: set[str], inline: set[str]) -> bool:
         names = names_in(node)
         calls = any(
             isinstance(part, ast.Call) and last_name(part.func) in _AGGREGATES and _over_rows(part)
-            for part in ast.walk(node)
+            for part in parts_of(node)
         )
         return bool(names & held) or (calls and bool(names & inline))
 
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if isinstance(part, ast.BinOp) and isinstance(part.op, (ast.Sub, ast.Div)):
             is_data = bool(names_in(part.left) - held) and not isinstance(part.left, ast.Constant)
             if is_statistic(part.right) and is_data and not _is_statistic_alone(part.left, held):
@@ -173,7 +175,7 @@ def _changes(value: ast.expr, held: set[str], inline: set[str]) -> bool:
             if any(is_statistic(node) for node in given):
                 return True
         elif isinstance(part, ast.Subscript) and names_in(part.slice) & held:
-            is_mask = any(isinstance(node, ast.Compare) for node in ast.walk(part.slice))
+            is_mask = any(isinstance(node, ast.Compare) for node in parts_of(part.slice))
             if not is_mask and base_name(part) not in held:
                 return True
     return False
@@ -191,12 +193,12 @@ _REPEATS = frozenset({"repeat", "tile", "repeat_interleave"})
 
 def copies_before(index: Index, scope: Scope, splits: list[Split]) -> Iterator[Hit]:
     """Rows that are joined with copies of themselves before they are split."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue
         outputs = {base_name(target) for target in targets_of(statement)} - {""}
-        for call in ast.walk(value):
+        for call in parts_of(value):
             if not isinstance(call, ast.Call) or not _copies(index, call):
                 continue
             for line, names in splits[:MAX_SPLITS]:
@@ -225,11 +227,19 @@ def _copies(index: Index, call: ast.Call) -> bool:
     if any(is_repeated for _, is_repeated in parts):
         return True
     for place, (part, _) in enumerate(parts):
+        if _are_made_together(index, parts):
+            break
         others = {p.id for n, (p, _) in enumerate(parts) if n != place and isinstance(p, ast.Name)}
         origin = _origins(index, part)
         if origin & others:
             return bool(whole)
     return False
+
+
+def _are_made_together(index: Index, parts: list[tuple[ast.expr, bool]]) -> bool:
+    """``old, new = reduced(old, new)``: both come out of one call, and none out of the other."""
+    values = [index.lookup(part)[-1:] for part, _ in parts if isinstance(part, ast.Name)]
+    return len(values) > 1 and all(value and value[0] is values[0][0] for value in values)
 
 
 def _elements(node: ast.expr) -> list[tuple[ast.expr, bool]]:
@@ -286,15 +296,14 @@ _TRIED = expression(
 
 def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
     """The best of a collection of results on the test set."""
+    if not index.speaks_of(TEST_WORD):
+        return
     filled: dict[str, int] = {}
     for statement in scope.statements:
         value = value_of(statement)
         for target in targets_of(statement):
-            loops = any(
-                isinstance(held, (ast.For, ast.While)) for held in index.ancestors(statement)
-            )
-            if isinstance(target, ast.Subscript) and loops and value is not None:
-                if _tests(index, value):
+            if isinstance(target, ast.Subscript) and value is not None:
+                if _is_in_loop(index, statement) and _tests(index, value):
                     filled.setdefault(base_name(target), statement.lineno)
             elif isinstance(target, ast.Name) and isinstance(
                 value, (ast.ListComp, ast.DictComp, ast.GeneratorExp)
@@ -305,7 +314,7 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             call = statement.value
             is_kept = last_name(call.func) in {"append", "add", "put", "heappush"} and call.args
-            if is_kept and any(isinstance(h, (ast.For, ast.While)) for h in index.ancestors(call)):
+            if is_kept and _is_in_loop(index, call):
                 if any(_tests(index, node) for node in call.args):
                     filled.setdefault(base_name(call.func), statement.lineno)
     yield from _kept_best(index, scope)
@@ -322,6 +331,7 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
             read
             and call.lineno >= min(filled[name] for name in read)
             and not _is_shown(index, call)
+            and not _is_order_only(index, call)
         ):
             yield Hit(SELECTED, call.lineno, texts(call)[:60])
             return
@@ -339,6 +349,10 @@ _MEASURES = expression(
 )
 
 
+def _is_in_loop(index: Index, node: ast.AST) -> bool:
+    return any(isinstance(held, (ast.For, ast.While)) for held in index.ancestors(node))
+
+
 def _measured_in(scope: Scope) -> set[str]:
     """Lists to which a measurement is appended, whatever they are called."""
     return {
@@ -348,14 +362,14 @@ def _measured_in(scope: Scope) -> set[str]:
         for node in call.args
         if any(
             isinstance(part, ast.Call) and _MEASURES.match(last_name(part.func))
-            for part in ast.walk(node)
+            for part in parts_of(node)
         )
     }
 
 
 def _kept_best(index: Index, scope: Scope) -> Iterator[Hit]:
     """``best = max(best, (result, settings))`` in a loop, with a result on the test set."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         target = next(iter(targets_of(statement)), None)
         if not isinstance(value, ast.Call) or not isinstance(target, ast.Name):
@@ -364,9 +378,48 @@ def _kept_best(index: Index, scope: Scope) -> Iterator[Hit]:
             node for node in value.args if not (isinstance(node, ast.Name) and node.id == target.id)
         ]
         is_kept = last_name(value.func) in {"max", "min"} and len(others) < len(value.args)
-        loops = any(isinstance(held, (ast.For, ast.While)) for held in index.ancestors(statement))
-        if is_kept and loops and any(_tests(index, node) for node in others):
+        if (
+            is_kept
+            and _is_in_loop(index, statement)
+            and any(_tests(index, node) for node in others)
+        ):
             yield Hit(SELECTED, statement.lineno, texts(statement)[:60])
+
+
+_ORDERS = frozenset({"sorted", "argsort", "sort_values", "most_common"})
+
+
+def _is_order_only(index: Index, call: ast.Call) -> bool:
+    """Results that are put in an order and gone through whole: nothing is taken out of them."""
+    if last_name(call.func) not in _ORDERS:
+        return False
+    held: ast.AST = call
+    while isinstance(parent := index.parents.get(held), ast.Call) and held in parent.args:
+        if last_name(parent.func) not in {"list", "dict", "tuple", "OrderedDict", "enumerate"}:
+            return last_name(parent.func) in {"print", "display", "DataFrame"}
+        held = parent
+    parent = index.parents.get(held)
+    if isinstance(parent, (ast.For, ast.comprehension)):
+        return True
+    if not isinstance(parent, ast.Assign) or not isinstance(parent.targets[0], ast.Name):
+        return False
+    name = parent.targets[0].id
+    uses = [node for node in index.each(ast.Name) if node.id == name and _is_read(node)]
+    return bool(uses) and all(_is_gone_through(index, node) for node in uses)
+
+
+def _is_read(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _is_gone_through(index: Index, node: ast.AST) -> bool:
+    parent = index.parents.get(node)
+    if isinstance(parent, ast.Attribute) and parent.attr in {"items", "values", "keys"}:
+        called = index.parents.get(parent)
+        return called is not None and _is_gone_through(index, called)
+    if isinstance(parent, ast.Call) and node in parent.args:
+        return last_name(parent.func) in {"print", "len", "enumerate", "display", "dumps"}
+    return isinstance(parent, (ast.For, ast.comprehension)) and parent.iter is node
 
 
 def _is_shown(index: Index, call: ast.Call) -> bool:
@@ -382,7 +435,7 @@ def _tests(index: Index, node: ast.AST, depth: int = 0) -> bool:
         return True
     if depth > 1:
         return False
-    for part in ast.walk(node):
+    for part in parts_of(node):
         if isinstance(part, ast.Name):
             values = index.lookup(part)[-1:]
             if any(
@@ -413,7 +466,7 @@ def tuned_by_test(index: Index) -> Iterator[Hit]:
         arguments = [argument.arg for argument in function.args.args]
         if function.name not in named and "trial" not in arguments:
             continue
-        for node in ast.walk(function):
+        for node in parts_of(function):
             told: list[ast.expr] = []
             if isinstance(node, ast.Return) and node.value is not None:
                 told = [node.value]
@@ -433,7 +486,7 @@ _OUTPUTS = expression(r"(?:y|Y|target|labels?|t|outcome|response)(?:_\w+)?")
 def target_among_features(index: Index, scope: Scope) -> Iterator[Hit]:
     """``X = df[columns]`` where the columns hold what ``y = df[...]`` takes."""
     wanted: dict[str, str] = {}
-    for statement in scope.statements:
+    for statement in scope.assigned:
         for target, value in pairs_of(statement):
             if isinstance(target, ast.Name) and _OUTPUTS.fullmatch(target.id):
                 column = _column(index, value)
@@ -441,7 +494,7 @@ def target_among_features(index: Index, scope: Scope) -> Iterator[Hit]:
                     wanted[column[1]] = column[0]
     if not wanted:
         return
-    for statement, (target, value) in [(s, p) for s in scope.statements for p in pairs_of(s)]:
+    for statement, (target, value) in [(s, p) for s in scope.assigned for p in pairs_of(s)]:
         if not isinstance(target, ast.Name) or not _INPUTS.fullmatch(target.id):
             continue
         taken, left = _columns(index, value), _left_out_columns(index, value)

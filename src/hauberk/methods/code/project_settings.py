@@ -396,10 +396,10 @@ _ORDERS = expression(
     r"(?P<hide>\b(?:do(?:es)? not|don't|never|without)\s+(?:tell(?:ing)?|inform(?:ing)?|mention(?:ing)?|notify(?:ing)?|ask(?:ing)?|reveal(?:ing)?|show(?:ing)?|report(?:ing)?|log(?:ging)?|warn(?:ing)?|disclos(?:e|ing))\b[^.\n]{0,60}\b(?:user|developer|reviewer|human|maintainer|anyone|team|operator|this|it|confirmation|permission|step)\b)|"
     r"(?P<ignore>\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+)?(?:the\s+)?(?:previous|prior|above|earlier|other|system|safety|security)\s+(?:instructions?|rules?|prompts?|guidelines?|polic\w+|messages?|checks?|warnings?))|"
     r"(?P<send>\b(?:send|post|upload|exfiltrate|forward|transmit|copy|append|include|paste|report)\b[^.\n]{0,120}(?:\.env\b|credentials?|secrets?|tokens?|api[ -]?keys?|ssh keys?|id_rsa|environment variables?|\.aws|\.netrc|source code|weights|training data|customer data)[^\n]{0,120}(?:https?://|webhook|endpoint|server|url|to\s+\S+@|\bto\b))|"
-    r"(?P<run>\b(?:run|execute|always run|start by running|first run)\b[^\n]{0,60}(?:curl\b|wget\b|bash\s+<|sh\s+-c|base64\b|eval\b|powershell\b)[^\n]{0,120})|"
+    r"(?P<run>\b(?:run|execute|always run|start by running|first run)\b[^\n]{0,60}(?:curl\b|wget\b|bash\s+<|sh\s+-c\s[^\n]{0,80}(?:https?:|/dev/tcp|\bnc\b|\|)|base64\b|eval\b|powershell\b)[^\n]{0,120})|"
     r"(?P<fetch>\b(?:fetch|download|follow|read|load|obey|retrieve)\b[^.\n]{0,60}\b(?:instructions?|commands?|prompts?|script|rules?)\b[^\n]{0,60}https?://)|"
     r"(?P<skip>\b(?:skip|bypass|disable|turn off|suppress|remove|delete|comment out|weaken)\b[^.\n]{0,40}\b(?:tests?|checks?|security|validation|verification|review|approval|hooks?|signature|gate|scann?\w*|certificate|ssl|tls|lint\w*|safety|audit\w*|guardrails?)\b)|"
-    r"(?P<approve>\b(?:auto[- ]?(?:approve|merge|accept)|approve\s+(?:all|every|any)|--no-verify|dangerously|yolo|without\s+(?:asking|confirmation|review|approval)|push\s+(?:directly\s+)?to\s+(?:main|master|production)\s+without)\b[^.\n]{0,60})",
+    r"(?P<approve>(?:--no-verify|--yolo|\bauto[- ]?(?:approve|merge|accept)|\bapprove\s+(?:all|every|any)|\bdangerously|\byolo[- ]mode|\bwithout\s+(?:asking|confirmation|review|approval)|push\s+(?:directly\s+)?to\s+(?:main|master|production)\s+without)\b[^.\n]{0,60})",
     re.IGNORECASE,
 )
 _FORBIDS = expression(
@@ -408,14 +408,22 @@ _FORBIDS = expression(
 )
 
 
+_EXPLAINED = expression(r"^[ \t]*(?:\$ |> )?[\w./-]+[ \t][^#\n]*(?<=[ \t])#[ \t]*\W{0,3}$")
+
+
+def _is_of_command(before: str) -> bool:
+    """Whether a comment behind a command begins here: it tells what that command does."""
+    return _EXPLAINED.search(before.rpartition("\n")[2]) is not None
+
+
 def _assistant(text: str) -> Iterator[Hit]:
     for match in _ORDERS.finditer(text):
         start = max(text.rfind("\n", 0, match.start()), text.rfind(". ", 0, match.start())) + 1
         before = text[start : match.start()]
         if match.lastgroup != "hide" and _FORBIDS.search(before):
             continue
-        if match.lastgroup in {"skip", "approve"} and re.search(
-            r"\b(?:if|unless|when asked)\b", before
+        if match.lastgroup in {"skip", "approve"} and (
+            re.search(r"\b(?:if|unless|when asked)\b", before) or _is_of_command(before)
         ):
             continue
         yield Hit(AGENT, _line(text, match.start()), match[0])
@@ -498,6 +506,10 @@ _TEXTS = frozenset(
 )
 
 
+_BUNDLES = frozenset({".js", ".mjs", ".cjs", ".css", ".map"})
+MAX_HAND_WRITTEN = 1_000
+"""Letters of a line from which on a script was put together by a tool: nobody reads it as code."""
+
 _FLAGS = expression("\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f")
 
 
@@ -510,9 +522,10 @@ def character_hits(file: SourceFile) -> Iterator[Hit]:
         text = _FLAGS.sub("", text)
     if re.search("[\u2801-\u28ff]", text):  # Beside other letters of Braille the blank is one.
         text = text.replace("\u2800", "\u2801")
+    is_bundle = file.path.suffix in _BUNDLES
     is_text = file.path.suffix in _TEXTS and not _ASSISTANTS.search(file.path.as_posix())
     for number, line in enumerate(text.split("\n"), start=1):
-        if line.isascii():
+        if line.isascii() or (is_bundle and len(line) > MAX_HAND_WRITTEN):
             continue
         if _BIDI.search(line) and not (is_text and re.search("[\u0590-\u06ff]", line)):
             if re.search("[\u202a-\u202e\u2066-\u2069]", line) or not is_text:
