@@ -182,11 +182,16 @@ _WALKED = frozenset({"__globals__", "__builtins__", "__subclasses__", "__mro__",
 
 
 def _danger(name: Global, knowledge: _Knowledge, home: Home) -> str:
-    *way, last = name.name.split(".")
     if _covers(knowledge.modules, name.path):
         return "runs code or reaches the system"
     if name.path in knowledge.names:
         return "runs code, reaches the system, or is a step on the way there"
+    return _danger_of_way(name, knowledge, home)
+
+
+def _danger_of_way(name: Global, knowledge: _Knowledge, home: Home) -> str:
+    """What is wrong with the attributes that lead to a name."""
+    *way, last = name.name.split(".")
     if _WALKED & {*way, last}:
         return "leads to every module of the program"
     if last in knowledge.anywhere:
