@@ -342,6 +342,16 @@ def test_a_broken_file_of_matlab_is_refused(tmp_path: Path) -> None:
     assert verdict(tmp_path, "m.mat", mat(deep)) is ModelState.MALFORMED
 
 
+def test_the_block_in_front_of_newer_files_of_matlab_is_known(tmp_path: Path) -> None:
+    front = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM"
+    for block, expected in (
+        (front.ljust(512, b"\0"), ModelState.NO_CODE),
+        (front.ljust(512, b"x"), ModelState.MALFORMED),
+        (PROGRAM.ljust(512, b"\0"), ModelState.DANGEROUS),
+    ):
+        assert verdict(tmp_path, "m.mat", write.hdf5([], block=block)) is expected
+
+
 def bson(**values: object) -> bytes:
     out = b""
     for key, value in values.items():

@@ -146,7 +146,7 @@ def is_program(span: Span) -> bool:
         blocks = [part for part in parts if part.number == 1]
         return (
             bool(blocks)
-            and {part.number for part in parts} <= {1, 4, 5}
+            and {part.number for part in parts} <= {1, 2, 3, 4, 5}
             and all(_is_block(block, walk) for block in blocks)
         )
     except ArtifactError:
