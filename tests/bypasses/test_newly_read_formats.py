@@ -12,7 +12,6 @@ import zlib
 from pathlib import Path
 
 import pytest
-from tests.bypasses.r_data import NIL, call, header, items, numbers, pairs, promise, symbol, words
 
 from hauberk.engine.load_gate import ModelState, scan_model
 from hauberk.formats.hub_folders import is_model_folder, judge_folder
@@ -20,6 +19,24 @@ from hauberk.methods import model_writing as write
 from hauberk.methods.model_writing import field
 from hauberk.methods.pickle_writing import array, blob, dotted, text, whole
 from hauberk.methods.pickle_writing import call as called
+from hauberk.methods.rare_model_writing import (
+    NIL,
+    bson,
+    call,
+    core_ml,
+    core_ml_program,
+    element,
+    header,
+    items,
+    mat,
+    matrix,
+    numbers,
+    paddle,
+    pairs,
+    promise,
+    symbol,
+    words,
+)
 from hauberk.scanner.kinds import FileKind, kind_of
 
 CODE = ModelState.MALFORMED
@@ -39,17 +56,8 @@ def verdict(folder: Path, label: str, data: bytes | str) -> ModelState:
 # Core ML
 
 
-def core_ml(kind: int, body: bytes) -> bytes:
-    return field(1, 4) + field(2, field(100, field(1, "a model"))) + field(kind, body)
-
-
 def layer(number: int, body: bytes) -> bytes:
     return field(1, field(1, "d") + field(2, "x") + field(3, "y") + field(number, body))
-
-
-def program(operation: bytes) -> bytes:
-    block = field(3, field(1, "CoreML7") + field(2, field(3, operation)))
-    return core_ml(502, field(1, 1) + field(2, field(1, "main") + field(2, block)))
 
 
 def constant(place: str) -> bytes:
@@ -71,14 +79,14 @@ CORE_ML = {
     "a class as a model": (core_ml(555, field(10, "Shell")), CODE),
     "another file": (core_ml(556, field(1, field(1, field(2, "m")))), CODE),
     "a kind of tomorrow": (core_ml(777, field(1, 1)), ModelState.REVIEW),
-    "a program": (program(field(1, "relu")), ModelState.NO_CODE),
+    "a program": (core_ml_program(field(1, "relu")), ModelState.NO_CODE),
     "numbers in place": (
-        program(field(1, "const") + field(5, field(1, "val") + field(2, field(3, b"")))),
+        core_ml_program(field(1, "const") + field(5, field(1, "val") + field(2, field(3, b"")))),
         ModelState.NO_CODE,
     ),
-    "an operation of the application's": (program(field(1, "custom_x")), CODE),
-    "numbers outside": (program(constant("@model_path/../../x")), ModelState.MALFORMED),
-    "numbers anywhere": (program(constant("/etc/passwd")), ModelState.MALFORMED),
+    "an operation of the application's": (core_ml_program(field(1, "custom_x")), CODE),
+    "numbers outside": (core_ml_program(constant("@model_path/../../x")), ModelState.MALFORMED),
+    "numbers anywhere": (core_ml_program(constant("/etc/passwd")), ModelState.MALFORMED),
 }
 
 
@@ -98,7 +106,7 @@ def test_models_inside_of_models_have_an_end(tmp_path: Path) -> None:
 def test_numbers_beside_a_program_are_known_by_it(tmp_path: Path) -> None:
     weights = tmp_path / "weights" / "weight.bin"
     assert verdict(tmp_path, "weights/weight.bin", bytes(128)) is ModelState.NOT_ASSESSED
-    model = program(constant("@model_path/weights/weight.bin"))
+    model = core_ml_program(constant("@model_path/weights/weight.bin"))
     assert verdict(tmp_path, "model.mlmodel", model) is ModelState.NO_CODE
     assert scan_model(weights).state is ModelState.NO_CODE
     weights.write_bytes(bytes(12))
@@ -106,12 +114,6 @@ def test_numbers_beside_a_program_are_known_by_it(tmp_path: Path) -> None:
 
 
 # PaddlePaddle
-
-
-def paddle(*kinds: str, place: str = "", key: str = "file_path") -> bytes:
-    at = field(4, field(1, key) + field(2, 2) + field(5, place)) if place else b""
-    operators = b"".join(field(4, field(3, kind) + at) for kind in kinds)
-    return field(1, field(1, 0) + field(2, 0) + operators) + field(4, field(1, 2_006_000))
 
 
 def paddle_json(name: str) -> str:
@@ -291,21 +293,6 @@ def test_a_dockerfile_is_none(tmp_path: Path) -> None:
 # MATLAB and Julia
 
 
-def element(kind: int, data: bytes) -> bytes:
-    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
-
-
-def matrix(kind: int, *inner: bytes) -> bytes:
-    flags = element(6, struct.pack("<II", kind, 0)) + element(5, struct.pack("<ii", 1, 1))
-    return element(14, flags + struct.pack("<HH4s", 1, 1, b"m") + b"".join(inner))
-
-
-def mat(*variables: bytes) -> bytes:
-    return (
-        b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H", 0x0100) + b"IM" + b"".join(variables)
-    )
-
-
 def packed(variable: bytes) -> bytes:
     data = zlib.compress(variable)
     return struct.pack("<II", 15, len(data)) + data
@@ -350,21 +337,6 @@ def test_the_block_in_front_of_newer_files_of_matlab_is_known(tmp_path: Path) ->
         (PROGRAM.ljust(512, b"\0"), ModelState.DANGEROUS),
     ):
         assert verdict(tmp_path, "m.mat", write.hdf5([], block=block)) is expected
-
-
-def bson(**values: object) -> bytes:
-    out = b""
-    for key, value in values.items():
-        name = key.encode() + b"\0"
-        if isinstance(value, str):
-            data = value.encode() + b"\0"
-            out += b"\x02" + name + struct.pack("<i", len(data)) + data
-        elif isinstance(value, list):
-            out += b"\x04" + name + bson(**{str(at): item for at, item in enumerate(value)})
-        else:
-            assert isinstance(value, dict)
-            out += b"\x03" + name + bson(**value)
-    return struct.pack("<i", len(out) + 5) + out + b"\0"
 
 
 def test_code_in_bson_is_found(tmp_path: Path) -> None:

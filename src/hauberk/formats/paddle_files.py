@@ -221,7 +221,7 @@ def judge_json(data: bytes) -> Iterator[Said]:
     except ArtifactError as error:
         yield evasive(error.message)
         return
-    named = dict.fromkeys(node["#"] for node in objects_of(value) if isinstance(node.get("#"), str))
+    named = dict.fromkeys(name for node in objects_of(value) for name in _named(node.get("ops")))
     for name in named:
         if name.startswith(_OPERATORS):
             yield from _judged(name.removeprefix(_OPERATORS), "")
@@ -229,6 +229,14 @@ def judge_json(data: bytes) -> Iterator[Said]:
             shown = printable(name.removeprefix(_CUSTOM))[:80]
             text = f"has the operator {shown!r}, which a library outside must bring"
             yield Remark(Grade.CODE, shown, text, 0)
+
+
+def _named(operators: object) -> Iterator[str]:
+    """Names of operators; attributes and types have names of the same dialects."""
+    for operator in operators if isinstance(operators, list) else ():
+        name = operator.get("#") if isinstance(operator, dict) else None
+        if isinstance(name, str):
+            yield name
 
 
 # Tensors
