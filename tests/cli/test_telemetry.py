@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+import pytest
 from tests.cli.test_guard import running
+from tests.worlds.collectors import collector
 
 from hauberk.cli import main
+from hauberk.formats.http import Call, json_call
 from hauberk.monitor import hours
 from hauberk.monitor.hours import total
 from hauberk.monitor.store import open_store
 from hauberk.range.worlds import served
+from hauberk.range.worlds.puppets import puppet
+
+METRICS = Call(method="GET", path="/metrics")
 
 
 def described(folder, port):
@@ -60,3 +67,64 @@ def test_workers_keep_what_a_monitor_that_is_down_did_not_take(tmp_path):
     assert sum(counts.tallies[hours.LATENCY].values()) == 37
     assert sum(counts.tallies[hours.REFUSED].values()) == 2
     assert not [item for item in store.alerts(since=0) if item.alert.kind == "telemetry refused"]
+
+
+def test_workers_tell_opentelemetry_each_under_its_own_name(tmp_path):
+    served.write_classifier(tmp_path / "bundle")
+    with collector() as stub:
+        words = ["serve", str(tmp_path / "bundle"), "--unsigned", "--workers", "2"]
+        settings = tmp_path / "otlp.toml"
+        settings.write_text(f'endpoint = "{stub.url}"\nsample = 1\nevery_s = 0.2\n')
+        with running(*words, "--otlp", str(settings)) as on:
+            on.read_until("2 workers")
+            statuses = [on.ask().status for _ in range(30)]
+            assert on.ask(b'{"inputs": [], "x": 1}').status == 400
+            assert b"hauberk_telemetry_lost_total 0" in on.door.call(METRICS).body
+            on.stop()
+        assert set(statuses) == {200}
+        codes = [span["attributes"] for span in stub.spans()]
+        assert len(codes) == 31
+        told = [
+            {item["key"]: item["value"] for item in one["resource"]["attributes"]}
+            for path, body, _ in stub.posts
+            for one in json.loads(body).get("resourceSpans", ())
+        ]
+    assert {one["service.name"]["stringValue"] for one in told} == {"classifier"}
+    workers = {one["hauberk.worker"]["intValue"] for one in told}
+    instances = {one["service.instance.id"]["stringValue"] for one in told}
+    assert workers <= {"1", "2"}
+    assert len(instances) == len(workers)
+
+
+def test_requests_do_not_feel_a_collector_that_is_not_there(tmp_path):
+    served.write_classifier(tmp_path / "bundle")
+    words = ["serve", str(tmp_path / "bundle"), "--unsigned"]
+    settings = tmp_path / "otlp.toml"
+    settings.write_text('endpoint = "http://127.0.0.1:9"\nevery_s = 0.1\n')
+    with running(*words, "--otlp", str(settings)) as on:
+        assert {on.ask().status for _ in range(50)} == {200}
+        code, rest = on.stop()
+    assert (on.said + rest).count("does not take telemetry") == 1
+    assert code == 130
+
+
+def test_a_chat_is_told_to_opentelemetry(tmp_path):
+    with collector() as stub, puppet() as model:
+        settings = tmp_path / "otlp.toml"
+        settings.write_text(f'endpoint = "{stub.url}"\nsample = 1\nservice = "desk"\n')
+        words = ["guard", "--chat", "--upstream", model.url, "--otlp", str(settings)]
+        with running(*words) as on:
+            body = b'{"model":"m","messages":[{"role":"user","content":"Good day"}]}'
+            answer = on.door.call(json_call("/v1/chat/completions", body))
+            assert answer.status == 200
+            on.stop()
+        names = [span["name"] for span in stub.spans()]
+        assert names == ["POST /v1/chat/completions", "chat m"]
+        assert stub.metrics("gen_ai.client.token.usage")
+
+
+@pytest.mark.parametrize("where", ["ftp://host", "http://user:pw@host:4318", "no/such.toml"])
+def test_an_exporter_that_cannot_be_is_refused_before_the_door_opens(tmp_path, capsys, where):
+    served.write_classifier(tmp_path / "bundle")
+    assert main(["serve", str(tmp_path / "bundle"), "--unsigned", "--otlp", where]) == 2
+    assert "pw@" not in capsys.readouterr().err

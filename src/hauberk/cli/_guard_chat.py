@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hauberk.cli import _door
+from hauberk.cli import _door, _telemetry
 from hauberk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,13 +81,13 @@ def _run(args: argparse.Namespace, upstream: Upstream) -> int:
     known = known_of(_lines(args.canaries), _lines(args.training_texts))
     world = _door.shared(args, Surroundings(keyring=keyring, log=log))
     content, classifier = _content(args)
-    service = ChatService(
-        upstream,
-        policy,
-        world,
-        watches=lambda policy: chat_watches(policy, known, content, classifier),
-    )
-    with _door.door(args) as sock:
+    with _telemetry.observed(args, world, "chat") as seen, _door.door(args) as sock:
+        service = ChatService(
+            upstream,
+            policy,
+            seen,
+            watches=lambda policy: chat_watches(policy, known, content, classifier),
+        )
         service.desk.announce()
         ready = _door.Ready(
             title=f"chat guard of {args.upstream}",

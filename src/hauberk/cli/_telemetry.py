@@ -1,4 +1,4 @@
-"""Telemetry that a server sends to a monitor by itself, where ``--telemetry`` names how."""
+"""What a server tells by itself: a monitor (``--telemetry``), OpenTelemetry (``--otlp``)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="send signed counts to a monitor, as this file says",
     )
+    parser.add_argument(
+        "--otlp",
+        metavar="URL|FILE",
+        help="send traces and metrics to a collector of OpenTelemetry, http://HOST:4318 or as "
+        "this file says",
+    )
+
+
+@contextmanager
+def observed(args: argparse.Namespace, world: Surroundings, name: str) -> Iterator[Surroundings]:
+    """The surroundings with an observer that is exported for as long as the block lasts.
+
+    Args:
+        name: Of the service, where the settings give none.
+
+    Raises:
+        UsageError: The settings are wrong.
+    """
+    if args.otlp is None:
+        yield world
+        return
+    from hauberk.cli import _door, _workers
+    from hauberk.guard.exporting import Exporter, poster, read_exporting
+    from hauberk.guard.observing import Observing
+
+    exporting = read_exporting(args.otlp)
+    scheme = "http" if args.tls_cert is None else "https"
+    observing = Observing(replace(exporting.telling, scheme=scheme))
+    share = _workers.share_of(args)
+    resource: dict[str, str | int] = {"service.name": exporting.service or name}
+    if share is not None:
+        resource["hauberk.worker"] = share.number
+    exporter = Exporter(exporting, observing, poster(exporting), resource=resource, say=_door.alarm)
+    exporter.start()
+    try:
+        yield replace(world, observer=observing)
+    finally:
+        exporter.end()
 
 
 @contextmanager
@@ -35,9 +73,18 @@ def telemetry(
     Raises:
         UsageError: It cannot be, or the file is wrong.
     """
-    if args.telemetry is None:
-        yield world
-        return
+    with observed(args, world, bundle.name) as seen:
+        if args.telemetry is None:
+            yield seen
+            return
+        with _counted(args, bundle, seen) as tapped:
+            yield tapped
+
+
+@contextmanager
+def _counted(
+    args: argparse.Namespace, bundle: Bundle, world: Surroundings
+) -> Iterator[Surroundings]:
     from hauberk.cli import _door, _workers
     from hauberk.monitor.sending import Both, Counted, Sender, read_sending, watched_grid
     from hauberk.sketches.profile import Profile

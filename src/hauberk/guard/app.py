@@ -25,8 +25,9 @@ from typing import Any, Protocol
 from hauberk.core.artifact import Exchange
 from hauberk.formats.v2_binary import HEADER as BINARY_HEADER
 from hauberk.guard.begun import Begun
-from hauberk.guard.desk import SINK_HEADER, Desk
+from hauberk.guard.desk import METHOD, ROUTE, SINK_HEADER, TRACE_HEADER, Desk
 from hauberk.guard.identity import NOBODY, Holder, Keyring, Ways
+from hauberk.guard.metrics import OTHER
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.replies import Reply, refusal
 from hauberk.guard.service import Page, Post
@@ -73,8 +74,12 @@ _READ = {
         "x-method-override",
         BINARY_HEADER,
         SINK_HEADER,
+        TRACE_HEADER,
     )
 }
+_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
+)
 _CLOSE = ("connection", "close")
 _DRAINED = 16
 """Times the largest body: so much of a refused one is read and forgotten."""
@@ -211,6 +216,9 @@ class App:
             return await _answer(desk, known[2], caller, receive, started)
         headers, problem = _headers(scope)
         path = scope.get("raw_path", b"")[: MAX_PATH + 1].decode("latin-1")
+        headers[METHOD] = scope["method"] if scope["method"] in _METHODS else OTHER
+        if path in routes.posts:
+            headers[ROUTE] = path
         holder = desk.world.keyring.who(headers.pop("authorization", None), peer_of(scope))
         caller = _Caller(holder or NOBODY, headers, desk.world.clock())
         reply = problem or self._refused_outside(scope, headers, path, holder)
@@ -223,7 +231,7 @@ class App:
         reply = reply or _refused_unread(headers, desk.policy.max_body_bytes)  # 4 and 5
         if reply is not None:
             return await _refused(desk, caller, reply, started)
-        if "expect" not in headers:
+        if "expect" not in headers and TRACE_HEADER not in headers:  # else it does not come again
             routes.remember(mark, holder or NOBODY, headers, post)
         return await _answer(desk, post, caller, receive, started)
 

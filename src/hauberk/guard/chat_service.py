@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -38,7 +39,7 @@ from hauberk.guard.audit import marks_of
 from hauberk.guard.chat_policy import ChatPolicy, ChatRole, to_bytes
 from hauberk.guard.chat_upstream import Spoken, Upstream, UpstreamError, ask
 from hauberk.guard.desk import SINK_HEADER, Books, Desk, Manners, Surroundings
-from hauberk.guard.judging import Course, Noted
+from hauberk.guard.judging import Course, ModelCall, Noted
 from hauberk.guard.replies import JSON, Reply
 from hauberk.guard.service import Page, Post
 from hauberk.methods.content_policy import Classifier, ContentPolicy
@@ -182,7 +183,7 @@ class ChatService:
         asked = replace(exchange, request=_written(request))
         await self._judged(asked, course)  # 4
         async with _Place(self, exchange.principal):  # 5
-            answer = await self._asked(request)
+            answer = await self._asked(request, course)
         answered = replace(asked, response=chat.write_answer(answer))
         await self._judged(answered, course)  # 6
         if self.policy.mark_outputs and self.desk.books.auditor is not None:
@@ -291,20 +292,38 @@ class ChatService:
         if not self._held[principal]:
             del self._held[principal]
 
-    async def _asked(self, request: ChatRequest) -> ChatAnswer:
-        policy = self.policy
+    async def _asked(self, request: ChatRequest, course: Course) -> ChatAnswer:
+        began, answer, error = time.perf_counter(), None, "cancelled"
         try:
-            spoken = await ask(
-                self.upstream,
-                PATH,
-                _written(request),
-                max_bytes=policy.max_answer_bytes,
-                connect_s=policy.connect_timeout_s,
-                deadline_s=policy.deadline_s,
+            answer = await self._heard_of(request)
+        except UpstreamError as fault:
+            error = fault.rule
+            raise _RefusedError(_fault(fault)) from fault
+        else:
+            return answer
+        finally:
+            seconds = time.perf_counter() - began
+            course.call = ModelCall(
+                model=request.model,
+                began=began,
+                seconds=seconds,
+                error="" if answer else error,
+                facts=_facts(request, answer),
             )
-            return self._heard(request, spoken)
-        except UpstreamError as error:
-            raise _RefusedError(_fault(error)) from error
+            usage = answer.usage if answer else (0, 0)
+            self.metrics.calls.ended(request.model, course.call.error, seconds, usage)
+
+    async def _heard_of(self, request: ChatRequest) -> ChatAnswer:
+        policy = self.policy
+        spoken = await ask(
+            self.upstream,
+            PATH,
+            _written(request),
+            max_bytes=policy.max_answer_bytes,
+            connect_s=policy.connect_timeout_s,
+            deadline_s=policy.deadline_s,
+        )
+        return self._heard(request, spoken)
 
     def _heard(self, request: ChatRequest, spoken: Spoken) -> ChatAnswer:
         """The joined answer; what the upstream says of its own faults stays here."""
@@ -398,6 +417,26 @@ def told(reply: Reply) -> Reply:
 
 
 MANNERS = Manners(sinks=frozenset(Form), open_paths=frozenset({LIVE}), words=told)
+
+
+def _facts(request: ChatRequest, answer: ChatAnswer | None) -> dict[str, Any]:
+    """What OpenTelemetry's conventions for language models tell of a call; no text of it."""
+    value = request.value
+    asked = {
+        "gen_ai.request.max_tokens": value.get("max_tokens"),
+        "gen_ai.request.temperature": value.get("temperature"),
+        "gen_ai.request.top_p": value.get("top_p"),
+        "gen_ai.request.choice.count": request.n if request.n > 1 else None,
+    }
+    found = {name: item for name, item in asked.items() if isinstance(item, int | float)}
+    if answer is None:
+        return found
+    return found | {
+        "gen_ai.response.model": answer.model,
+        "gen_ai.response.finish_reasons": tuple(choice.finish for choice in answer.choices),
+        "gen_ai.usage.input_tokens": answer.usage[0],
+        "gen_ai.usage.output_tokens": answer.usage[1],
+    }
 
 
 def _is_json(content_type: str) -> bool:

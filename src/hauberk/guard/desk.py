@@ -41,6 +41,12 @@ from hauberk.trust.digest import digest_bytes
 SINK_HEADER = "x-hauberk-sink"
 """Says where an answer is read, in lower case."""
 
+METHOD, ROUTE = ":method", ":route"
+"""Names under which the door puts what was asked beside the headers; no client can send them."""
+
+TRACE_HEADER = "traceparent"
+"""The span of the caller that a request is a part of, as the caller says (W3C Trace Context)."""
+
 
 class Tap(Protocol):
     """Whoever watches accepted traffic: the monitor. Called in the event loop; be quick."""
@@ -69,6 +75,22 @@ class _NoTap:
         """Nobody watches."""
 
 
+class Observer(Protocol):
+    """Whoever tells OpenTelemetry. Called in the event loop; must be quick and never raise."""
+
+    def attach(self, metrics: Metrics) -> None:
+        """These counts are the door's."""
+        ...
+
+    def ended(self, exchange: Exchange, reply: Reply, seconds: float, course: Course) -> None:
+        """A reply was given, refusals included."""
+        ...
+
+    def text(self) -> str:
+        """Lines for ``/metrics``."""
+        ...
+
+
 def _fresh_key() -> bytes:
     return secrets.token_bytes(32)
 
@@ -87,6 +109,7 @@ class Surroundings:
         all_metrics: Makes the page of all workers from that of this one.
         allow: Policy entries for names in the model that nobody has reviewed.
         key: The secret of `shaping.Occasion`, shared where several workers serve.
+        observer: Is told of every exchange that ended; ``None`` for nobody.
     """
 
     keyring: Identity = field(default_factory=Keyring)
@@ -99,6 +122,7 @@ class Surroundings:
     all_metrics: Callable[[str], str] = str
     allow: tuple[Waiver, ...] = ()
     key: bytes = field(default_factory=_fresh_key)
+    observer: Observer | None = None
 
 
 def _as_it_is(reply: Reply) -> Reply:
@@ -178,6 +202,8 @@ class Desk:
         self.metrics.profile = policy.profile.value
         self.metrics.revision = policy.revision
         self._slowed: Counter[str] = Counter()
+        if world.observer is not None:
+            world.observer.attach(self.metrics)
 
     def detail_for(self, exchange: Exchange) -> Detail | None:
         """How much of an answer the sender is given; ``None`` where it may not ask."""
@@ -302,13 +328,17 @@ class Desk:
         """
         course = course or Course()
         seconds = time.perf_counter() - started
-        self.metrics.answered(reply.status, seconds)
+        headers = exchange.headers
+        method, route = headers.get(METHOD, "POST"), headers.get(ROUTE, "")
+        self.metrics.answered(reply.status, seconds, method, route)
         self.metrics.rows += course.rows
         self.metrics.shadows.take(exchange.principal, course.noted)
         if reply.rule:
             self.metrics.refuse(reply.rule)
             self.world.tap.refused(reply.rule, exchange.at)
         self.world.tap.concluded(reply.status, seconds, exchange.at)
+        if self.world.observer is not None:
+            self.world.observer.ended(exchange, reply, seconds, course)
         auditor = self.books.auditor
         if auditor is None:
             return reply
@@ -369,7 +399,9 @@ class Desk:
 
     def own_metrics(self) -> str:
         """The lines of this process for ``/metrics``."""
-        return self.metrics.text() + self.state_metrics() + self.world.more_metrics()
+        observer = self.world.observer
+        told = "" if observer is None else observer.text()
+        return self.metrics.text() + self.state_metrics() + told + self.world.more_metrics()
 
     def all_metrics(self) -> str:
         """The lines of all workers, for ``/metrics``."""

@@ -27,7 +27,7 @@ from hauberk.errors import ArtifactError, UnavailableError
 from hauberk.formats import v2_grpc
 from hauberk.formats.v2_binary import HEADER
 from hauberk.guard.app import MAX_HEADER_BYTES, App, Message, Receive, Send
-from hauberk.guard.desk import SINK_HEADER
+from hauberk.guard.desk import ROUTE, SINK_HEADER
 from hauberk.guard.identity import NOBODY, Holder
 from hauberk.guard.replies import OCTETS, Reply, refusal
 from hauberk.guard.service import Service
@@ -263,13 +263,18 @@ class GrpcDoor:
             at=desk.world.clock(),
             request=body,
             content_type=OCTETS,
+            headers={ROUTE: v2_grpc.SERVICE},
             sink=desk.policy.sink or sink,
             role=holder.role,
         )
 
 
 def _with_headers(exchange: Exchange, asked: v2_grpc.Asked) -> Exchange:
-    headers = {HEADER: str(asked.header_length), "content-length": str(len(asked.body))}
+    headers = {
+        HEADER: str(asked.header_length),
+        "content-length": str(len(asked.body)),
+        ROUTE: f"{v2_grpc.SERVICE}/ModelInfer",
+    }
     return replace(exchange, headers=headers)
 
 

@@ -15,7 +15,7 @@ it: a refusal names no control, and a hardened answer is an answer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -62,6 +62,23 @@ class Noted:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCall:
+    """A call of a language model, for whoever observes.
+
+    Attributes:
+        began: ``time.perf_counter`` then.
+        error: What went wrong; empty where nothing did.
+        facts: In the words of OpenTelemetry's conventions; no text of a prompt or an answer.
+    """
+
+    model: str
+    began: float
+    seconds: float
+    error: str = ""
+    facts: Mapping[str, str | int | float | tuple[str, ...]] = field(default_factory=dict)
+
+
 @dataclass(slots=True, kw_only=True)
 class Course:
     """What has been noted of one exchange so far.
@@ -70,12 +87,16 @@ class Course:
         rows: Rows that the model answered.
         units: What the exchange was charged.
         marks: Of the texts that the model answered.
+        model_s: How long the model took.
+        call: Of a language model behind the guard.
     """
 
     noted: list[Noted] = field(default_factory=list)
     rows: int = 0
     units: float = 0.0
     marks: tuple[bytes, ...] = ()
+    model_s: float = 0.0
+    call: ModelCall | None = None
 
     @property
     def strongest(self) -> Noted | None:

@@ -17,13 +17,66 @@ from hauberk.guard.judging import Shadows
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+TOKENS = tuple(4**n for n in range(14))
+"""Bounds that the conventions for language models advise."""
+
 _MAX_SERIES = 500
 """Rules are constants of ours; the bound holds even if one of them were not."""
+
+MAX_MODELS = 50
+"""Language models are told apart up to so many; clients may name any where policy lets them."""
+
+OTHER = "_OTHER"
+
+
+@dataclass(slots=True)
+class Histogram:
+    """How often values fell between bounds, and what they add up to."""
+
+    bounds: tuple[float, ...] = BUCKETS_S
+    counts: list[int] = field(default_factory=list)
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.counts = self.counts or [0] * (len(self.bounds) + 1)
+
+    def take(self, value: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+@dataclass(slots=True, kw_only=True)
+class Calls:
+    """Calls of language models, as the conventions of OpenTelemetry count them.
+
+    Attributes:
+        seconds: By the model asked for and what went wrong (empty: nothing).
+        tokens: By the model asked for and ``input`` or ``output``.
+    """
+
+    seconds: dict[tuple[str, str], Histogram] = field(default_factory=dict)
+    tokens: dict[tuple[str, str], Histogram] = field(default_factory=dict)
+    models: set[str] = field(default_factory=set)
+
+    def ended(self, model: str, error: str, seconds: float, usage: tuple[int, int]) -> None:
+        """Count one call."""
+        if model not in self.models and len(self.models) >= MAX_MODELS:
+            model = OTHER
+        self.models.add(model)
+        self.seconds.setdefault((model, error), Histogram()).take(seconds)
+        for kind, count in zip(("input", "output"), usage, strict=True):
+            if count > 0:
+                self.tokens.setdefault((model, kind), Histogram(TOKENS)).take(count)
 
 
 @dataclass(slots=True, kw_only=True)
 class Metrics:
-    """Running counts; touched from the event loop only."""
+    """Running counts; written from the event loop only.
+
+    Attributes:
+        latency: By method, route (empty: none of ours) and status.
+    """
 
     model: str
     version: str
@@ -36,14 +89,16 @@ class Metrics:
     in_flight: int = 0
     audit_lost: int = 0
     reload_failed: int = 0
-    latency: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
-    latency_sum_s: float = 0.0
+    latency: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
+    calls: Calls = field(default_factory=Calls)
 
-    def answered(self, status: int, seconds: float) -> None:
+    def answered(self, status: int, seconds: float, method: str = "POST", route: str = "") -> None:
         """Count one answer."""
         self.by_status[status] += 1
-        self.latency[bisect_left(BUCKETS_S, seconds)] += 1
-        self.latency_sum_s += seconds
+        found = self.latency.get((method, route, status))
+        if found is None:
+            found = self.latency[method, route, status] = Histogram()
+        found.take(seconds)
 
     def refuse(self, rule: str) -> None:
         """Count one refusal by its rule."""
@@ -126,13 +181,15 @@ class Metrics:
 
     def _histogram(self) -> list[str]:
         name = "hauberk_request_seconds"
-        totals = list(accumulate(self.latency))
+        found = list(self.latency.values())
+        counts = [sum(column) for column in zip(*(one.counts for one in found), strict=True)]
+        totals = list(accumulate(counts or [0] * (len(BUCKETS_S) + 1)))
         bounds = [*(str(bound) for bound in BUCKETS_S), "+Inf"]
         return [
             f"# HELP {name} Time from headers to answer.",
             f"# TYPE {name} histogram",
             *(f'{name}_bucket{{le="{le}"}} {n}' for le, n in zip(bounds, totals, strict=True)),
-            f"{name}_sum {self.latency_sum_s}",
+            f"{name}_sum {sum(one.total for one in found)}",
             f"{name}_count {totals[-1]}",
         ]
 

@@ -41,7 +41,16 @@ from hauberk.guard import metrics, openapi
 from hauberk.guard.answering import Answers, FailedAnswerError, Local, Meter
 from hauberk.guard.audit import marks_of
 from hauberk.guard.bundle import MANIFEST, Bundle
-from hauberk.guard.desk import SINK_HEADER, Books, Desk, Surroundings, Tap
+from hauberk.guard.desk import (
+    METHOD,
+    ROUTE,
+    SINK_HEADER,
+    TRACE_HEADER,
+    Books,
+    Desk,
+    Surroundings,
+    Tap,
+)
 from hauberk.guard.judging import Course
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.replies import JSON, OCTETS, Reply, refusal, refused
@@ -274,6 +283,7 @@ class Service:
         except FailedAnswerError as error:
             return refusal(error.status, error.message, error.rule or "upstream")
         finally:
+            course.model_s = meter.seconds
             self.desk.settle(exchange, meter.seconds)
         try:
             reply = await self._given(exchange, request, outputs, course)
@@ -422,7 +432,9 @@ def _decoded(exchange: Exchange, request: Request) -> Exchange:
     return exchange.telling(rows=v2.numeric_rows(request.inputs), texts=v2.texts(request.inputs))
 
 
-_USUAL_HEADERS = frozenset({"host", "content-type", "content-length", SINK_HEADER})
+_USUAL_HEADERS = frozenset(
+    {"host", "content-type", "content-length", SINK_HEADER, TRACE_HEADER, METHOD, ROUTE}
+)
 
 
 def _raw_outputs(request: Request, outputs: tuple[Tensor, ...]) -> frozenset[str]:

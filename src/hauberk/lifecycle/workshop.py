@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hauberk.core.finding import Assessment
     from hauberk.lifecycle.lock import Pins
     from hauberk.lifecycle.plan import Plan
+    from hauberk.lifecycle.privacy import Spent
+    from hauberk.lifecycle.release_records import Release
     from hauberk.lifecycle.retraining import Asked
     from hauberk.lifecycle.settings import Settings
     from hauberk.lifecycle.signing import Signing
@@ -59,9 +61,10 @@ class Shared:
         reference: What ordinary requests look like; empty where it cannot be told.
         metrics: Metrics that Hauberk computed itself.
         reported: Metrics that the training step claims.
+        privacy: What the training gives away of one row; ``None`` where it records nothing.
         environment: Names to values for the record: interpreter, packages, commit.
         lock: Digest of the project's environment, in every recipe.
-        release: Envelope of the release.
+        released: The release that the run has moved a channel's pointer to.
     """
 
     profile: bytes | None = None
@@ -69,6 +72,7 @@ class Shared:
     reference: bytes = b""
     metrics: dict[str, float] = field(default_factory=dict)
     reported: dict[str, float] = field(default_factory=dict)
+    privacy: Spent | None = None
     environment: dict[str, str] = field(default_factory=dict)
     lock: Digest | None = None
     classes: tuple[str, ...] = ()
@@ -76,7 +80,7 @@ class Shared:
     exported: Any = None
     features: tuple[str, ...] = ()
     version: str = ""
-    release: Attestation | None = None
+    released: Release | None = None
     bundle: Path | None = None
     live: Dataset | None = None
 

@@ -131,7 +131,7 @@ def _fresh(found: Iterable[Secret], taken: list[Secret]) -> list[Secret]:
 
 
 def _matches(pattern: Pattern, text: str) -> Iterator[Secret]:
-    for match in pattern.form.finditer(text):
+    for match in _forms(pattern, text):
         if pattern.accepts(match):
             sure = pattern.confirms(match["s"]) if pattern.confirms else None
             yield Secret(
@@ -143,6 +143,14 @@ def _matches(pattern: Pattern, text: str) -> Iterator[Secret]:
                 confidence={None: 0.9, True: 1.0, False: 0.5}[sure],
                 guessable=pattern.guessable,
             )
+
+
+def _forms(pattern: Pattern, text: str) -> Iterator[re.Match[str]]:
+    if not pattern.on_one_line:
+        yield from pattern.form.finditer(text)
+        return
+    for start, end in spans_with(text, pattern.marks, 0):
+        yield from pattern.form.finditer(text, start, end)
 
 
 def _provider(pattern: Pattern, match: re.Match[str]) -> str:

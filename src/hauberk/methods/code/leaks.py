@@ -151,14 +151,19 @@ _SPOKEN = expression(
 def places(text: str, path: PurePath) -> Iterator[Leak]:
     """Internal hosts, addresses, buckets, registries, tickets and people in comments and settings."""
     small = text.lower()
+    mark = _COMMENT.get(path.suffix.lower())
+    spoken = _comments(text, mark) if mark else text
     kinds = [
         (what, pattern)
         for what, pattern in _KINDS
-        if (any(sign in small for sign in _SIGNS[what]) if what in _SIGNS else pattern.search(text))
+        if (
+            any(sign in small for sign in _SIGNS[what])
+            if what in _SIGNS
+            else pattern.search(spoken)
+        )
     ]
     if not kinds:
         return
-    mark = _COMMENT.get(path.suffix.lower())
     for number, line in _holding(text, kinds):
         if len(line) > 2000 or _EXAMPLE.search(line):
             continue
@@ -171,12 +176,19 @@ def places(text: str, path: PurePath) -> Iterator[Leak]:
             if what == "internal host" and path.suffix.lower() in _PROGRAMS:
                 if re.match(r"\s*(?:from|import)\b", line) or not _SPOKEN.search(line):
                     continue
+                if mark and not comment and _OPERAND.search(line[: line.find(match[0])]):
+                    continue
             if what == "internal host" and not re.search(
                 r"[/:@\"'= ]|^", line[: line.find(match[0])][-1:] or " "
             ):
                 continue
             yield Leak(what, number, match[0][:60])
             break
+
+
+def _comments(text: str, mark: str) -> str:
+    """What stands behind the mark of a comment: people and tickets count nowhere else."""
+    return "\n".join(line.partition(mark)[2] for line in text.split("\n") if mark in line)
 
 
 def _holding(text: str, kinds: list[tuple[str, re.Pattern[str]]]) -> Iterator[tuple[int, str]]:
@@ -192,6 +204,10 @@ def _holding(text: str, kinds: list[tuple[str, re.Pattern[str]]]) -> Iterator[tu
         seen = start
         end = text.find("\n", start)
         yield number, text[start : end if end >= 0 else len(text)]
+
+
+_OPERAND = expression(r"(?:[=(,\[{+:]|\breturn|\bin|\bnot|\bawait)[ \t]*$")
+"""What stands before a dotted name that a program reads: such a name is no host."""
 
 
 def _is_netmask(line: str) -> bool:

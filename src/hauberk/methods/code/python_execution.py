@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from hauberk.methods.code.flow import texts, whole_text
+from hauberk.methods.code.flow import parts_of, texts, whole_text
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.python_shells import (
     is_built,
@@ -16,6 +16,7 @@ from hauberk.methods.code.python_shells import (
     starts_shell,
 )
 from hauberk.methods.code.rules import Hit, Rule, rule
+from hauberk.methods.code.visitors import is_visitors
 from hauberk.methods.expressions import expression
 
 EVAL = rule(
@@ -179,19 +180,24 @@ _FETCHES = frozenset({"requests.get", "httpx.get", "urllib.request.urlopen", "ur
 _RUNNERS = frozenset({"eval", "exec", "builtins.eval", "builtins.exec", "execfile"})
 _QUERIES = frozenset(
     {"execute", "executemany", "executescript", "read_sql", "read_sql_query", "sql", "query"}
+    | {"run"}  # of a session of graphs
     | {"exec_driver_sql", "read_gbq", "copy_expert", "from_query", "run_query", "execute_string"}
 )
 _SQL = expression(
-    r"^\s*(select|insert|update|delete|drop|create|with|merge|truncate)\b", re.IGNORECASE
+    r"^\s*(?:(?:select|insert|update|delete|drop|create|with|merge|truncate)\b|"
+    r"(?:optional\s+)?match\s*\(|unwind\s)",
+    re.IGNORECASE,
 )
+_GRAPH = expression(r"(?i)^\s*(?:(?:optional\s+)?match\s*\(|unwind\s|merge\s*\(|create\s*\()")
 
 _Reading = Callable[[Index, ast.Call, str], Rule | None]
 
 
 def execution_hits(index: Index) -> Iterator[Hit]:
     """Hits of one module."""
-    for call in index.telling_calls:
-        name = index.dotted(call.func)
+    for call, name, written in index.named_calls:
+        if not _may_execute(index, call, name, written):
+            continue
         for reading in _READINGS:
             broken = reading(index, call, name)
             if broken is not None:
@@ -200,6 +206,17 @@ def execution_hits(index: Index) -> Iterator[Hit]:
     yield from _handed_on(index)
     yield from _assignments(index)
     yield from _unpacking_loops(index)
+
+
+def _may_execute(index: Index, call: ast.Call, name: str, written: str) -> bool:
+    """Whether any reading below can say something of a call: most calls are none of theirs."""
+    last = name.rpartition(".")[2]
+    return (
+        last in _LAST_NAMES
+        or written in _LAST_NAMES
+        or last.startswith(_BEGINNINGS)
+        or ((bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS))
+    )
 
 
 # Running text --------------------------------------------------------------------------
@@ -243,7 +260,7 @@ def _decodes(index: Index, node: ast.expr) -> bool:
     """Whether the text is decoded or fetched on its way: through names, each value once."""
     waiting, seen = [node], {id(node)}
     for inner in waiting:  # It grows while it is gone through.
-        for part in ast.walk(inner):
+        for part in parts_of(inner):
             if isinstance(part, ast.Call):
                 name = index.dotted(part.func)
                 if last_name(part.func) in _DECODERS or name in _FETCHES:
@@ -341,7 +358,8 @@ def _queries(index: Index, call: ast.Call, name: str) -> Rule | None:
         given = given.args[0]
     if not is_built(index, given):
         return None
-    if not _SQL.match(index.text_of(given)):
+    form = _GRAPH if function == "run" else _SQL
+    if not form.match(index.text_of(given)):
         return None
     spread = texts(given)
     if isinstance(given, ast.Name):
@@ -391,12 +409,14 @@ def _templates(index: Index, call: ast.Call, name: str) -> Rule | None:
     given = call.args[0] if call.args else index.keyword_node(call, "source")
     if function not in _TEMPLATES or not isinstance(given, ast.expr):
         return None
-    if function == "Template" and not name.startswith(("jinja2", "mako", "django")):
+    if function == "Template" and not name.startswith(
+        ("jinja2", "mako", "django", "tornado", "chameleon", "Cheetah", "genshi")
+    ):
         return None
     text = texts(given)
     if isinstance(given, ast.Name):
         text += " ".join(texts(value) for value in index.lookup(given))
-    if _VISITOR.search(text) or _is_of_route(index, call, given):
+    if _VISITOR.search(text) or _is_of_route(index, call, given) or is_visitors(index, given):
         return TEMPLATE
     is_sandboxed = "Sandbox" in text or "Sandbox" in _made(index, call.func)
     is_kept = re.search(
@@ -451,7 +471,7 @@ def _is_of_route(index: Index, call: ast.Call, given: ast.expr) -> bool:
         "db",
         "session",
     }
-    return any(isinstance(part, ast.Name) and part.id in own for part in ast.walk(given))
+    return any(isinstance(part, ast.Name) and part.id in own for part in parts_of(given))
 
 
 _LIBRARIES = frozenset(
@@ -711,7 +731,7 @@ def _compares(index: Index, call: ast.Call) -> bool:
     if not isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return False
     return any(
-        isinstance(node, ast.Compare) and "digest" in texts(node) for node in ast.walk(around)
+        isinstance(node, ast.Compare) and "digest" in texts(node) for node in parts_of(around)
     )
 
 
@@ -800,6 +820,35 @@ def _is_off(index: Index, name: str, value: ast.expr) -> bool:
     if name in _BUNDLES:
         return known == ""
     return str(known).lower() in _SWITCHES[name]
+
+
+_LAST_NAMES = (
+    frozenset(
+        name.rpartition(".")[2]
+        for name in _SHELLS | _PROCESSES | _RUNNERS | _IMPORTERS | _PROFILERS | _LIBRARIES
+    )
+    | _QUERIES
+    | _TEMPLATES
+    | _LOADERS
+    | frozenset(
+        """
+        eval evaluate query system getoutput exec_command runsource runcode sympify parse_expr
+        run sudo local execute_shell_command shell BashOperator SSHOperator ShellOperation
+        create_subprocess_exec spawn run_process open_process spec_from_file_location
+        SourceFileLoader load_source fromfile load XMLParser iterparse ETCompatXMLParser
+        unpack_archive extractall extract _create_unverified_context _create_stdlib_context FTP
+        Telnet set_missing_host_key_policy mktemp md5 sha1
+        urlretrieve urlopen urlread read_csv read_json read_parquet read_table read_excel
+        get_file load_state_dict_from_url download_url download_url_to_file download_file
+        download_and_extract_archive read_pickle Request imread_url retrieve scan_csv
+        scan_parquet read_ndjson scan_ndjson loadtxt genfromtxt read_feather open get request
+        stream download
+        """.split()  # noqa: SIM905 - a table of names reads better as words
+    )
+)
+_BEGINNINGS = ("exec", "spawn", "posix_spawn")
+_ASKED_KEYWORDS = frozenset({"verify", "ssl", "verify_ssl", "cert_reqs"})
+"""What the readings below ask for: the last part of a name, its beginning, a keyword."""
 
 
 _READINGS: tuple[_Reading, ...] = (
