@@ -141,8 +141,8 @@ def run(args: argparse.Namespace) -> int:
     """Scan and write the result; the exit code is that of the verdict."""
     from hauberk.cli._fetch import landed
 
-    # Threads of linear algebra that wait for each other cost more than they save on the small
-    # matrices of a scan: 4,000 census rows took 13.4 s of processor time with them, 8.4 without.
+    # Threads of linear algebra that wait for each other cost more than they save on small
+    # matrices: decision 0360.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _check_rows(args.rows)
     for name in ("output", "rows", "write_baseline", "quarantine"):
