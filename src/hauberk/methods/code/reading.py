@@ -244,10 +244,16 @@ def _read(file: SourceFile, torch: Torch) -> Read:
         try:
             hits += _bounded(reader())
         except ArtifactError as error:
-            reason, owner = error.found or error.message, family
+            reason, owner = _why(error), family
         except Exception as error:  # noqa: BLE001 - one file may not end a scan; told as failed
             broken = f"{type(error).__name__}: {error}"
     return Read(tuple(hits), reason, owner, broken, marks.singles_out)
+
+
+def _why(error: ArtifactError) -> str:
+    """What is wrong with a file, with what was found where that says more than a number of it."""
+    found = error.found or ""
+    return found if " " in found else ": ".join(part for part in (error.message, found) if part)
 
 
 def _bounded(hits: Iterable[Hit]) -> list[Hit]:
