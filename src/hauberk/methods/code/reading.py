@@ -37,6 +37,7 @@ from hauberk.methods.code.project_settings import (
     is_settings_file,
     settings_hits,
 )
+from hauberk.methods.code.proxies import proxy_hits
 from hauberk.methods.code.python_execution import execution_hits
 from hauberk.methods.code.python_exposure import exposure_hits
 from hauberk.methods.code.python_index import index_of
@@ -288,6 +289,7 @@ def _readers(
         yield "unsafe-images", lambda: image_hits(file.text)
     else:
         yield "exposed-services", lambda: manifest_hits(file)
+        yield "exposed-services", lambda: proxy_hits(file)
         if is_script(path, file.text):
             yield "", lambda: commands(file.text, 1)
     if is_dependency_file(path):
