@@ -11,9 +11,10 @@ from pathlib import Path
 
 from hauberk.errors import HauberkError
 from hauberk.formats.archives import Trouble, find_zip, list_zip, stream_kind
-from hauberk.formats.arrow_types import unpickled_schemas
-from hauberk.formats.contents import Kind, Part, contents
+from hauberk.formats.arrow_types import unpickled_parts
+from hauberk.formats.contents import contents
 from hauberk.formats.late_patterns import ending_of
+from hauberk.formats.parts import Kind, Part
 from hauberk.formats.spans import Span, open_span
 
 _HEAD_BYTES = 1 << 16
@@ -123,7 +124,7 @@ def _kind_of_foreign(span: Span, detail: str) -> FileKind:
     """A table whose schema holds a pickle is what a model file is: something that is loaded."""
     if detail not in {"Parquet", "Arrow"}:
         return FileKind.OTHER
-    is_loaded = next(unpickled_schemas(span), None) is not None
+    is_loaded = next(unpickled_parts(span), None) is not None
     return FileKind.TABLE_AND_MODEL if is_loaded else FileKind.TABLE
 
 
