@@ -335,3 +335,14 @@ def test_names_of_blobs_are_digests(original: Stage) -> None:
     """What the forgeries above rest on."""
     for path in (original.store / "blobs").glob("*/*"):
         assert digest_bytes(path.read_bytes()) == f"sha256:{path.name}"
+
+
+def test_a_mistyped_path_makes_neither_keys_nor_a_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    before = set(tmp_path.iterdir())
+    assert main(["data", "add", "row.csv"]) == 2
+    assert "next:" in capsys.readouterr().err
+    assert set(tmp_path.iterdir()) == before
