@@ -194,7 +194,7 @@ def _lines(result: Audit, *, signatures: bool) -> list[str]:
             f"written them; look at them with hauberk log show --start {result.signed_size}; the "
             "next hauberk run or data add signs them with what it adds"
         )
-    lines += [f"  {defect.fault.value:<12}{defect.message}" for defect in result.defects]
+    lines += [f"  {defect.fault.value:<11} {defect.message}" for defect in result.defects]
     return [*lines, "the log is whole" if result.is_clean else "THE LOG IS NOT WHAT WAS SIGNED"]
 
 
