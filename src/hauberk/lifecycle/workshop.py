@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hauberk.core.finding import Assessment
     from hauberk.lifecycle.lock import Pins
     from hauberk.lifecycle.plan import Plan
+    from hauberk.lifecycle.privacy import Spent
     from hauberk.lifecycle.release_records import Release
     from hauberk.lifecycle.retraining import Asked
     from hauberk.lifecycle.settings import Settings
@@ -60,6 +61,7 @@ class Shared:
         reference: What ordinary requests look like; empty where it cannot be told.
         metrics: Metrics that Hauberk computed itself.
         reported: Metrics that the training step claims.
+        privacy: What the training gives away of one row; ``None`` where it records nothing.
         environment: Names to values for the record: interpreter, packages, commit.
         lock: Digest of the project's environment, in every recipe.
         released: The release that the run has moved a channel's pointer to.
@@ -70,6 +72,7 @@ class Shared:
     reference: bytes = b""
     metrics: dict[str, float] = field(default_factory=dict)
     reported: dict[str, float] = field(default_factory=dict)
+    privacy: Spent | None = None
     environment: dict[str, str] = field(default_factory=dict)
     lock: Digest | None = None
     classes: tuple[str, ...] = ()
