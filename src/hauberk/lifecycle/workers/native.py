@@ -222,7 +222,7 @@ def _converted(model: Any, rows: Any) -> bytes:
 
 
 def _options(model: Any) -> list[dict[int, dict[str, bool]]]:
-    """Scores as a table: not as maps of labels, or, of models without probabilities, as they are."""
+    """Scores as a table and not as maps, or, of models without probabilities, as they are."""
     if not _classes(model):
         return [{}]
     steps = getattr(model, "steps", None)
