@@ -136,12 +136,14 @@ def _text_part(span: Span, head: bytes, place: Place) -> tuple[Kind, str]:
     if place.code and place.name.endswith(".py"):
         return Kind.CODE, place.code
     from hauberk.formats.fetched_packages import REQUIREMENTS
-    from hauberk.formats.text_kinds import TextKind, text_kind
+    from hauberk.formats.text_kinds import TextKind, is_site_paths, text_kind
 
     is_list = place.code and REQUIREMENTS.search(place.name)
     if found := TextKind.REQUIREMENTS if is_list else text_kind(span, head, place.name):
         return Kind.MODEL_TEXT, found
-    is_other = ending_of(place.name) in _BYTES_ENDINGS or _WEIGHTS_NAME().search(place.name)
+    ending = ending_of(place.name)
+    is_other = ending in _BYTES_ENDINGS or _WEIGHTS_NAME().search(place.name) is not None
+    is_other = is_other and not (ending == "pth" and is_site_paths(head, span.size))
     return (Kind.UNREAD, "text, and no model as its name says") if is_other else (Kind.TEXT, "text")
 
 

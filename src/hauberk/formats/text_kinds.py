@@ -160,3 +160,19 @@ def _is_lines(look: bytes, name: str) -> bool:
         return True
     first, _, rest = look.strip().partition(b"\n")
     return first.rstrip().endswith(b"}") and rest.lstrip()[:1] == b"{"
+
+
+_PATH_LINE = re.compile(
+    rb"[^\x00-\x1f]*[/\\\\][^\x00-\x1f]*|\.{1,2}|[\w.-]+|import[ \t][^\x00-\x08]*|#[^\x00-\x08]*|"
+)
+
+
+def is_site_paths(head: bytes, size: int) -> bool:
+    """Whether text is what Python's site reads from a ``.pth``: paths, comments, import lines.
+
+    Every editable install writes one. Its import lines are judged with the code of the tree.
+    """
+    lines = [line.strip(b" \t\r\xef\xbb\xbf") for line in head.split(b"\n")]
+    is_whole = size <= len(head)
+    is_paths = all(_PATH_LINE.fullmatch(line) and len(line) < 4096 for line in lines)  # noqa: PLR2004 - PATH_MAX
+    return is_whole and is_paths and any(lines)

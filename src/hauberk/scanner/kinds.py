@@ -113,7 +113,10 @@ def _kind_of_plain(span: Span, name: str) -> FileKind:
     if first.kind is Kind.FOREIGN:
         return _kind_of_foreign(span, first.detail)
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
-        return FileKind.MODEL if ending_of(name) in _MODEL_ENDINGS else FileKind.OTHER
+        if ending_of(name) in _MODEL_ENDINGS:
+            return FileKind.MODEL
+        is_text = first.kind is Kind.EMPTY and ending_of(name) not in _TABLE_ENDINGS
+        return FileKind.TEXT if is_text else FileKind.OTHER  # an empty `__init__.py` is code
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
 
 

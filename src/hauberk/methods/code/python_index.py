@@ -538,7 +538,8 @@ def _is_plain(call: ast.Call, bound: set[str]) -> bool:
         name = last_name(func)
         return name in _PLAIN_FUNCTIONS and name not in bound
     if func.__class__ is ast.Attribute and not call.keywords:
-        return last_name(func) in _PLAIN_METHODS
+        is_search_path = last_name(func.value) == "path"
+        return last_name(func) in _PLAIN_METHODS and not is_search_path
     return False
 
 

@@ -20,12 +20,8 @@ from hauberk.formats.kept_results import kept_results
 from hauberk.formats.notebooks import read_notebook
 from hauberk.formats.python_source import is_python, parse
 from hauberk.methods.code.commands import faults
-from hauberk.methods.code.dependencies import (
-    SETS_HOOKS,
-    dependency_hits,
-    is_dependency_file,
-    pins_of,
-)
+from hauberk.methods.code.dependencies import dependency_hits, is_dependency_file, pins_of
+from hauberk.methods.code.dependency_rules import SETS_HOOKS
 from hauberk.methods.code.fetched_files import fetched_hits
 from hauberk.methods.code.handed_flags import handed_hits
 from hauberk.methods.code.hidden_texts import active_hits, comment_hits, unseen_hits

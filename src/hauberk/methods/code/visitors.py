@@ -16,7 +16,8 @@ _MAX_STEPS = 4
 _REQUEST = expression(
     r"\b(?:request|req|flask\.request|self\.request)\.(?:args|form|json|values|query_params|path_params|GET|POST|data|"
     r"get_json\(|files|headers|body\(|json\(|form\(|params|query|match_info|get_argument\()|"
-    r"\b(?:event|payload|body|message)\[['\"]|\bevent\.get\(|\binput\("
+    r"\b(?:event|payload|body|message)\[['\"]|\bevent\.get\(|\binput\(|"
+    r"\bself\.get_(?:body_|query_)?arguments?\("
 )
 _ROUTED = expression(
     r"\.(?:route|get|post|put|patch|delete|websocket|api_route|websocket_route)\(|^(?:api_view|route)\("
