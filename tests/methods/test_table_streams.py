@@ -13,8 +13,10 @@ def walked(rows):
     """Suspicion after each row; the track is kept between rows, as the guard does."""
     kept, scores = None, []
     for row in rows:
+        count = int(TABLE.strange(row[None]).sum())
         track = TableTrack(kept, TABLE.n_columns, TABLE.reach)
-        track.take(row / TABLE.spreads, int(TABLE.strange(row[None]).sum()))
+        if count:
+            track.take(row / TABLE.spreads, count)
         kept = track.to_bytes()
         scores.append(track.score)
     return scores
@@ -75,7 +77,7 @@ def test_strange_rows_far_from_each_other_are_no_search():
 def test_what_is_kept_is_bounded():
     track = TableTrack(None, 200, 1.0)
     for row in np.random.default_rng(1).normal(size=(100, 200)):
-        track.take(row, 0)
+        track.take(row, 1)
     assert len(track.to_bytes()) <= 4 * MAX_NUMBERS + 100
     assert MEMORY * TABLE.n_columns < MAX_NUMBERS
 

@@ -65,6 +65,10 @@ class TableReference:
         evidence: ``(n_pairs, BINS * BINS)`` float32: logarithm of how much likelier a pair of
             bins is by chance than in training.
         spreads: ``(n_columns,)`` float64, unit of each column.
+        least: ``(n_columns,)`` float64: how far from a multiple counts; infinity where any value
+            does.
+        units: ``(n_columns,)`` float64: 10 to the power of the decimals.
+        few: ``(n_few,)`` int64 places of columns with few values, and `known` their values.
         reach: Distance below which two rows are nearer than half of training's rows are to
             their nearest, in these units and per column.
     """
@@ -76,6 +80,10 @@ class TableReference:
     evidence: Any
     spreads: Any
     reach: float
+    least: Any
+    units: Any
+    few: Any
+    known: Any
 
     @property
     def n_columns(self) -> int:
@@ -97,31 +105,23 @@ class TableReference:
     @property
     def n_bound(self) -> int:
         """Columns whose values can be told from made-up ones."""
-        few = ~np.isnan(self.values[:, 0])
-        return int((few | (self.decimals != FREE)).sum())
+        return int((~np.isnan(self.values[:, 0]) | (self.decimals != FREE)).sum())
 
     def strange(self, rows: Any) -> Any:
         """``(n_rows, n_columns)`` bool: values that the column does not take in training."""
         rows = np.asarray(rows, np.float64)
-        scaled = rows * self._units
-        apart = np.abs(scaled - np.rint(scaled))
-        off = (apart > np.abs(scaled) * _ROUNDING + 1e-9) & (self.decimals != FREE)
-        few = ~np.isnan(self.values[:, 0])
-        if few.any():
-            given = rows[:, few, None]
-            near = np.abs(given - self.values[few]) <= np.abs(given) * _ROUNDING + 1e-12
-            off[:, few] = ~near.any(axis=2)
+        scaled = np.abs(rows) * self.units
+        off = np.abs(scaled - np.rint(scaled)) > scaled * _ROUNDING + self.least
+        if self.few.size:
+            given = rows[:, self.few, None]
+            near = np.abs(given - self.known) <= np.abs(given) * _ROUNDING + 1e-12
+            off[:, self.few] = ~near.any(axis=2)
         return off
-
-    @property
-    def _units(self) -> Any:
-        return np.power(10.0, np.maximum(self.decimals, 0))
 
     def region(self, row: Any) -> int:
         """One of 256, by the columns of few values: a search leaves them alone."""
-        few = ~np.isnan(self.values[:, 0])
-        digest = hashlib.blake2b(np.ascontiguousarray(row[few], "<f8").tobytes(), digest_size=1)
-        return digest.digest()[0]
+        told = np.ascontiguousarray(row[self.few], "<f8").tobytes()
+        return hashlib.blake2b(told, digest_size=1).digest()[0]
 
     def cells(self, rows: Any) -> Any:
         """``(n_rows, n_pairs)``: which pair of bins the row has in each pair of columns."""
@@ -148,14 +148,28 @@ def learn(rows: Any) -> TableReference | None:
     bins = (rows[:, :, None] > edges).sum(axis=2) if rows.size < 1 << 22 else _binned(rows, edges)
     pairs, evidence = _tree(bins)
     spreads = np.where(rows.std(axis=0) > 0, rows.std(axis=0), 1.0)
-    return TableReference(
-        decimals=np.array([_decimals(column) for column in rows.T], np.int8),
-        values=np.stack([_few(column) for column in rows.T]),
+    return _of(
+        np.array([_decimals(column) for column in rows.T], np.int8),
+        np.stack([_few(column) for column in rows.T]),
         edges=edges,
         pairs=pairs,
         evidence=evidence,
         spreads=spreads,
         reach=_reach(rows[:N_NEAR] / spreads),
+    )
+
+
+def _of(decimals: Any, values: Any, **more: Any) -> TableReference:
+    """A reference with what follows from its numbers."""
+    few = np.flatnonzero(~np.isnan(values[:, 0]))
+    return TableReference(
+        decimals=decimals,
+        values=values,
+        units=np.power(10.0, np.maximum(decimals, 0)),
+        least=np.where(decimals == FREE, np.inf, 1e-9),
+        few=few,
+        known=values[few],
+        **more,
     )
 
 
@@ -242,9 +256,9 @@ def from_json(value: Mapping[str, Any], n_columns: int) -> TableReference:
     """
     n_pairs = n_columns - 1
     values = _unpacked(value["values"], "<f8", (n_columns, MAX_VALUES))
-    found = TableReference(
-        decimals=_unpacked(value["decimals"], "i1", (n_columns,)),
-        values=np.where(np.isfinite(values), values, np.nan),
+    found = _of(
+        _unpacked(value["decimals"], "i1", (n_columns,)),
+        np.where(np.isfinite(values), values, np.nan),
         edges=_unpacked(value["edges"], "<f8", (n_columns, BINS - 1)),
         pairs=_unpacked(value["pairs"], "<i4", (n_pairs, 2)),
         evidence=_unpacked(value["evidence"], "<f4", (n_pairs, BINS * BINS)),

@@ -117,17 +117,17 @@ class TableTrack:
         return _HEAD.pack(self.score, len(self._rows)) + self._rows.tobytes()
 
     def take(self, row: Any, n_strange: int) -> float:
-        """Remember a row; what it tells, 0 or 1.
+        """Remember a row that has strange values; what it tells, 0 or 1.
 
         Args:
             row: ``(n_columns,)``, in units of each column's spread.
-            n_strange: Values in it that its columns do not take.
+            n_strange: Values in it that its columns do not take, one at least.
         """
         row = np.asarray(row, np.float32)
         gaps = self._rows - row
         if len(gaps) and not np.abs(gaps).max(axis=1).min():
             return 0.0  # 1
-        told = float(bool(n_strange) and len(gaps) > 0 and self._is_step(gaps, n_strange))
+        told = float(len(gaps) > 0 and self._is_step(gaps, n_strange))
         self.score = self.score * KEPT + told
         start = max(0, len(self._rows) + 1 - self._most)
         self._rows = np.concatenate((self._rows[start:], row[None]))

@@ -121,15 +121,16 @@ class IteratedQueries(Watch):
         self, exchange: Exchange, rows: Any, table: TableReference, state: ClientState
     ) -> Signal | None:
         looked = np.asarray(rows[list(_places(exchange, len(rows)))], np.float64)
-        strange = table.strange(looked).sum(axis=1)
-        own, _ = _walked(state, exchange.principal, KEY, looked, table)
+        counts = table.strange(looked).sum(axis=1)
+        steps = [(row, int(count)) for row, count in zip(looked, counts, strict=True) if count]
+        if not steps:
+            return None  # whatever training's columns take is no step, and not remembered
+        own, _ = _walked(state, exchange.principal, KEY, steps, table)
         if own >= self.limit:
             return self._signal(own, "of one client")
-        for row, count in zip(looked, strange, strict=True):
-            if not count:
-                continue
+        for row, count in steps:
             key = f"{KEY}/{table.region(row)}"
-            shared, told = _walked(state, EVERYBODY, key, row[None], table)
+            shared, told = _walked(state, EVERYBODY, key, [(row, count)], table)
             if shared >= self.limit and told >= _STEP:
                 return self._signal(shared, "of one region, from several clients")
         return None
@@ -192,7 +193,11 @@ def hash_of(value: Any) -> int:
 
 
 def _walked(
-    state: ClientState, principal: str, key: str, rows: Any, table: TableReference
+    state: ClientState,
+    principal: str,
+    key: str,
+    steps: list[tuple[Any, int]],
+    table: TableReference,
 ) -> tuple[float, float]:
     """Suspicion of a track of rows of a table, and the most that one of them told."""
     from hauberk.methods.table_streams import TableTrack
@@ -202,9 +207,7 @@ def _walked(
     def change(old: bytes | None) -> bytes:
         nonlocal score, told
         track = TableTrack(old, table.n_columns, table.reach)
-        strange = table.strange(rows).sum(axis=1)
-        steps = zip(rows / table.spreads, strange, strict=True)
-        told = max((track.take(row, int(count)) for row, count in steps), default=0.0)
+        told = max(track.take(row / table.spreads, count) for row, count in steps)
         score = track.score
         return track.to_bytes()
 
