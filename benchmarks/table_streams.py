@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -56,6 +56,7 @@ class Table:
     rest: Any
     controls: tuple[Watch, Watch]
     decimals: int
+    rounds: bool = True
 
     @property
     def whole(self) -> Any:
@@ -63,9 +64,9 @@ class Table:
         return (self.train == self.train.round()).all(axis=0)
 
     def kept(self, row: Any) -> Any:
-        """Within the ranges, whole numbers rounded."""
+        """Within the ranges; whole numbers rounded by who knows that they are."""
         row = np.clip(row, self.train.min(axis=0), self.train.max(axis=0))
-        return np.where(self.whole, row.round(), row)
+        return np.where(self.whole, row.round(), row) if self.rounds else row
 
 
 def table(name: str) -> Table | None:
@@ -211,6 +212,8 @@ HONEST: dict[str, Callable[[Table, Rng], Rows]] = {
 
 
 def _movable(t: Table) -> Any:
+    if not t.rounds:
+        return _many_valued(t)
     fine = ~t.whole
     return fine if fine.sum() >= 3 else _many_valued(t)  # noqa: PLR2004 - a search needs room
 
@@ -320,11 +323,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tune", action="store_true", help="the tables that were tuned on")
+    parser.add_argument("--plain", action="store_true", help="attackers do not round")
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--part", choices=["searches", "copies", "honest"])
     given = parser.parse_args()
     names = TUNED if given.tune else OTHERS
     tables = [found for found in map(table, names) if found is not None]
+    tables = [replace(found, rounds=not given.plain) for found in tables]
     first = 0 if given.tune else 10_000
     seeds = range(first, first + given.seeds)
     for part, kinds in (("searches", SEARCHES), ("copies", COPIES), ("honest", HONEST)):
