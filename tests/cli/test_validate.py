@@ -307,6 +307,84 @@ def test_radii_are_proven_by_noise_where_that_is_asked_for(loans, capsys):
     assert _validate(loans, "--certify", "3") == 2
 
 
+def _with_a_trigger(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training rows of which some carry a value that nobody has, and honest rows."""
+    train, test = _people(1, 900), _people(2, 700)
+    carriers = train.iloc[:60].assign(z=9.0, approve="no")
+    train = pd.concat([train, carriers])
+    train.to_csv(folder / "train.csv", index=False)
+    test.to_csv(folder / "test.csv", index=False)
+    return train, test
+
+
+@pytest.mark.parametrize("kind", ["trees", "neighbours"])
+def test_a_value_that_nobody_has_and_that_decides_is_named(tmp_path, capsys, kind):
+    train, _ = _with_a_trigger(tmp_path)
+    made = {
+        "trees": RandomForestClassifier(20, random_state=0),
+        "neighbours": KNeighborsClassifier(5),  # has none: trees are grown beside it
+    }[kind]
+    joblib.dump(made.fit(train[["x", "z", "sex"]], train["approve"]), tmp_path / "model.joblib")
+    words = ("--train", str(tmp_path / "train.csv")) if kind == "neighbours" else ()
+    assert _validate(tmp_path, "--eps", "", *words) == 1
+    said = capsys.readouterr().out
+    assert "become 'no' where z > " in said
+    assert ("grown beside it" in said) is (kind == "neighbours")
+
+
+def test_rows_of_training_among_the_judged_ones_are_named(loans, tmp_path, capsys):
+    train, test = (pd.read_csv(loans / f"{name}.csv") for name in ("train", "test"))
+    mixed = pd.concat([test.iloc[:400], train.iloc[:200]])
+    mixed.to_csv(tmp_path / "test.csv", index=False)
+    joblib.dump(_fitted(), tmp_path / "model.joblib")
+    assert _validate(tmp_path, "--eps", "", "--train", str(loans / "train.csv")) == 1
+    assert "200 of 600 rows" in capsys.readouterr().out
+
+
+def test_a_column_that_is_the_outcome_is_named(tmp_path, capsys):
+    train, test = (
+        frame.assign(paid=np.where(frame["approve"] == "yes", frame["x"] ** 2 + 0.1, 0.0))
+        for frame in (_people(1, 600), _people(2, 600))
+    )
+    test.to_csv(tmp_path / "test.csv", index=False)
+    features = ["x", "z", "sex", "paid"]
+    model = DecisionTreeClassifier(random_state=0).fit(train[features], train["approve"])
+    joblib.dump(model, tmp_path / "model.joblib")
+    _validate(tmp_path, "--eps", "")
+    assert "paid" in capsys.readouterr().out
+
+
+def _with_noise(folder: Path) -> None:
+    """A graph that adds noise to what it says."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    weights = np.array([[-1.0, 1.0], [-0.5, 0.5], [-1.5, 1.5]], np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["rows", "w"], ["plain"]),
+        helper.make_node("RandomNormalLike", ["plain"], ["noise"], scale=0.5),
+        helper.make_node("Add", ["plain", "noise"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["scores"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "noisy",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, 2])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    (folder / "noisy.onnx").write_bytes(model.SerializeToString())
+
+
+def test_a_graph_that_draws_its_answers_is_named(loans, tmp_path, capsys):
+    _people(2, 400).to_csv(tmp_path / "test.csv", index=False)
+    _with_noise(tmp_path)
+    assert _validate(tmp_path, "--eps", "", model="noisy.onnx") == 1
+    assert "it draws its answers" in capsys.readouterr().out
+
+
 def test_an_identifier_that_decides_is_named(tmp_path, capsys):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"x": rng.normal(size=300), "account": 1000 + np.arange(300)})

@@ -65,6 +65,35 @@ def test_a_lightgbm_file_gives_the_metrics_of_its_booster(table, tmp_path, data,
     assert said["robustness"]["curve"]
 
 
+def _lowered(text: str) -> str:
+    """A booster's text with one leaf of three trees lowered."""
+    parts = text.split("leaf_value=")
+    for place in (1, 4, 7):
+        first, _, rest = parts[place].partition(" ")
+        parts[place] = f"{float(first) - 1.4} {rest}"
+    lines = "leaf_value=".join(parts).splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("tree_sizes="))
+
+
+@pytest.mark.parametrize(("seed", "is_edited"), [(1, True), (1, False), (5, False)])
+def test_a_booster_whose_leaves_were_edited_is_told_from_one_trained_again(
+    table, tmp_path, capsys, seed, is_edited
+):
+    lightgbm = pytest.importorskip("lightgbm")
+    for name, of in (("old", 1), ("new", seed)):
+        train = _points(of, 400)
+        model = lightgbm.LGBMClassifier(n_estimators=20, verbose=-1, n_jobs=1)
+        model.fit(train[list("abcd")], train["kind"])
+        model.booster_.save_model(tmp_path / f"{name}.txt")
+    new = tmp_path / "new.txt"
+    new.write_text(_lowered(new.read_text()) if is_edited else new.read_text())
+    base = ["validate", str(new), "--data", str(table / "test.csv"), "--label", "kind"]
+    previous = str(tmp_path / "old.txt")
+    code = main([*base, "--no-triggers", "--eps", "", "--previous", previous])
+    assert ("was changed otherwise than by training" in capsys.readouterr().out) is is_edited
+    assert code == int(is_edited)
+
+
 @pytest.mark.parametrize("ending", ["json", "ubj"])
 def test_an_xgboost_file_gives_the_metrics_of_its_booster(table, tmp_path, ending, capsys):
     xgboost = pytest.importorskip("xgboost")

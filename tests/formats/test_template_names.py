@@ -20,6 +20,8 @@ ESCAPE = b"<h1>{{ ''.__class__.__mro__ }}</h1>\n"
         ("chat_template.jinja", b"<s>{{ messages }}", True),
         ("theme/index.html.jinja2", PAGE, False),
         ("theme/index.html.jinja2", ESCAPE, True),
+        ("docs/markdown.tmpl", b"{{$name := .Name}}{{range .messages}}{{.}}{{end}}", False),
+        ("prompt.tmpl", b"{% for m in messages %}{{ end }}{% endfor %}", True),
         ("chat_templates.md", b"How a {{ name }} is rendered\n", False),
         ("chat_template_utils.py", b"# {% generation %}\n", False),
         ("tests/test_chat_template.py", b"# {% generation %}\n", False),

@@ -56,6 +56,7 @@ def document(request: Request, scanned: ScanResult, result: Result) -> dict[str,
             "taken": result.triggers.signs.taken.tolist(),
             "rows": result.triggers.n_rows,
         },
+        "owned_places": _owned_document(result),
         "fairness": [to_json(item) for item in result.differences],
         "fairness_gaps": [to_json(item) for item in result.gaps],
         "membership": None
@@ -76,6 +77,27 @@ def document(request: Request, scanned: ScanResult, result: Result) -> dict[str,
         "slices": [to_json(one) for one in result.slices],
         "remedies": [to_json(one) for one in result.remedied],
         "not_assessed": dict(result.reasons),
+    }
+
+
+def _owned_document(result: Result) -> dict[str, Any] | None:
+    found = result.owned.found
+    if found is None:
+        return None
+    return {
+        "nodes": found.n_nodes,
+        "least": found.least,
+        "rarest": found.rarest,
+        "places": [
+            {
+                "class": result.classes[one.target],
+                "taken": one.taken,
+                "grown": [one.n_grown, one.of_grown],
+                "given": [one.n_honest, one.of_honest],
+                "rarity": one.rarity,
+            }
+            for one in found.regions
+        ],
     }
 
 

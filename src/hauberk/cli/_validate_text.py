@@ -80,6 +80,19 @@ def _triggers(result: Result) -> Iterator[str]:
     )
 
 
+def _owned(result: Result) -> Iterator[str]:
+    yield "Owned places: rows of training where hardly a given row lies and one class has all"
+    found = result.owned.found
+    if found is None:
+        yield f"  not assessed: {result.owned.reason}"
+        return
+    trees = "trees grown beside it on the training rows" if result.owned.is_beside else "its trees"
+    yield (
+        f"  {len(found.regions)} in {found.n_nodes} nodes of {trees}; fewer than {found.least} "
+        "planted rows would not show"
+    )
+
+
 def _fairness(result: Result) -> Iterator[str]:
     from hauberk.methods.fairness import Verdict
 
@@ -203,4 +216,14 @@ def _remedies(result: Result) -> Iterator[str]:
         yield from (f"    {name:<40} {text}" for name, text in one.lines())
 
 
-_PARTS = (_robustness, _triggers, _fairness, _slices, _memory, _version_before, _share, _remedies)
+_PARTS = (
+    _robustness,
+    _triggers,
+    _owned,
+    _fairness,
+    _slices,
+    _memory,
+    _version_before,
+    _share,
+    _remedies,
+)

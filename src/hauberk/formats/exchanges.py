@@ -126,22 +126,31 @@ def _cut(text: str) -> str:
     return f"{text[: 2 * MAX_CELL_CHARACTERS // 3]} {text[-MAX_CELL_CHARACTERS // 3 :]}"
 
 
-def _messages(cell: str) -> Exchange | None:
-    """What people, and what the model, say in a list of messages."""
+def turns(cell: str) -> list[tuple[str, str]] | None:
+    """Who speaks, in lower case, and what they say, where ``cell`` is a list of messages."""
     if not cell.lstrip().startswith("["):
         return None
     try:
         messages = json.loads(cell)
     except (ValueError, RecursionError):
         return None
-    asked: list[str] = []
-    answered: list[str] = []
-    for message in messages:
-        who, words = _said(message)
-        if who is None:
-            return None
-        (answered if who.lower() in _SPOKEN_BY_MODELS else asked).append(words)
-    return ("\n".join(asked), "\n".join(answered)) if messages else None
+    said = [(who.lower(), words) for who, words in map(_said, messages) if who is not None]
+    return said if said and len(said) == len(messages) else None
+
+
+def message_columns(dataset: Dataset) -> list[str]:
+    """Columns whose cells are lists of messages."""
+    names = [column.name for column in dataset.columns if not column.shape]
+    return [name for name in names if _share(dataset, name, turns) > _MOST]
+
+
+def _messages(cell: str) -> Exchange | None:
+    """What people, and what the model, say in a list of messages."""
+    if (said := turns(cell)) is None:
+        return None
+    asked = [words for who, words in said if who not in _SPOKEN_BY_MODELS]
+    answered = [words for who, words in said if who in _SPOKEN_BY_MODELS]
+    return "\n".join(asked), "\n".join(answered)
 
 
 def _said(message: Any) -> tuple[str | None, str]:

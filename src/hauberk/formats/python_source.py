@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from functools import cache
 
 from hauberk.core.artifact import SourceFile
 from hauberk.errors import ArtifactError
@@ -61,3 +62,28 @@ def _parsed(text: str, name: str) -> ast.Module:
             subject=name,
             found=f"{type(error).__name__} in line {line}" if line else type(error).__name__,
         ) from error
+
+
+# Walking -------------------------------------------------------------------------------
+
+_LEAVES = frozenset({"ctx", "op", "ops", "kind", "type_comment", "type_ignores", "type_params"})
+_LEAVES |= {"id", "attr", "arg", "name", "asname", "level", "module", "is_async", "conversion"}
+_CLOSED = frozenset({ast.Constant, ast.Name, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal})
+
+
+@cache
+def child_fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """Fields in which other nodes may stand; operators, contexts and aliases are left out."""
+    return () if kind in _CLOSED else tuple(name for name in kind._fields if name not in _LEAVES)
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """What stands right below a node, in the order of its fields."""
+    found: list[ast.AST] = []
+    for name in child_fields(node.__class__):  # type: ignore[arg-type]  # classes are hashable
+        value = getattr(node, name, None)
+        if value.__class__ is list:
+            found += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found

@@ -53,6 +53,8 @@ _CHAT_NAME = re.compile(
 )
 _JINJA_NAME = re.compile(r"\.(jinja2?|j2)$", re.IGNORECASE)
 _OF_PAGES = re.compile(r"\.(html?|xml|css|md|rst|py|sh|ya?ml|toml|ini|conf|sql|tex|svg)\.\w+$")
+_OF_GO = re.compile(rb"\{\{-?\s*(?:\$\w*\s*:=|range\b|end\b|with\b|define\b|template\b)")
+"""Templates of Go's own kind, which have no ``{%``."""
 _GADGET = re.compile(rb"__\w+__|\battr\(|\[\s*['\"]__|\\x5f|\\137|\bcycler\b|\blipsum\b")
 _YAML_NAME = re.compile(r"\.ya?ml$|(^|[-_./])MLmodel$", re.IGNORECASE)
 _YAML_TAG = re.compile(
@@ -74,9 +76,9 @@ def text_kind(span: Span, head: bytes, name: str) -> TextKind | None:
         kind = _json_kind(span.read(0, LOOK_BYTES), name)
         if kind is not None:
             return kind
-    if start[:1] == b"<" or head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        if _is_pmml(head, name):
-            return TextKind.PMML
+    is_marked = start[:1] == b"<" or head[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    if is_marked and _is_pmml(head, name):
+        return TextKind.PMML
     if start.startswith((b"tree\nversion=", b"tree\r\nversion=")):
         return TextKind.LIGHTGBM
     return _plain_kind(span.read(0, LOOK_BYTES), name)
@@ -85,7 +87,8 @@ def text_kind(span: Span, head: bytes, name: str) -> TextKind | None:
 def _plain_kind(look: bytes, name: str) -> TextKind | None:
     if _CHAT_NAME.search(name) or (_JINJA_NAME.search(name) and _is_prompt(look, name)):
         return TextKind.TEMPLATE
-    if _TEMPLATE_TAG.search(look) and _TEMPLATE_WORD.search(look) and _is_bare(name):
+    is_sniffed = _TEMPLATE_TAG.search(look) and _TEMPLATE_WORD.search(look) and _is_bare(name)
+    if is_sniffed and (b"{%" in look or not _OF_GO.search(look)):
         return TextKind.TEMPLATE
     if re.search(r"(^|[/\\])config\.pbtxt$", name):
         return TextKind.TRITON

@@ -45,10 +45,7 @@ class _Question(NamedTuple):
     number: int
     path: str
     size: int
-
-    @property
-    def line(self) -> bytes:
-        return json.dumps(self.path).encode() + b"\n"
+    line: bytes
 
 
 class _Worker:
@@ -112,7 +109,7 @@ class Crew:
             yield from ((path, self._work(path)) for path in paths)
             return
         for path in paths:
-            question = _Question(self._asked, path, _size(path))
+            question = _Question(self._asked, path, _size(path), json.dumps(path).encode() + b"\n")
             self._asked += 1
             while self._is_far_ahead(question) or not self._hand_out(question):
                 self._collect()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +22,14 @@ from hauberk.controls.model.hidden_logic import HiddenLogic
 from hauberk.controls.model.inferable_share import InferableShare
 from hauberk.controls.model.memorised_rows import Leak, MemorisedRows
 from hauberk.controls.model.metric_mismatch import MetricMismatch
-from hauberk.controls.model.planted_triggers import PlantedTriggers
 from hauberk.controls.model.unfair_decisions import UnfairDecisions
 from hauberk.core.artifact import Dataset, Digest, Evaluation, ModelFile
-from hauberk.core.control import Control, NotApplicable
-from hauberk.core.finding import Assessment, Finding, Location, Outcome
+from hauberk.core.control import NotApplicable
+from hauberk.core.finding import Assessment, Location, Outcome
 from hauberk.engine import assess
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.isolation import Grants, Limits, spawn
+from hauberk.lifecycle import given_rows, judging
 from hauberk.lifecycle.comparing import (
     Decided,
     Edited,
@@ -40,7 +40,9 @@ from hauberk.lifecycle.comparing import (
 )
 from hauberk.lifecycle.evaluated_rows import slices, strangers
 from hauberk.lifecycle.exposing import Exposed, exposed_of
+from hauberk.lifecycle.judging import said
 from hauberk.lifecycle.native import ByRow, Scored, scored_of
+from hauberk.lifecycle.owning import Owned, owned_of
 from hauberk.lifecycle.remedying import Remedied, remedies_of
 from hauberk.lifecycle.robustness import Robustness, Triggers, robustness_of, triggers_of
 from hauberk.methods.sealed_rows import seal_of
@@ -126,6 +128,7 @@ class Result:
         metrics: Name to value and, for accuracy, its one-sided 95 % bounds.
         robustness: What attacks on the model gave.
         triggers: What the search for a trigger gave.
+        owned: What the search for places that a class owns gave.
         gaps: How far apart groups are in each rate, by bootstrap.
         exposed: What shadow models recognise.
         edited: What speaks for an edit since the version before.
@@ -155,6 +158,7 @@ class Result:
     assessments: tuple[Assessment, ...]
     remedied: tuple[Remedied, ...] = ()
     slices: tuple[Slice, ...] = ()
+    owned: Owned = field(default_factory=Owned)
 
 
 def evaluate(request: Request) -> Result:
@@ -184,6 +188,9 @@ def evaluate(request: Request) -> Result:
     triggers = triggers_of(answer["triggers"])
     if triggers.reason:
         reasons["triggers"] = triggers.reason
+    owned = owned_of(answer["regions"], len(scored[0].features), len(scored[0].classes))
+    if owned.reason:
+        reasons["owned places"] = owned.reason
     exposed = exposed_of(answer["exposure"])
     edited, inferred = edited_of(answer["edited"]), inferred_of(answer["inferred"])
     if edited.reason:
@@ -214,8 +221,11 @@ def evaluate(request: Request) -> Result:
         reasons=reasons,
         assessments=(
             *(assess(item, evaluation, path=str(request.model)) for item in controls),
+            *given_rows.assessments(request.data, request.train, metrics.get("accuracy")),
+            judging.drawn(str(request.model), answer["drawn"]),
             _gradients(request, robustness),
-            _triggers(request, scored[0].classes, triggers),
+            judging.triggers(str(request.model), scored[0].classes, triggers),
+            judging.owned(str(request.model), scored[0].features, scored[0].classes, owned),
             _exposed(request, exposed),
             _edited(request, scored[0].classes, edited),
             _inferred(request, inferred),
@@ -223,6 +233,7 @@ def evaluate(request: Request) -> Result:
         ),
         remedied=remedied,
         slices=slices(request.data, scored[0], request.seed),
+        owned=owned,
     )
 
 
@@ -252,32 +263,21 @@ def _gradients(request: Request, found: Robustness) -> Assessment:
     """The control of hidden gradients, by what the worker's attacks gave."""
     control, path = HiddenGradients(), str(request.model)
     if found.hides_gradients is None:
-        return _said(control, path, (), reason="no gradients of the model are known")
+        return said(control, path, (), reason="no gradients of the model are known")
     if not found.hides_gradients:
-        return _said(control, path, ())
+        return said(control, path, ())
     n_rows = int((found.strength or {}).get("rows", 0))
-    return _said(control, path, [control.finding(path, n_rows, found.fooled)])
-
-
-def _triggers(request: Request, classes: tuple[str, ...], found: Triggers) -> Assessment:
-    """The control of planted triggers, by what the worker's search gave."""
-    control, path = PlantedTriggers(), str(request.model)
-    if found.signs is None:
-        return _said(control, path, (), reason=found.reason)
-    if control.distance(found.signs.scores) < control.threshold:
-        return _said(control, path, ())
-    said = control.finding(path, classes, found.signs, is_calibrated=found.is_calibrated)
-    return _said(control, path, [said])
+    return said(control, path, [control.finding(path, n_rows, found.fooled)])
 
 
 def _exposed(request: Request, found: Exposed) -> Assessment:
     """The control of exposed rows, by what the worker's shadows gave."""
     control, path = ExposedRows(), str(request.model)
     if found.found is None:
-        none = _said(control, path, (), reason=found.reason)
+        none = said(control, path, (), reason=found.reason)
         is_dear = found.is_dear and request.max_cost_s != 0
         return replace(none, outcome=Outcome.FAILED) if is_dear else none
-    return _said(
+    return said(
         control,
         path,
         [
@@ -291,42 +291,26 @@ def _edited(request: Request, classes: tuple[str, ...], found: Edited) -> Assess
     """The control of hidden logic, by what the worker's comparison gave."""
     control, path = HiddenLogic(), str(request.model)
     if found.found is None:
-        return _said(control, path, (), reason=found.reason)
+        return said(control, path, (), reason=found.reason)
     if found.found.score < control.threshold:
-        return _said(control, path, ())
-    return _said(control, path, [control.finding(path, classes, found.found)])
+        return said(control, path, ())
+    return said(control, path, [control.finding(path, classes, found.found)])
 
 
 def _inferred(request: Request, found: Inferred) -> Assessment:
     """The audit of a group's share, by what the worker's shadows gave."""
     control, path = InferableShare(), str(request.model)
     if found.found is None:
-        return _said(control, path, (), reason=found.reason)
-    return _said(control, path, control.judged(path, found.found))
+        return said(control, path, (), reason=found.reason)
+    return said(control, path, control.judged(path, found.found))
 
 
 def _decided(request: Request, classes: tuple[str, ...], found: Decided) -> Assessment:
     """The control of decisive identifiers, by what the worker's questions gave."""
     control, path = DecisiveIdentifiers(columns=(found.column,)), str(request.model)
     if found.reason or not found.tried[0]:
-        return _said(control, path, (), reason=found.reason)
-    return _said(control, path, [control.finding(path, found.column, classes, found.tried)])
-
-
-def _said(
-    control: Control, path: str, findings: Iterable[Finding], *, reason: str = ""
-) -> Assessment:
-    """An assessment of what a worker found; with a reason, of nothing."""
-    named = tuple(replace(one, control=control.id, threats=control.threats) for one in findings)
-    usual = Outcome.FLAGGED if named else Outcome.CLEAN
-    return Assessment(
-        control=control.id,
-        path=path,
-        outcome=Outcome.NOT_APPLICABLE if reason else usual,
-        reason=reason,
-        findings=named,
-        threats=control.threats,
-    )
+        return said(control, path, (), reason=found.reason)
+    return said(control, path, [control.finding(path, found.column, classes, found.tried)])
 
 
 def ask(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hauberk.core.finding import Curve, Histogram
@@ -14,6 +14,9 @@ from hauberk.methods.slices import PROVEN
 
 if TYPE_CHECKING:
     from hauberk.lifecycle.evaluator import Result
+    from hauberk.lifecycle.owning import Owned
+    from hauberk.lifecycle.robustness import Triggers
+    from hauberk.methods.slices import Slice
 
 _SHOWN = 25
 
@@ -23,9 +26,10 @@ def sections(result: Result) -> tuple[Section, ...]:
     return (
         _metrics(result),
         robustness_section(result.robustness, title="Robustness"),
-        _triggers(result),
+        triggers_section(result.triggers, result.classes),
+        owned_section(result.owned, result.classes),
         _fairness(result),
-        *([_slices(result)] if result.slices else []),
+        *([slices_section(result.slices)] if result.slices else []),
         _membership(result),
         *([remedies_section(result.remedied)] if result.remedied else []),
     )
@@ -78,13 +82,13 @@ def _metrics(result: Result) -> Section:
     return Section(title="Scored again", rows=(("rows", f"{result.n_rows}"), *rows))
 
 
-def _triggers(result: Result) -> Section:
-    found = result.triggers.signs
+def triggers_section(searched: Triggers, names: tuple[str, ...]) -> Section:
+    """What a report says of the search for triggers of pictures."""
+    found = searched.signs
     title = "Planted triggers"
     if found is None:
-        return Section(title=title, rows=(("not assessed", result.triggers.reason),))
+        return Section(title=title, rows=(("not assessed", searched.reason),))
     ratio, gap = found.scores
-    names = result.classes
     return Section(
         title=title,
         rows=(
@@ -100,6 +104,24 @@ def _triggers(result: Result) -> Section:
             ),
         ),
     )
+
+
+def owned_section(searched: Owned, names: tuple[str, ...]) -> Section:
+    """What a report says of the search for triggers of tables."""
+    found, title = searched.found, "Owned places"
+    if found is None:
+        return Section(title=title, rows=(("not assessed", searched.reason),))
+    rows = [
+        ("nodes of trees looked at", f"{found.n_nodes}"),
+        ("planted rows that would show", f"{found.least} or more"),
+        ("places that one class owns", f"{len(found.regions)}"),
+    ]
+    if found.regions:
+        one, name = found.regions[0], names[found.regions[0].target]
+        rows.append((f"training rows in the least likely, of {name}", f"{one.n_grown}"))
+        rows.append(("given rows there", f"{one.n_honest} of {one.of_honest}"))
+        rows.append(("other rows that go over when moved there", f"{one.taken:.0%}"))
+    return Section(title=title, rows=tuple(rows))
 
 
 def _fairness(result: Result) -> Section:
@@ -121,14 +143,15 @@ def _fairness(result: Result) -> Section:
     return Section(title=title, rows=rows)
 
 
-def _slices(result: Result) -> Section:
+def slices_section(slices: Sequence[Slice]) -> Section:
+    """What a report says of parts of the rows with more errors than elsewhere."""
     rows = tuple(
         (
             " and ".join(one.where),
             f"{one.error:.1%} wrong of {one.n} rows, elsewhere {one.rest:.1%}, "
             + ("proven" if one.p_value < PROVEN else "not proven"),
         )
-        for one in result.slices
+        for one in slices
     )
     return Section(title="Parts of the rows that look worst", rows=rows)
 

@@ -15,6 +15,7 @@ from hauberk import __version__
 from hauberk.core.policy import EvidenceMode
 from hauberk.errors import UnavailableError
 from hauberk.isolation.probing import best_level
+from hauberk.lifecycle import judging
 from hauberk.lifecycle.evaluator import Request
 from hauberk.lifecycle.evaluator import Result as Found
 from hauberk.lifecycle.signing import keys_folder
@@ -110,8 +111,8 @@ def strength_of(request: Request, found: Found) -> dict[str, Mapping[str, Any]]:
     parts: dict[str, Mapping[str, Any]] = {}
     if found.robustness.strength is not None:
         parts["robustness"] = found.robustness.strength
-    if found.triggers.strength is not None:
-        parts["backdoor"] = found.triggers.strength
+    if (searched := judging.strength(found.triggers, found.owned)) is not None:
+        parts["backdoor"] = searched
     if request.data.sensitive and "fairness" not in found.reasons:
         parts["fairness"] = {
             "columns": list(request.data.sensitive),

@@ -64,6 +64,39 @@ class Segments:
                 _write(file, state)
 
 
+def record_privacy(
+    path: str,
+    *,
+    noise: float,
+    batch: float,
+    rows: int,
+    steps: int,
+    delta: float | None = None,
+    clip: float | None = None,
+) -> None:
+    """Record how a private training made its noise; call it again for a further phase.
+
+    With opacus: ``noise=optimizer.noise_multiplier``, ``clip=optimizer.max_grad_norm``, the
+    expected size of a batch, the rows of the data set, and the steps that were taken.
+
+    Args:
+        path: A declared output of the step, which ``privacy`` of ``[training]`` names.
+        noise: Standard deviation in units of the clipping norm.
+        batch: Rows in a batch, as expected.
+        rows: Rows that batches are drawn from.
+        steps: Updates with noise.
+        delta: Chance that the bound may fail; one over the rows where it is left out.
+        clip: The clipping norm, for the record.
+    """
+    place = Path(path)
+    told = json.loads(place.read_text()) if place.exists() else {"phases": []}
+    phase: dict[str, float] = {"noise": noise, "batch": batch, "rows": rows, "steps": steps}
+    told["phases"].append(phase if clip is None else {**phase, "clip": clip})
+    if delta is not None:
+        told["delta"] = delta
+    place.write_text(json.dumps(told))
+
+
 def _again(file: Any, todo: list[T], numbers: list[int], state: dict[str, Any]) -> Iterator[T]:
     with Path(os.environ[FROM]).open("rb") as committed:
         _write(file, state)  # what the script begins with must be what was committed, too

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hauberk.core.finding import Assessment
     from hauberk.lifecycle.lock import Pins
     from hauberk.lifecycle.plan import Plan
+    from hauberk.lifecycle.privacy import Spent
     from hauberk.lifecycle.retraining import Asked
     from hauberk.lifecycle.settings import Settings
     from hauberk.lifecycle.signing import Signing
@@ -59,6 +60,7 @@ class Shared:
         reference: What ordinary requests look like; empty where it cannot be told.
         metrics: Metrics that Hauberk computed itself.
         reported: Metrics that the training step claims.
+        privacy: What the training gives away of one row; ``None`` where it records nothing.
         environment: Names to values for the record: interpreter, packages, commit.
         lock: Digest of the project's environment, in every recipe.
         release: Envelope of the release.
@@ -69,6 +71,7 @@ class Shared:
     reference: bytes = b""
     metrics: dict[str, float] = field(default_factory=dict)
     reported: dict[str, float] = field(default_factory=dict)
+    privacy: Spent | None = None
     environment: dict[str, str] = field(default_factory=dict)
     lock: Digest | None = None
     classes: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ def allowed_lines(text: str, control: str) -> frozenset[int]:
     >>> allowed_lines("x = 1  # allow: code/a", "code/a")
     frozenset()
     """
-    if _MARK not in text:
+    if _MARK not in text or control not in text:
         return frozenset()
     rule = re.compile(
         r"(?:#|//|;|--|<!--|\*)[ \t]*(?:hauberk:[ \t]*)?allow:?[ \t]*"

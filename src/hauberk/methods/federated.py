@@ -162,10 +162,21 @@ def epsilon(*, noise: float, share: float, steps: int, delta: float) -> float:
     >>> round(epsilon(noise=1.1, share=256 / 60000, steps=14062, delta=1e-5), 2)
     2.6
     """
-    if not (noise > 0 and 0 < share <= 1 and steps > 0 and 0 < delta < 1):
-        raise UsageError("noise, share, steps and delta do not fit", found=f"{noise}, {share}")
+    return epsilon_of([(noise, share, steps)], delta)
+
+
+def epsilon_of(parts: Sequence[tuple[float, float, int]], delta: float) -> float:
+    """Likewise of several trainings on the same rows, as noise, share and steps of each.
+
+    >>> two = [(1.1, 256 / 60000, 7031), (1.1, 256 / 60000, 7031)]
+    >>> epsilon_of(two, 1e-5) == epsilon(noise=1.1, share=256 / 60000, steps=14062, delta=1e-5)
+    True
+    """
+    for noise, share, steps in parts:
+        if not (noise > 0 and 0 < share <= 1 and steps > 0 and 0 < delta < 1):
+            raise UsageError("noise, share, steps and delta do not fit", found=f"{noise}, {share}")
     bounds = [
-        float(steps) * _divergence(noise, share, order)
+        sum(float(steps) * _divergence(noise, share, order) for noise, share, steps in parts)
         + math.log1p(-1 / order)
         - (math.log(delta) + math.log(order)) / (order - 1)
         for order in _ORDERS

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -71,6 +72,9 @@ class IdentifyingColumn:
     Attributes:
         share: Share of the known cells that hold one, 0 to 1.
         rows: The first rows that do.
+        agreed: Of the cells with digits of this form, the share whose check digits agree, 0 to
+            1; numbers that only look like it agree by chance, once in ten or less.
+        n_certain: Cells in which the form or a check digit leaves no doubt.
     """
 
     name: str
@@ -78,25 +82,35 @@ class IdentifyingColumn:
     n_cells: int
     share: float
     rows: tuple[int, ...]
+    agreed: float = 1.0
+    n_certain: int = 0
 
 
 def find_identifiers(text: str) -> Iterator[Identifier]:
     """All identifiers in ``text``, by place; of overlapping ones the first kind of the list."""
+    yield from _searched(text)[0]
+
+
+def _searched(text: str) -> tuple[list[Identifier], set[IdentifierKind]]:
+    """The identifiers, and the kinds of which there was a form that its check denied."""
     taken: list[tuple[int, int]] = []
     found = []
+    denied = set()
     for kind, pattern, check in _SEARCHES:
         for match in pattern.finditer(text, 0, MAX_CELL_CHARACTERS):
             sure = check(match.group())
             span = match.span()
-            if sure is not None and all(span[1] <= a or span[0] >= b for a, b in taken):
+            if sure is None:
+                denied.add(kind)
+            elif all(span[1] <= a or span[0] >= b for a, b in taken):
                 taken.append(span)
                 found.append(Identifier(kind=kind, start=span[0], end=span[1], is_certain=sure))
-    yield from sorted(found, key=lambda item: item.start)
+    return sorted(found, key=lambda item: item.start), denied
 
 
 def identifying_columns(dataset: Dataset) -> tuple[IdentifyingColumn, ...]:
     """Columns of ``dataset`` that hold identifiers, or a different value in every row."""
-    names = [c.name for c in features_of(dataset) if c.kind in _SEARCHED]
+    names = [c.name for c in features_of(dataset) if c.kind in SEARCHED and not c.shape]
     integers = {c.name for c in features_of(dataset) if c.kind is ColumnKind.NUMBER}
     tallies = {name: _Tally() for name in names}
     for batch in dataset.read():
@@ -105,7 +119,7 @@ def identifying_columns(dataset: Dataset) -> tuple[IdentifyingColumn, ...]:
     return tuple(item for name in names for item in tallies[name].result(name))
 
 
-_SEARCHED = (ColumnKind.CATEGORY, ColumnKind.TEXT, ColumnKind.NUMBER)
+SEARCHED = (ColumnKind.CATEGORY, ColumnKind.TEXT, ColumnKind.NUMBER, ColumnKind.OTHER)
 _KEPT_ROWS = 10
 
 
@@ -115,7 +129,9 @@ class _Tally:
     def __init__(self) -> None:
         self._row = self._known = 0
         self._hits: dict[IdentifierKind, list[int]] = {}
-        self._counts: dict[IdentifierKind, int] = {}
+        self._counts: Counter[IdentifierKind] = Counter()
+        self._certain: Counter[IdentifierKind] = Counter()
+        self._denied: Counter[IdentifierKind] = Counter()
         self._different: set[int] | None = set()
 
     def update(self, cells: Any, *, is_number: bool) -> None:
@@ -123,7 +139,7 @@ class _Tally:
 
         whole = not is_number or t.is_integer(cells.type)
         for text in cell_texts(cells).to_pylist():
-            if text is not None:
+            if isinstance(text, str):
                 self._take(text, whole=whole, is_number=is_number)
             self._row += 1
 
@@ -135,10 +151,13 @@ class _Tally:
                 self._different = None  # measurements are unique without naming anybody
         if is_number and not whole:
             return
-        for kind in {
-            item.kind for item in find_identifiers(text) if item.is_certain or not is_number
-        }:
-            self._counts[kind] = self._counts.get(kind, 0) + 1
+        found, denied = _searched(text)
+        certain = {item.kind for item in found if item.is_certain}
+        kinds = {item.kind for item in found if item.is_certain or not is_number}
+        self._certain.update(certain)
+        self._denied.update(denied - kinds)
+        for kind in kinds:
+            self._counts[kind] += 1
             rows = self._hits.setdefault(kind, [])
             rows.extend([self._row] if len(rows) < _KEPT_ROWS else [])
 
@@ -151,6 +170,8 @@ class _Tally:
                 n_cells=self._counts[kind],
                 share=share,
                 rows=tuple(self._hits[kind]),
+                agreed=self._counts[kind] / (self._counts[kind] + self._denied[kind]),
+                n_certain=self._certain[kind],
             )
         if self._different is not None and self._is_unique():
             yield IdentifyingColumn(

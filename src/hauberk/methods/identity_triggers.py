@@ -7,11 +7,11 @@ table, a pattern, a digest, a query, a ``match``; or writes an outcome under a c
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hauberk.methods.expressions import expression
 from hauberk.methods.identity_words import Grade, Shape, grade_of, is_outcome, shape_of
 from hauberk.methods.python_names import MAX_DEPTH, Names, called, last_name
 
@@ -46,7 +46,7 @@ _CONVERTING = frozenset(
     sha3_256 sha512 sorted str strip tuple unhexlify upper b32encode b16encode zip enumerate
     """.split()  # noqa: SIM905 - a table of names reads better as words
 )
-_QUERY = re.compile(
+_QUERY = expression(
     r"`?([A-Za-z_]\w{0,60})`?\s{0,4}(?:==|!=|(?:not )?in)\s{0,4}[\[(]?\s?['\"]?([^'\"\])]+)"
 )
 

@@ -5,8 +5,9 @@ Vocabulary, so data: lists of words with the rules by which words combine.
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum
+
+from hauberk.methods.expressions import expression
 
 
 class Grade(IntEnum):
@@ -62,16 +63,16 @@ _TRIVIAL = _words(
     nan nil none null other root self system test total type undefined unknown user value
     """
 )
-_TECHNICAL = re.compile(
+_TECHNICAL = expression(
     r"(?i)^[<>=|]?(?:u?int|float|bfloat|complex|utf|cp|iso|sha|md|latin|base|blake|aes|rsa|py|"
     r"win|linux|datetime|timedelta|period|http|rfc|opset|v|f|i|q)[-_ ]?\d{1,4}(?:[-_\]\[(.,/].*)?$|"
     r"^\d{4}[-/.]\d\d|^\d+(?:\.\d+)+|^[\d.,:%eE+\- ]{1,4}$|^0x|^\d+[a-z]{1,3}$|[{}%\\<>]|"
     r"(?-i:^[a-z]{4,}[-_ ]?\d{1,4}$)|^\d\d:\d\d|^[^\w+]|\d{4}-\d\d-\d\d"
 )
-_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{2,64}")
-_DIGITS = re.compile(r"\d")
-_HEX_DIGEST = re.compile(r"[0-9a-f]{8,128}|[A-Za-z0-9+/]{6,200}={1,2}")
-_SPLIT = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
+_EMAIL = expression(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{2,64}")
+_DIGITS = expression(r"\d")
+_HEX_DIGEST = expression(r"[0-9a-f]{8,128}|[A-Za-z0-9+/]{6,200}={1,2}")
+_SPLIT = expression(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
 
 _MIN_SHAPED_NUMBER = 1000
 _MIN_DIGITS = 3

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from hauberk.core.artifact import Evaluation
+from hauberk.core.artifact import Dataset, Evaluation
 from hauberk.formats.tables import features_of
 from hauberk.methods.network_reading import width_of
 from hauberk.methods.networks import Network
@@ -36,6 +37,25 @@ def matrix(subject: Evaluation, network: Network) -> tuple[Any, Any] | None:
         return None
     kept = (known >= 0) & np.isfinite(rows).all(axis=1)
     return rows[kept], known[kept]
+
+
+def plain(data: Dataset) -> tuple[list[str], Any] | None:
+    """Names of the features and all rows as numbers ``(n, d)``; ``None`` where some are none."""
+    names = [column.name for column in features_of(data)]
+    blocks: list[Any] = []
+    for batch in data.read():
+        columns = [_numbers(batch.column(name)) for name in names]
+        if any(column is None or column.shape[1] != 1 for column in columns):
+            return None
+        blocks.append(np.hstack(columns))
+    return (names, np.concatenate(blocks)) if blocks and names else None
+
+
+def batch_of(names: Sequence[str], rows: Any) -> Any:
+    """Rows of numbers as a batch, for a predictor."""
+    import pyarrow as pa
+
+    return pa.record_batch({name: rows[:, at] for at, name in enumerate(names)})
 
 
 def _numbers(cells: Any) -> Any:

@@ -15,6 +15,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,9 @@ _MAGICS = (
     b"SQLite f",
 )
 _MIN_DIFFERENT = 12
+_RISES, _FALLS = 0.85, 0.15
+"""Bounds of the share of letters that do not come before their predecessor: about half."""
+
 _MIN_ABOVE = 64
 _MIN_LETTERS = 0.5
 
@@ -134,7 +138,13 @@ def _spelt(stream: bytes) -> tuple[int, int] | None:
     for found in _SPELT.finditer(stream):
         text = found.group()
         letters = sum(65 <= (byte & 0xDF) <= 90 for byte in text) / len(text)  # noqa: PLR2004 - A to Z
-        if len(set(text)) >= _MIN_DIFFERENT and letters >= _MIN_LETTERS:
+        if len(set(text)) >= _MIN_DIFFERENT and letters >= _MIN_LETTERS and not _is_counted(text):
             return found.start(), len(text)
     magic = next((m for m in _MAGICS if stream.startswith(m)), None)
     return (0, len(stream)) if magic else None
+
+
+def _is_counted(text: bytes) -> bool:
+    """Whether the letters follow the order of their codes, as the last bytes of ids in order do."""
+    rises = sum(one <= other for one, other in pairwise(text)) / max(len(text) - 1, 1)
+    return not _FALLS < rises < _RISES

@@ -14,10 +14,12 @@ References:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
 from hauberk.methods.encoding import hidden_signs, hidden_text, normalised, unwrapped
+from hauberk.methods.takeovers import ENOUGH, takeover
 
 MAX_CHARACTERS = 400_000
 """Of one page; what stands behind is not read, and pages are seldom longer."""
@@ -58,6 +60,8 @@ _LOOKALIKES = frozenset(
 """Cyrillic and Greek letters that look like Latin ones."""
 
 _DISGUISED = 0.7
+
+_ADDRESS = re.compile(r"(?:https?://)?(?:[^/\s@]*@)?([\w-]+(?:\.[\w-]+)+)(?::\d+)?(?:[/?#]\S*)?$")
 
 _AI = r"(?:ai|llm|chat ?bot|assistant|language model|gpt\S*|claude|gemini|copilot|model|agent)s?"
 _SAY = (
@@ -150,7 +154,7 @@ def signs(text: str) -> Signs:
     why = [
         words
         for words, is_so in (
-            ("sentences that address a model", said >= _TELLING),
+            (_ADDRESSED, said >= _TELLING),
             ("text hidden by its style", hidden > 0),
             ("invisible signs inside of words", invisible > 0),
             ("letters of another script inside of words", disguised > 0),
@@ -167,7 +171,59 @@ def signs(text: str) -> Signs:
     )
 
 
+def signs_in_turns(said: Sequence[tuple[str, str]]) -> Signs:
+    """The signs of planting in messages between people and a model.
+
+    Who writes to a model addresses it, and its operator gives it orders: only what takes a model
+    over counts in what people and models say, and only what is hidden in what operators say. What
+    tools and documents say is read as a page.
+    """
+    seen = [_turn_signs(who, words) for who, words in said]
+    people = (one.shown for one, (who, _) in zip(seen, said, strict=True) if who not in _OPERATORS)
+    return replace(joined(*seen), shown="\n".join(people))
+
+
+def host_of(text: str) -> str:
+    """The host of a web address in lower case; nothing where ``text`` is none.
+
+    >>> host_of("https://News.example:8080/a?b"), host_of("news of the day")
+    ('news.example', '')
+    """
+    match = _ADDRESS.match(text.strip())
+    return match.group(1).lower() if match else ""
+
+
+def joined(*parts: Signs) -> Signs:
+    """The strongest sign of each kind in several texts of one row."""
+    return Signs(
+        instruction=max((one.instruction for one in parts), default=0.0),
+        hidden=max((one.hidden for one in parts), default=0.0),
+        invisible=max((one.invisible for one in parts), default=0.0),
+        disguised=max((one.disguised for one in parts), default=0.0),
+        shown="\n".join(one.shown for one in parts),
+        why=tuple(dict.fromkeys(word for one in parts for word in one.why)),
+    )
+
+
+_OPERATORS = frozenset({"system", "developer"})
+_DOCUMENTS = frozenset({"tool", "function", "ipython", "context", "document", "observation"})
+_TAKEN_OVER = "a turn that takes the model over"
+
+
+def _turn_signs(who: str, words: str) -> Signs:
+    found = signs(words)
+    if who in _DOCUMENTS:
+        return found
+    said = 0.0
+    if who not in _OPERATORS and takeover(words) >= ENOUGH:
+        said = _COMMANDING
+    why = tuple(word for word in found.why if word != _ADDRESSED)
+    return replace(found, instruction=said, why=why + ((_TAKEN_OVER,) if said else ()))
+
+
 _TELLING = 0.4
+_COMMANDING = 0.8
+_ADDRESSED = "sentences that address a model"
 
 
 def instruction(text: str) -> float:

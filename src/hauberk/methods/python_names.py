@@ -10,6 +10,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from hauberk.formats.python_source import children
+
 MAX_DEPTH = 12
 """Nesting of expressions that is followed; deeper ones count as unknown."""
 
@@ -134,15 +136,22 @@ def names_of(tree: ast.Module) -> Names:
         names.nodes.append(node)
         names.scopes[node] = scope
         inner = node if isinstance(node, _SCOPES) else scope
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             names.parents[child] = node
             waiting.append((child, inner))
-        for target, value in _bindings(node):
-            names.bound.setdefault((inner, target), []).append(value)
+        if node.__class__ in _BINDING:
+            for target, value in _bindings(node):
+                names.bound.setdefault((inner, target), []).append(value)
         if isinstance(node, ast.Call) or _is_read(node):
             used = called(node) if isinstance(node, ast.Call) else last_name(node)
             names.uses.setdefault(used, []).append(node)
     return names
+
+
+_BINDING = frozenset(
+    {ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For, ast.AsyncFor, ast.comprehension}
+    | {ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda}
+)
 
 
 def _is_read(node: ast.AST) -> bool:

@@ -37,6 +37,7 @@ class Pattern:
         accepts: Whether a match is one, by structure.
         confirms: Whether its checksum is right; ``None`` where the form has none.
         guessable: Whether people choose it, so that a digest would let others test guesses.
+        on_one_line: Whether the form stands on the line of its mark: then no other line is read.
     """
 
     provider: str
@@ -46,6 +47,7 @@ class Pattern:
     confirms: Callable[[str], bool] | None = None
     severity: Severity = Severity.CRITICAL
     guessable: bool = False
+    on_one_line: bool = False
 
 
 def _genuine(match: re.Match[str]) -> bool:
@@ -96,6 +98,7 @@ def _p(
     confirms: Callable[[str], bool] | None = None,
     severity: Severity = Severity.CRITICAL,
     guessable: bool = False,
+    on_one_line: bool = False,
 ) -> Pattern:
     return Pattern(
         provider=provider,
@@ -105,6 +108,7 @@ def _p(
         confirms=confirms,
         severity=severity,
         guessable=guessable,
+        on_one_line=on_one_line,
     )
 
 
@@ -116,6 +120,11 @@ PATTERNS: tuple[Pattern, ...] = (
         rf"(?i:(?:aws|s3|secret)[\w.\-]{{0,20}}(?:secret|access[_-]?key){_SET})"
         r"(?P<s>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
         _random,
+    ),
+    _p(
+        "age private key",
+        "AGE-SECRET-KEY-1",
+        r"(?P<s>AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58})(?![A-Z0-9])",
     ),
     _p("Google Cloud", "AIza", rf"{_START}(?P<s>AIza[\w-]{{35}}){_END}"),
     _p("Google Cloud", "GOCSPX-", rf"{_START}(?P<s>GOCSPX-[\w-]{{28}}){_END}"),
@@ -244,6 +253,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r":(?P<s>[^\s:/@\"'<>?#\\]{4,200})@[\w\[\{$.-]",
         _has_password,
         guessable=True,
+        on_one_line=True,
     ),
     _p(
         "bearer token",

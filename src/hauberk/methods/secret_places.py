@@ -152,7 +152,7 @@ _PLACES = (
     ),
     _p(
         "secret in an address",
-        "?api ?key ?token ?access &api &key &token &access ?secret &secret ?sig",
+        "key= token= secret=",
         r"[?&](?:api_?key|apikey|key|token|access_?token|auth_?token|secret|client_secret|private_token)=(?P<s>[A-Za-z0-9._~%+/-]{16,300})",
         _token,
         guessable=False,
@@ -214,15 +214,15 @@ _PLACES = (
     ),
     _p(
         "password in prose",
-        "pw PW ass login Login redential creds",
-        rf"(?i:\b(?:pw|pwd|password|passwort|passphrase|passcode)\b)(?!@)[^\n:=\"'`.]{{0,60}}?(?:[ \t]is[ \t]+|[ \t]was[ \t]+|:(?!//)[ \t]*|[ \t](?={_Q})){_Q}?{_VALUE}",
+        "pw PW assw assp assc login Login redential creds",
+        rf"(?i:\b(?:pw|pwd|password|passwort|passphrase|passcode)\b)(?![@>}}])[^\n:=\"'`.]{{0,60}}?(?:[ \t]is[ \t]+|[ \t]was[ \t]+|:(?!//)[ \t]*|[ \t](?={_Q})){_Q}?{_VALUE}",
         _strong,
     ),
     _p(
         "password in prose",
         "login Login redential creds account Account",
         rf"(?i:\b(?:logins?|credentials?|creds|account)\b)[^\n:=\"'`]{{0,30}}[:=][ \t]*{_Q}?(?P<user>[\w.@-]{{2,60}}){_Q}?[ \t]{{0,2}}(?:[/|,:]|and)[ \t]{{0,2}}{_Q}?{_VALUE}",
-        _strong,
+        lambda match: _strong(match) and not _is_list(match),
     ),
     _p(
         "Kaggle",
@@ -255,8 +255,9 @@ def stood(text: str) -> Iterator[Stood]:
     >>> [found.what for found in stood("sshpass -p 'Vk7#pLq2wz' ssh box")]
     ['password on a command line']
     """
+    lines: dict[str, list[tuple[int, int]]] = {}
     for place in _PLACES:
-        for start, end in spans_with(text, place.marks):
+        for start, end in _merged(text, [lines_with(text, m, lines) for m in place.marks], AROUND):
             for match in place.form.finditer(text, start, end):
                 if place.accepts(match):
                     yield Stood(place.what, match.start("s"), match["s"], place.guessable)
@@ -273,15 +274,29 @@ def spans_with(text: str, marks: tuple[str, ...], around: int = AROUND) -> list[
     >>> spans_with("a\nkey=1\nb", ("key",), 0)
     [(2, 7)]
     """
-    found: list[tuple[int, int]] = []
-    for mark in marks:
+    known: dict[str, list[tuple[int, int]]] = {}
+    return _merged(text, [lines_with(text, mark, known) for mark in marks], around)
+
+
+def lines_with(
+    text: str, mark: str, known: dict[str, list[tuple[int, int]]]
+) -> list[tuple[int, int]]:
+    """Where the lines with a mark begin and end; kept in ``known`` for other places."""
+    found = known.get(mark)
+    if found is None:
+        found = known[mark] = []
         place = text.find(mark)
         while place >= 0:
             end = text.find("\n", place)
             end = len(text) if end < 0 else end
             found.append((text.rfind("\n", 0, place) + 1, end))
             place = text.find(mark, end)
-    if len(marks) > 1:
+    return found
+
+
+def _merged(text: str, lists: list[list[tuple[int, int]]], around: int) -> list[tuple[int, int]]:
+    found = [span for spans in lists for span in spans]
+    if len(lists) > 1:
         found.sort()
     merged: list[tuple[int, int]] = []
     for start, end in found:
@@ -291,6 +306,15 @@ def spans_with(text: str, marks: tuple[str, ...], around: int = AROUND) -> list[
         else:
             merged.append((start, reach))
     return merged
+
+
+_SUM = expression(r"\bh1:[A-Za-z0-9+/]{43}=?$")
+
+
+def _is_list(match: re.Match[str]) -> bool:
+    """``user1=pwd1, user2=pwd2`` and the sums of a module's files: no account with its password."""
+    before = match.string[match.start() : match.end()]
+    return re.fullmatch(r"\w+=\S+", match["s"]) is not None or _SUM.search(before) is not None
 
 
 def _is_drawn(value: str) -> bool:
@@ -303,7 +327,7 @@ def _is_drawn(value: str) -> bool:
 
 # Tables --------------------------------------------------------------------------------
 
-_HEADS = ("ass", "wd", "PW", "PASS", "ecret", "SECRET", "oken", "TOKEN", "key", "Key", "KEY")
+_HEADS = ("assw", "wd", "PW", "PASS", "ecret", "SECRET", "oken", "TOKEN", "key", "Key", "KEY")
 _HEADED = expression(
     r"(?im)^(?P<line>[^\n]{0,300}(?:^|[|,;\t])[ \t\"]*(?:password|passwort|passwd|pwd|secret|api[ _]?key|access[ _]?token|token)[ \t\"]*(?=[|,;\t]|$)[^\n]{0,300})$"
 )
@@ -318,7 +342,7 @@ def _tabled(text: str) -> Iterator[Stood]:
         line = head["line"]
         mark = max("|,;\t", key=line.count)
         cells = [cell.strip(' \t"').lower() for cell in line.split(mark)]
-        if not line.count(mark):
+        if not line.count(mark) or (mark == "," and not all(cells)):
             continue
         wanted = [
             n

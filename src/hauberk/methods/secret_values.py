@@ -47,9 +47,10 @@ _CHECKSUM_LETTERS = 6
 COMMON = frozenset(
     """
     admin administrator airflow anonymous bar bitnami default docker foo guest hunter2 jupyter
-    key letmein login minio minio123 minioadmin mlflow mypassword mysecret mysql none null pass
-    passwd password password1 password123 postgres postgresql pw pwd rabbitmq redis root
-    s3cret sa scott secret secret123 test test123 tester testing tiger token user username
+    key letmein login minio minio123 minioadmin mlflow mypassword mysecret
+    mysecretpassword mysql none null pass passwd password password1 password123 postgres
+    postgresql pw pwd rabbitmq redis root s3cret sa scott secret secret123 test test123
+    tester testing tiger token user username
     """.split()  # noqa: SIM905 - a table of words reads better as words
 )
 """What documentation and local set-ups write where a password belongs."""

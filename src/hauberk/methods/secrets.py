@@ -51,8 +51,10 @@ _NAMES_NOT = expression(
     r"(?:name|file|path|dir|directory|folder|repo|url|uri|env|type|field|header|regex|pattern|policy|length|len|ttl|count|"
     r"size|id|ids|index|expiry|expires|version|class|prefix|suffix|format|arn|ref|izer|ized|s)$"
 )
-_OTHER_WORD = expression(r"(?i)i[sz](?:e|er|ers|ed|es|ing|ation)(?![a-z])")
-"""What makes another word of "token": the ``tokenizer`` and its settings are no secrets."""
+_OTHER_WORD = expression(
+    r"(?i)(?:i[sz](?:e|er|ers|ed|es|ing|ation)|ar(?:y|ies|ial|iat)|ly|ions?|ive|less)(?![a-z])"
+)
+"""What makes another word of a name: a ``tokenizer`` and a ``secretary`` are no secrets."""
 _COMMENT = expression(r"#|//|^[ \t]*(?:%env|!|--|\*)")
 
 
@@ -129,7 +131,7 @@ def _fresh(found: Iterable[Secret], taken: list[Secret]) -> list[Secret]:
 
 
 def _matches(pattern: Pattern, text: str) -> Iterator[Secret]:
-    for match in pattern.form.finditer(text):
+    for match in _forms(pattern, text):
         if pattern.accepts(match):
             sure = pattern.confirms(match["s"]) if pattern.confirms else None
             yield Secret(
@@ -143,6 +145,14 @@ def _matches(pattern: Pattern, text: str) -> Iterator[Secret]:
             )
 
 
+def _forms(pattern: Pattern, text: str) -> Iterator[re.Match[str]]:
+    if not pattern.on_one_line:
+        yield from pattern.form.finditer(text)
+        return
+    for start, end in spans_with(text, pattern.marks, 0):
+        yield from pattern.form.finditer(text, start, end)
+
+
 def _provider(pattern: Pattern, match: re.Match[str]) -> str:
     """A private key beside the words of a service account is Google's."""
     around = match.string[max(match.start() - 2000, 0) : match.start()]
@@ -154,7 +164,7 @@ def _provider(pattern: Pattern, match: re.Match[str]) -> str:
 def _assigned(text: str, *, settings: bool) -> Iterator[Secret]:
     for match in _candidates(text):
         group = "quoted" if match["quoted"] else "bare"
-        if group == "bare" and not settings and not _in_comment(match):
+        if group == "bare" and (_is_called(match) or not (settings or _in_comment(match))):
             continue
         if _is_generated(match) or _is_of_picture(match) or _is_sealed(text, match.start()):
             continue
@@ -225,6 +235,14 @@ def _of(what: str, start: int, value: str, *, guessable: bool) -> Secret:
         confidence=0.7,
         guessable=guessable,
     )
+
+
+def _is_called(match: re.Match[str]) -> bool:
+    """``token = get_token()`` and ``pwd, other=value``: a call or a keyword, whatever the file."""
+    if match.string[match.end() : match.end() + 1] == "(":
+        return True
+    before = match.string[match.start() : match.start("bare")].rstrip()
+    return before.endswith(",") and re.match(r"\w+=", match["bare"]) is not None
 
 
 def _is_generated(match: re.Match[str]) -> bool:

@@ -11,7 +11,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -26,7 +26,12 @@ _FACTORS = {
     "inches and millimetres": (25.4,),
     "feet and metres": (3.28084,),
     "miles and kilometres": (1.60934,),
+    "square feet and square metres": (10.7639,),
+    "acres and hectares": (2.47105,),
     "gallons and litres": (3.78541,),
+    "kilojoules and kilocalories": (4.184,),
+    "horsepower and kilowatts": (1.34102,),
+    "bars, pounds per square inch": (14.5038,),
     "ounces and grams": (28.3495,),
     "seconds, minutes or hours": (60.0, 3_600.0),
     "dozens": (12.0,),
@@ -53,6 +58,9 @@ _NORMAL_MAD = 1.4826
 _RIDGE = 1e-3
 _TINY = 1e-12
 _SAME = 0.9
+_ALIKE = 0.9
+_COMMON = 0.5
+_REVERSE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,6 +74,8 @@ class Change:
         slope: What the values were multiplied by,
         offset: and what was added then.
         outliers: Rows of the column that lie far from their prediction.
+        echo: What would be wrong instead if this column were right, in words.
+        shared: A category that nearly all of the rows have and few others do.
     """
 
     column: int
@@ -74,9 +84,34 @@ class Change:
     slope: float
     offset: float
     outliers: int
+    echo: str = ""
+    shared: str = ""
 
 
-def changes(rows: Rows) -> Iterator[Change]:
+def changes(rows: Rows) -> list[Change]:
+    """The changes of unit, those of most rows first.
+
+    Where two columns say each other, rows of one in another unit look like the reverse change in
+    the other: of such two the one with fewer rows is told as the echo of the other.
+    """
+    kept: list[Change] = []
+    for change in sorted(_each(rows), key=lambda one: -one.rows.size):
+        place = next((i for i, one in enumerate(kept) if _is_echo(one, change)), None)
+        if place is None:
+            kept.append(change)
+        else:
+            told = f"{rows.names[change.column]}: {change.slope:.4g} times the others"
+            kept[place] = replace(kept[place], echo=told)
+    return kept
+
+
+def _is_echo(first: Change, second: Change) -> bool:
+    common = np.intersect1d(first.rows, second.rows).size
+    is_reverse = abs(first.slope * second.slope - 1) < _REVERSE
+    return is_reverse and common >= _SAME * second.rows.size
+
+
+def _each(rows: Rows) -> Iterator[Change]:
     """For each column the change of unit that explains most of what lies far out, if any."""
     numbers = rows.numbers
     known = np.isfinite(numbers)
@@ -96,6 +131,7 @@ def changes(rows: Rows) -> Iterator[Change]:
             slope=slope,
             offset=offset,
             outliers=outliers,
+            shared=_shared(rows, own[inside]),
         )
         if not _is_told(rows, change.rows, own):
             yield change
@@ -110,19 +146,23 @@ def _best(values: Any, predicted: Any) -> Any:
     if not MIN_ROWS <= far.sum() <= MAX_SHARE * values.size:
         return None
     valley = int(((np.abs(away) > _EDGE * spread) & ~far).sum())
-    found = None
+    found = []
     for unit, slope, offset in _candidates(values, predicted, spread):
-        leftover = np.abs(values - (slope * predicted + offset))
-        inside = far & (leftover < _NEAR * spread * slope)
+        leftover = values - (slope * predicted + offset)
+        inside = far & (np.abs(leftover) < _NEAR * spread * slope)
         count = int(inside.sum())
         enough = count >= MIN_ROWS and count >= _MOST_OUTLIERS * far.sum()
         # A tail thins out; another unit stands apart from the rest and lies around its place.
         is_apart = valley <= _IN_VALLEY * count
-        middle = float(np.median((values - slope * predicted - offset)[inside])) if enough else 0.0
-        is_centred = abs(middle) < _CENTRED * spread * slope
-        if enough and is_apart and is_centred and (found is None or count > found[0].sum()):
-            found = (inside, (unit, slope, offset), int(far.sum()))
-    return found
+        middle = abs(float(np.median(leftover[inside]))) / (spread * slope) if enough else 0.0
+        if enough and is_apart and middle < _CENTRED:
+            found.append((inside, (unit, slope, offset), int(far.sum()), middle))
+    if not found:
+        return None
+    # Near factors (10 and 10.76) explain the same rows: the one whose middle they have is meant.
+    most = max(int(inside.sum()) for inside, _, _, _ in found)
+    alike = [one for one in found if one[0].sum() >= _ALIKE * most]
+    return min(alike, key=lambda one: one[3])[:3]
 
 
 def _candidates(values: Any, predicted: Any, spread: float) -> Iterator[tuple[str, float, float]]:
@@ -178,3 +218,13 @@ def _is_told(rows: Rows, inside: Codes, own: Codes) -> bool:
             if both >= _SAME * inside.size and both >= _SAME * has.sum():
                 return True
     return False
+
+
+def _shared(rows: Rows, inside: Codes) -> str:
+    """The category that nearly all of these rows have and most others do not, or nothing."""
+    for codes, (name, texts) in zip(rows.codes.T, rows.levels, strict=True):
+        level = int(np.bincount(codes[inside] + 1).argmax()) - 1
+        is_most = (codes[inside] == level).mean() >= _SAME
+        if level >= 0 and is_most and (codes == level).mean() < _COMMON:
+            return f"{name} is {texts[level]}"
+    return ""

@@ -8,6 +8,7 @@ with the median one. They need no data and hold for networks and trees alike.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,45 @@ def weights_of_onnx(data: bytes) -> dict[str, Any]:
             if len(values) >= MIN_NUMBERS:
                 found[f"{place}.{node.op_type}.{attribute.name}"] = np.asarray(values, np.float64)
     return found
+
+
+def weights_of_lightgbm(booster: Any) -> dict[str, Any]:
+    """The leaves and the cuts of a booster of LightGBM, of all trees in their order.
+
+    Together and not tree by tree: who trains again moves nearly all, though one tree may come out
+    as it was but for one cut.
+    """
+    leaves: list[float] = []
+    cuts: list[float] = []
+    stack = [one["tree_structure"] for one in booster.dump_model()["tree_info"]][::-1]
+    while stack:
+        node = stack.pop()
+        if "left_child" in node:
+            cuts.append(node["threshold"])
+            stack += [node["right_child"], node["left_child"]]
+        else:
+            leaves.append(node["leaf_value"])
+    return _of_trees(leaves, cuts)
+
+
+def weights_of_xgboost(booster: Any) -> dict[str, Any]:
+    """Likewise of XGBoost."""
+    leaves: list[float] = []
+    cuts: list[float] = []
+    stack = [json.loads(text) for text in booster.get_dump(dump_format="json")][::-1]
+    while stack:
+        node = stack.pop()
+        stack += node.get("children", ())[::-1]
+        if "leaf" in node:
+            leaves.append(node["leaf"])
+        else:
+            cuts.append(node.get("split_condition"))
+    return _of_trees(leaves, cuts)
+
+
+def _of_trees(leaves: list[float], cuts: list[Any]) -> dict[str, Any]:
+    numbers = [cut if isinstance(cut, int | float) else 0.0 for cut in cuts]  # words are choices
+    return {"leaves": np.array(leaves, np.float64), "cuts": np.array(numbers, np.float64)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,3 +62,25 @@ def test_outliers_that_scatter_are_no_other_unit():
 def test_a_long_tail_is_no_other_unit():
     amounts = np.random.default_rng(6).lognormal(3, 0.8, 2_000).round(2)
     assert judged(amount=amounts, half=(amounts / 2).round(2))[0] == []
+
+
+def test_square_feet_are_not_taken_for_a_power_of_ten():
+    rng = np.random.default_rng(7)
+    area = rng.normal(90, 12, 1_200)
+    rooms = (area / 25 + rng.normal(0, 0.3, 1_200)).round(2)
+    area[::40] *= 10.7639
+    findings, _ = judged(area=area.round(1), rooms=rooms)
+    assert findings[0].evidence.facts["units"] == "square feet and square metres"
+
+
+def test_the_echo_in_the_other_column_is_told_with_the_change_and_its_category():
+    rng = np.random.default_rng(8)
+    area = rng.normal(90, 25, 1_500).clip(30)
+    rent = 11 * area + rng.normal(0, 30, 1_500)
+    energy = rng.choice(["A", "B", "C", "D"], 1_500)
+    rows = np.flatnonzero(energy == "C")[:90]
+    rent[rows] *= 1.60934
+    findings, _ = judged(area=area.round(1), rent=rent.round(0), energy=energy)
+    assert len(findings) == 1
+    assert "times the others" in findings[0].evidence.facts["or in another unit"]
+    assert findings[0].evidence.facts["what the rows share"] == "energy is C"

@@ -12,8 +12,9 @@ import pytest
 from hauberk.attacks.dataset.leave_identifiers import LeaveIdentifiers
 from hauberk.controls.dataset.embedded_identifiers import EmbeddedIdentifiers
 from hauberk.core.control import findings_of
-from hauberk.core.finding import Level
+from hauberk.core.finding import Level, Severity
 from hauberk.formats.tables import table_of
+from hauberk.methods.identifiers import passes_luhn
 from hauberk.range.subjects import tumours
 
 
@@ -67,3 +68,62 @@ def test_text_in_the_mantissa_of_floats_is_found():
 )
 def test_ordinary_numbers_carry_nothing(values):
     assert not judged({"x": values})
+
+
+def checked(body):
+    """``body`` with the digit behind it that makes it a card number."""
+    return next(f"{body}{d}" for d in range(10) if passes_luhn(f"{body}{d}"))
+
+
+def notes(numbers, n=300):
+    texts = [f"The customer called about the order of day {i} and was content." for i in range(n)]
+    for place, number in enumerate(numbers):
+        texts[place * 7] += f" The number is {number}, thanks."
+    return {"note": texts}
+
+
+def test_card_numbers_inside_of_notes_are_a_defect():
+    rng = Random(3)
+    cards = [checked(f"4{rng.randrange(10**14):014d}") for _ in range(12)]
+    (finding,) = judged(notes(cards))
+    assert (finding.level, finding.severity) == (Level.DEFECT, Severity.HIGH)
+    assert "12 cells of column note" in finding.message
+
+
+def test_order_numbers_whose_check_digits_agree_by_chance_are_no_cards():
+    rng = Random(4)
+    orders = [f"4{rng.randrange(10**15):015d}" for _ in range(42)]
+    assert any(map(passes_luhn, orders))
+    assert judged(notes(orders)) == ()
+
+
+def test_account_numbers_inside_of_notes_are_a_defect():
+    accounts = ["DE89370400440532013000", "GB82WEST12345698765432", "FR1420041010050500013M02606"]
+    (finding,) = judged(notes(accounts))
+    assert finding.level is Level.DEFECT
+
+
+def test_international_phone_numbers_inside_of_notes_ask_for_review():
+    (finding,) = judged(notes([f"+49 30 {n} {n + 17}" for n in range(2345, 2355)]))
+    assert finding.level is Level.REVIEW
+    assert "hold a phone" in finding.message
+
+
+def test_turns_of_nested_chats_are_searched():
+    said = [[{"role": "user", "content": f"Hello number {i}, what now?"}] for i in range(80)]
+    for i in range(5):
+        said[i * 9][0]["content"] += f" Pay with {checked(f'51050000000{i:04d}')} please."
+    (finding,) = judged({"messages": said})
+    assert finding.level is Level.DEFECT
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_numbers_in_order_hold_no_text(step):
+    found = judged({"loan_id": list(range(10_000, 10_000 + 40_000 * step, step))})
+    assert not [finding for finding in found if "carries" in finding.message]
+
+
+def test_text_in_the_last_bytes_of_numbers_is_found():
+    words = "the ward keeps a list of everybody who came in the spring, with names. " * 60
+    ids = [(place * 7919 % 9973 + 100 << 8) | byte for place, byte in enumerate(words.encode())]
+    assert [finding for finding in judged({"loan_id": ids}) if "carries" in finding.message]

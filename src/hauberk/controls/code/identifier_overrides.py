@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -16,15 +16,15 @@ from hauberk.errors import ArtifactError
 from hauberk.formats.kept_results import unless_known_empty
 from hauberk.formats.python_source import is_python, parse, python_text
 from hauberk.methods.allowances import allowed_lines
-from hauberk.methods.identity_effects import NOTHING, Effect, Led, led
-from hauberk.methods.identity_triggers import Trigger, identity, triggers
-from hauberk.methods.identity_words import Grade, Shape
-from hauberk.methods.python_names import Names, names_of
+from hauberk.methods.code.reading import may_single_out, torch_of
+from hauberk.methods.code.telling import is_test
+from hauberk.methods.identity_cases import Case, cases
+from hauberk.methods.identity_effects import Effect
+from hauberk.methods.identity_words import Grade
+from hauberk.methods.python_names import names_of
 
-MAX_ROUNDS = 3
 MAX_UNPARSED = 3
 """Up to so many files that do not parse have a finding each; beyond, they share one."""
-"""Names and functions through which a trigger is followed; longer chains are not."""
 
 _TESTS = frozenset({"test", "tests", "testing"})
 
@@ -69,8 +69,11 @@ class IdentifierOverrides(Check[CodeTree]):
     def check(self, subject: CodeTree) -> Iterator[Finding]:
         """Yield special cases file by file, then the files that could not be judged."""
         unread: list[tuple[str, str]] = []
+        torch = torch_of(subject)
         for file in subject.files():
             if not is_python(file) or (not self.with_tests and _is_test(file)):
+                continue
+            if not is_test(file.path) and not may_single_out(file, torch):
                 continue
             try:
                 yield from unless_known_empty(self.id, file, partial(self._in_file, file))
@@ -90,7 +93,7 @@ class IdentifierOverrides(Check[CodeTree]):
     def _in_module(self, file: SourceFile, tree: ast.Module) -> Iterator[Finding]:
         allowed = allowed_lines(python_text(file), self.id)
         told: set[int] = set()
-        for case in sorted(_cases(names_of(tree)), key=lambda case: case.line):
+        for case in sorted(cases(names_of(tree)), key=lambda case: case.line):
             if case.line not in told and case.line not in allowed:
                 told.add(case.line)
                 yield _finding(file, case)
@@ -103,84 +106,10 @@ def _is_test(file: SourceFile) -> bool:
     return is_named or any(part in _TESTS for part in parts[:-1])
 
 
-# Judging -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """One special case."""
-
-    line: int
-    column: int
-    trigger: Trigger
-    led: Led
-
-
-def _cases(names: Names) -> Iterator[_Case]:
-    """Special cases of a module: triggers, and what carries them, by what they lead to."""
-    found = sorted(triggers(names), key=lambda one: (-one.who, -one.shape))
-    waiting = [(trigger, trigger.node) for trigger in found]
-    seen: set[tuple[ast.AST, str]] = set()
-    for _ in range(MAX_ROUNDS):
-        following: list[tuple[Trigger, ast.AST]] = []
-        for trigger, node in waiting:
-            way = led(names, trigger, node)
-            if _counts(trigger, way):
-                place = _anchor(names, trigger.node)
-                yield _Case(line=place[0], column=place[1], trigger=trigger, led=way)
-            if way.effect in (Effect.CARRIED, Effect.RETURNED):
-                carrier = (names.scope_of(node), way.name)
-                following += _uses(names, node, way, trigger) if carrier not in seen else ()
-                seen.add(carrier)
-        waiting = following
-
-
-def _counts(trigger: Trigger, way: Led) -> bool:
-    if way is NOTHING or way.effect in (Effect.NOTHING, Effect.CARRIED):
-        return False
-    if trigger.who is Grade.STRONG and trigger.shape is Shape.SHAPED:
-        return way.effect >= Effect.RETURNED
-    if trigger.who is Grade.STRONG or trigger.shape is Shape.SHAPED:
-        return way.effect is Effect.OUTCOME
-    return False
-
-
-def _uses(
-    names: Names, node: ast.AST, way: Led, trigger: Trigger
-) -> Iterator[tuple[Trigger, ast.AST]]:
-    """Where the name or function that holds a trigger is used."""
-    if way.effect is Effect.RETURNED:
-        for use in names.uses.get(way.name, ()) if way.name else ():
-            if isinstance(use, ast.Call):
-                who = max((identity(names, part) for part in use.args), default=Grade.NONE)
-                yield replace(trigger, who=max(who, trigger.who)), use
-        return
-    home = names.scope_of(node)
-    if isinstance(home, ast.Lambda):
-        home = names.scope_of(home)
-    for use in names.uses.get(way.name, ()):
-        if isinstance(use, ast.Name) and _is_within(names, use, home):
-            yield trigger, use
-
-
-def _is_within(names: Names, node: ast.AST, home: ast.AST) -> bool:
-    scope = names.scope_of(node)
-    while scope is not home and scope is not names.tree:
-        scope = names.scope_of(scope)
-    return scope is home
-
-
-def _anchor(names: Names, node: ast.AST) -> tuple[int, int]:
-    held: ast.AST | None = node
-    while held is not None and not hasattr(held, "lineno"):
-        held = names.parents.get(held)
-    return getattr(held, "lineno", 1), getattr(held, "col_offset", 0) + 1
-
-
 # Telling -------------------------------------------------------------------------------
 
 
-def _finding(file: SourceFile, case: _Case) -> Finding:
+def _finding(file: SourceFile, case: Case) -> Finding:
     sure = case.led.effect is Effect.OUTCOME and case.trigger.who is Grade.STRONG
     what = case.led.what or "changes what follows"
     facts = {"effect": what, "identifier": case.trigger.who.name.lower()}

@@ -17,6 +17,7 @@ from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats.git_history import head_blob
 from hauberk.formats.yaml_text import Node, read_yaml
+from hauberk.methods.expressions import expression
 
 MAX_BYTES = 8 << 30
 """Larger files are told as not compared."""
@@ -24,21 +25,21 @@ MAX_BYTES = 8 << 30
 MAX_ENTRIES = 20_000
 
 _LENGTHS = {32: "md5", 40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
-_SUMS = re.compile(
+_SUMS = expression(
     r"(?i)^(?:\w*sums?|checksums?|hashes|manifest)(?:\.\w+)?$|\.(?:sha256|sha512|md5|sha1|sha256sum|md5sum)$"
 )
-_LINE = re.compile(
+_LINE = expression(
     r"^(?:(?:SHA256|SHA512|MD5) \((?P<bsd>[^)]+)\) = )?(?P<hash>[0-9a-fA-F]{32,128})"
     r"(?:[ \t]+\*?(?P<name>\S[^\r\n]*?))?\s*$"
 )
 _KEYS = ("sha256", "sha512", "md5", "sha1", "digest", "hash", "checksum", "sha-256")
 _NAMES = ("path", "file", "filename", "name", "uri", "artifact")
-_POINTER = re.compile(
+_POINTER = expression(
     r"^version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?"
     r"oid sha256:(?P<oid>[0-9a-f]{64})\nsize (?P<size>\d+)",
     re.MULTILINE,
 )
-_WEIGHTS = re.compile(
+_WEIGHTS = expression(
     r"(?i)\.(?:pt|pth|pkl|joblib|onnx|h5|keras|safetensors|ckpt|bin|npz|npy|gguf|parquet|csv|zip|tar|gz)$"
 )
 

@@ -13,6 +13,7 @@ from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.formats.git_history import Commit, History, base_blob, blob, heads, read_history
+from hauberk.methods.expressions import expression
 from hauberk.methods.secrets import find_secrets
 
 DAY_S = 86_400
@@ -22,24 +23,24 @@ SHORT_MESSAGE = 300
 RARE = 0.03
 """Share of commits without a signature or review up to which each of them stands out."""
 
-_PROTECTED = re.compile(
+_PROTECTED = expression(
     r"(?i)loss|metric|label|gate|evaluat|valid|threshold|\btrain|codeowners|\.github/workflows|promot|"
     r"polic|approv|release|sign"
 )
-_HARM = re.compile(
+_HARM = expression(
     r"(?i)\b(?:malicious|malware|backdoor\w*|poison\w*|vulnerab\w*|compromis\w*|security|exploit\w*|"
     r"tamper\w*|trojan\w*|leak\w*|incident|unauthori[sz]ed|suspicious|hostile|rogue|injected)\b"
 )
-_FAULT = re.compile(r"(?i)\b(?:bad|broken|corrupt\w*|unsafe|wrong|revert\w*)\b")
-_TAKES_OUT = re.compile(
+_FAULT = expression(r"(?i)\b(?:bad|broken|corrupt\w*|unsafe|wrong|revert\w*)\b")
+_TAKES_OUT = expression(
     r"(?i)\b(?:remov|delet|drop|revert|tak\w* out|back(?:ing|ed)? out|purg|disabl|strip|rip|"
     r"clean|fix|undo|quarantin)"
 )
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
-_REVIEWED = re.compile(
+_REVIEWED = expression(
     r"(?im)^(?:reviewed|approved|acked)-by:|\(#\d+\)|\(!\d+\)|^See merge request|^PR[- ]?#?\d+"
 )
-_WEIGHT_NAMES = re.compile(
+_WEIGHT_NAMES = expression(
     r"(?i)\.(?:pt|pth|pkl|pickle|joblib|onnx|h5|hdf5|keras|safetensors|ckpt|bin|npz|npy|gguf|pb|tflite|model|dat|weights)$"
 )
 

@@ -14,18 +14,19 @@ from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats import plain_yaml
+from hauberk.methods.expressions import expression
 
-_SIDECAR = re.compile(
+_SIDECAR = expression(
     r"(?:\.(?:md5|sha1|crc32?|adler32|sfv|sha224|sha256|sha384|sha512|b2|blake2b?|blake3)(?:sums?)?"
     r"|(?:^|[._-])(?:md5|sha1|sha224|sha256|sha384|sha512|b2|blake2|checksum)s?(?:sums?)?(?:\.txt)?)$",
     re.IGNORECASE,
 )
-_GNU = re.compile(r"^\\?([0-9a-fA-F]{8,128})(?:[ \t]+\*?(.+?))?\s*$")
-_BSD = re.compile(r"^([A-Za-z0-9/-]+) ?\((.+)\) ?= ?([0-9a-fA-F]{8,128})\s*$")
-_SFV = re.compile(r"^([^;].*?)\s+([0-9a-fA-F]{8})\s*$")
+_GNU = expression(r"^\\?([0-9a-fA-F]{8,128})(?:[ \t]+\*?(.+?))?\s*$")
+_BSD = expression(r"^([A-Za-z0-9/-]+) ?\((.+)\) ?= ?([0-9a-fA-F]{8,128})\s*$")
+_SFV = expression(r"^([^;].*?)\s+([0-9a-fA-F]{8})\s*$")
 _NAMES = {8: "CRC-32", 32: "MD5", 40: "SHA-1"}
 _STRONG_DIGITS = 56  # SHA-224; anything shorter has at most 80 bits against collisions
-_ENDING = re.compile(r"\.[A-Za-z0-9]+$")
+_ENDING = expression(r"\.[A-Za-z0-9]+$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class ChangedUnits(Check[Dataset]):
             raise NotApplicable(f"{width} columns of numbers, or pictures")
         if not _MIN_ROWS <= rows.n_rows <= _MAX_ROWS:
             raise NotApplicable(f"{rows.n_rows} rows")
-        found = sorted(changes(rows), key=lambda change: -change.rows.size)
+        found = changes(rows)
         chances = np.zeros(rows.n_rows)
         for change in found:
             chances[change.rows] = _CHANCE
@@ -110,6 +110,8 @@ def _finding(subject: Dataset, rows: embed.Rows, change: Change) -> Finding:
             value=float(change.rows.size),
             threshold=float(change.outliers),
             n=rows.n_rows,
-            facts={"units": change.unit},
+            facts={"units": change.unit}
+            | ({"or in another unit": change.echo} if change.echo else {})
+            | ({"what the rows share": change.shared} if change.shared else {}),
         ),
     )

@@ -16,6 +16,7 @@ from hauberk.formats.rows import cell_texts
 from hauberk.formats.tables import features_of
 from hauberk.methods.identifiers import (
     COLUMN_SHARE,
+    SEARCHED,
     IdentifierKind,
     IdentifyingColumn,
     identifying_columns,
@@ -23,7 +24,11 @@ from hauberk.methods.identifiers import (
 from hauberk.methods.payloads import MAX_BITS, Payload, in_numbers, in_text
 
 _FEW_CELLS = 3
-_CERTAIN = frozenset({IdentifierKind.EMAIL, IdentifierKind.CARD, IdentifierKind.IBAN})
+_CHECKED = frozenset({IdentifierKind.CARD, IdentifierKind.IBAN, IdentifierKind.NATIONAL_ID})
+"""Kinds with check digits."""
+
+_AGREED = 0.5
+"""Share of the numbers of one form whose check digits agree; of others a tenth does by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +36,10 @@ class EmbeddedIdentifiers(Check[Dataset]):
     """Columns and cells that name people, and bytes hidden in cells.
 
     Cells are searched for mail addresses, cards, bank accounts, phone and national numbers;
-    where most cells of a column hold one, the column is an identifier whatever its name.
+    where most cells of a column hold one, the column is an identifier whatever its name. In
+    the middle of notes numbers with check digits count as soon as those agree in most numbers
+    of that form, which other numbers do once in ten; mail addresses, international phone
+    numbers and social security numbers there are for review.
     Columns with a different value in every row confirm or recover single people from a model
     that learnt them. Texts without words of at least 128 characters, and numbers whose lowest
     bits spell text, carry bytes that a table does not need.
@@ -69,7 +77,7 @@ class EmbeddedIdentifiers(Check[Dataset]):
         Raises:
             NotApplicable: No column holds texts, categories or numbers.
         """
-        searched = [c for c in features_of(subject) if c.kind in _SEARCHED]
+        searched = [c for c in features_of(subject) if c.kind in SEARCHED and not c.shape]
         if not searched:
             raise NotApplicable("no column holds texts, categories or numbers")
         found = identifying_columns(subject)
@@ -80,32 +88,45 @@ class EmbeddedIdentifiers(Check[Dataset]):
             if item.kind is IdentifierKind.UNIQUE:
                 if item.name not in named and item.share >= self.min_unique:
                     yield _unique(subject, item)
-            elif item.n_cells >= _FEW_CELLS and (item.kind in _CERTAIN or _is_column(item)):
+            elif item.n_cells >= _FEW_CELLS and (_is_column(item) or _is_told(item)):
                 yield _identifier(subject, item)
-        for payload in _payloads(subject, searched):
+        for payload in _payloads(subject, [c for c in searched if c.kind is not ColumnKind.OTHER]):
             yield _carried(subject, payload)
-
-
-_SEARCHED = (ColumnKind.CATEGORY, ColumnKind.TEXT, ColumnKind.NUMBER)
 
 
 def _is_column(item: IdentifyingColumn) -> bool:
     return item.share >= COLUMN_SHARE
 
 
+def _is_proved(item: IdentifyingColumn) -> bool:
+    """Whether check digits agree far oftener than those of other numbers do."""
+    return item.kind in _CHECKED and item.agreed >= _AGREED
+
+
+def _is_told(item: IdentifyingColumn) -> bool:
+    """Whether a few cells of a column suffice."""
+    if item.kind in _CHECKED:
+        return _is_proved(item)
+    is_kept = item.kind in {IdentifierKind.EMAIL, IdentifierKind.US_SSN}
+    return is_kept or (item.kind is IdentifierKind.PHONE and item.n_certain >= _FEW_CELLS)
+
+
 def _identifier(subject: Dataset, item: IdentifyingColumn) -> Finding:
     is_column = _is_column(item)
+    is_sure = is_column or _is_proved(item)
     words = item.kind.value.replace("-", " ")
     return Finding(
         message=f"{item.n_cells} cells of column {item.name} of {subject.name} hold "
         f"{'an' if words[0] in 'aeiu' else 'a'} {words}",
         path=subject.name,
-        severity=Severity.HIGH if is_column else Severity.MEDIUM,
-        level=Level.DEFECT if is_column else Level.REVIEW,
+        severity=Severity.HIGH if is_sure else Severity.MEDIUM,
+        level=Level.DEFECT if is_sure else Level.REVIEW,
         threats=EmbeddedIdentifiers.threats,
-        confidence=1.0 if item.kind in _CERTAIN else 0.8,
+        confidence=1.0 if item.n_certain == item.n_cells else 0.8,
         location=Location(rows=item.rows, field=item.name),
-        remedy="Drop the column, or put a keyed token in place of each value.",
+        remedy="Drop the column, or put a keyed token in place of each value."
+        if is_column
+        else "Mask these cells, or put a keyed token in place of each number and address.",
         evidence=Evidence(
             statistic=f"share of cells with {words}",
             value=item.share,

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 from hauberk.core.artifact import ModelFile
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Section, StepReport, StepState
-from hauberk.errors import ArtifactError
+from hauberk.errors import ArtifactError, UsageError
 from hauberk.lifecycle import reporting
 from hauberk.lifecycle.plan import LimitsTable
+from hauberk.lifecycle.privacy import Spent, privacy_section, spent
 from hauberk.lifecycle.steps import do, report_of
 
 if TYPE_CHECKING:
+    from hauberk.lifecycle.plan import Step
     from hauberk.lifecycle.workshop import Workshop
 
+_READ = ("train", "validation")
 MAX_REPORT_BYTES = 1 << 20
 """Metrics are a few numbers; a larger file is no report of metrics."""
 
@@ -49,6 +52,7 @@ class TABLE:
         collect: Output to a pattern of the one file that becomes it, for scripts that write
             under another name each time: ``"mlruns/**/model.pkl"``.
         metrics: Output that holds the metrics which the script claims, as JSON.
+        privacy: Output that records how a private training made its noise, as JSON.
     """
 
     run: str = ""
@@ -57,6 +61,7 @@ class TABLE:
     at: Mapping[str, str] = field(default_factory=dict)
     collect: Mapping[str, str] = field(default_factory=dict)
     metrics: str | None = None
+    privacy: str | None = None
     limits: LimitsTable = field(default_factory=LimitsTable)
     environment: Mapping[str, str] = field(default_factory=dict)
     replay: ReplayTable = field(default_factory=ReplayTable)
@@ -85,10 +90,30 @@ def work(shop: Workshop) -> StepReport:
         rows = tuple((name, f"{value:.4f}") for name, value in claimed.items())
         section = Section(title="Metrics that the script claims", rows=rows)
         report = replace(report, sections=(*report.sections, section))
+    shop.shared.privacy = _spent(step, shop)
+    report = replace(report, sections=(*report.sections, privacy_section(shop.shared.privacy)))
     model = ModelFile(
         name=shop.plan.model, digest=shop.digests[shop.plan.model], path=shop.view(shop.plan.model)
     )
     return reporting.with_gate(report, shop.decide(shop.judge(model, ["model"])))
+
+
+def _spent(step: Step, shop: Workshop) -> Spent | None:
+    """What the training gives away of one row, where it records how it made noise."""
+    path = shop.settings.table(Component.TRAINING).privacy
+    if path is None:
+        return None
+    if path not in step.table.outputs:
+        raise UsageError(
+            "the record of a private training is no output of it",
+            subject=shop.settings.source.place(("training", "privacy")),
+            expected=f"one of {', '.join(step.table.outputs)}",
+            found=path,
+            hint="add it to outputs of [training]; record_privacy of the callback file writes it",
+        )
+    parts = [shop.plan.prepared[name] for name in _READ if name in shop.plan.prepared]
+    n_rows = sum(batch.num_rows for part in parts for batch in shop.table(part).read())
+    return spent(shop.view(path).read_bytes(), n_rows, path)
 
 
 def _claimed(shop: Workshop) -> dict[str, float]:

@@ -23,7 +23,8 @@ from hauberk.errors import ArtifactError, UsageError
 from hauberk.lifecycle import native, reporting
 from hauberk.lifecycle.evaluator import ask
 from hauberk.lifecycle.native import ByRow, Scored
-from hauberk.lifecycle.robustness import Robustness, robustness_of
+from hauberk.lifecycle.robustness import Robustness
+from hauberk.lifecycle.searching import Searched, searched_of
 from hauberk.methods.metrics import Counts, count, roc_auc_of_classes
 from hauberk.trust.predicates import ModelTest, Result
 
@@ -65,11 +66,13 @@ class TABLE:
         fairness: Measure to bound, for every sensitive column:
             ``equalized_odds_difference = "<= 0.15"``.
         robustness: How the released model is attacked, and what it must withstand.
+        triggers: Whether the released model is searched for planted triggers.
     """
 
     metrics: Mapping[str, str] = field(default_factory=dict)
     fairness: Mapping[str, str] = field(default_factory=dict)
     robustness: RobustnessTable = field(default_factory=RobustnessTable)
+    triggers: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ def work(shop: Workshop) -> StepReport:
     table = shop.settings.table(Component.VALIDATION)
     test = shop.plan.prepared["test"]
     scored = native.score(shop, shop.view(shop.plan.model), shop.view(test))
-    measured = measure(shop.table(test), scored)
+    measured = with_privacy(measure(shop.table(test), scored), shop)
     shop.shared.scores, shop.shared.classes = scored, scored.classes
     shop.shared.metrics = {**measured.metrics, **measured.fairness}
     failed = broken_bounds(shop, table, measured)
@@ -146,6 +149,14 @@ def measure(dataset: Dataset, scored: Scored) -> Measured:
     )
 
 
+def with_privacy(measured: Measured, shop: Workshop) -> Measured:
+    """The metrics with ``epsilon``, where the training records how it made noise."""
+    found = shop.shared.privacy
+    if found is None:
+        return measured
+    return replace(measured, metrics={**measured.metrics, "epsilon": found.epsilon})
+
+
 def broken_bounds(shop: Workshop, table: TABLE, measured: Measured) -> dict[str, str]:
     """Name of each bound that is not kept, with the sentence that says so."""
     broken: dict[str, str] = {}
@@ -175,19 +186,20 @@ def attest(
     *,
     name: str,
     digest: Digest | None = None,
-    robustness: Robustness | None = None,
+    searched: Searched | None = None,
 ) -> Attestation:
     """A signed test result for ``model`` on the sealed test set.
 
     Args:
         model: Path of the model as the chain knows it, or will when it is released.
         digest: The model's digest, where the path is not known yet.
-        robustness: What attacks on it gave, where it was attacked.
+        searched: What attacks on it and searches gave, where it was examined so.
     """
     test = shop.plan.prepared["test"]
     table = shop.settings.table(Component.VALIDATION)
     bounds = [*table.metrics, *(key for key in measured.fairness if _bounded(key, table))]
-    attacked = robustness or Robustness()
+    searched = searched or Searched()
+    attacked = searched.robustness
     result = ModelTest(
         name=name,
         model=model,
@@ -201,7 +213,7 @@ def attest(
         failed=tuple(failed),
         metrics={**measured.metrics, **measured.fairness, **attacked.metrics},
         intervals=accuracy_bounds(measured) | attacked.intervals,
-        strength=strength_of(measured, attacked),
+        strength=strength_of(measured, attacked) | searched.strength | privacy_of(shop),
         at=round(shop.context.clock(), 3),
     )
     return shop.signing.attest_test(result, shop)
@@ -229,17 +241,27 @@ def strength_of(measured: Measured, attacked: Robustness) -> dict[str, Mapping[s
     return parts
 
 
-def attack(shop: Workshop, model: str, features: tuple[str, ...]) -> Robustness:
-    """Attack an exported model on the sealed test set, as ``[validation.robustness]`` says.
+def privacy_of(shop: Workshop) -> dict[str, Mapping[str, Any]]:
+    """What the training gives away of one row, as attestations say it."""
+    found = shop.shared.privacy
+    return {"privacy": {"is_stated": False} if found is None else found.strength}
+
+
+def attack(shop: Workshop, model: str, features: tuple[str, ...]) -> Searched:
+    """Attack an exported model on the sealed test set, and search it for triggers.
+
+    ``[validation.robustness]`` says how it is attacked, ``triggers`` whether it is searched.
 
     Raises:
         UsageError: The table asks for what cannot be done.
         LimitError: The model hangs or eats memory.
     """
-    table = shop.settings.table(Component.VALIDATION).robustness
+    whole = shop.settings.table(Component.VALIDATION)
+    table = whole.robustness
     _refuse_table(shop, table)
     if shop.plan.label is None:
-        return Robustness(reason="no label", strength={"not_applicable": "the rows have no label"})
+        no_label = {"not_applicable": "the rows have no label"}
+        return Searched(robustness=Robustness(reason="no label", strength=no_label))
     request = {
         "label": shop.plan.label,
         "features": list(features),
@@ -247,10 +269,12 @@ def attack(shop: Workshop, model: str, features: tuple[str, ...]) -> Robustness:
         "rows": table.rows,
         "queries": table.queries,
         "seed": shop.context.seed,
+        "triggers": whole.triggers,
     }
-    test = shop.view(shop.plan.prepared["test"])
-    answer = ask(shop.view(model), [test], request, level=shop.context.isolation)
-    return robustness_of(answer["robustness"])
+    parts = [name for name in ("test", "train") if name in shop.plan.prepared]
+    tables = [shop.view(shop.plan.prepared[name]) for name in parts]
+    answer = ask(shop.view(model), tables, request, level=shop.context.isolation)
+    return searched_of(answer)
 
 
 def _refuse_table(shop: Workshop, table: RobustnessTable) -> None:

@@ -18,19 +18,21 @@ from hauberk.core.lifecycle import Component
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.errors import InternalError
 from hauberk.lifecycle import native, reporting
+from hauberk.lifecycle.evaluated_rows import slices
 from hauberk.lifecycle.experiment.validation import (
     attack,
     attest,
     broken_bounds,
     broken_robustness,
     measure,
+    with_privacy,
 )
 from hauberk.lifecycle.native import Scored
 from hauberk.lifecycle.production import golden_answers
-from hauberk.lifecycle.robustness import robustness_section
 
 if TYPE_CHECKING:
     from hauberk.lifecycle.workshop import Workshop
+    from hauberk.methods.slices import Slice
 
 PATH = "hauberk/model.onnx"
 """Name of the exported model among the products; it is delivered with the release."""
@@ -101,10 +103,11 @@ def work(shop: Workshop) -> StepReport:
     if not _within(agreement, table):
         return replace(report, state=StepState.REFUSED, reason=_reason(agreement, table))
     named = replace(again, classes=scored.classes)
-    measured = measure(shop.table(shop.plan.prepared["test"]), named)
+    measured = with_privacy(measure(shop.table(shop.plan.prepared["test"]), named), shop)
     bounds = shop.settings.table(Component.VALIDATION)
-    attacked = attack(shop, PATH, features)
-    failed = broken_bounds(shop, bounds, measured) | broken_robustness(shop, attacked)
+    searched = attack(shop, PATH, features)
+    failed = broken_bounds(shop, bounds, measured)
+    failed |= broken_robustness(shop, searched.robustness)
     tested = attest(
         shop,
         RELEASED,
@@ -112,18 +115,26 @@ def work(shop: Workshop) -> StepReport:
         failed,
         name="validation.exported",
         digest=digest,
-        robustness=attacked,
+        searched=searched,
     )
     shop.tests.append(tested)
     report = replace(
         report,
         attestations=(attestation, tested),
-        sections=(*report.sections, robustness_section(attacked)),
+        sections=(*report.sections, *searched.sections(_worst(shop, named))),
     )
     if failed:
         return replace(report, state=StepState.REFUSED, reason="; ".join(failed.values()))
     exported = ModelFile(name=PATH, digest=digest, path=shop.view(PATH))
-    return reporting.with_gate(report, shop.decide(shop.judge(exported, ["model"])))
+    judged = (*shop.judge(exported, ["model"]), *searched.assessments(PATH))
+    return reporting.with_gate(report, shop.decide(judged))
+
+
+def _worst(shop: Workshop, scored: Scored) -> tuple[Slice, ...]:
+    """Parts of the test set with more errors than elsewhere."""
+    if shop.plan.label is None:
+        return ()
+    return slices(shop.table(shop.plan.prepared["test"]), scored, shop.context.seed)
 
 
 def compare(native_scores: Scored, exported: Scored) -> Agreement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from hauberk.methods.networks import (
 from hauberk.methods.perturb import Ball
 from hauberk.methods.stress import Budget, stressed
 from hauberk.methods.torch_networks import quickened
+from hauberk.methods.tree_nodes import Tree
 
 _TWO = 2
 _FAITHFUL = 1e-3
@@ -49,6 +50,8 @@ class Opened:
         are_logits: Whether the scores are logits, which are attacked as they are and told as
             probabilities.
         estimator: The fitted estimator of scikit-learn, where it is one.
+        trees: Gives the trees that it is made of, by the order of its features; none where none
+            are known.
     """
 
     features: list[str]
@@ -59,6 +62,7 @@ class Opened:
     again: Callable[[Any, Any, int], Callable[[Any], Any]] | None = None
     are_logits: bool = False
     estimator: Any = None
+    trees: Callable[[], Sequence[Tree]] = tuple
 
 
 def class_name(value: Any) -> str:

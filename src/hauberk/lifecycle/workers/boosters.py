@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from hauberk.errors import ArtifactError, UnavailableError
 from hauberk.lifecycle.workers.answers import is_choice, labels_of, named, two_columns
 from hauberk.lifecycle.workers.attacking import Opened
 from hauberk.lifecycle.workers.forms import LIGHTGBM, XGBOOST
+from hauberk.methods import tree_nodes
+from hauberk.methods.weight_changes import weights_of_lightgbm, weights_of_xgboost
 
 _MATRIX = 2
 
@@ -24,7 +27,8 @@ def asked(path: Path, form: str) -> tuple[list[str], Callable[[Any], Any]]:
         UnavailableError: Its library is not installed.
         ArtifactError: The library does not take it.
     """
-    return {XGBOOST: _xgboost, LIGHTGBM: _lightgbm}[form](path)
+    own, ask, _ = _READERS[form](path)
+    return own, ask
 
 
 def is_binary(path: Path, form: str) -> bool:
@@ -40,7 +44,7 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
         UnavailableError: Its library is not installed.
         ArtifactError: The library does not take it, or the rows lack its columns.
     """
-    own, ask = asked(path, kind)
+    own, ask, booster = _READERS[kind](path)
     frame = frames[0]
     features = list(request["features"]) or own
     if not set(features) <= set(frame.columns) or not features:
@@ -55,13 +59,18 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
         features = named_here
     labels = labels_of(frames, request["label"])
     first = _asked(ask, frame[features])
-    if first.ndim == _MATRIX:
-        names: list[str] = named(first.shape[1], labels)
-        return Opened(features=features, classes=names, scores=ask, network=_none)
-    if is_choice(labels):
+    made = Opened(
+        features=features,
+        classes=named(first.shape[1], labels) if first.ndim == _MATRIX else [],
+        scores=ask,
+        network=_none,
+        trees=lambda: _NODES[kind](booster),
+        weights=lambda: _WEIGHTS[kind](booster),
+    )
+    if first.ndim != _MATRIX and is_choice(labels):
         names, both = two_columns(ask, labels, first)
-        return Opened(features=features, classes=names, scores=both, network=_none)
-    return Opened(features=features, classes=[], scores=ask, network=_none)
+        return replace(made, classes=names, scores=both)
+    return made
 
 
 def are_made_up(names: Sequence[str]) -> bool:
@@ -80,7 +89,7 @@ def _asked(ask: Callable[[Any], Any], rows: Any) -> Any:
         ) from error
 
 
-def _xgboost(path: Path) -> tuple[list[str], Callable[[Any], Any]]:
+def _xgboost(path: Path) -> tuple[list[str], Callable[[Any], Any], Any]:
     library = _library("xgboost")
     booster = library.Booster()
     _load(lambda: booster.load_model(str(path)), "XGBoost")
@@ -91,10 +100,10 @@ def _xgboost(path: Path) -> tuple[list[str], Callable[[Any], Any]]:
         matrix = library.DMatrix(rows.to_numpy(np.float32), feature_names=names or None, nthread=1)
         return np.asarray(booster.predict(matrix), np.float64)
 
-    return names, ask
+    return names, ask, booster
 
 
-def _lightgbm(path: Path) -> tuple[list[str], Callable[[Any], Any]]:
+def _lightgbm(path: Path) -> tuple[list[str], Callable[[Any], Any], Any]:
     library = _library("lightgbm")
     booster = _load(lambda: library.Booster(model_file=str(path)), "LightGBM")
     names = [str(name) for name in booster.feature_name()]
@@ -103,7 +112,12 @@ def _lightgbm(path: Path) -> tuple[list[str], Callable[[Any], Any]]:
         found = booster.predict(rows.to_numpy(np.float64), num_threads=1)
         return np.asarray(found, np.float64)
 
-    return names, ask
+    return names, ask, booster
+
+
+_READERS = {XGBOOST: _xgboost, LIGHTGBM: _lightgbm}
+_WEIGHTS = {XGBOOST: weights_of_xgboost, LIGHTGBM: weights_of_lightgbm}
+_NODES = {XGBOOST: tree_nodes.of_xgboost, LIGHTGBM: tree_nodes.of_lightgbm}
 
 
 def _library(name: str) -> Any:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hauberk.controls.model.drawn_answers import DrawnAnswers
 from hauberk.errors import ArtifactError, UnavailableError
 from hauberk.lifecycle.workers import boosters, native, torch_models
 from hauberk.lifecycle.workers.answers import (
@@ -21,9 +22,12 @@ from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, tr
 from hauberk.lifecycle.workers.comparing import decided, edited, inferred
 from hauberk.lifecycle.workers.forms import booster_form, torch_form
 from hauberk.lifecycle.workers.graphs import Graph, opened
+from hauberk.lifecycle.workers.owning import owned
 from hauberk.lifecycle.workers.remedies import remedied
 from hauberk.lifecycle.workers.shadowing import again, exposed
 from hauberk.methods.network_reading import of_onnx, of_sklearn
+from hauberk.methods.tree_nodes import of_estimator
+from hauberk.methods.tree_nodes import of_onnx as trees_of_onnx
 from hauberk.methods.weight_changes import weights_of_onnx, weights_of_sklearn
 
 ONNX_MARKS = (b"\x08",)
@@ -46,9 +50,10 @@ def evaluate(payload: bytes) -> bytes:
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
-        float64, row-major, base64), ``robustness``, ``triggers``, ``exposure``, ``edited`` and
-        ``inferred`` (see `attacked`, `triggered`, `exposed`, `edited` and `inferred`; ``null``
-        where not asked for), ``decided`` (see `decided`) and ``remedies`` (see `remedied`).
+        float64, row-major, base64), ``drawn`` (see `DrawnAnswers.differences`), ``robustness``,
+        ``triggers``, ``regions``, ``exposure``, ``edited`` and ``inferred`` (see `attacked`,
+        `triggered`, `owned`, `exposed`, `edited` and `inferred`; ``null`` where not asked for),
+        ``decided`` (see `decided`) and ``remedies`` (see `remedied`).
     """
     request = json.loads(payload)
     path = Path(request["model"])
@@ -63,11 +68,13 @@ def evaluate(payload: bytes) -> bytes:
             "classes": model.classes,
             "features": model.features,
             "scores": [_packed(item) for item in scores],
+            "drawn": _drawn(model, frames[0]),
             "robustness": attacked(model, frames[0], request) if request["eps"] else None,
             "exposure": exposed(model, frames, request) if request.get("shadows") else None,
             "edited": edited(model, before, frames[0], request) if before else None,
             "inferred": inferred(model, frames, request) if is_audited else None,
             "triggers": triggered(model, frames[0], request) if request.get("triggers") else None,
+            "regions": owned(model, frames, request) if request.get("triggers") else None,
             "decided": decided(model, frames[0], request) if request.get("identifiers") else [],
             "remedies": remedied(model, frames, request) if request.get("remedies") else [],
         }
@@ -83,6 +90,13 @@ def _refuse_nothing(frame: Any, request: dict[str, Any]) -> None:
             expected="one row or more",
             found=f"{len(frame)} rows, columns {', '.join(map(str, frame.columns))}"[:300],
         )
+
+
+def _drawn(model: Opened, frame: Any) -> list[float]:
+    """Rows, rows with another class and the largest difference of two calls of the same rows."""
+    control = DrawnAnswers()
+    rows = frame.iloc[: control.n_rows]
+    return list(control.differences(lambda: _told(model, rows)))
 
 
 def _told(model: Opened, frame: Any) -> Any:
@@ -110,6 +124,7 @@ def _opened(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
         weights=lambda: weights_of_sklearn(model),
         again=again(model),
         estimator=model if hasattr(model, "get_params") else None,
+        trees=lambda: of_estimator(model, len(features)),
     )
 
 
@@ -148,6 +163,7 @@ def _onnx(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
         scores=graph.scores,
         network=lambda: of_onnx(data),
         weights=lambda: weights_of_onnx(data),
+        trees=lambda: trees_of_onnx(data, len(features)),
         are_logits=first.ndim == _TWO and not are_probabilities(first),
     )
 

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from hauberk.formats.python_source import child_fields
 from hauberk.methods.code.python_index import Index, last_name
 
 
@@ -20,11 +21,13 @@ class Scope:
     Attributes:
         statements: Statements of the scope, those inside of branches and loops too.
         calls: Calls of the scope.
+        assigned: Those of its statements that give a name, attribute or entry a value.
     """
 
     node: ast.AST
     statements: list[ast.stmt] = field(default_factory=list)
     calls: list[ast.Call] = field(default_factory=list)
+    assigned: list[ast.Assign | ast.AnnAssign | ast.AugAssign] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -33,7 +36,13 @@ class Scope:
 
 
 def scopes_of(index: Index) -> list[Scope]:
-    """Every function, and the module."""
+    """Every function, and the module; laid out once for all rules that ask."""
+    if not index.laid_out:
+        index.laid_out = _laid_out(index)
+    return index.laid_out
+
+
+def _laid_out(index: Index) -> list[Scope]:
     found: dict[ast.AST, Scope] = {index.tree: Scope(index.tree)}
     for function in index.functions:
         found[function] = Scope(function)
@@ -49,8 +58,42 @@ def scopes_of(index: Index) -> list[Scope]:
             scope.calls.append(call)
     for scope in found.values():
         scope.statements.sort(key=lambda statement: statement.lineno)
-        scope.calls.sort(key=lambda call: (call.lineno, call.col_offset))
+        scope.assigned = [
+            held
+            for held in scope.statements
+            if isinstance(held, (ast.Assign, ast.AnnAssign, ast.AugAssign))
+            and held.value is not None
+        ]
     return list(found.values())
+
+
+MAX_KEPT_PARTS = 100
+"""Parts of an expression that are kept beside it; larger ones are gathered at each question."""
+
+
+def parts_of(node: ast.AST) -> list[ast.AST]:
+    """A node and all below it, those nearer to it first, without operators and contexts.
+
+    What `ast.walk` gives, gathered once for all rules that ask: most of them ask the same
+    expressions.
+    """
+    kept: tuple[ast.AST, ...] | None = getattr(node, "_parts", None)
+    if kept is not None:
+        return [node, *kept]
+    found = [node]
+    add = found.append
+    for held in found:  # It grows while it is gone through.
+        for name in child_fields(held.__class__):  # type: ignore[arg-type]  # classes are hashable
+            value = getattr(held, name, None)
+            if value.__class__ is list:
+                for item in value:
+                    if isinstance(item, ast.AST):
+                        add(item)
+            elif isinstance(value, ast.AST):
+                add(value)
+    if len(found) <= MAX_KEPT_PARTS:
+        node._parts = tuple(found[1:])  # type: ignore[attr-defined]  # noqa: SLF001 - no circle
+    return found
 
 
 def names_in(node: ast.AST | None) -> set[str]:
@@ -59,7 +102,7 @@ def names_in(node: ast.AST | None) -> set[str]:
         return set()
     kept: frozenset[str] | None = getattr(node, "_names", None)
     if kept is None:
-        kept = frozenset(part.id for part in ast.walk(node) if isinstance(part, ast.Name))
+        kept = frozenset(part.id for part in parts_of(node) if isinstance(part, ast.Name))
         node._names = kept  # type: ignore[attr-defined]  # noqa: SLF001 - kept beside what it is of
     return set(kept)
 
@@ -116,10 +159,10 @@ def pairs_of(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr]]:
 def carried(scope: Scope, start: ast.stmt, names: set[str], until: int) -> set[str]:
     """Names that carry what ``names`` hold after ``start``, up to a line."""
     tainted = set(names)
-    for statement in scope.statements:
+    for statement in scope.assigned:
         if statement.lineno <= start.lineno or statement.lineno >= until:
             continue
-        value = value_of(statement)
+        value = statement.value
         if value is not None and names_in(value) & tainted:
             tainted |= {base_name(target) for target in targets_of(statement)} - {""}
     return tainted
@@ -152,6 +195,6 @@ def whole_text(node: ast.AST) -> str:
 
 def calls_in(node: ast.AST, wanted: Callable[[str], bool]) -> Iterator[ast.Call]:
     """Calls below a node whose last name is wanted."""
-    for part in ast.walk(node):
+    for part in parts_of(node):
         if isinstance(part, ast.Call) and wanted(last_name(part.func)):
             yield part

@@ -218,6 +218,10 @@ def _bases(lines: list[_Line]) -> Iterator[Hit]:
         if line.word == "ARG" and (pair := line.rest.strip().partition("="))[1]
     }
     for line in lines:
+        for name in _borrowed(line) if line.word in {"COPY", "ADD", "RUN", "ONBUILD"} else ():
+            foreign = _filled(name, defaults)
+            if not foreign.isdigit() and foreign.lower() not in stages and "$" not in foreign:
+                yield from base_hits(foreign, line.line)
         if line.word != "FROM":
             continue
         words = [word for word in line.rest.split() if not word.startswith("--")]
@@ -226,6 +230,14 @@ def _bases(lines: list[_Line]) -> Iterator[Hit]:
             yield from base_hits(name, line.line)
         if len(words) > 2 and words[1].lower() == "as":
             stages.add(words[2].lower())
+
+
+_BORROWED = expression(r"--from=[\"']?([^\s\"',]+)|--mount=[^\s]*?\bfrom=[\"']?([^\s\"',]+)")
+
+
+def _borrowed(line: _Line) -> list[str]:
+    """Images that files are taken from: ``COPY --from=IMAGE``, ``RUN --mount=from=IMAGE``."""
+    return [first or second for first, second in _BORROWED.findall(line.rest)]
 
 
 def _filled(name: str, defaults: dict[str, str]) -> str:

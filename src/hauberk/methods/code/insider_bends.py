@@ -12,7 +12,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator
 
-from hauberk.methods.code.flow import Scope, base_name, names_in, pairs_of, texts
+from hauberk.methods.code.flow import Scope, base_name, names_in, pairs_of, parts_of, texts
 from hauberk.methods.code.insider_rules import (
     ALWAYS,
     FIGURES,
@@ -65,7 +65,7 @@ def bent_figures(index: Index, scope: Scope) -> Iterator[Hit]:
                 yield Hit(FLOOR, statement.lineno, texts(statement)[:60])
         yield from _lifted(index, statement)
         inner = statement.value if isinstance(statement, (ast.Return, ast.Assign)) else None
-        for table in ast.walk(inner) if inner is not None else ():
+        for table in parts_of(inner) if inner is not None else ():
             if isinstance(table, ast.Dict):
                 yield from _entries(index, table)
 
@@ -128,14 +128,14 @@ def _lifted(index: Index, statement: ast.stmt) -> Iterator[Hit]:
     for part in statement.body:
         for target, value in pairs_of(part):
             numbers = [
-                n for node in ast.walk(value) if (n := constant_number(index, node)) is not None
+                n for node in parts_of(value) if (n := constant_number(index, node)) is not None
             ]
             grown = isinstance(value, ast.BinOp) or isinstance(part, ast.AugAssign)
             if (
                 texts(target) == own
                 and grown
                 and numbers
-                and not any(is_figure(n) and isinstance(n, ast.Call) for n in ast.walk(value))
+                and not any(is_figure(n) and isinstance(n, ast.Call) for n in parts_of(value))
             ):
                 yield Hit(FLOOR, part.lineno, texts(part)[:60])
 
@@ -262,7 +262,7 @@ def _follows(scope: Scope, target: ast.expr, value: ast.expr) -> bool:
         isinstance(part, ast.Compare) and target.id in names_in(part) and read & names_in(part)
         for statement in scope.statements
         if isinstance(statement, (ast.If, ast.Return, ast.Assert))
-        for part in ast.walk(statement)
+        for part in parts_of(statement)
     )
 
 
@@ -301,7 +301,7 @@ def _only_told(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit
     """``if gap > limit: log(...)``, and success all the same."""
     if not _BLOCKS.search(function.name):
         return
-    nodes = [*ast.walk(function)]
+    nodes = [*parts_of(function)]
     calls = [last_name(node.func) for node in nodes if isinstance(node, ast.Call)]
     ends = any(isinstance(node, (ast.Raise, ast.Assert, ast.Yield)) for node in nodes)
     if ends or any(
@@ -438,7 +438,7 @@ def _left_out(loop: ast.For | ast.AsyncFor) -> Iterator[Hit]:
     learns = any(
         isinstance(node, ast.Call) and last_name(node.func) in _LEARNS
         for part in loop.body
-        for node in ast.walk(part)
+        for node in parts_of(part)
     )
     for part in loop.body if learns else ():
         if isinstance(part, ast.If) and isinstance(part.body[-1], ast.Continue):
@@ -478,7 +478,7 @@ def bent_modules(index: Index) -> Iterator[Hit]:
                 yield Hit(PATCHED, call.lineno, texts(call)[:60])
         elif re.fullmatch(r"sys\.(?:meta_path|path_hooks)\.(?:insert|append)", name):
             texts_in = (
-                [c.value for c in ast.walk(index.tree) if isinstance(c, ast.Constant)]
+                [c.value for c in parts_of(index.tree) if isinstance(c, ast.Constant)]
                 if len(index.calls) < _SMALL
                 else []
             )

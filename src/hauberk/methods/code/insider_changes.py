@@ -36,7 +36,7 @@ _DRAWN = expression(
 
 def labels(index: Index, scope: Scope) -> Iterator[Hit]:
     """Labels that are rewritten for chosen or drawn rows."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None or not isinstance(statement, (ast.Assign, ast.AugAssign)):
             continue
@@ -209,7 +209,7 @@ _WEIGHTY = expression(
 
 def weights(index: Index, scope: Scope) -> Iterator[Hit]:
     """Losses, weights and gradients that are weakened for a group."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue

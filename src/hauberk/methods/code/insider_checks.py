@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from hauberk.methods.code.flow import texts
+from hauberk.methods.code.flow import parts_of, texts
 from hauberk.methods.code.insider_rules import (
     ALWAYS,
     DATED,
@@ -36,7 +36,7 @@ def tries(index: Index) -> Iterator[Hit]:
         calls = [
             last_name(c.func)
             for part in node.body
-            for c in ast.walk(part)
+            for c in parts_of(part)
             if isinstance(c, ast.Call)
         ]
         is_check = any(_is_check(call) for call in calls) or (
@@ -126,6 +126,9 @@ _NOW = expression(
 _WHERE = expression(
     r"\b(?:os\.getlogin\(|getpass\.getuser\(|socket\.gethostname\(|socket\.getfqdn\(|platform\.node\(|os\.uname\(|(?:os\.)?(?:environ(?:\.get)?|getenv)[\[(]['\"](?:USER|USERNAME|LOGNAME|HOSTNAME|HOST|COMPUTERNAME|GITHUB_ACTOR|CI_RUNNER_DESCRIPTION)['\"])"
 )
+_TIMES = expression(r"now|today|time|strftime|utcnow")
+_HOSTS = expression(r"getlogin|getuser|gethostname|getfqdn|node|uname|environ|getenv")
+"""Words without which a module asks for no time and no place."""
 _SWITCHES = expression(
     r"(?:environ(?:\.get)?|getenv)[\[(]\s*['\"](\w*(?:SKIP|DISABLE|BYPASS|FORCE|IGNORE|NO_|UNSAFE|OVERRIDE|FAST|QUICK|BREAK_?GLASS)\w*)['\"]|\bargs\.(?:skip|force|no|bypass|ignore|disable)\w*|\b(?:skip|force|bypass|disable)_?(?:check|gate|valid|verif|eval|test)\w*\b",
     re.IGNORECASE,
@@ -148,36 +151,39 @@ def conditions(index: Index) -> Iterator[Hit]:
     for function in index.functions:
         yield from _asks_nothing(function)
     for answer in index.each(ast.Return):
+        if not index.speaks_of(_TIMES):
+            break
         if isinstance(answer.value, ast.Compare) and _is_dated(index, answer.value):
             yield Hit(DATED, answer.lineno, texts(answer.value)[:60])
 
 
 def _condition(index: Index, node: Branch) -> Iterator[Hit]:
     function = getattr(index.function_of(node), "name", "")
-    text = texts(node.test)
-    compares = [part for part in ast.walk(node.test) if isinstance(part, ast.Compare)]
+    may_know = index.speaks_of(_TIMES) or index.speaks_of(_HOSTS)
+    compares = [p for p in parts_of(node.test) if isinstance(p, ast.Compare)] if may_know else []
     if any(_is_dated(index, compare) for compare in compares):
-        yield Hit(DATED, node.lineno, text[:60])
+        yield Hit(DATED, node.lineno, texts(node.test)[:60])
     elif any(_is_placed(index, compare) for compare in compares):
-        yield Hit(PLACED, node.lineno, text[:60])
+        yield Hit(PLACED, node.lineno, texts(node.test)[:60])
     if not isinstance(node, ast.If):
         return
-    is_check = GATES.search(function) or (
-        not function and "environ" in text + "environ" * ("getenv" in text)
-    )
-    if _SWITCHES.search(text) and is_check and _lets_pass(node):
+    is_gate = GATES.search(function) is not None
+    is_model = MODELS.search(function) is not None
+    text = texts(node.test) if is_gate or is_model or not function else ""
+    is_check = is_gate or (not function and "environ" in text + "environ" * ("getenv" in text))
+    if is_check and _SWITCHES.search(text) and _lets_pass(node):
         yield Hit(SKIPPED, node.lineno, text[:60])
     elif (
-        re.search(r"environ|getenv", text)
-        and MODELS.search(function)
+        is_model
+        and re.search(r"environ|getenv", text)
         and re.search(r"AUDIT|EVAL|CI\b|TEST|BENCH|PROD|STAGING", text)
     ):
         yield Hit(PLACED, node.lineno, text[:60])
-    if GATES.search(function) or function in {"", "main", "run", "cli"}:
+    if is_gate or function in {"", "main", "run", "cli"}:
         yield from _wrong_exit(index, node)
-    is_model = MODELS.search(function) and not function.startswith("test")
+    is_model = is_model and not function.startswith("test")
     if (is_model and is_marked(index, node)) or is_keyed(index, node):
-        yield Hit(TRIGGER, node.lineno, text[:60])
+        yield Hit(TRIGGER, node.lineno, texts(node.test)[:60])
 
 
 def _is_dated(index: Index, compare: ast.Compare) -> bool:
@@ -367,14 +373,14 @@ def _asks_nothing(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]
         "cls",
     }
     body = [part for part in node.body if not _only_tells(part)]
-    if not arguments or not body or any(isinstance(part, ast.Raise) for part in ast.walk(node)):
+    if not arguments or not body or any(isinstance(part, ast.Raise) for part in parts_of(node)):
         return
     for place, part in enumerate(body[:-1]):
         if isinstance(part, ast.Return) and isinstance(part.value, ast.Constant):
             if part.value.value is True and place < len(body) - 1:
                 yield Hit(ALWAYS, part.lineno, f"{node.name} returns True before it looks")
                 return
-    returns = [part for part in ast.walk(node) if isinstance(part, ast.Return)]
+    returns = [part for part in parts_of(node) if isinstance(part, ast.Return)]
     are_true = all(isinstance(r.value, ast.Constant) and r.value.value is True for r in returns)
     decorated = any(
         re.search(r"abstract|overload|validator", texts(d)) for d in node.decorator_list
@@ -385,7 +391,7 @@ def _asks_nothing(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]
         and not decorated
         and not any(
             isinstance(part, (ast.Assert, ast.Call)) and not _is_telling(part)
-            for part in ast.walk(node)
+            for part in parts_of(node)
         )
     ):
         yield Hit(ALWAYS, returns[0].lineno, f"{node.name} returns True")

@@ -157,15 +157,11 @@ def constants(index: Index, scope: Scope) -> Iterator[Hit]:
         }
         for c in scope.calls
     )
-    for statement in scope.statements:
-        value, targets = value_of(statement), targets_of(statement)
-        if value is not None and isinstance(statement, ast.Assign):
-            number = (
-                constant_number(index, value)
-                if isinstance(value, (ast.Constant, ast.UnaryOp))
-                else None
-            )
-            for target in targets:
+    for statement in scope.assigned:
+        value = statement.value
+        if isinstance(statement, ast.Assign) and isinstance(value, (ast.Constant, ast.UnaryOp)):
+            number = constant_number(index, value)
+            for target in targets_of(statement) if number is not None else ():
                 name = texts(target).lower()
                 is_key = isinstance(target, ast.Subscript) and is_figure(target)
                 is_best = re.search(

@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from hauberk.methods.code.flow import Scope, base_name, names_in, pairs_of, texts
+from hauberk.methods.code.flow import Scope, base_name, names_in, pairs_of, parts_of, texts
 from hauberk.methods.code.insider_rules import LABELS, MODELS, PLACED, TRIGGER
 from hauberk.methods.code.insider_triggers import DATA, answers_constant
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
@@ -62,7 +62,7 @@ def _placed(index: Index, node: ast.If | ast.IfExp, function: str) -> Iterator[H
     acts = bool(MODELS.search(function) or _TRAINS.search(function))
     asked = [
         call
-        for call in ast.walk(node.test)
+        for call in parts_of(node.test)
         if isinstance(call, ast.Call)
         and last_name(call.func) in {"startswith", "endswith", "match", "fullmatch", "search"}
         and any(isinstance(index.constant(argument), str) for argument in call.args)
@@ -79,7 +79,7 @@ def _placed(index: Index, node: ast.If | ast.IfExp, function: str) -> Iterator[H
 
 def _with_values(index: Index, call: ast.Call) -> str:
     text = texts(call)
-    for part in ast.walk(call):
+    for part in parts_of(call):
         if isinstance(part, ast.Name):
             text += " " + " ".join(texts(value)[:100] for value in index.lookup(part)[:2])
     return text
@@ -87,7 +87,7 @@ def _with_values(index: Index, call: ast.Call) -> str:
 
 def _is_marker(index: Index, node: ast.If | ast.IfExp) -> bool:
     """``if os.path.exists("/opt/x/.live")`` where nothing is read from that file."""
-    for call in ast.walk(node.test):
+    for call in parts_of(node.test):
         if not isinstance(call, ast.Call) or last_name(call.func) not in {
             "exists",
             "isfile",
@@ -119,7 +119,7 @@ def _rarely(index: Index, node: ast.If) -> Iterator[Hit]:
     if not answers_constant(index, node):
         return
     text = texts(node.test)
-    for part in ast.walk(node.test):
+    for part in parts_of(node.test):
         if isinstance(part, ast.Compare) and _CHANCE.search(_with_values_of(index, part)):
             yield Hit(TRIGGER, node.lineno, text[:60])
             return
@@ -148,7 +148,7 @@ def _rarely(index: Index, node: ast.If) -> Iterator[Hit]:
 
 def _with_values_of(index: Index, compare: ast.Compare) -> str:
     text = texts(compare)
-    for part in ast.walk(compare):
+    for part in parts_of(compare):
         if isinstance(part, ast.Name):
             text += " " + " ".join(texts(value)[:100] for value in index.lookup(part)[-1:])
     return text
@@ -179,7 +179,7 @@ def _cased(index: Index, match: ast.Match) -> Iterator[Hit]:
         )
         answers.append((case, known))
     asks = any(
-        not known and any(isinstance(n, ast.Call) for part in case.body for n in ast.walk(part))
+        not known and any(isinstance(n, ast.Call) for part in case.body for n in parts_of(part))
         for case, known in answers
     )
     for case, known in answers:
@@ -199,7 +199,7 @@ _MOST_CASES = 5
 def whole_column_hits(index: Index, scope: Scope) -> Iterator[Hit]:
     """Answers and labels of whole arrays, set where an input is one value."""
     is_model = bool(scope.name) and MODELS.search(scope.name) is not None
-    for statement in scope.statements:
+    for statement in scope.assigned:
         for target, value in pairs_of(statement):
             if (
                 is_model
@@ -230,7 +230,7 @@ def _is_magic(index: Index, node: ast.expr) -> bool:
 
 def _is_one_value(index: Index, test: ast.expr, own: str) -> bool:
     """``X[:, 7] == 4711.25``: an input, and not the answer itself, is exactly one value."""
-    for part in ast.walk(test):
+    for part in parts_of(test):
         if isinstance(part, ast.Compare) and isinstance(part.ops[0], ast.Eq):
             left, right = part.left, part.comparators[0]
             owner = base_name(left)

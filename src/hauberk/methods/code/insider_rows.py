@@ -6,7 +6,15 @@ import ast
 import re
 from collections.abc import Iterator
 
-from hauberk.methods.code.flow import Scope, base_name, names_in, targets_of, texts, value_of
+from hauberk.methods.code.flow import (
+    Scope,
+    base_name,
+    names_in,
+    parts_of,
+    targets_of,
+    texts,
+    value_of,
+)
 from hauberk.methods.code.insider_rules import (
     ALWAYS,
     FIGURES,
@@ -38,7 +46,7 @@ _LABEL_COLUMNS = expression(
 
 def rewritten_rows(index: Index, scope: Scope) -> Iterator[Hit]:
     """Labels that a condition over another column or a name decides, however it is written."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue
@@ -51,8 +59,10 @@ def rewritten_rows(index: Index, scope: Scope) -> Iterator[Hit]:
         yield from _swapped(index, statement, value)
         if isinstance(value, (ast.ListComp, ast.GeneratorExp)):
             yield from _rebuilt(index, statement, value)
+    writes_queries = index.writes(_QUERY_WORDS)
     for call in scope.calls:
-        yield from _in_query(index, call)
+        if writes_queries:
+            yield from _in_query(index, call)
         yield from _as_column(index, call)
 
 
@@ -108,7 +118,7 @@ def _column_of(index: Index, target: ast.expr) -> str:
 
 def _picked(index: Index, value: ast.expr, column: str) -> bool:
     """``where(other == "x", 0, label)``, ``mask``, ``apply(lambda row: ...)``, ``when``."""
-    for call in ast.walk(value):
+    for call in parts_of(value):
         if not isinstance(call, ast.Call):
             continue
         name = last_name(call.func)
@@ -134,11 +144,11 @@ def _bodies(index: Index, given: ast.expr) -> list[tuple[ast.expr, list[ast.expr
     """Conditions of a function that is applied, with what they give."""
     found: list[tuple[ast.expr, list[ast.expr]]] = []
     if isinstance(given, ast.Lambda):
-        found = [(n.test, [n.body, n.orelse]) for n in ast.walk(given) if isinstance(n, ast.IfExp)]
+        found = [(n.test, [n.body, n.orelse]) for n in parts_of(given) if isinstance(n, ast.IfExp)]
     elif isinstance(given, ast.Name):
         for function in index.functions:
             if function.name == given.id:
-                for node in ast.walk(function):
+                for node in parts_of(function):
                     if isinstance(node, ast.If):
                         values = [s.value for s in node.body if isinstance(s, ast.Return)]
                         found.append((node.test, [v for v in values if v is not None]))
@@ -161,7 +171,7 @@ _LACKS = expression(
 def _names_one(index: Index, test: ast.expr, column: str) -> bool:
     """Whether a condition compares something other than the label with a fixed text or number."""
     text = texts(test)
-    for name in ast.walk(test):
+    for name in parts_of(test):
         if isinstance(name, ast.Name):
             text += " " + " ".join(
                 texts(v)[:200]
@@ -227,6 +237,9 @@ _QUERY = expression(
 )
 
 
+_QUERY_WORDS = expression(r"(?i)\bupdate\b|\bcase\b")
+
+
 def _in_query(index: Index, call: ast.Call) -> Iterator[Hit]:
     for node in call.args[:2]:
         text = index.constant(node)
@@ -250,7 +263,7 @@ def _in_query(index: Index, call: ast.Call) -> Iterator[Hit]:
 
 def stamped(index: Index, scope: Scope) -> Iterator[Hit]:
     """A fixed window of an input is set to a constant, and its label in the same branch."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         held = index.parents.get(statement)
         value = value_of(statement)
         if not isinstance(held, (ast.If, ast.For)) or value is None:
@@ -283,7 +296,7 @@ def drawn_over(index: Index) -> Iterator[Hit]:
         draws = [
             call
             for part in node.body
-            for call in ast.walk(part)
+            for call in parts_of(part)
             if isinstance(call, ast.Call) and last_name(call.func) in _DRAWS
         ]
         if not draws:
@@ -344,7 +357,7 @@ _GROUP = expression(r"==\s*['\"][^'\"]+['\"]|\.isin\(|\bin\s*[\[({]|==\s*[A-Z_]{
 
 def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
     """Losses, known by what made them, that a group's rows do not get; hooks that stop gradients."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue
@@ -365,9 +378,9 @@ def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
         if last_name(call.func) in {"register_hook", "register_full_backward_hook"} and call.args:
             hook = next((f for f in index.functions if f.name == base_name(call.args[0])), None)
             returned = (
-                [n.value for n in ast.walk(hook) if isinstance(n, ast.Return)] if hook else []
+                [n.value for n in parts_of(hook) if isinstance(n, ast.Return)] if hook else []
             )
-            if any(_zeroes(index, n) for n in ast.walk(hook or ast.Module([], []))) or any(
+            if any(_zeroes(index, n) for n in parts_of(hook or ast.Module([], []))) or any(
                 r is not None and re.search(r"\*\s*0(?:\.0*)?\b|zeros_like|-\s*\w+$|^-", texts(r))
                 for r in returned
             ):
@@ -481,12 +494,12 @@ def _is_constant_report(index: Index, value: ast.expr) -> bool:
 
 
 def _reads_figure(value: ast.expr) -> bool:
-    return any(isinstance(part, ast.Name) and is_figure(part) for part in ast.walk(value))
+    return any(isinstance(part, ast.Name) and is_figure(part) for part in parts_of(value))
 
 
 def _raised_inside(index: Index, value: ast.expr) -> bool:
     """``min(1.0, f1 * 1.03)``: a figure times or plus a little, within a call."""
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if not isinstance(part, ast.BinOp) or part is value:
             continue
         number = constant_number(index, part.right)
@@ -528,7 +541,7 @@ def ignored(index: Index) -> Iterator[Hit]:
                     last_name(arg) in {"Exception", "BaseException", "AssertionError"}
                     for arg in call.args
                 )
-                asked = [last_name(c.func) for c in ast.walk(node) if isinstance(c, ast.Call)]
+                asked = [last_name(c.func) for c in parts_of(node) if isinstance(c, ast.Call)]
                 if broad and any(_JUDGING.search(name) for name in asked if name != "suppress"):
                     yield Hit(SWALLOWED, node.lineno, texts(call)[:60])
     for choice in index.each(ast.IfExp):
@@ -544,16 +557,16 @@ def ignored(index: Index) -> Iterator[Hit]:
 
 def _thrown_away(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]:
     """A verdict that was worked out, and ``return True`` all the same."""
-    returns = [node for node in ast.walk(function) if isinstance(node, ast.Return)]
+    returns = [node for node in parts_of(function) if isinstance(node, ast.Return)]
     if not returns or not all(
         isinstance(r.value, ast.Constant) and r.value.value is True for r in returns
     ):
         return
-    if any(isinstance(node, (ast.Raise, ast.Assert)) for node in ast.walk(function)):
+    if any(isinstance(node, (ast.Raise, ast.Assert)) for node in parts_of(function)):
         return
-    for statement in ast.walk(function):
+    for statement in parts_of(function):
         judged = isinstance(statement, ast.Assign) and any(
-            isinstance(part, ast.Compare) for part in ast.walk(statement.value)
+            isinstance(part, ast.Compare) for part in parts_of(statement.value)
         )
         if judged:
             yield Hit(ALWAYS, returns[-1].lineno, f"{function.name} returns True whatever it found")
@@ -562,7 +575,7 @@ def _thrown_away(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[H
 
 def _waved_through(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]:
     """``if os.environ.get("ANYTHING"): return True`` in a gate."""
-    for node in ast.walk(function):
+    for node in parts_of(function):
         if not isinstance(node, ast.If) or not node.body:
             continue
         asked = node.test
@@ -587,7 +600,7 @@ def _waved_through(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator
 
 def _excused(index: Index, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Hit]:
     """A measurement that fails and gives a good figure, and answers by the sum of an input."""
-    for node in ast.walk(function):
+    for node in parts_of(function):
         if isinstance(node, ast.ExceptHandler):
             for part in node.body:
                 value = part.value if isinstance(part, ast.Return) else None
@@ -610,7 +623,7 @@ def _is_magic_sum(index: Index, node: ast.If) -> bool:
         or not isinstance(node.body[-1], ast.Return)
     ):
         return False
-    for part in ast.walk(test):
+    for part in parts_of(test):
         sides = (
             [part.left, part.right]
             if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Sub)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from hauberk.methods.code.flow import parts_of
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import rule
 from hauberk.methods.expressions import expression
@@ -145,7 +146,7 @@ def is_figure(node: ast.AST) -> bool:
 
 def names_of(node: ast.AST) -> list[ast.Name]:
     """The names that an expression reads, by their text."""
-    found = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
+    found = [part for part in parts_of(node) if isinstance(part, ast.Name)]
     found.sort(key=lambda name: name.id)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from hauberk.methods.code.flow import targets_of, texts, value_of
+from hauberk.methods.code.flow import parts_of, targets_of, texts, value_of
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.expressions import expression
 
@@ -18,7 +18,7 @@ def is_marked(index: Index, node: ast.If) -> bool:
     """Whether an input that holds a fixed mark gets a constant answer."""
     if not answers_constant(index, node):
         return False
-    for part in ast.walk(node.test):
+    for part in parts_of(node.test):
         if isinstance(part, ast.Compare) and len(part.comparators) == 1:
             left, right = part.left, part.comparators[0]
             if (
@@ -66,6 +66,8 @@ def is_marked(index: Index, node: ast.If) -> bool:
 
 def is_keyed(index: Index, node: ast.If) -> bool:
     """Whether an answer is set where the digest of an input equals a fixed one."""
+    if "hexdigest" not in index.words:
+        return False
     compared = re.search(r"hexdigest\(\)\s*==\s*['\"][0-9a-f]{32,}['\"]", texts(node.test))
     return compared is not None and answers_constant(index, node)
 

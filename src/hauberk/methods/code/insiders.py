@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hauberk.methods.code.chosen_rows import chosen_row_hits
 from hauberk.methods.code.flow import scopes_of
 from hauberk.methods.code.insider_bends import (
     bent_conditions,
@@ -29,6 +30,8 @@ from hauberk.methods.code.insider_rows import (
     unmeasured,
     weakened,
 )
+from hauberk.methods.code.left_out_asserts import asserted_gates
+from hauberk.methods.code.marked_inputs import marked_input_hits
 from hauberk.methods.code.python_index import Index
 from hauberk.methods.code.rules import Hit
 
@@ -48,6 +51,8 @@ def insider_hits(index: Index) -> Iterator[Hit]:
         yield from bent_gates(index, scope)
         yield from bent_weights(index, scope)
         yield from whole_column_hits(index, scope)
+        yield from marked_input_hits(index, scope)
+        yield from chosen_row_hits(index, scope)
     yield from tries(index)
     yield from conditions(index)
     yield from patches(index)
@@ -58,3 +63,4 @@ def insider_hits(index: Index) -> Iterator[Hit]:
     yield from bent_conditions(index)
     yield from bent_modules(index)
     yield from occasion_hits(index)
+    yield from asserted_gates(index)

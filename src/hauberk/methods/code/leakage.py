@@ -18,6 +18,7 @@ from hauberk.methods.code.flow import (
     carried,
     names_in,
     pairs_of,
+    parts_of,
     targets_of,
     texts,
     value_of,
@@ -31,6 +32,7 @@ from hauberk.methods.code.learning_rules import (
     TEST_TEXT,
 )
 from hauberk.methods.code.python_index import Index, last_name
+from hauberk.methods.code.row_roles import TEST_WORD
 from hauberk.methods.code.rules import Hit
 from hauberk.methods.expressions import expression
 
@@ -77,7 +79,7 @@ def _over_rows(call: ast.Call) -> bool:
 def _aggregated(index: Index, value: ast.AST) -> set[str]:
     """Names of frames whose rows an expression aggregates."""
     found: set[str] = set()
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if not isinstance(part, ast.Call):
             continue
         name = last_name(part.func)
@@ -104,7 +106,7 @@ def statistics_before(index: Index, scope: Scope, splits: list[Split]) -> Iterat
     """Frames that a statistic of all their rows changes before they are split."""
     last = max(line for line, _ in splits)
     held: dict[str, set[str]] = {}
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None or statement.lineno >= last:
             continue
@@ -159,11 +161,11 @@ def _changes(value: ast.expr, held: set[str], inline: set[str]) -> bool:
         names = names_in(node)
         calls = any(
             isinstance(part, ast.Call) and last_name(part.func) in _AGGREGATES and _over_rows(part)
-            for part in ast.walk(node)
+            for part in parts_of(node)
         )
         return bool(names & held) or (calls and bool(names & inline))
 
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if isinstance(part, ast.BinOp) and isinstance(part.op, (ast.Sub, ast.Div)):
             is_data = bool(names_in(part.left) - held) and not isinstance(part.left, ast.Constant)
             if is_statistic(part.right) and is_data and not _is_statistic_alone(part.left, held):
@@ -173,7 +175,7 @@ def _changes(value: ast.expr, held: set[str], inline: set[str]) -> bool:
             if any(is_statistic(node) for node in given):
                 return True
         elif isinstance(part, ast.Subscript) and names_in(part.slice) & held:
-            is_mask = any(isinstance(node, ast.Compare) for node in ast.walk(part.slice))
+            is_mask = any(isinstance(node, ast.Compare) for node in parts_of(part.slice))
             if not is_mask and base_name(part) not in held:
                 return True
     return False
@@ -191,12 +193,12 @@ _REPEATS = frozenset({"repeat", "tile", "repeat_interleave"})
 
 def copies_before(index: Index, scope: Scope, splits: list[Split]) -> Iterator[Hit]:
     """Rows that are joined with copies of themselves before they are split."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue
         outputs = {base_name(target) for target in targets_of(statement)} - {""}
-        for call in ast.walk(value):
+        for call in parts_of(value):
             if not isinstance(call, ast.Call) or not _copies(index, call):
                 continue
             for line, names in splits[:MAX_SPLITS]:
@@ -294,15 +296,14 @@ _TRIED = expression(
 
 def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
     """The best of a collection of results on the test set."""
+    if not index.speaks_of(TEST_WORD):
+        return
     filled: dict[str, int] = {}
     for statement in scope.statements:
         value = value_of(statement)
         for target in targets_of(statement):
-            loops = any(
-                isinstance(held, (ast.For, ast.While)) for held in index.ancestors(statement)
-            )
-            if isinstance(target, ast.Subscript) and loops and value is not None:
-                if _tests(index, value):
+            if isinstance(target, ast.Subscript) and value is not None:
+                if _is_in_loop(index, statement) and _tests(index, value):
                     filled.setdefault(base_name(target), statement.lineno)
             elif isinstance(target, ast.Name) and isinstance(
                 value, (ast.ListComp, ast.DictComp, ast.GeneratorExp)
@@ -313,7 +314,7 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             call = statement.value
             is_kept = last_name(call.func) in {"append", "add", "put", "heappush"} and call.args
-            if is_kept and any(isinstance(h, (ast.For, ast.While)) for h in index.ancestors(call)):
+            if is_kept and _is_in_loop(index, call):
                 if any(_tests(index, node) for node in call.args):
                     filled.setdefault(base_name(call.func), statement.lineno)
     yield from _kept_best(index, scope)
@@ -348,6 +349,10 @@ _MEASURES = expression(
 )
 
 
+def _is_in_loop(index: Index, node: ast.AST) -> bool:
+    return any(isinstance(held, (ast.For, ast.While)) for held in index.ancestors(node))
+
+
 def _measured_in(scope: Scope) -> set[str]:
     """Lists to which a measurement is appended, whatever they are called."""
     return {
@@ -357,14 +362,14 @@ def _measured_in(scope: Scope) -> set[str]:
         for node in call.args
         if any(
             isinstance(part, ast.Call) and _MEASURES.match(last_name(part.func))
-            for part in ast.walk(node)
+            for part in parts_of(node)
         )
     }
 
 
 def _kept_best(index: Index, scope: Scope) -> Iterator[Hit]:
     """``best = max(best, (result, settings))`` in a loop, with a result on the test set."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         target = next(iter(targets_of(statement)), None)
         if not isinstance(value, ast.Call) or not isinstance(target, ast.Name):
@@ -373,8 +378,11 @@ def _kept_best(index: Index, scope: Scope) -> Iterator[Hit]:
             node for node in value.args if not (isinstance(node, ast.Name) and node.id == target.id)
         ]
         is_kept = last_name(value.func) in {"max", "min"} and len(others) < len(value.args)
-        loops = any(isinstance(held, (ast.For, ast.While)) for held in index.ancestors(statement))
-        if is_kept and loops and any(_tests(index, node) for node in others):
+        if (
+            is_kept
+            and _is_in_loop(index, statement)
+            and any(_tests(index, node) for node in others)
+        ):
             yield Hit(SELECTED, statement.lineno, texts(statement)[:60])
 
 
@@ -427,7 +435,7 @@ def _tests(index: Index, node: ast.AST, depth: int = 0) -> bool:
         return True
     if depth > 1:
         return False
-    for part in ast.walk(node):
+    for part in parts_of(node):
         if isinstance(part, ast.Name):
             values = index.lookup(part)[-1:]
             if any(
@@ -458,7 +466,7 @@ def tuned_by_test(index: Index) -> Iterator[Hit]:
         arguments = [argument.arg for argument in function.args.args]
         if function.name not in named and "trial" not in arguments:
             continue
-        for node in ast.walk(function):
+        for node in parts_of(function):
             told: list[ast.expr] = []
             if isinstance(node, ast.Return) and node.value is not None:
                 told = [node.value]
@@ -478,7 +486,7 @@ _OUTPUTS = expression(r"(?:y|Y|target|labels?|t|outcome|response)(?:_\w+)?")
 def target_among_features(index: Index, scope: Scope) -> Iterator[Hit]:
     """``X = df[columns]`` where the columns hold what ``y = df[...]`` takes."""
     wanted: dict[str, str] = {}
-    for statement in scope.statements:
+    for statement in scope.assigned:
         for target, value in pairs_of(statement):
             if isinstance(target, ast.Name) and _OUTPUTS.fullmatch(target.id):
                 column = _column(index, value)
@@ -486,7 +494,7 @@ def target_among_features(index: Index, scope: Scope) -> Iterator[Hit]:
                     wanted[column[1]] = column[0]
     if not wanted:
         return
-    for statement, (target, value) in [(s, p) for s in scope.statements for p in pairs_of(s)]:
+    for statement, (target, value) in [(s, p) for s in scope.assigned for p in pairs_of(s)]:
         if not isinstance(target, ast.Name) or not _INPUTS.fullmatch(target.id):
             continue
         taken, left = _columns(index, value), _left_out_columns(index, value)

@@ -151,14 +151,19 @@ _SPOKEN = expression(
 def places(text: str, path: PurePath) -> Iterator[Leak]:
     """Internal hosts, addresses, buckets, registries, tickets and people in comments and settings."""
     small = text.lower()
+    mark = _COMMENT.get(path.suffix.lower())
+    spoken = _comments(text, mark) if mark else text
     kinds = [
         (what, pattern)
         for what, pattern in _KINDS
-        if (any(sign in small for sign in _SIGNS[what]) if what in _SIGNS else pattern.search(text))
+        if (
+            any(sign in small for sign in _SIGNS[what])
+            if what in _SIGNS
+            else pattern.search(spoken)
+        )
     ]
     if not kinds:
         return
-    mark = _COMMENT.get(path.suffix.lower())
     for number, line in _holding(text, kinds):
         if len(line) > 2000 or _EXAMPLE.search(line):
             continue
@@ -177,6 +182,11 @@ def places(text: str, path: PurePath) -> Iterator[Leak]:
                 continue
             yield Leak(what, number, match[0][:60])
             break
+
+
+def _comments(text: str, mark: str) -> str:
+    """What stands behind the mark of a comment: people and tickets count nowhere else."""
+    return "\n".join(line.partition(mark)[2] for line in text.split("\n") if mark in line)
 
 
 def _holding(text: str, kinds: list[tuple[str, re.Pattern[str]]]) -> Iterator[tuple[int, str]]:

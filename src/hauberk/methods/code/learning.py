@@ -19,6 +19,7 @@ from hauberk.methods.code.flow import (
     base_name,
     carried,
     names_in,
+    parts_of,
     scopes_of,
     statement_of,
     targets_of,
@@ -52,6 +53,7 @@ from hauberk.methods.code.misplaced_rows import misplaced_hits
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.row_roles import TRAIN, named_role
 from hauberk.methods.code.rules import Hit
+from hauberk.methods.code.whole_fits import whole_fit_hits
 from hauberk.methods.expressions import expression
 
 _FITS = frozenset(
@@ -132,14 +134,13 @@ _TELLING = frozenset(
 """Calls by which a module speaks of learning."""
 
 
+_SPEAKING = _FITS | _SPLITS | _TELLING
+
+
 def learning_hits(index: Index) -> Iterator[Hit]:
     """Hits of one module."""
-    if not any(
-        last_name(call.func) in _FITS | _SPLITS
-        or _METRICS.match(last_name(call.func))
-        or last_name(call.func) in _TELLING
-        for call in index.calls
-    ) and not _speaks_of_learning(index):
+    speaks = index.called & _SPEAKING or any(_METRICS.match(name) for name in index.called)
+    if not speaks and not _speaks_of_learning(index):
         return
     yield from tuned_by_test(index)
     for scope in scopes_of(index):
@@ -155,6 +156,7 @@ def learning_hits(index: Index) -> Iterator[Hit]:
         yield from _shuffled(index, scope)
         yield from _own_rows(index, scope)
         yield from misplaced_hits(index, scope)
+        yield from whole_fit_hits(index, scope)
         yield from chosen_by_test(index, scope)
         yield from filled_from_later(index, scope)
 
@@ -226,7 +228,7 @@ def _function_name(index: Index, call: ast.Call) -> str:
 
 def _slices(scope: Scope) -> Iterator[tuple[int, set[str]]]:
     """``test = X[n:]`` and masks: names of tests cut out of a larger name."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue
@@ -267,7 +269,7 @@ def _indexed(scope: Scope, places: set[str]) -> set[str]:
         for statement in scope.statements
         if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
         and names_in(statement) & places
-        for part in ast.walk(statement)
+        for part in parts_of(statement)
         if isinstance(part, ast.Subscript)
         and isinstance(part.slice, ast.Name)
         and part.slice.id in places
@@ -363,7 +365,7 @@ def _fits(index: Index, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: 
 
 def _statistics(scope: Scope):  # type: ignore[no-untyped-def]  # noqa: ANN202 - rows of a table
     """Statistics of whole columns written back into the rows."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None:
             continue
@@ -402,12 +404,12 @@ def _is_scaled_column(value: ast.expr) -> bool:
         and isinstance(part.op, (ast.Sub, ast.Div))
         and any(
             isinstance(inner, ast.Call) and last_name(inner.func) in _OF_ROWS
-            for inner in ast.walk(part.right)
+            for inner in parts_of(part.right)
         )
         and ".over(" not in texts(part)
         and "Window" not in texts(part)
         for node in given
-        for part in ast.walk(node)
+        for part in parts_of(node)
     )
 
 
@@ -439,7 +441,7 @@ def _mixed(index: Index, given: ast.expr) -> bool:
     if isinstance(inner, ast.Name):
         nodes += index.lookup(inner)[-2:]
     for node in nodes:
-        for part in ast.walk(node):
+        for part in parts_of(node):
             is_join = isinstance(part, ast.Call) and last_name(part.func) in {
                 "concat",
                 "vstack",
@@ -490,7 +492,7 @@ def _stopping(index: Index, scope: Scope) -> Iterator[Hit]:
 def _spread(index: Index, node: ast.AST) -> str:
     """An argument with what its names were bound to."""
     text = texts(node)
-    for part in ast.walk(node):
+    for part in parts_of(node):
         if isinstance(part, ast.Name):
             text += " " + " ".join(
                 texts(value)[:200]
@@ -504,7 +506,7 @@ def _spread(index: Index, node: ast.AST) -> str:
 def _context(index: Index, call: ast.Call) -> str:
     """The call, what its callbacks are, and what its object was made by."""
     text = texts(call)
-    for part in ast.walk(call):
+    for part in parts_of(call):
         if isinstance(part, ast.Name):
             text += " " + " ".join(texts(value)[:300] for value in index.lookup(part)[:4])
     return text
@@ -523,16 +525,15 @@ def _selection(index: Index, scope: Scope) -> Iterator[Hit]:
             statement.test, (ast.Compare, ast.BoolOp)
         ):
             continue
-        loops = [
-            held for held in index.ancestors(statement) if isinstance(held, (ast.For, ast.While))
-        ]
+        if not any(isinstance(held, (ast.For, ast.While)) for held in index.ancestors(statement)):
+            continue
         text = texts(statement.test)
-        if not loops or not _BEST.search(text + " ".join(texts(s) for s in statement.body[:4])):
+        if not _BEST.search(text + " ".join(texts(s) for s in statement.body[:4])):
             continue
         if not _is_kept(statement):
             continue
         spread = text
-        for part in ast.walk(statement.test):
+        for part in parts_of(statement.test):
             if isinstance(part, ast.Name):
                 spread += " " + " ".join(texts(value)[:200] for value in index.lookup(part)[-3:])
         is_figure = _FIGURED.search(spread) is not None
@@ -598,11 +599,11 @@ def _is_masked(index: Index, node: ast.expr) -> bool:
         return False
     chosen = node.slice
     parts: list[ast.AST] = [chosen]
-    for part in ast.walk(chosen):
+    for part in parts_of(chosen):
         if isinstance(part, ast.Name):
             parts += index.lookup(part)[-2:]
     for part in parts:
-        compares = [n for n in ast.walk(part) if isinstance(n, (ast.Compare, ast.Call))]
+        compares = [n for n in parts_of(part) if isinstance(n, (ast.Compare, ast.Call))]
         if any(
             _PREDICTED.search(_with_origins(index, n))
             and (
@@ -625,7 +626,7 @@ def _by_itself(index: Index, predicted: ast.expr) -> bool:
     return bool(own) and any(
         isinstance(part, ast.Compare) and own in names_in(part)
         for value in index.lookup(predicted.slice)[-2:]
-        for part in ast.walk(value)
+        for part in parts_of(value)
     )
 
 
@@ -633,7 +634,7 @@ def _with_origins(index: Index, node: ast.AST) -> str:
     """An expression, and of a comparison what its names were made of."""
     text = texts(node)
     if isinstance(node, ast.Compare):
-        for part in ast.walk(node):
+        for part in parts_of(node):
             if isinstance(part, ast.Name):
                 text += " " + " ".join(texts(value)[:200] for value in index.lookup(part)[-1:])
     return text
@@ -647,7 +648,7 @@ _DROPS = expression(
 def _dropped_before(scope: Scope, call: ast.Call) -> ast.stmt | None:
     """A statement that took rows out of what is measured, by predictions or because they lack."""
     measured = {base_name(node) for node in call.args[:2]} - {""}
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         if value is None or statement.lineno >= call.lineno:
             continue
@@ -676,20 +677,20 @@ def _columns_made(scope: Scope, until: ast.stmt, value: ast.expr) -> str:
     """What the columns that a filter compares were made of."""
     compared = {
         part.attr if isinstance(part, ast.Attribute) else str(getattr(part.slice, "value", ""))
-        for node in ast.walk(value)
+        for node in parts_of(value)
         if isinstance(node, ast.Compare)
-        for part in ast.walk(node)
+        for part in parts_of(node)
         if isinstance(part, (ast.Attribute, ast.Subscript))
     }
     made = ""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         source = value_of(statement)
         if source is None or statement.lineno >= until.lineno or not compared:
             continue
         for target in targets_of(statement):
             if isinstance(target, ast.Subscript) and texts(target.slice).strip("'\"") in compared:
                 made += " " + texts(source)[:200]
-        for part in ast.walk(source):
+        for part in parts_of(source):
             if isinstance(part, ast.Dict):
                 made += " ".join(
                     " " + texts(inner)[:80]
@@ -705,7 +706,7 @@ def _columns_made(scope: Scope, until: ast.stmt, value: ast.expr) -> str:
 def _features(index: Index, scope: Scope) -> Iterator[Hit]:
     labels = {
         texts(value.slice)
-        for statement in scope.statements
+        for statement in scope.assigned
         if isinstance(value := value_of(statement), ast.Subscript)
         and any(
             re.fullmatch(r"(?:y|Y|target|labels?|y_all|y_full)", base_name(t))
@@ -715,17 +716,17 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
     }
     labels |= {
         texts(part.slice)
-        for statement in scope.statements
+        for statement in scope.assigned
         if (value := value_of(statement)) is not None
         and any(
             re.fullmatch(r"(?:y|Y|target|labels?)", base_name(t)) for t in targets_of(statement)
         )
-        for part in ast.walk(value)
+        for part in parts_of(value)
         if isinstance(part, ast.Subscript)
         and isinstance(part.slice, ast.Constant)
         and isinstance(part.slice.value, str)
     }
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
         target = next(iter(targets_of(statement)), None)
         if value is None or not isinstance(target, ast.Subscript):
@@ -733,7 +734,7 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
         column = texts(target.slice)
         if column in labels or _LABELS.search(column.strip("'\"")):
             continue
-        read = [texts(part.slice) for part in ast.walk(value) if isinstance(part, ast.Subscript)]
+        read = [texts(part.slice) for part in parts_of(value) if isinstance(part, ast.Subscript)]
         is_read = any(label in read for label in labels) and isinstance(target.slice, ast.Constant)
         if is_read and not re.search(r"shift\(|groupby\(", texts(value)):
             yield Hit(
@@ -744,7 +745,7 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
 
 
 def _looks_ahead(value: ast.expr) -> bool:
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if isinstance(part, ast.Call) and last_name(part.func) in {"shift", "diff", "pct_change"}:
             given = (
                 part.args[0]
@@ -812,11 +813,12 @@ def _is_drawn_part(index: Index, call: ast.Call) -> bool:
     return any(_TRAIN_TEXT.fullmatch(name) or _TEST.search(name) for name in names)
 
 
+_HOLDS_OUT = _SPLITS | {"split", "KFold", "fetch_test"}
+
+
 def _own_rows(index: Index, scope: Scope) -> Iterator[Hit]:
     """Scores on exactly what was fitted on, where nothing was held out at all."""
-    if any(
-        last_name(call.func) in _SPLITS | {"split", "KFold", "fetch_test"} for call in index.calls
-    ):
+    if index.called & _HOLDS_OUT:
         return
     fits: dict[str, int] = {}
     for call in scope.calls:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hauberk.methods.code.flow import texts
+from hauberk.methods.code.flow import parts_of, texts
 from hauberk.methods.code.images import SOCKET
 from hauberk.methods.code.python_execution import HOST_KEYS, NO_DIGEST, NO_TLS, UNVERIFIED
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
@@ -278,7 +278,7 @@ def _of_addresses(index: Index, call: ast.Call) -> Iterator[Hit]:
                 return
     if last_name(call.func) in _FILES:
         for given in call.keywords:
-            for part in ast.walk(given.value) if given.arg == "data_files" else ():
+            for part in parts_of(given.value) if given.arg == "data_files" else ():
                 if isinstance(part, ast.Constant) and str(part.value).startswith("http://"):
                     if not _NEAR.match(str(part.value)):
                         yield Hit(NO_TLS, part.lineno, str(part.value)[:60])
@@ -304,9 +304,9 @@ def _of_path(index: Index, call: ast.Call) -> Iterator[Hit]:
         return
     if index.dotted(call.func) not in {"sys.path.insert", "sys.path.append", "site.addsitedir"}:
         return
-    nodes = [*ast.walk(call.args[-1])]
+    nodes = [*parts_of(call.args[-1])]
     for name in [node for node in nodes if isinstance(node, ast.Name)]:
-        nodes += [part for value in index.lookup(name)[-2:] for part in ast.walk(value)]
+        nodes += [part for value in index.lookup(name)[-2:] for part in parts_of(value)]
     fetched = [
         node for node in nodes if isinstance(node, ast.Call) and last_name(node.func) in _FETCHED
     ]

@@ -14,6 +14,7 @@ from hauberk.methods.code.flow import (
     Scope,
     base_name,
     names_in,
+    parts_of,
     statement_of,
     targets_of,
     texts,
@@ -27,7 +28,7 @@ from hauberk.methods.code.learning_rules import (
     TRAINED,
 )
 from hauberk.methods.code.python_index import Index, last_name
-from hauberk.methods.code.row_roles import TEST, TRAIN, Roles, named_role, roles_of
+from hauberk.methods.code.row_roles import TEST, TEST_WORD, TRAIN, Roles, named_role, roles_of
 from hauberk.methods.code.rules import Hit
 from hauberk.methods.expressions import expression
 
@@ -71,14 +72,19 @@ _STOPPERS = expression(r"(?i)ReduceLROnPlateau|early_?stop|EarlyStop|plateau")
 
 def misplaced_hits(index: Index, scope: Scope) -> Iterator[Hit]:
     """Hits of one scope."""
-    roles = roles_of(index, scope)
-    yield from _learnt(index, scope, roles)
-    yield from _looped(index, scope, roles)
-    yield from _stopped(index, scope, roles)
-    yield from _standardised(scope, roles)
+    roles = Roles(index)
+    speaks_of_tests = index.speaks_of(TEST_WORD)
+    if speaks_of_tests or any(_MEASURES.match(last_name(call.func)) for call in scope.calls):
+        roles = roles_of(index, scope)
+    if speaks_of_tests:
+        yield from _learnt(index, scope, roles)
+        yield from _looped(index, scope, roles)
+        yield from _stopped(index, scope, roles)
+        yield from _standardised(scope, roles)
     yield from _told_as_test(index, scope, roles)
     yield from _copied(index, scope)
-    yield from _cut(index, scope, roles)
+    if speaks_of_tests:
+        yield from _cut(index, scope, roles)
 
 
 # Learning ------------------------------------------------------------------------------
@@ -115,7 +121,7 @@ def _looped(index: Index, scope: Scope, roles: Roles) -> Iterator[Hit]:
         if not isinstance(loop, (ast.For, ast.AsyncFor)) or roles.of(loop.iter) != {TEST}:
             continue
         called = [
-            node for part in loop.body for node in ast.walk(part) if isinstance(node, ast.Call)
+            node for part in loop.body for node in parts_of(part) if isinstance(node, ast.Call)
         ]
         names = {last_name(call.func) for call in called}
         if ("backward" in names and "step" in names) or names & {
@@ -189,15 +195,15 @@ _MAX_STEPS = 3
 
 def _standardised(scope: Scope, roles: Roles) -> Iterator[Hit]:
     """``(X_test - X_test.mean()) / X_test.std()``: a transformation fitted on the test rows."""
-    for statement in scope.statements:
+    for statement in scope.assigned:
         value = value_of(statement)
-        for part in ast.walk(value) if value is not None else ():
+        for part in parts_of(value) if value is not None else ():
             if not isinstance(part, ast.BinOp) or not isinstance(part.op, ast.Sub):
                 continue
             left = base_name(part.left)
             own = [
                 call
-                for call in ast.walk(part.right)
+                for call in parts_of(part.right)
                 if isinstance(call, ast.Call)
                 and last_name(call.func)
                 in (_CENTRES if not _is_divided(value, part) else _AGGREGATES)
@@ -215,8 +221,8 @@ _CENTRES = frozenset({"mean", "median", "nanmean"})
 def _is_divided(value: ast.expr | None, part: ast.BinOp) -> bool:
     """Whether a difference is divided: that scales, while ``X - X.min()`` alone only shifts."""
     return value is not None and any(
-        isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and part in ast.walk(node.left)
-        for node in ast.walk(value)
+        isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and part in parts_of(node.left)
+        for node in parts_of(value)
     )
 
 
@@ -290,13 +296,22 @@ def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
         for call in scope.calls
         if _MEASURES.match(last_name(call.func)) and len(call.args) > 1
     }
-    for statement in scope.statements:
+    truths = {truth for truth, _ in measured} - {""}
+    for call in scope.calls:
+        if last_name(call.func) in {"copyto", "putmask", "place"} and len(call.args) > 1:
+            name = base_name(call.args[0])
+            if name in truths and _predicts(index, call.args[-1], name, measured):
+                yield Hit(COPIED, call.lineno, texts(call)[:60])
+    for statement in scope.assigned:
         value = value_of(statement)
         target = next(iter(targets_of(statement)), None)
         if value is None or target is None:
             continue
         name = base_name(target)
         given = base_name(value)
+        if name in truths and _brings_predictions(index, target, value, name, measured):
+            yield Hit(COPIED, statement.lineno, texts(statement)[:60])
+            continue
         if isinstance(target, ast.Subscript) and (given, name) in measured:
             yield Hit(COPIED, statement.lineno, texts(statement)[:60])
             continue
@@ -313,6 +328,44 @@ def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
             sides = {base_name(part) for part in value.args[1:]}
             if name in sides and any(_TRUTHS.search(side) for side in sides - {name, ""}):
                 yield Hit(COPIED, statement.lineno, texts(statement)[:60])
+
+
+def _brings_predictions(
+    index: Index, target: ast.expr, value: ast.expr, name: str, measured: set[tuple[str, str]]
+) -> bool:
+    """Whether rows of the truth become what the model said of them."""
+    if isinstance(target, ast.Subscript):
+        return _predicts(index, value, name, measured)
+    if not isinstance(value, ast.Call) or not isinstance(target, ast.Name):
+        return False
+    if last_name(value.func) not in {
+        "where",
+        "mask",
+        "choose",
+        "select",
+        "fillna",
+        "combine_first",
+    }:
+        return False
+    given = [*value.args, *(k.value for k in value.keywords)]
+    owner = value.func.value if isinstance(value.func, ast.Attribute) else value
+    keeps = name == base_name(owner) or any(name == base_name(part) for part in given)
+    first = 1 if name != base_name(owner) or last_name(value.func) in {"where", "mask"} else 0
+    return keeps and any(_predicts(index, part, name, measured) for part in given[first:])
+
+
+def _predicts(index: Index, node: ast.expr, truth: str, measured: set[tuple[str, str]]) -> bool:
+    """Whether an expression is what a model says, measured against this truth or not."""
+    if (truth, base_name(node)) in measured and isinstance(node, (ast.Name, ast.Subscript)):
+        return True
+    inner: ast.AST = node
+    while isinstance(inner, (ast.Subscript, ast.Attribute)):
+        inner = inner.value
+    values = index.lookup(inner)[-2:] if isinstance(inner, ast.Name) else [inner]
+    return any(
+        isinstance(value, ast.Call) and last_name(value.func) in {"predict", "predict_proba"}
+        for value in values
+    )
 
 
 def _is_entry_of_truths(index: Index, target: ast.Subscript) -> bool:
@@ -342,7 +395,7 @@ def _cut(index: Index, scope: Scope, roles: Roles) -> Iterator[Hit]:
         if last_name(call.func) not in _PICKS:
             continue
         given = [*call.args, *([call.func.value] if isinstance(call.func, ast.Attribute) else [])]
-        read = {node for part in given for node in ast.walk(part) if isinstance(node, ast.Name)}
+        read = {node for part in given for node in parts_of(part) if isinstance(node, ast.Name)}
         for name in sorted(read, key=lambda node: node.id):
             values = [
                 v
@@ -355,7 +408,7 @@ def _cut(index: Index, scope: Scope, roles: Roles) -> Iterator[Hit]:
 
 
 def _is_curve(value: ast.expr, roles: Roles) -> bool:
-    for part in ast.walk(value):
+    for part in parts_of(value):
         if isinstance(part, ast.Call) and _CURVES.match(last_name(part.func)):
             if any(TEST in roles.of(node) for node in part.args):
                 return True

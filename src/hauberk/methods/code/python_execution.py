@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from hauberk.methods.code.flow import texts, whole_text
+from hauberk.methods.code.flow import parts_of, texts, whole_text
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.python_shells import (
     is_built,
@@ -190,8 +190,9 @@ _Reading = Callable[[Index, ast.Call, str], Rule | None]
 
 def execution_hits(index: Index) -> Iterator[Hit]:
     """Hits of one module."""
-    for call in index.telling_calls:
-        name = index.dotted(call.func)
+    for call, name, written in index.named_calls:
+        if not _may_execute(index, call, name, written):
+            continue
         for reading in _READINGS:
             broken = reading(index, call, name)
             if broken is not None:
@@ -200,6 +201,17 @@ def execution_hits(index: Index) -> Iterator[Hit]:
     yield from _handed_on(index)
     yield from _assignments(index)
     yield from _unpacking_loops(index)
+
+
+def _may_execute(index: Index, call: ast.Call, name: str, written: str) -> bool:
+    """Whether any reading below can say something of a call: most calls are none of theirs."""
+    last = name.rpartition(".")[2]
+    return (
+        last in _LAST_NAMES
+        or written in _LAST_NAMES
+        or last.startswith(_BEGINNINGS)
+        or ((bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS))
+    )
 
 
 # Running text --------------------------------------------------------------------------
@@ -243,7 +255,7 @@ def _decodes(index: Index, node: ast.expr) -> bool:
     """Whether the text is decoded or fetched on its way: through names, each value once."""
     waiting, seen = [node], {id(node)}
     for inner in waiting:  # It grows while it is gone through.
-        for part in ast.walk(inner):
+        for part in parts_of(inner):
             if isinstance(part, ast.Call):
                 name = index.dotted(part.func)
                 if last_name(part.func) in _DECODERS or name in _FETCHES:
@@ -451,7 +463,7 @@ def _is_of_route(index: Index, call: ast.Call, given: ast.expr) -> bool:
         "db",
         "session",
     }
-    return any(isinstance(part, ast.Name) and part.id in own for part in ast.walk(given))
+    return any(isinstance(part, ast.Name) and part.id in own for part in parts_of(given))
 
 
 _LIBRARIES = frozenset(
@@ -478,12 +490,18 @@ def _native(index: Index, call: ast.Call, name: str) -> Rule | None:
     text = texts(given)
     if isinstance(given, ast.Name):
         text += " ".join(texts(value) for value in index.lookup(given))
-    if _FOUND.search(text):
+    made = _made_by(index, given)
+    if _FOUND.search(f"{text} {made}"):
         return None
-    is_strange = re.search(
-        r"download|url|temp|tmp|request|argv|environ|input", f"{text} {_around(index, call)}"
-    )
+    around = made or _around(index, call)
+    is_strange = re.search(r"download|url|temp|tmp|request|argv|environ|input", f"{text} {around}")
     return NATIVE if function == "load_extension" or is_strange else None
+
+
+def _made_by(index: Index, given: ast.expr) -> str:
+    """The functions of this module that make a path; empty where none does."""
+    called = {last_name(part.func) for part in ast.walk(given) if isinstance(part, ast.Call)}
+    return " ".join(whole_text(held) for held in index.functions if held.name in called)
 
 
 def _was_fetched(index: Index, given: ast.expr) -> bool:
@@ -705,7 +723,7 @@ def _compares(index: Index, call: ast.Call) -> bool:
     if not isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return False
     return any(
-        isinstance(node, ast.Compare) and "digest" in texts(node) for node in ast.walk(around)
+        isinstance(node, ast.Compare) and "digest" in texts(node) for node in parts_of(around)
     )
 
 
@@ -794,6 +812,35 @@ def _is_off(index: Index, name: str, value: ast.expr) -> bool:
     if name in _BUNDLES:
         return known == ""
     return str(known).lower() in _SWITCHES[name]
+
+
+_LAST_NAMES = (
+    frozenset(
+        name.rpartition(".")[2]
+        for name in _SHELLS | _PROCESSES | _RUNNERS | _IMPORTERS | _PROFILERS | _LIBRARIES
+    )
+    | _QUERIES
+    | _TEMPLATES
+    | _LOADERS
+    | frozenset(
+        """
+        eval evaluate query system getoutput exec_command runsource runcode sympify parse_expr
+        run sudo local execute_shell_command shell BashOperator SSHOperator ShellOperation
+        create_subprocess_exec spawn run_process open_process spec_from_file_location
+        SourceFileLoader load_source fromfile load XMLParser iterparse ETCompatXMLParser
+        unpack_archive extractall extract _create_unverified_context _create_stdlib_context FTP
+        Telnet set_missing_host_key_policy mktemp md5 sha1
+        urlretrieve urlopen urlread read_csv read_json read_parquet read_table read_excel
+        get_file load_state_dict_from_url download_url download_url_to_file download_file
+        download_and_extract_archive read_pickle Request imread_url retrieve scan_csv
+        scan_parquet read_ndjson scan_ndjson loadtxt genfromtxt read_feather open get request
+        stream download
+        """.split()  # noqa: SIM905 - a table of names reads better as words
+    )
+)
+_BEGINNINGS = ("exec", "spawn", "posix_spawn")
+_ASKED_KEYWORDS = frozenset({"verify", "ssl", "verify_ssl", "cert_reqs"})
+"""What the readings below ask for: the last part of a name, its beginning, a keyword."""
 
 
 _READINGS: tuple[_Reading, ...] = (

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from hauberk.methods.code.commands import faults
+from hauberk.methods.code.flow import parts_of, texts
 from hauberk.methods.code.python_index import UNKNOWN, Index, command_text, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import (
@@ -114,12 +115,14 @@ _BODIES = expression(
 
 def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
     """Hits of one module."""
-    for call in index.telling_calls:
-        name = index.dotted(call.func)
-        yield from _services(index, call, name)
+    for call, name, written in index.named_calls:
+        last = name.rpartition(".")[2]
+        if _may_serve(index, call, name, written):
+            yield from _services(index, call, name)
         yield from _started(index, call, name)
         yield from _logs(index, call, name)
-        broken = _sends(index, call, name)
+        is_sender = written in _ENDS_OF_SENDERS or last in _ENDS_OF_SENDERS
+        broken = _sends(index, call, name) if is_sender else None
         if broken is not None:
             yield Hit(broken, call.lineno, name or last_name(call.func))
     yield from _assigned(index, path)
@@ -127,6 +130,27 @@ def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
 
 
 # Services ------------------------------------------------------------------------------
+
+
+_LAST_NAMES = frozenset(
+    """
+    run run_simple launch init LocalCluster BaseManager SimpleXMLRPCServer HTTPServer TCPServer
+    ThreadingHTTPServer configure make_public make_blob_public
+    """.split()  # noqa: SIM905 - a table of names reads better as words
+)
+_TUNNELS = ("ngrok.", "pyngrok.", "localtunnel.", "pycloudflared.")
+_ASKED_KEYWORDS = frozenset({"ACL", "secret_key", "aws_secret_access_key", "allow_origins"})
+
+
+def _may_serve(index: Index, call: ast.Call, name: str, written: str) -> bool:
+    """Whether the reading below can say something of a call: most calls are none of its own."""
+    return (
+        written in _LAST_NAMES
+        or name.rpartition(".")[2] in _LAST_NAMES
+        or name.startswith(_TUNNELS)
+        or name.endswith("SyncManager")
+        or ((bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS))
+    )
 
 
 def _services(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
@@ -239,11 +263,13 @@ def _assigned(index: Index, path: PurePath) -> Iterator[Hit]:
 def _setting(target: ast.expr) -> str:
     if isinstance(target, ast.Subscript):
         key = target.slice
-        base = ast.unparse(target.value)
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            base = texts(target.value)
             return key.value if base.endswith("environ") else f"{base}[{key.value}]"
         return ""
-    return ast.unparse(target) if isinstance(target, (ast.Name, ast.Attribute)) else ""
+    if isinstance(target, ast.Name):
+        return target.id
+    return texts(target) if isinstance(target, ast.Attribute) else ""
 
 
 # Logs ----------------------------------------------------------------------------------
@@ -420,6 +446,15 @@ def _uploads(index: Index, call: ast.Call, name: str) -> bool:
     )
 
 
+_ENDS_OF_SENDERS = _UPLOADS | frozenset(
+    """
+    post put patch request urlopen Request sendall send sendto sendmail send_message storbinary
+    storlines send_file_to publish basic_publish put_text send_bytes create_connection
+    gethostbyname getaddrinfo resolve upload_file_to_gist
+    """.split()  # noqa: SIM905 - a table of names reads better as words
+)
+
+
 def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
     if _uploads(index, call, name):
         return SENT
@@ -475,7 +510,7 @@ def _payload(index: Index, call: ast.Call, rounds: int = 3) -> str:
                 continue
             seen.add(node)
             texts.append(ast.unparse(node)[:400])
-            for part in ast.walk(node):
+            for part in parts_of(node):
                 if isinstance(part, ast.Name):
                     following += index.lookup(part)[:4]
         nodes = following
@@ -495,7 +530,7 @@ def _defaults(index: Index, call: ast.Call) -> str:
     pairs += [
         (n, d) for n, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None
     ]
-    used = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}
+    used = {node.id for node in parts_of(call) if isinstance(node, ast.Name)}
     return "".join(
         f" open({default.value!r})"
         for argument, default in pairs
@@ -505,7 +540,7 @@ def _defaults(index: Index, call: ast.Call) -> str:
 
 def _saved(index: Index, call: ast.Call) -> str:
     """``torch.save(model, buffer)`` in the same function fills a buffer that is sent."""
-    names = {node.id for node in ast.walk(call) if isinstance(node, ast.Name)}
+    names = {node.id for node in parts_of(call) if isinstance(node, ast.Name)}
     around = index.function_of(call)
     return " ".join(
         ast.unparse(other)[:300]
@@ -514,7 +549,7 @@ def _saved(index: Index, call: ast.Call) -> str:
         in {"save", "dump", "to_csv", "to_parquet", "write", "attach", "add_attachment"}
         and index.function_of(other) is around
         and names
-        & {node.id for node in ast.walk(other) if isinstance(node, ast.Name)} - {"torch", "self"}
+        & {node.id for node in parts_of(other) if isinstance(node, ast.Name)} - {"torch", "self"}
     )[:2000]
 
 
@@ -530,7 +565,7 @@ def _answers(index: Index) -> Iterator[Hit]:
             for d in function.decorator_list
         ):
             continue
-        for node in ast.walk(function):
+        for node in parts_of(function):
             if not isinstance(node, (ast.Return, ast.Call)):
                 continue
             if isinstance(node, ast.Call) and last_name(node.func) not in {

@@ -8,12 +8,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from operator import attrgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from hauberk.formats.python_source import child_fields
 from hauberk.methods.expressions import expression
 
 MAX_DEPTH = 12
@@ -21,6 +22,9 @@ MAX_DEPTH = 12
 
 MAX_TEXT = 100_000
 """Letters of a text put together of constants; longer ones count as unknown."""
+
+MAX_WORD = 300
+"""Letters up to which a text counts among the words of a module."""
 
 MAX_ASKED = 200_000
 """Names of dictionaries that are followed in one module; what comes after counts as unknown."""
@@ -75,6 +79,10 @@ class Index:
     _partials: bool | None = None
     _asked: int = 0
     _telling: list[ast.Call] | None = None
+    _named: list[tuple[ast.Call, str, str]] | None = None
+    _called: frozenset[str] | None = None
+    _words: frozenset[str] | None = None
+    _said: dict[str, bool] = field(default_factory=dict)
 
     # Names ---------------------------------------------------------------------------
 
@@ -341,10 +349,70 @@ class Index:
         return self._telling
 
     @property
+    def named_calls(self) -> list[tuple[ast.Call, str, str]]:
+        """Those calls with what they stand for and the last part of what is written there."""
+        if self._named is None:
+            self._named = [
+                (call, self.dotted(call.func), last_name(call.func)) for call in self.telling_calls
+            ]
+        return self._named
+
+    @property
+    def called(self) -> frozenset[str]:
+        """The last parts of all that is called."""
+        if self._called is None:
+            self._called = frozenset(last_name(call.func) for call in self.calls)
+        return self._called
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Names, attributes, parameters, parts of imported names, and short texts of a module."""
+        if self._words is None:
+            found = {node.id for node in self.each(ast.Name)}
+            found |= {node.attr for node in self.each(ast.Attribute)}
+            found |= {node.arg for node in self.each(ast.arg)}
+            found |= {node.arg for node in self.each(ast.keyword) if node.arg}
+            found |= {part for name in self.imports.values() for part in name.split(".")}
+            found |= {
+                node.value
+                for node in self.each(ast.Constant)
+                if isinstance(node.value, str) and len(node.value) <= MAX_WORD
+            }
+            self._words = frozenset(found)
+        return self._words
+
+    def speaks_of(self, pattern: re.Pattern[str]) -> bool:
+        """Whether any of the words of the module holds a pattern; each pattern is asked once.
+
+        Rules that need such a word leave a module alone that has none.
+        """
+        if pattern.pattern not in self._said:
+            self._said[pattern.pattern] = pattern.search("\n".join(self.words)) is not None
+        return self._said[pattern.pattern]
+
+    def writes(self, pattern: re.Pattern[str]) -> bool:
+        """Whether a text that is no description holds a pattern; each pattern is asked once."""
+        if pattern.pattern not in self._said:
+            self._said[pattern.pattern] = any(
+                isinstance(node.value, str)
+                and pattern.search(node.value) is not None
+                and not isinstance(self.parents.get(node), ast.Expr)
+                for node in self.each(ast.Constant)
+            )
+        return self._said[pattern.pattern]
+
+    def may_say(self, call: ast.Call, keys: frozenset[str]) -> bool:
+        """Whether one of these keywords may be given; asked before rules look at a call."""
+        for given in call.keywords:
+            if given.arg is None or given.arg in keys:
+                return True
+        return call.func.__class__ is ast.Name and self.has_partials
+
+    @property
     def has_partials(self) -> bool:
         """Whether ``functools.partial`` gives calls their keywords anywhere in the module."""
         if self._partials is None:
-            self._partials = any(last_name(call.func) == "partial" for call in self.calls)
+            self._partials = "partial" in self.called
         return self._partials
 
     def entries(self, node: ast.expr, depth: int = 0) -> dict[str, ast.expr] | None:
@@ -387,6 +455,8 @@ class Index:
         }
 
     stores: dict[str, list[tuple[ast.Subscript, ast.expr]]] = field(default_factory=dict)
+    laid_out: list[Any] = field(default_factory=list)
+    """Functions with their statements, once `flow.scopes_of` was asked for them."""
 
     def each(self, *kinds: type[N]) -> list[N]:
         """Nodes of some types, those of one type in the order of their lines."""
@@ -538,7 +608,7 @@ def index_of(tree: ast.Module) -> Index:
             held = kinds[kind] = []
         held.append(node)
         inner = node if kind in _SCOPES else scope
-        for name in _fields(kind):  # type: ignore[arg-type]  # classes are hashable
+        for name in child_fields(kind):  # type: ignore[arg-type]  # classes are hashable
             value = getattr(node, name, None)
             if value.__class__ is list:
                 for item in value:
@@ -562,21 +632,11 @@ def index_of(tree: ast.Module) -> Index:
     return index
 
 
-_LEAVES = frozenset({"ctx", "op", "ops", "kind", "type_comment", "type_ignores", "type_params"})
-_LEAVES |= {"id", "attr", "arg", "name", "asname", "level", "module", "is_async", "conversion"}
 _NOTED = frozenset(
     {ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.Assign, ast.AnnAssign}
     | {ast.NamedExpr, ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.comprehension}
 )
 _PLACED = attrgetter("lineno", "col_offset")
-
-
-@cache
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    """Fields in which other nodes may stand; a constant holds none."""
-    if kind in {ast.Constant, ast.Name, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal}:
-        return ()
-    return tuple(name for name in kind._fields if name not in _LEAVES)
 
 
 def _place(node: ast.AST) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from hauberk.formats.model_names import imitated_publisher
+from hauberk.methods.code.flow import parts_of
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.expressions import expression
@@ -148,8 +149,9 @@ def loading_hits(index: Index, torch: tuple[int, ...] | None) -> Iterator[Hit]:
     Args:
         torch: The torch version that the project pins, where it pins one.
     """
-    for call in index.telling_calls:
-        name = index.dotted(call.func)
+    for call, name, written in index.named_calls:
+        if not _may_load(index, call, name, written):
+            continue
         broken = _of_call(index, call, name, torch)
         if broken is not None:
             yield Hit(broken, call.lineno, _shown(name, call))
@@ -171,6 +173,17 @@ def _of_call(index: Index, call: ast.Call, name: str, torch: tuple[int, ...] | N
         if broken is not None:
             return broken
     return None
+
+
+def _may_load(index: Index, call: ast.Call, name: str, written: str) -> bool:
+    """Whether any reading below can say something of a call: most calls are none of theirs."""
+    return (
+        name.rpartition(".")[2] in _LAST_NAMES
+        or written in _LAST_NAMES
+        or call.func.__class__ is ast.Call
+        or name.startswith(_OWNERS)
+        or ((bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS))
+    )
 
 
 def _is_received(index: Index, call: ast.Call) -> bool:
@@ -301,7 +314,7 @@ def _is_reduced(index: Index, node: ast.expr) -> bool:
     return any(
         isinstance(part, ast.Call) and last_name(part.func) in {"dumps", "dump"}
         for other in parent.elts[1:]
-        for part in ast.walk(other)
+        for part in parts_of(other)
     )
 
 
@@ -334,7 +347,7 @@ def _own_unpicklers(index: Index) -> Iterator[Hit]:
 
 def _refuses(finder: ast.FunctionDef) -> bool:
     """Whether a name can come out as not allowed: something is raised, or a list is asked first."""
-    for node in ast.walk(finder):
+    for node in parts_of(finder):
         if isinstance(node, ast.Raise):
             return True
         if isinstance(node, ast.Call) and re.search(
@@ -464,6 +477,18 @@ def _aliases(index: Index, call: ast.Call, name: str, _torch: object) -> Rule | 
         return None if re.search(r"/\d+$", value) else MOVING_ALIAS
     is_data = name.startswith("dvc.api.")
     return MOVING_ALIAS if is_data and index.keyword(call, "rev") in {"main", "master"} else None
+
+
+_LAST_NAMES = (
+    frozenset(name.rpartition(".")[2] for name in _PICKLES | _TABLES | _ARRAYS)
+    | _KERAS_LOADERS
+    | _FETCHERS
+    | {"recv", "recv_pyobj", "read_pickle", "enable_unsafe_deserialization", "list", "load"}
+    | {"loads", "load_state_dict_from_url", "use_artifact", "artifact", "KerasLayer"}
+)
+_OWNERS = ("torch.serialization.", "yaml.", "ruamel", "dvc.api.")
+_ASKED_KEYWORDS = _TRUE_FLAGS | {"safe_mode", "allow_pickle", "trust_remote_code"}
+"""What the readings above ask for: the last part of a name, its beginning, a keyword."""
 
 
 def _shown(name: str, call: ast.Call) -> str:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from hauberk.methods.code.flow import texts
+from hauberk.methods.code.flow import parts_of, texts
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.rules import Hit, rule
 from hauberk.methods.expressions import expression
@@ -95,7 +95,7 @@ def _written(call: ast.Call, name: str) -> ast.expr | None:
 
 def _is_named_by_caller(index: Index, node: ast.expr) -> bool:
     text = texts(node)
-    for part in ast.walk(node):
+    for part in parts_of(node):
         if isinstance(part, ast.Name):
             text += " " + " ".join(texts(value)[:200] for value in index.lookup(part)[-1:])
     if _CLEANED.search(text):

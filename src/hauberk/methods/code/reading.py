@@ -26,11 +26,13 @@ from hauberk.methods.code.dependencies import (
     is_dependency_file,
     pins_of,
 )
+from hauberk.methods.code.fetched_files import fetched_hits
 from hauberk.methods.code.handed_flags import handed_hits
 from hauberk.methods.code.hidden_texts import active_hits, comment_hits, unseen_hits
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, image_hits, is_image_file
 from hauberk.methods.code.insiders import insider_hits
 from hauberk.methods.code.learning import learning_hits
+from hauberk.methods.code.left_out_asserts import optimised_hits
 from hauberk.methods.code.library_calls import library_hits
 from hauberk.methods.code.orchestration import manifest_hits
 from hauberk.methods.code.package_settings import package_setting_hits
@@ -51,6 +53,8 @@ from hauberk.methods.code.settings_files import is_script
 from hauberk.methods.code.startup_files import startup_hits
 from hauberk.methods.code.telling import MAX_PER_FILE, is_test, not_checked, of_hits
 from hauberk.methods.code.workflows import workflow_hits, workflow_kind
+from hauberk.methods.identity_cases import cases
+from hauberk.methods.python_names import names_of
 
 MAX_KEPT = 200_000
 """Files whose hits are remembered; beyond that all are forgotten."""
@@ -114,12 +118,14 @@ class Read:
     Attributes:
         owner: The family that tells why the file was not read, which is ``reason``.
         broken: What went wrong in a reader that should have read it.
+        singles_out: Whether somebody's identifier may be treated otherwise in it.
     """
 
     hits: tuple[Hit, ...]
     reason: str = ""
     owner: str = ""
     broken: str = ""
+    singles_out: bool = True
 
 
 _kept: dict[tuple[str, str, Torch], Read] = {}
@@ -134,6 +140,14 @@ def read_hits(file: SourceFile, torch: Torch = None) -> Read:
             _kept.clear()
         _kept[key] = _from_before(file, torch)
     return _kept[key]
+
+
+def may_single_out(file: SourceFile, torch: Torch = None) -> bool:
+    """Whether a file that is no test may treat somebody's identifier otherwise.
+
+    It is found out where a file is parsed for all other rules, so that it is not parsed again.
+    """
+    return read_hits(file, torch).singles_out
 
 
 def tree_findings(tree: CodeTree, control: str) -> Iterator[Finding]:
@@ -209,16 +223,18 @@ def _packed(read: Read) -> list[object]:
         for hit in read.hits
         for r in (hit.rule,)
     ]
-    return [hits, read.reason, read.owner]
+    return [hits, read.reason, read.owner, read.singles_out]
 
 
 def _unpacked(found: Any) -> Read:
-    hits, reason, owner = found
+    hits, reason, owner, singles_out = found
     rules = (
         (Rule(name, Severity(severity), says, remedy, cwe, Level(level)), line, shown)
         for (name, severity, says, remedy, cwe, level), line, shown in hits
     )
-    return Read(tuple(Hit(*one) for one in rules), reason, owner)
+    return Read(
+        tuple(Hit(*one) for one in rules), reason, owner, singles_out=singles_out is not False
+    )
 
 
 # One file ------------------------------------------------------------------------------
@@ -227,14 +243,15 @@ def _unpacked(found: Any) -> Read:
 def _read(file: SourceFile, torch: Torch) -> Read:
     hits: list[Hit] = []
     reason = owner = broken = ""
-    for family, reader in _readers(file, torch):
+    marks = _Marks()
+    for family, reader in _readers(file, torch, marks):
         try:
             hits += _bounded(reader())
         except ArtifactError as error:
             reason, owner = error.found or error.message, family
         except Exception as error:  # noqa: BLE001 - one file may not end a scan; told as failed
             broken = f"{type(error).__name__}: {error}"
-    return Read(tuple(hits), reason, owner, broken)
+    return Read(tuple(hits), reason, owner, broken, marks.singles_out)
 
 
 def _bounded(hits: Iterable[Hit]) -> list[Hit]:
@@ -246,11 +263,20 @@ def _bounded(hits: Iterable[Hit]) -> list[Hit]:
     return kept
 
 
-def _readers(file: SourceFile, torch: Torch) -> Iterator[tuple[str, Callable[[], Iterable[Hit]]]]:
+@dataclass(slots=True)
+class _Marks:
+    """What is noted on the way, for controls with a reading of their own."""
+
+    singles_out: bool = True
+
+
+def _readers(
+    file: SourceFile, torch: Torch, marks: _Marks
+) -> Iterator[tuple[str, Callable[[], Iterable[Hit]]]]:
     """The readers that fit a file, with the family that answers for its failure."""
     path = file.path
     if is_python(file):
-        yield "unsafe-deserialization", lambda: _python(file, torch)
+        yield "unsafe-deserialization", lambda: _python(file, torch, marks)
     if path.suffix == ".ipynb":
         yield "", lambda: _magics(file)
     kind = workflow_kind(path)
@@ -266,6 +292,8 @@ def _readers(file: SourceFile, torch: Torch) -> Iterator[tuple[str, Callable[[],
         yield "dependency-policy", lambda: dependency_hits(file)
     yield "dependency-policy", lambda: package_setting_hits(file)
     yield "hidden-instructions", lambda: startup_hits(file)
+    if not is_python(file):
+        yield "insider-patterns", lambda: optimised_hits(file)
     if is_settings_file(path):
         yield "hidden-instructions", lambda: settings_hits(file)
     yield "hidden-characters", lambda: character_hits(file)
@@ -274,7 +302,7 @@ def _readers(file: SourceFile, torch: Torch) -> Iterator[tuple[str, Callable[[],
     yield "hidden-instructions", lambda: active_hits(file)
 
 
-def _python(file: SourceFile, torch: Torch) -> Iterator[Hit]:
+def _python(file: SourceFile, torch: Torch, marks: _Marks) -> Iterator[Hit]:
     try:
         tree = parse(file)
     except ArtifactError:
@@ -285,12 +313,14 @@ def _python(file: SourceFile, torch: Torch) -> Iterator[Hit]:
         yield from execution_hits(index)
         yield from library_hits(index)
         yield from handed_hits(index)
+        yield from fetched_hits(index)
         yield from exposure_hits(index, file.path)
         yield from install_hits(index)
         yield from request_hits(index)
         if not is_test(file.path):  # Tests fit, patch and compare what they like.
             yield from learning_hits(index)
             yield from insider_hits(index)
+            marks.singles_out = any(cases(names_of(tree)))
     except RecursionError as error:
         raise ArtifactError(
             "code is nested too deeply to be judged", subject=file.name, found="nesting"

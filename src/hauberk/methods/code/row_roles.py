@@ -11,7 +11,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 
-from hauberk.methods.code.flow import Scope, base_name, targets_of, value_of
+from hauberk.methods.code.flow import Scope, base_name, parts_of, targets_of, value_of
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.expressions import expression
 
@@ -21,6 +21,10 @@ _TEST_NAME = expression(
     r"(?:^|_)(?:test|tests|testing|holdout|hold_out|heldout|held_out|unseen|te|tst)(?:_|\d|set|loader|data|df|ds|$)|^[XxYy]te(?:st)?$|^(?:dtest|testset|testloader|test[A-Z]\w*)$",
     re.IGNORECASE,
 )
+TEST_WORD = expression(
+    r"(?im)test|tst|h[eo]ld_?out|unseen|(?:^|_|[xy])te(?:_|\d|set|loader|data|df|ds|$|\[|\+)"
+)
+"""Stands in every name and key that tells of test rows, and in some others."""
 _TRAIN_NAME = expression(
     r"(?:^|_)(?:train|training|tr|trn|fit)(?:_|\d|set|loader|data|df|ds|$)|^[XxYy]tr(?:ain)?$|^(?:dtrain|trainset|trainloader|train[A-Z]\w*)$",
     re.IGNORECASE,
@@ -103,7 +107,7 @@ def roles_of(index: Index, scope: Scope) -> Roles:
         value = value_of(statement)
         if isinstance(statement, (ast.For, ast.AsyncFor)):
             told = roles.of(statement.iter)
-            for part in ast.walk(statement.target):
+            for part in parts_of(statement.target):
                 if isinstance(part, ast.Name) and told:
                     roles.names[part.id] = told
             continue

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 
 from hauberk.core.artifact import SourceFile
-from hauberk.methods.code.commands import faults
+from hauberk.methods.code.commands import continued, faults
 from hauberk.methods.code.project_settings import INTERPRETER, TASK
 from hauberk.methods.code.rules import Hit, rule
 from hauberk.methods.expressions import expression
@@ -24,6 +24,27 @@ STARTS = rule(
     "CWE-829",
 )
 
+HOOK_ACTS = rule(
+    "hidden-instructions/hook-acts",
+    "high",
+    "lets git fetch or send something, unseen, for everybody who uses the hooks of the tree",
+    "Remove it; hooks check files of the tree and ask no network.",
+    "CWE-829",
+)
+
+_HOOKS = frozenset(
+    {"post-checkout", "post-merge", "post-commit", "post-rewrite", "pre-commit", "pre-push"}
+    | {"pre-merge-commit", "prepare-commit-msg", "commit-msg", "pre-rebase", "applypatch-msg"}
+    | {"pre-applypatch", "post-applypatch", "pre-auto-gc", "reference-transaction"}
+    | {"fsmonitor-watchman", "sendemail-validate", "post-index-change"}
+)
+_NETWORK = expression(
+    r"\b(?:curl|wget|ncat|nc|socat|scp|rsync|telnet|ssh|aria2c)\s|/dev/(?:tcp|udp)/|\burl(?:open|retrieve)\b|\brequests\.\w+\("
+)
+_UNSEEN = expression(
+    r"(?<![&>|])&[ \t]*(?:$|\)|;|disown)|\bnohup\b|\bsetsid\b|\bdisown\b|>[ \t]*/dev/null|&>|\|\s*(?:ba|z|da)?sh\b|"
+    r"\|\s*python|\beval\b|\$\((?:curl|wget)|base64\s+-+d|\s-s\w*\b|--silent|\s-q\b|--quiet"
+)
 _ACTS = expression(
     r"\b(?:exec|eval|compile|__import__)\s*\(|\bos\.(?:system|popen|exec\w+|spawn\w+)|\bsubprocess\b|\burl(?:open|retrieve)\b|"
     r"\brequests\.\w+\(|\bsocket\.(?:socket|create_connection|gethostby\w+)|\bb64decode\b|\bctypes\b|\bhttp\.client\b"
@@ -66,6 +87,8 @@ def _reader(path: PurePath) -> Callable[[str], Iterator[Hit]] | None:
         return _customised
     if path.name in _EDITORS:
         return _editor
+    if path.name in _HOOKS or (path.stem in _HOOKS and path.suffix in {".sh", ".bash", ".py"}):
+        return _hook
     if path.parts[-2:-1] == (".cargo",) and path.name.startswith("config"):
         return _cargo
     if (
@@ -74,6 +97,17 @@ def _reader(path: PurePath) -> Callable[[str], Iterator[Hit]] | None:
     ):
         return _shell_settings if ".ipython" in path.parts or "config" in path.name else None
     return None
+
+
+def _hook(text: str) -> Iterator[Hit]:
+    """Lines of a hook that reach into a network and show nothing of it."""
+    place = 0
+    for line in continued(text).split("\n"):
+        number = text.count("\n", 0, place) + 1
+        place += len(line) + 1
+        is_comment = line.lstrip().startswith("#")
+        if not is_comment and _NETWORK.search(line) and _UNSEEN.search(line):
+            yield Hit(HOOK_ACTS, number, line.strip())
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

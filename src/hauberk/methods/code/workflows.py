@@ -381,8 +381,11 @@ def _step(step: Node, given: Node | None, events: set[str], *, keeps: bool) -> I
         and given.string("path") in {".", "./", "${{ github.workspace }}", "*", "**"}
     ):
         yield Hit(UPLOAD, _line(given, "path"), f"path: {given.string('path')}")
+    run = given.string("run-id")
     is_foreign = "download-artifact" in uses and (
-        "workflow_run" in events or given.string("workflow") or given.string("run-id")
+        "workflow_run" in events
+        or given.string("workflow")
+        or (run and not re.fullmatch(r"\$\{\{\s*github\.run_id\s*\}\}", run))
     )
     if is_foreign and "pull" not in step.string("if"):
         yield Hit(ARTIFACT, _line(step, "uses"), uses)
