@@ -55,15 +55,15 @@ def test_a_code_that_training_did_not_have_is_strange():
 def test_evidence_is_against_rows_of_one_piece_and_for_shuffled_ones():
     rows = applications(2_000, 6)
     mixed = np.stack([np.random.default_rng(j).permutation(c) for j, c in enumerate(rows.T)], 1)
-    whole = TABLE.weighed(TABLE.cells(rows)).sum(axis=1).mean()
-    broken = TABLE.weighed(TABLE.cells(mixed)).sum(axis=1).mean()
+    whole = TABLE.weighed(TABLE.cells(TABLE.bins(rows))).sum(axis=1).mean()
+    broken = TABLE.weighed(TABLE.cells(TABLE.bins(mixed))).sum(axis=1).mean()
     assert whole < -1
     assert broken > 1
 
 
 def test_values_beyond_all_bins_have_a_cell():
     rows = np.array([[np.inf, -np.inf, 1e300, -1e300, 0, 0]])
-    cells = TABLE.cells(rows)
+    cells = TABLE.cells(TABLE.bins(rows))
     assert ((cells >= 0) & (cells < 64)).all()
 
 

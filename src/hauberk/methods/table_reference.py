@@ -123,10 +123,14 @@ class TableReference:
         told = np.ascontiguousarray(row[self.few], "<f8").tobytes()
         return hashlib.blake2b(told, digest_size=1).digest()[0]
 
-    def cells(self, rows: Any) -> Any:
-        """``(n_rows, n_pairs)``: which pair of bins the row has in each pair of columns."""
+    def bins(self, rows: Any) -> Any:
+        """``(n_rows, n_columns)`` uint8: the bin of each value."""
         rows = np.asarray(rows, np.float64)
-        bins = (rows[:, :, None] > self.edges).sum(axis=2)
+        return (rows[:, :, None] > self.edges).sum(axis=2, dtype=np.uint8)
+
+    def cells(self, bins: Any) -> Any:
+        """``(n_rows, n_pairs)``: which pair of bins the row has in each pair of columns."""
+        bins = bins.astype(np.int64)
         first, second = self.pairs[:, 0], self.pairs[:, 1]
         return bins[:, first] * BINS + bins[:, second]
 

@@ -46,6 +46,9 @@ KEPT = 0.985
 MOST_OF_A_ROW = 6.0
 """Bound of what one row adds."""
 
+RECENT = 8
+"""Rows that a new one is held against."""
+
 FORGOTTEN = 128
 """After so many rows, pairs that spoke against a client may do so again."""
 
@@ -56,6 +59,9 @@ _SUM = struct.Struct("<dI")
 class PairTally:
     """Evidence that rows were put together column by column.
 
+    A row that is like one of the last few in all but two columns shows nothing new and is not
+    counted: what is tried from one row, however unusual, and what a sensor says again and again.
+
     Args:
         kept: Of `to_bytes`; anything else begins anew.
     """
@@ -64,29 +70,39 @@ class PairTally:
         self._reference = reference
         self.total, self._count = 0.0, 0
         self._seen = np.zeros(len(reference.pairs), np.uint64)
-        if kept is not None and len(kept) == _SUM.size + self._seen.nbytes:
+        self._last = np.zeros((0, reference.n_columns), np.uint8)
+        head = _SUM.size + self._seen.nbytes
+        if kept is not None and len(kept) >= head and not (len(kept) - head) % reference.n_columns:
             self.total, self._count = _SUM.unpack_from(kept)
-            self._seen = np.frombuffer(kept, "<u8", offset=_SUM.size).copy()
+            self._seen = np.frombuffer(kept, "<u8", len(self._seen), _SUM.size).copy()
+            last = np.frombuffer(kept, np.uint8, offset=head)
+            self._last = last.reshape(-1, reference.n_columns)[-RECENT:]
 
     def to_bytes(self) -> bytes:
         """To be kept."""
-        return _SUM.pack(self.total, self._count & 0xFFFF_FFFF) + self._seen.tobytes()
+        head = _SUM.pack(self.total, self._count & 0xFFFF_FFFF)
+        return b"".join((head, self._seen.tobytes(), self._last.tobytes()))
 
-    def take(self, rows: Any) -> float:
-        """Add the evidence of ``(n_rows, n_columns)``; the sum then, in nats."""
-        cells = self._reference.cells(rows)
+    def take(self, rows: Any) -> list[bool]:
+        """Add the evidence of ``(n_rows, n_columns)``, in nats; which of them were new."""
+        bins = self._reference.bins(rows)
+        cells = self._reference.cells(bins)
         evidence = self._reference.weighed(cells)
-        for bits, weights in zip(
-            np.left_shift(_ONE, cells.astype(np.uint64)), evidence, strict=True
-        ):
-            counted = (weights < 0) | ((self._seen & bits) == 0)
-            step = float(weights[counted].sum())
-            self.total = max(0.0, self.total + max(-MOST_OF_A_ROW, min(MOST_OF_A_ROW, step)))
-            self._seen |= bits
-            self._count += 1
-            if self._count % FORGOTTEN == 0:
-                self._seen[:] = 0
-        return self.total
+        bits = np.left_shift(_ONE, cells.astype(np.uint64))
+        return [self._taken(*one) for one in zip(bins, bits, evidence, strict=True)]
+
+    def _taken(self, bins: Any, bits: Any, weights: Any) -> bool:
+        if len(self._last) and (self._last != bins).sum(axis=1).min() < FIELDS:
+            return False
+        self._last = np.concatenate((self._last[1 - RECENT :], bins[None]))
+        counted = (weights < 0) | ((self._seen & bits) == 0)
+        step = float(weights[counted].sum())
+        self.total = max(0.0, self.total + max(-MOST_OF_A_ROW, min(MOST_OF_A_ROW, step)))
+        self._seen |= bits
+        self._count += 1
+        if self._count % FORGOTTEN == 0:
+            self._seen[:] = 0
+        return True
 
 
 _ONE = np.uint64(1)

@@ -110,12 +110,13 @@ class SyntheticQueries(Watch):
         if rows is None or reference is None or rows.shape[1] != reference.n_features:
             return None
         looked = rows if len(rows) <= MAX_ROWS else rows[_places(exchange, len(rows))]
-        oddness, drawn = reference.oddness(looked), 0.0
+        oddness, drawn, fresh = reference.oddness(looked), 0.0, None
         if reference.table is not None:
             strange = reference.table.strange(looked).sum(axis=1)
             oddness = np.where(strange >= FIELDS, np.inf, oddness)
-            drawn = self._drawn(exchange.principal, state, looked, reference.table)
-        total, seen = self._total(exchange.principal, state, looked, oddness)
+            drawn, fresh = self._drawn(exchange.principal, state, looked, reference.table)
+        told = _Told(rows=looked, oddness=oddness, fresh=fresh)
+        total, seen = self._total(exchange.principal, state, told)
         odd = self._odd(exchange.principal, total, seen, state)
         return odd or (self._broken(drawn) if drawn >= self.pairs else None)
 
@@ -129,20 +130,23 @@ class SyntheticQueries(Watch):
             return self._signal(total, crowd=crowd)
         return None
 
-    def _drawn(self, principal: str, state: ClientState, rows: Any, table: TableReference) -> float:
-        """Evidence that the sender draws each column by itself."""
+    def _drawn(
+        self, principal: str, state: ClientState, rows: Any, table: TableReference
+    ) -> tuple[float, list[bool]]:
+        """Evidence that the sender draws each column by itself, and which rows were new."""
         from hauberk.methods.table_streams import PairTally
 
-        total = 0.0
+        total, fresh = 0.0, [False]
 
         def change(old: bytes | None) -> bytes:
-            nonlocal total
+            nonlocal total, fresh
             tally = PairTally(old, table)
-            total = tally.take(rows)
+            fresh = tally.take(rows)
+            total = tally.total
             return tally.to_bytes()
 
         state.update(principal, f"{KEY}/pairs", change)
-        return total
+        return total, fresh
 
     def _broken(self, drawn: float) -> Signal:
         return Signal(
@@ -160,8 +164,8 @@ class SyntheticQueries(Watch):
             ),
         )
 
-    def _total(self, principal: str, state: ClientState, rows: Any, odd: Any) -> tuple[float, int]:
-        """The sender's sum after ``rows``, and how many inputs that showed something new."""
+    def _total(self, principal: str, state: ClientState, told: _Told) -> tuple[float, int]:
+        """The sender's sum after the rows, and how many inputs showed something new."""
         total, number = 0.0, 0
 
         def change(old: bytes | None) -> bytes:
@@ -170,9 +174,10 @@ class SyntheticQueries(Watch):
             if old is not None and len(old) == _STATE.size + 4 * _TRACE:
                 total, number = _STATE.unpack_from(old)
                 last = np.frombuffer(old, "<f4", offset=_STATE.size)
-            for row, far in zip(rows, odd, strict=True):
+            for place, (row, far) in enumerate(zip(told.rows, told.oddness, strict=True)):
                 trace = _trace(row)
-                if last is None or _apart(trace, last) >= _ALIKE:
+                is_other = last is None or _apart(trace, last) >= _ALIKE
+                if is_other if told.fresh is None else told.fresh[place]:
                     step = UP if far > self.odd else DOWN
                     total = min(max(0.0, total + step), 2 * self.ceiling)
                     number += 1
@@ -218,6 +223,15 @@ class SyntheticQueries(Watch):
                 facts={"crowd": str(crowd).lower()},
             ),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """Rows of one request, how odd each is, and of tables whether it is new."""
+
+    rows: Any
+    oddness: Any
+    fresh: list[bool] | None
 
 
 UP, DOWN = 1.1, -0.25
