@@ -29,8 +29,8 @@ _CARRIED = re.compile(
 """Asks for what was said to be carried to an address, as a help page may, too."""
 
 _ASIDE = re.compile(
-    r"\b(?:do not|don't|never|without)\b[^.\n]{0,20}\b(?:answer|tell|mention|inform|show|ask|notify|"
-    r"telling|asking|saying)|\b(?:assistant|agent|ai|llm|bot|model)\b",
+    r"\b(?:do not|don't|never|without)\b[^.\n]{0,20}\b(?:answer|tell|mention|inform|show|ask|"
+    r"notify|telling|asking|saying)|\b(?:assistant|agent|ai|llm|bot|model)\b",
     re.IGNORECASE,
 )
 """Speaks to a model, or past the person who asked."""
