@@ -170,7 +170,7 @@ def _on_grid(t: Table, row: Any) -> Any:
     found = row.copy()
     for place, column in enumerate(t.train.T):
         for decimals in range(5):
-            if np.allclose(column, column.round(decimals), rtol=0, atol=1e-7):
+            if np.allclose(column, column.round(decimals), rtol=1e-6, atol=1e-7):
                 found[place] = row[place].round(decimals)
                 break
     return found
