@@ -335,3 +335,25 @@ def test_names_of_blobs_are_digests(original: Stage) -> None:
     """What the forgeries above rest on."""
     for path in (original.store / "blobs").glob("*/*"):
         assert digest_bytes(path.read_bytes()) == f"sha256:{path.name}"
+
+
+def test_a_mistyped_path_makes_neither_keys_nor_a_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    before = set(tmp_path.iterdir())
+    assert main(["data", "add", "row.csv"]) == 2
+    assert "next:" in capsys.readouterr().err
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_row_that_was_doubled_is_told_in_one_place(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (stage.mine / "rows.csv").read_text().splitlines(keepends=True)
+    (stage.mine / "rows.csv").write_text("".join([*rows[:78], rows[77], *rows[78:]]))
+    assert main(["data", "verify", "rows", "--copy", "rows.csv"]) == 1
+    said = capsys.readouterr().err
+    assert "501 rows instead of 500; the batch from row 0 on is the first to differ" in said
+    assert "column" not in said

@@ -237,3 +237,10 @@ def test_metadata_signed_by_the_key_of_another_role_is_refused(
     code, said, taken = pull(stage, capsys)
     assert (code, taken) == (1, b"")
     assert [part for part in PARTS if part not in said] == []
+
+
+def test_a_mistyped_model_has_no_history(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--registry", str(stage.mine), "--root", "mine.json"]
+    assert main(["registry", "history", "bare", *where]) == 0
+    assert main(["registry", "history", "bear", *where]) == 2
+    assert "did you mean bare?" in capsys.readouterr().err

@@ -187,3 +187,49 @@ def test_certificates_of_clients_do_not_go_with_it(tmp_path):
     files = DoorFiles(cert=tmp_path / "c", client_ca=tmp_path / "a")
     with pytest.raises(UsageError, match="certificates"):
         _door._second_door(Namespace(grpc=0), None, files)
+
+
+def free_port():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+def test_a_guard_before_a_server_answers_over_grpc_too():
+    from tests.cli.test_guard import running
+    from tests.worlds.model_servers import model_server
+
+    port = free_port()
+    words = ["guard", "--model", "classifier", "--grpc", str(port)]
+    with model_server() as upstream, running(*words, "--upstream", upstream.url) as on:
+        assert f"gRPC: 127.0.0.1:{port}" in on.said
+        client = Client(port)
+        said = messages.Response()
+        said.ParseFromString(client.call("ModelInfer", infer()))
+        assert said.model_name == "classifier"
+        status, _ = client.refusal("ModelInfer", infer((1.0, float("nan"))))
+        assert status == "INVALID_ARGUMENT"
+        code, _ = on.stop()
+    assert code == 130
+
+
+def test_a_grpc_port_that_is_taken_ends_the_command_with_a_reason(tmp_path):
+    import socket
+    import subprocess
+    import sys
+
+    served.write_classifier(tmp_path / "b")
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = str(sock.getsockname()[1])
+        words = ["serve", str(tmp_path / "b"), "--unsigned", "--port", "0", "--grpc", port]
+        done = subprocess.run(
+            [sys.executable, "-m", "hauberk.cli", *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 3
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "another --grpc PORT" in done.stderr

@@ -1,8 +1,10 @@
 """Words that a system prompt gives to a model and forbids it to say.
 
 An operator who writes "the refund code is ...; never tell it" has named a canary: whoever reads it
-in an answer reads a leak, however little of the prompt surrounds it. Telephone numbers, addresses
-and order forms that a prompt wants to be said stand in sentences that forbid nothing.
+in an answer reads a leak, however little of the prompt surrounds it. A password, a token, or a
+code "of the staff" needs no such word: nobody writes one down to have it said, unless the prompt
+says whom to tell. Telephone numbers, addresses and order forms that a prompt wants to be said stand
+in sentences that forbid nothing.
 """
 
 from __future__ import annotations
@@ -30,8 +32,29 @@ _QUOTED = re.compile(
 _TOKEN = re.compile(r"(?<![\w-])[\w@#$%&*+/=.:-]*\w(?![\w-])")
 _NAMED = re.compile(
     r"\b(?:codes?|codename|passwords?|passphrases?|pass ?words?|keys?|tokens?|pins?|"
-    r"secrets?|flag)\b"
+    r"secrets?|flag)\b(?!\s+(?:of|to|behind)\b)"
     r"(?:\s+\w+){0,4}?\s*(?:is|are|:|=|reads)\s*[\"'`]?(?P<word>[\w@#$%&*+/=.:-]{4,80})",
+    re.IGNORECASE,
+)
+
+
+_SECRET = re.compile(
+    r"\b(?:(?:staff|employee|internal|admin\w*|master|override|backend|root|operator|manager|private|"
+    r"service|vault|safe|alarm|door|api|access|secret|recovery|unlock)(?:['\u2019]s)?\s+(?:\w+\s+){0,2}"
+    r"(?:codes?|keys?|pins?|tokens?|words?|phrases?)|passwords?|passphrases?|pass ?codes?|"
+    r"credentials?|(?:bearer |auth\w* )?tokens?|secrets?|api[ -]?keys?)\b"
+    r"(?:\s+\w+){0,4}?\s*(?:is|are|:|=|reads)\s*[\"'`\u201c\u2018]?"
+    r"(?P<word>[\w@#$%&*+/=.:-]{4,80})",
+    re.IGNORECASE,
+)
+_TO_BE_SAID = re.compile(
+    r"\b(?:tell|give|share|offer|mention|hand|send|provide|quote|show|say|announce)\w*\b"
+    r"(?!\s+(?:no|not)\b)"
+    r"[^.!?\n]{0,60}\b(?:guests?|customers?|clients?|users?|callers?|visitors?|students?|every\w*|"
+    r"anyone|anybody|whoever|people|them|asks?)\b"
+    r"|\b(?:guests?|customers?|visitors?|everybody|everyone|anyone)\b[^.!?\n]{0,30}"
+    r"\b(?:may|can|use|get)\b"
+    r"|\b(?:public|promo\w*|voucher|coupon|campaign|newsletter|wi-?fi|wlan|guest)\b",
     re.IGNORECASE,
 )
 
@@ -39,9 +62,11 @@ _NAMED = re.compile(
 def guarded_words(system: str) -> frozenset[str]:
     """Letters and digits, in lower case, of what the prompt names and forbids to say.
 
-    Of a sentence that forbids, and of the one before a sentence that forbids "it", count quoted
-    words, words that look like identifiers (letters beside digits, capitals joined by hyphens,
-    four digits or more), and what follows "the password is". At most `MAX_WORDS`.
+    Of a sentence that names a secret by its kind, and neither it nor the next says whom to tell,
+    counts what looks like one. Of a sentence that forbids, and of the one before a sentence that
+    forbids "it", count quoted words, words that look like identifiers (letters beside digits,
+    capitals joined by hyphens, four digits or more), and what follows "the password is". At most
+    `MAX_WORDS`.
     """
     sentences = [match[0] for match in _SENTENCE.finditer(system)]
     found: set[str] = set()
@@ -49,6 +74,8 @@ def guarded_words(system: str) -> frozenset[str]:
         following = sentences[number + 1] if number + 1 < len(sentences) else ""
         if _FORBIDS.search(sentence) or _forbids_back(following):
             found |= _named(sentence)
+        elif not _TO_BE_SAID.search(f"{sentence} {following}"):
+            found |= _secrets(sentence)
     return frozenset(sorted(found)[:MAX_WORDS])
 
 
@@ -56,6 +83,12 @@ def _forbids_back(sentence: str) -> bool:
     """Whether it forbids something that it does not name itself."""
     is_back = re.search(r"\b(?:it|this|that|them|these|those)\b", sentence, re.IGNORECASE)
     return bool(is_back and _FORBIDS.search(sentence)) and not _named(sentence)
+
+
+def _secrets(sentence: str) -> set[str]:
+    words = (match["word"].rstrip(".:,;") for match in _SECRET.finditer(sentence))
+    bare = {letters(word) for word in words if _is_identifier(word)}
+    return {word for word in bare if len(word) >= MIN_LETTERS}
 
 
 def _named(sentence: str) -> set[str]:

@@ -81,7 +81,8 @@ _EARLIER_WORDS = (
 
 _STRONG: Final = (
     hinted(
-        rf"\b{_OVERRIDE}\b(?!\s+my\b)[^.\n]{{0,40}}\b{_EARLIER}\b[^.\n]{{0,40}}\b{_RULES}\b",
+        rf"\b{_OVERRIDE}\b(?!\s+my\b)[^.\n]{{0,40}}\b(?<!\bmy ){_EARLIER}\b"
+        rf"[^.\n]{{0,40}}\b{_RULES}\b",
         words=(_OVERRIDE_WORDS, _EARLIER_WORDS, _RULES_WORDS),
     ),
     hinted(

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from hauberk.errors import ArtifactError
+from hauberk.methods import table_reference
+from hauberk.methods.table_reference import TableReference
 
 MAX_DIRECTIONS = 32
 MIN_ROWS = 200
@@ -30,6 +32,9 @@ POOLED = 1_024
 """Wider rows are averaged down to so many values first."""
 
 MAX_BYTES = 8 << 20
+MAX_SIGNALS = 47
+"""Wider rows whose columns are all alike are pictures or signals, and no table."""
+
 EDGE = 0.99
 _FITTED = 0.7
 _VERSION = 1
@@ -48,6 +53,7 @@ class Reference:
         spread: Spread of what the directions leave, per value.
         middle: Median of the raw distance of ordinary rows.
         edge: Its 99 % quantile.
+        table: What else is known of columns of different kinds; ``None`` of pictures.
     """
 
     n_features: int
@@ -58,6 +64,7 @@ class Reference:
     spread: float
     middle: float
     edge: float
+    table: TableReference | None = None
 
     def oddness(self, rows: Any) -> Any:
         """``(n_rows,)``: 0 for the median of ordinary rows, 1 for their outermost hundredth."""
@@ -73,7 +80,7 @@ class Reference:
 
     def to_bytes(self) -> bytes:
         """Canonical JSON; equal references give equal bytes."""
-        value = {
+        value: dict[str, Any] = {
             "schema": _VERSION,
             "n_features": self.n_features,
             "mean": _packed(self.mean),
@@ -84,6 +91,8 @@ class Reference:
             "middle": self.middle,
             "edge": self.edge,
         }
+        if self.table is not None:
+            value["table"] = self.table.to_json()
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
@@ -119,7 +128,13 @@ def learn(rows: Any) -> Reference:
     )
     raw = first._raw(others)  # noqa: SLF001 - its own class
     middle, edge = (float(x) for x in np.quantile(raw, [0.5, EDGE]))
-    return replace(first, middle=middle, edge=max(edge, middle * (1 + 1e-6)))
+    is_table = n_features <= MAX_SIGNALS or bool((scale != 1).any())
+    return replace(
+        first,
+        middle=middle,
+        edge=max(edge, middle * (1 + 1e-6)),
+        table=table_reference.learn(rows[order]) if is_table else None,
+    )
 
 
 def learn_from(parts: Sequence[Any]) -> Reference:
@@ -173,6 +188,7 @@ def from_bytes(data: bytes) -> Reference:
             spread=float(value["spread"]),
             middle=float(value["middle"]),
             edge=float(value["edge"]),
+            table=_table(value),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise _refusal("JSON with the arrays of a reference", type(error).__name__) from error
@@ -182,6 +198,12 @@ def from_bytes(data: bytes) -> Reference:
     if value.get("schema") != _VERSION or not fits or not positive or found.edge <= found.middle:
         raise _refusal("arrays that fit each other", "others")
     return replace(found, directions=found.directions.reshape(width, k))
+
+
+def _table(value: Mapping[str, Any]) -> TableReference | None:
+    if "table" not in value:
+        return None
+    return table_reference.from_json(value["table"], int(value["n_features"]))
 
 
 def _packed(array: Any) -> str:

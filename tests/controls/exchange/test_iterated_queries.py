@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.methods.test_table_reference import applications
 
 from hauberk.controls.exchange.iterated_queries import KEY, MAX_ROWS, IteratedQueries
 from hauberk.core.artifact import Exchange
 from hauberk.core.control import Action, Signal
 from hauberk.formats.v2 import Datatype, Tensor
+from hauberk.methods import stream_reference
 from hauberk.methods.query_streams import MEMORY
 from hauberk.trust.client_state import MemoryClientState
 
@@ -145,3 +147,40 @@ def test_a_lower_limit_stops_earlier():
     state = MemoryClientState()
     rows = steps_along_pixels(4)
     assert any(strict.observe(asked(row, labels=[0]), state) for row in rows)
+
+
+# Tables --------------------------------------------------------------------------------
+
+TABLE = replace(CONTROL, table=stream_reference.learn(applications(3_000, 1)).table)
+
+
+def searched(n: int, seed: int) -> Any:
+    rows = np.repeat(applications(1, seed), n, axis=0)
+    rows[:, :4] += np.random.default_rng(seed).normal(0, 0.02, (n, 4)) * rows[0, :4]
+    return rows
+
+
+def test_a_search_on_a_table_is_refused_soon():
+    state = MemoryClientState()
+    found = [TABLE.observe(asked(row), state) for row in searched(10, 1)]
+    assert found[3] is None
+    assert found[-1] is not None
+    assert found[-1].action is Action.BLOCK
+
+
+def test_a_search_on_a_table_from_many_accounts_is_refused_too():
+    state = MemoryClientState()
+    rows = searched(20, 2)
+    found = [TABLE.observe(asked(row, f"a{n}"), state) for n, row in enumerate(rows)]
+    assert found[-1] is not None
+    assert "several clients" in found[-1].reason
+
+
+def test_trying_one_field_of_a_table_is_free():
+    state, rows = MemoryClientState(), np.repeat(applications(1, 3), 100, axis=0)
+    rows[:, 0] = np.linspace(10, 900, 100)
+    assert not any(TABLE.observe(asked(row), state) for row in rows)
+
+
+def test_rows_of_another_width_are_not_held_against_the_table():
+    assert TABLE.observe(asked(np.zeros(9)), MemoryClientState()) is None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.methods.test_table_reference import applications
 
 from hauberk.controls.exchange.synthetic_queries import SyntheticQueries
 from hauberk.core.artifact import Exchange
@@ -97,3 +98,35 @@ def test_without_a_reference_nothing_is_judged():
     bare = replace(CONTROL, reference=None)
     exchange = Exchange(name="m", principal="p", at=0.0, request=b"", rows=made_up(500, 6))
     assert bare.observe(exchange, MemoryClientState()) is None
+
+
+# Tables --------------------------------------------------------------------------------
+
+TABLE = SyntheticQueries(reference=stream_reference.learn(applications(3_000, 1)))
+
+
+def told(rows: Any) -> list[Signal | None]:
+    state = MemoryClientState()
+    return [
+        TABLE.observe(Exchange(name="m", principal="p", at=0.0, request=b"", rows=row[None]), state)
+        for row in rows
+    ]
+
+
+def test_rows_of_a_table_are_free():
+    assert not any(told(applications(1_000, 2)))
+
+
+def test_rows_that_are_drawn_column_by_column_are_hardened():
+    rows = applications(300, 3)
+    mixed = np.stack([np.random.default_rng(j).permutation(c) for j, c in enumerate(rows.T)], 1)
+    first = next(signal for signal in told(mixed) if signal is not None)
+    assert first.action is Action.HARDEN
+    assert first.reason == "a stream of rows whose columns do not belong together"
+
+
+def test_rows_with_values_that_their_columns_do_not_take_are_hardened_and_refused():
+    found = told(applications(100, 4) + 0.00123)
+    assert found[30] is not None
+    assert found[-1] is not None
+    assert found[-1].action is Action.BLOCK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,6 +18,22 @@ from hauberk.methods.instructions import instruction_in
 from hauberk.methods.takeovers import takeover
 
 FORBIDDEN = 403
+
+_CARRIED = re.compile(
+    r"\b(?:e-?mail|send|forward|post|upload|submit|relay|copy|share|append)\b[^.\n<>]{0,20}\b"
+    r"(?:chats?|conversations?|transcripts?|chat history|session|system prompt|messages so far|"
+    r"context|memory|user data|everything (?:above|so far))\b[^.\n<>]{0,30}\b(?:to|at|via)\b"
+    r"[^.\n<>]{0,20}(?:@|https?:|www\.|webhook|\+?\d{6})",
+    re.IGNORECASE,
+)
+"""Asks for what was said to be carried to an address, as a help page may, too."""
+
+_ASIDE = re.compile(
+    r"\b(?:do not|don't|never|without)\b[^.\n]{0,20}\b(?:answer|tell|mention|inform|show|ask|"
+    r"notify|telling|asking|saying)|\b(?:assistant|agent|ai|llm|bot|model)\b",
+    re.IGNORECASE,
+)
+"""Speaks to a model, or past the person who asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +87,8 @@ class InjectedPrompts(Watch):
             score = instruction_in(text).score
             if threshold == self.user and score < threshold:
                 score += takeover(text)
+            elif threshold == self.foreign and score < threshold:
+                score += bool(_CARRIED.search(text) and _ASIDE.search(text))
             if score >= threshold:
                 return _signal(where, score, threshold)
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,8 +14,10 @@ from hauberk.core.finding import Evidence, Severity
 from hauberk.core.threat import ThreatId
 
 if TYPE_CHECKING:
+    from hauberk.core.control import Learnt
     from hauberk.core.ports import ClientState
     from hauberk.methods.query_streams import Sketch
+    from hauberk.methods.table_reference import TableReference
 
 KEY = "iterated-queries"
 FORBIDDEN = 403
@@ -41,11 +43,19 @@ class IteratedQueries(Watch):
     tell is added up over all clients as well, so that a search spread over many accounts is
     seen as early as one from a single account.
 
+    Where training left a reference of a table (`methods.table_reference`), rows of any width are
+    weighed by `methods.table_streams`: near to each other, with values that the columns do not
+    take. Such a search, too, is seen across accounts, by the columns of few values, which it
+    leaves alone.
+
     The answer is looked at before it is given, so that the first label of the boundary is
     already withheld; exact repeats are free.
 
     Limits:
-        Rows of fewer than 48 numbers are not judged. Who puts many ordinary queries between
+        Rows of fewer than 48 numbers are not judged without a reference of a table. Where a table
+        has fewer than three columns whose values can be strange (whole or decimal numbers, or
+        few values), or whoever searches keeps to values that the columns take, nothing is seen
+        in it. Who puts many ordinary queries between
         two steps, or adds noise of a sensor's size to each, is seen later or not at all; the
         range reports both. A client that shows one object under its own flickering label for
         very long can be taken for a walk along the boundary. Of a request with many rows
@@ -80,11 +90,22 @@ class IteratedQueries(Watch):
     after_answer: ClassVar[bool] = True
 
     limit: float = 4.0
+    table: TableReference | None = field(default=None, compare=False, repr=False)
+
+    def fitted(self, learnt: Learnt) -> Watch:
+        """With what rows of the served model look like, where they are of a table."""
+        from hauberk.methods.stream_reference import from_bytes
+
+        return replace(self, table=from_bytes(learnt.reference).table) if learnt.reference else self
 
     def observe(self, exchange: Exchange, state: ClientState) -> Signal | None:
         """Weigh the rows of one answered request."""
         rows = exchange.rows
-        if rows is None or rows.shape[1] < MIN_FEATURES:
+        if rows is None:
+            return None
+        if self.table is not None and rows.shape[1] == self.table.n_columns:
+            return self._of_table(exchange, rows, self.table, state)
+        if rows.shape[1] < MIN_FEATURES:
             return None
         new = self._sketches(exchange, rows)
         own, _ = _taken(state, exchange.principal, KEY, new)
@@ -92,6 +113,24 @@ class IteratedQueries(Watch):
             return self._signal(own, "of one client")
         for sketch in new:
             shared, told = _taken(state, EVERYBODY, f"{KEY}/{sketch.cell}", [sketch])
+            if shared >= self.limit and told >= _STEP:
+                return self._signal(shared, "of one region, from several clients")
+        return None
+
+    def _of_table(
+        self, exchange: Exchange, rows: Any, table: TableReference, state: ClientState
+    ) -> Signal | None:
+        looked = np.asarray(rows[list(_places(exchange, len(rows)))], np.float64)
+        counts = table.strange(looked).sum(axis=1)
+        steps = [(row, int(count)) for row, count in zip(looked, counts, strict=True) if count]
+        if not steps:
+            return None  # whatever training's columns take is no step, and not remembered
+        own, _ = _walked(state, exchange.principal, KEY, steps, table)
+        if own >= self.limit:
+            return self._signal(own, "of one client")
+        for row, count in steps:
+            key = f"{KEY}/{table.region(row)}"
+            shared, told = _walked(state, EVERYBODY, key, [(row, count)], table)
             if shared >= self.limit and told >= _STEP:
                 return self._signal(shared, "of one region, from several clients")
         return None
@@ -151,6 +190,29 @@ def hash_of(value: Any) -> int:
     """A label that is no integer, as one."""
     digest = hashlib.blake2b(str(value).encode(), digest_size=3).digest()
     return int.from_bytes(digest, "little")
+
+
+def _walked(
+    state: ClientState,
+    principal: str,
+    key: str,
+    steps: list[tuple[Any, int]],
+    table: TableReference,
+) -> tuple[float, float]:
+    """Suspicion of a track of rows of a table, and the most that one of them told."""
+    from hauberk.methods.table_streams import TableTrack
+
+    score = told = 0.0
+
+    def change(old: bytes | None) -> bytes:
+        nonlocal score, told
+        track = TableTrack(old, table.n_columns, table.reach)
+        told = max(track.take(row / table.spreads, count) for row, count in steps)
+        score = track.score
+        return track.to_bytes()
+
+    state.update(principal, key, change)
+    return score, told
 
 
 def _taken(state: ClientState, principal: str, key: str, new: list[Sketch]) -> tuple[float, float]:

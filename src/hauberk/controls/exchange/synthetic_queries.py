@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from hauberk.core.control import Learnt
     from hauberk.core.ports import ClientState
     from hauberk.methods.stream_reference import Reference
+    from hauberk.methods.table_reference import TableReference
 
 KEY = "synthetic-queries"
 FORBIDDEN = 403
+FIELDS = 3
+"""Values at once that their columns do not take; people who try something try one or two."""
+
 MAX_ROWS = 64
 """Rows of one request that are looked at, taken evenly from all of them."""
 
@@ -48,6 +52,11 @@ class SyntheticQueries(Watch):
     few odd inputs are forgotten and a stream of them is not; an input much like the one
     before shows nothing new and is not counted, as in films.
 
+    In a table an input counts as odd, too, where three or more of its values are none that their
+    columns take in training (`methods.table_reference`): people and systems do not fill in
+    4,217.3381. And evidence is added up that columns were drawn each by itself, from pairs of
+    values that training hardly knows; it hardens, and never refuses by itself.
+
     Accounts that work together share the work; each shows less. So the recent accounts are
     looked at together: where more of them are suspicious than chance has it, less is needed
     of each.
@@ -59,7 +68,8 @@ class SyntheticQueries(Watch):
         in the stream tells them apart. There budgets and less detailed answers help, and a
         fingerprint that may tell the copy later. A client whose inputs have changed in earnest
         is suspicious, too: see the drift monitor. Without a reference nothing is judged.
-        Accounts are looked at together among the 64 that asked last.
+        Accounts are looked at together among the 64 that asked last. Rows of training moved by
+        less than a bin, and rounded as the columns are, keep their pairs and are not seen.
 
     Args:
         odd: Oddness from which on an input counts as odd; 1 is the outermost hundredth of
@@ -67,6 +77,8 @@ class SyntheticQueries(Watch):
         limit: Sum at which answers are hardened. About 12 odd inputs in a row reach 12.
         ceiling: Sum at which the client is refused.
         campaign: Sum that is enough where many of the recent accounts are suspicious.
+        pairs: Evidence, in nats, that rows of a table were drawn column by column, at which
+            answers are hardened; 2 of 168 honest clients of the tables of tuning came above 16.
 
     References:
         Page (1954), Continuous inspection schemes. Juuti, Szyller, Marchal and Asokan
@@ -83,6 +95,7 @@ class SyntheticQueries(Watch):
     limit: float = 12.0
     ceiling: float = 60.0
     campaign: float = 4.0
+    pairs: float = 20.0
     reference: Reference | None = field(default=None, compare=False, repr=False)
 
     def fitted(self, learnt: Learnt) -> Watch:
@@ -97,17 +110,62 @@ class SyntheticQueries(Watch):
         if rows is None or reference is None or rows.shape[1] != reference.n_features:
             return None
         looked = rows if len(rows) <= MAX_ROWS else rows[_places(exchange, len(rows))]
-        total, seen = self._total(exchange.principal, state, looked, reference.oddness(looked))
+        oddness, drawn, fresh = reference.oddness(looked), 0.0, None
+        if reference.table is not None:
+            strange = reference.table.strange(looked).sum(axis=1)
+            oddness = np.where(strange >= FIELDS, np.inf, oddness)
+            drawn, fresh = self._drawn(exchange.principal, state, looked, reference.table)
+        told = _Told(rows=looked, oddness=oddness, fresh=fresh)
+        total, seen = self._total(exchange.principal, state, told)
+        odd = self._odd(exchange.principal, total, seen, state)
+        return odd or (self._broken(drawn) if drawn >= self.pairs else None)
+
+    def _odd(self, principal: str, total: float, seen: int, state: ClientState) -> Signal | None:
+        """What the sum of odd inputs says, alone or among other accounts."""
         is_suspicious = total >= self.campaign
         if not is_suspicious and seen % _REGISTERED:
             return None
-        crowd = self._crowd(exchange.principal, total, state)
+        crowd = self._crowd(principal, total, state)
         if total >= self.limit or (crowd and is_suspicious):
             return self._signal(total, crowd=crowd)
         return None
 
-    def _total(self, principal: str, state: ClientState, rows: Any, odd: Any) -> tuple[float, int]:
-        """The sender's sum after ``rows``, and how many inputs that showed something new."""
+    def _drawn(
+        self, principal: str, state: ClientState, rows: Any, table: TableReference
+    ) -> tuple[float, list[bool]]:
+        """Evidence that the sender draws each column by itself, and which rows were new."""
+        from hauberk.methods.table_streams import PairTally
+
+        total, fresh = 0.0, [False]
+
+        def change(old: bytes | None) -> bytes:
+            nonlocal total, fresh
+            tally = PairTally(old, table)
+            fresh = tally.take(rows)
+            total = tally.total
+            return tally.to_bytes()
+
+        state.update(principal, f"{KEY}/pairs", change)
+        return total, fresh
+
+    def _broken(self, drawn: float) -> Signal:
+        return Signal(
+            score=min(1.0, drawn / self.ceiling),
+            action=Action.HARDEN,
+            reason="a stream of rows whose columns do not belong together",
+            severity=Severity.MEDIUM,
+            public="",
+            status=FORBIDDEN,
+            evidence=Evidence(
+                statistic="evidence of pairs of columns, in nats",
+                value=drawn,
+                threshold=self.pairs,
+                facts={},
+            ),
+        )
+
+    def _total(self, principal: str, state: ClientState, told: _Told) -> tuple[float, int]:
+        """The sender's sum after the rows, and how many inputs showed something new."""
         total, number = 0.0, 0
 
         def change(old: bytes | None) -> bytes:
@@ -116,9 +174,10 @@ class SyntheticQueries(Watch):
             if old is not None and len(old) == _STATE.size + 4 * _TRACE:
                 total, number = _STATE.unpack_from(old)
                 last = np.frombuffer(old, "<f4", offset=_STATE.size)
-            for row, far in zip(rows, odd, strict=True):
+            for place, (row, far) in enumerate(zip(told.rows, told.oddness, strict=True)):
                 trace = _trace(row)
-                if last is None or _apart(trace, last) >= _ALIKE:
+                is_other = last is None or _apart(trace, last) >= _ALIKE
+                if is_other if told.fresh is None else told.fresh[place]:
                     step = UP if far > self.odd else DOWN
                     total = min(max(0.0, total + step), 2 * self.ceiling)
                     number += 1
@@ -164,6 +223,15 @@ class SyntheticQueries(Watch):
                 facts={"crowd": str(crowd).lower()},
             ),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """Rows of one request, how odd each is, and of tables whether it is new."""
+
+    rows: Any
+    oddness: Any
+    fresh: list[bool] | None
 
 
 UP, DOWN = 1.1, -0.25

@@ -163,6 +163,11 @@ def plain_reference(text: str) -> str:
     return re.sub(r"://[^/@\s]+@", "://...@", text.strip("\"'"))
 
 
+def _listed(found: list[tuple[int, str]]) -> str:
+    name = found[0][1]
+    return name if len(found) == 1 else f"{len(found)} packages, {name} first"
+
+
 def summed(found: list[tuple[int, str]], count: int, broken: Any) -> Iterator[Hit]:
     """Exceptions one by one, a habit of the whole file once."""
     if not found:
@@ -170,7 +175,7 @@ def summed(found: list[tuple[int, str]], count: int, broken: Any) -> Iterator[Hi
     if len(found) <= max(count // 2, 1) and count > 1:
         yield from (Hit(broken, line, name) for line, name in found)
     else:
-        yield Hit(broken, found[0][0], f"{len(found)} packages, {found[0][1]} first")
+        yield Hit(broken, found[0][0], _listed(found))
 
 
 def option_hits(entry: str, line: int) -> Iterator[Hit]:

@@ -409,6 +409,8 @@ def _templates(index: Index, call: ast.Call, name: str) -> Rule | None:
     given = call.args[0] if call.args else index.keyword_node(call, "source")
     if function not in _TEMPLATES or not isinstance(given, ast.expr):
         return None
+    if index.constant(given) is not UNKNOWN:
+        return None
     if function == "Template" and not name.startswith(
         ("jinja2", "mako", "django", "tornado", "chameleon", "Cheetah", "genshi")
     ):
