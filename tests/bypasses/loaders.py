@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from hauberk.attacks.model.plant_payload import VARIANTS
-from hauberk.formats.contents import PLAIN, Part, contents
+from hauberk.formats.contents import PLAIN, contents
+from hauberk.formats.parts import Part
 from hauberk.formats.pickle_events import Imported
 from hauberk.formats.spans import open_span
 

@@ -486,29 +486,11 @@ def test_native_code_beside_a_model_is_shown(tmp_path: Path) -> None:
 # Formats that are not read
 
 
-def core_ml(layer: bytes) -> bytes:
-    return (
-        write.field(1, 4)
-        + write.field(2, write.field(1, b""))
-        + write.field(500, write.field(1, layer))
-    )
-
-
 UNREAD: dict[str, tuple[bytes, bytes, str]] = {
     "java": (
         b"\xac\xed\x00\x05sr\x00\x17java.lang.ProcessBuilder" + bytes(20),
         b"\xac\xed\x00\x05sr\x00\x11java.util.HashMap" + bytes(20),
         "weka.model",
-    ),
-    "r": (
-        b"X\n" + struct.pack(">4I", 2, 0x40000, 0x20300, 5) + bytes(30),
-        b"X\n" + struct.pack(">4I", 2, 0x40000, 0x20300, 0x313) + bytes(30),
-        "fit.rds",
-    ),
-    "core ml": (
-        core_ml(write.field(1, "a") + write.field(500, write.field(10, "EvilLayer"))),
-        core_ml(write.field(1, "a") + write.field(100, write.field(1, 1))),
-        "m.mlmodel",
     ),
 }
 

@@ -9,6 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeRegressor
 
 from hauberk.cli import main
 from hauberk.methods.pickle_writing import call, name, text, whole
@@ -33,6 +38,26 @@ def test_an_estimator_becomes_onnx_and_its_predictions_are_compared(
     assert main(words) == 0
     assert "60 rows compared" in capsys.readouterr().out
     assert main(["scan", str(target)]) == 0
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Ridge(),
+        DecisionTreeRegressor(max_depth=3, random_state=0),
+        LinearSVC(random_state=0),
+        make_pipeline(StandardScaler(), LinearSVC(random_state=0)),
+        RidgeClassifier(),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_models_without_probabilities_are_compared_too(
+    estimator: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joblib.dump(estimator.fit(FRAME, LABELS), tmp_path / "model.joblib")  # type: ignore[attr-defined] # of sklearn
+    target = tmp_path / "model.onnx"
+    assert main(["convert", str(tmp_path / "model.joblib"), str(target)]) == 0
+    assert "512 rows compared" in capsys.readouterr().out
 
 
 def test_predictions_that_differ_leave_nothing_behind(model: Path, tmp_path: Path) -> None:

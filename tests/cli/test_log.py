@@ -144,3 +144,20 @@ def test_a_head_of_the_pinned_key_is_passed_on(deed, project, pinned, tmp_path, 
     out = tmp_path / "out"
     assert main(["log", *map(str, PASSES_ON[deed](out)), "--project", str(project)]) == 0
     assert out.exists()
+
+
+def test_records_that_no_head_covers_are_told_with_what_to_do(project, capsys):
+    assert main(["log", "verify", "--project", str(project)]) == 0
+    assert "unsigned" not in capsys.readouterr().out
+    Store.open(project).log.append([b'{"kind":"note"}'])
+    assert main(["log", "verify", "--project", str(project)]) == 0
+    shown = capsys.readouterr().out
+    assert "unsigned    records from" in shown
+    assert "hauberk log show --start" in shown
+
+
+@pytest.mark.parametrize("words", [["prove", "0", "--output"], ["witness"]])
+def test_a_file_in_a_folder_that_is_not_there_is_a_slip(project, tmp_path, words, capsys):
+    path = tmp_path / "nowhere" / "file"
+    assert main(["log", *words, str(path), "--project", str(project)]) == 2
+    assert "no folder" in capsys.readouterr().err

@@ -127,3 +127,18 @@ def test_foreign_text_in_a_refusal_steers_no_terminal(
 ) -> None:
     _print_error(TrustError("a\x1b[31mb", subject="c\u202ed\x07", hint="e\nf"), "verify x")
     assert not set(capsys.readouterr().err) & set("\x1b\u202e\x07")
+
+
+@pytest.mark.parametrize(
+    ("words", "verb"),
+    [
+        (["registry", "pull", "a@1", "b", "--output", "x"], "hauberk registry pull --help"),
+        (["data", "verify", "--rot", "x"], "did you mean '--root'"),
+        (["scan", "x", "--frmat", "json"], "did you mean '--format'"),
+    ],
+)
+def test_a_left_over_word_is_told_by_the_deed_it_was_said_to(words, verb, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert verb in capsys.readouterr().err

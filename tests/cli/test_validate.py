@@ -407,3 +407,54 @@ def test_an_identifier_that_decides_is_named(tmp_path, capsys):
     assert main(["validate", str(tmp_path / "honest.joblib"), *asked]) == 0
     missing = [*words, "--no-triggers", "--identifiers", "name"]
     assert main(["validate", str(tmp_path / "honest.joblib"), *missing]) == 3
+
+
+def test_a_table_in_the_models_place_is_asked_about(loans, capsys):
+    words = [str(loans / "test.csv"), "--data", str(loans / "model.joblib"), "--label", "approve"]
+    assert main(["validate", *words]) == 2
+    assert "were the two exchanged?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("cell", "hint"), [(np.nan, "fill in"), (None, "of which 30 have")])
+def test_rows_with_gaps_are_told_from_a_model_of_no_numbers(loans, tmp_path, capsys, cell, hint):
+    frame = _people(2, 300)
+    frame.loc[:29, "x"] = cell
+    frame.to_csv(tmp_path / "test.csv", index=False)
+    _plain_graph(tmp_path / "model.onnx", 1.0)
+    assert _validate(tmp_path, "--eps", "", model="model.onnx") == 1
+    assert hint in capsys.readouterr().err
+
+
+def _plain_graph(place: Path, weight: float) -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.full((3, 2), weight, np.float32) * np.array([-1, 1], np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["rows", "w"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["scores"], axis=1),
+        ],
+        "plain",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, 2])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    place.write_bytes(model.SerializeToString())
+
+
+def test_a_refusal_is_a_finding_for_a_program_that_reads_it(tmp_path, capsys):
+    _people(2, 300).to_csv(tmp_path / "test.csv", index=False)
+    _plain_graph(tmp_path / "model.onnx", float("nan"))
+    assert _validate(tmp_path, "--eps", "", "--format", "json", model="model.onnx") == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["summary"]["exit_code"] == 1
+    assert "300 of 300 rows" in said["findings"][0]["message"]
+
+
+def test_a_model_that_looks_at_nothing_is_told(tmp_path, capsys):
+    _people(2, 300).to_csv(tmp_path / "test.csv", index=False)
+    _plain_graph(tmp_path / "model.onnx", 0.0)
+    _validate(tmp_path, "--eps", "", model="model.onnx")
+    assert "all 300 rows get the same score" in capsys.readouterr().out

@@ -65,6 +65,31 @@ def test_a_lightgbm_file_gives_the_metrics_of_its_booster(table, tmp_path, data,
     assert said["robustness"]["curve"]
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_shadows_of_a_lightgbm_file_are_grown_as_it_was(tmp_path, capsys, classes):
+    lightgbm = pytest.importorskip("lightgbm")
+    train, test = (_points(seed, 300, classes=classes) for seed in (1, 2))
+    rng = np.random.default_rng(3)
+    for frame in (train, test):  # labels that only those who were there can know
+        frame["kind"] = np.where(
+            rng.random(300) < 0.3, rng.integers(0, classes, 300), frame["kind"]
+        )
+    model = lightgbm.LGBMClassifier(
+        n_estimators=60, num_leaves=20, min_child_samples=2, verbose=-1, n_jobs=1
+    )
+    model.fit(train[list("abcd")], train["kind"])
+    model.booster_.save_model(tmp_path / "model.txt")
+    for name, frame in (("train", train), ("test", test)):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    words = ["--train", str(tmp_path / "train.csv"), "--shadows", "2", "--eps", ""]
+    base = ["validate", str(tmp_path / "model.txt"), "--data", str(tmp_path / "test.csv")]
+    main([*base, "--label", "kind", "--no-triggers", "--format", "json", *words])
+    shadows = json.loads(capsys.readouterr().out)["shadows"]
+    assert shadows["shadows"] == 2
+    assert shadows["forecast_s"] > 0
+    assert shadows["auc"] > 0.7
+
+
 def _lowered(text: str) -> str:
     """A booster's text with one leaf of three trees lowered."""
     parts = text.split("leaf_value=")

@@ -62,9 +62,7 @@ KNOWN = {
     "weka": b"\xac\xed\x00\x05sr\x00\x02x" + bytes(range(128, 250)),
     "old": b"tjgg\x03\0\0\0" + bytes(range(128, 250)),
     "m.caffemodel": field(1, "net") + field(100, field(1, "conv")),
-    "m.mlmodel": field(1, 4) + field(2, field(1, "in")) + field(500, field(1, "x")),
     "predict_net.pb": field(1, "net") + field(2, field(1, "data") + field(4, "FC")) + field(8, "y"),
-    "m.pdmodel": field(1, field(1, 0) + field(2, 0)) + field(4, field(1, 1)),
     "m.params": struct.pack("<2Q", 0x112, 0) + bytes(range(128, 250)),
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hauberk.errors import UsageError
+from hauberk.report.scan import scan_text
 from hauberk.scanner import ScanOptions, scan
 from hauberk.scanner.narrowing import Narrowing, baseline_text
 
@@ -29,6 +30,17 @@ def project(tmp_path):
     root.mkdir()
     (root / "a.py").write_text(BAD, "utf-8")
     return root
+
+
+def test_what_is_left_out_is_counted_and_told(project, tmp_path):
+    known = tmp_path / "baseline.json"
+    first = scan([project], today=DAY)
+    known.write_text(baseline_text(first.findings), "utf-8")
+    options = ScanOptions(narrowing=Narrowing(baseline=known))
+    result = scan([project], options=options, today=DAY)
+    count = len(first.findings)
+    assert result.summary["left_out"] == {"known to the baseline": count}
+    assert f"Left out: {count} known to the baseline." in scan_text(result)
 
 
 def test_a_baseline_leaves_out_what_it_knows_and_lines_may_move(project, tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -174,3 +176,54 @@ def test_a_real_redis_is_told_when_it_is_open_and_not_when_it_is_hardened(tmp_pa
 def test_all_sockets_of_the_machine_are_looked_up():
     with socket.create_server(("127.0.0.1", 0)) as known:
         assert known.getsockname()[1] in {item.port for item in probing.listening()}
+
+
+RAY_WITH_TOKEN = {
+    "/": (200, b'<!doctype html><html lang="en"><head><title>Ray Dashboard</title></head></html>'),
+    "/api/version": (401, b"Unauthorized: Missing authentication token"),
+    "/api/jobs/": (401, b"Unauthorized: Missing authentication token"),
+    "/models": (401, b"Unauthorized: Missing authentication token"),
+    "/models?limit=1": (401, b"Unauthorized: Missing authentication token"),
+}
+"""What the dashboard of Ray 2.60.0 answered, started with RAY_AUTH_MODE=token."""
+
+
+def test_ray_with_tokens_is_known_by_its_page_and_closed():
+    with Service(RAY_WITH_TOKEN) as service:
+        told = asked(service)
+    assert told.outcome is Outcome.CLEAN
+    assert told.reason == "Ray dashboard asks for credentials"
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ray") is None, reason="ray is not installed")
+@pytest.mark.parametrize(("mode", "outcome"), [("", Outcome.FLAGGED), ("token", Outcome.CLEAN)])
+def test_a_real_ray_is_told_when_it_is_open_and_not_when_it_is_hardened(tmp_path, mode, outcome):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as first,
+        socket.create_server(("127.0.0.1", 0)) as second,
+    ):
+        port, gcs = first.getsockname()[1], second.getsockname()[1]
+    settings = {"RAY_AUTH_MODE": mode, "RAY_AUTH_TOKEN": "7b" * 32} if mode else {}
+    command = ["ray", "start", "--head", "--block", "--num-cpus=1", "--disable-usage-stats"]
+    command += [f"--dashboard-port={port}", f"--port={gcs}", "--dashboard-host=127.0.0.1"]
+    command += ["--object-store-memory=80000000", f"--temp-dir={tmp_path}"]
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **settings},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as server:
+        try:
+            told = None
+            for _ in range(120):
+                (told,) = probe([Socket("127.0.0.1", port, "127.0.0.1")], timeout_s=20)
+                if told.outcome not in {Outcome.FAILED, Outcome.NOT_APPLICABLE}:
+                    break
+                time.sleep(1)
+            assert told is not None
+            assert told.outcome is outcome
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)

@@ -105,7 +105,7 @@ def test_special_files_in_a_folder_are_told(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n" + bytes(20), "a.bin", FileKind.OTHER),
         (b"\x8f\x9c\x00\x01", "weights.bin", FileKind.MODEL),
         (b"\x8f\x9c\x00\x01", "thing", FileKind.OTHER),
-        (b"", "__init__.py", FileKind.OTHER),
+        (b"", "__init__.py", FileKind.TEXT),
         (b"PAR1" + bytes(20), "t", FileKind.TABLE),
     ],
 )
@@ -113,6 +113,28 @@ def test_kinds_follow_content(tmp_path: Path, data: bytes, label: str, kind: Fil
     path = tmp_path / label
     path.write_bytes(data)
     assert kind_of(path) is kind
+
+
+def test_a_path_file_of_an_editable_install_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "dev.pth").write_text("# made by the installer\n/srv/churn/src\n../other\n")
+    result = scanned(tmp_path)
+    assert result.summary["exit_code"] == 0
+    assert result.summary["n_unjudged"] == 0
+
+
+def test_an_error_page_under_the_name_of_weights_is_no_path_file(tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_text("404: Not Found\n")
+    assert scanned(tmp_path).summary["exit_code"] == 3
+
+
+def test_a_path_file_that_runs_something_is_told(tmp_path: Path) -> None:
+    (tmp_path / "dev.pth").write_text("/srv/src\nimport os; os.system('id')\n")
+    assert scanned(tmp_path).summary["exit_code"] == 1
+
+
+def test_an_empty_module_is_judged(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").touch()
+    assert scanned(tmp_path).summary["n_unjudged"] == 0
 
 
 def test_a_repository_is_one_tree_and_its_models_are_models(models: Path) -> None:

@@ -181,7 +181,7 @@ def _call(verb: str, words: list[str]) -> int:
     import argparse
     from functools import partial
 
-    from hauberk.cli._arguments import Parser, add_common, manner
+    from hauberk.cli._arguments import Parser, add_common, manner, parsed
 
     module = module_of(verb)
     parser = Parser(
@@ -193,7 +193,7 @@ def _call(verb: str, words: list[str]) -> int:
     )
     module.configure(parser)
     add_common(parser)
-    args = parser.parse_args(words)
+    args = parsed(parser, words)
     with manner(args):
         return int(module.run(args))
 

@@ -25,6 +25,23 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"  next:     {self.prog} --help shows the arguments and an example\n")
 
 
+def parsed(parser: Parser, words: list[str]) -> argparse.Namespace:
+    """As `argparse` does, but a word that is left over is told by the deed that it was said to."""
+    found, left = parser.parse_known_args(words)
+    if left:
+        _deed_in(parser, found).error(f"unrecognized arguments: {' '.join(left)}")
+    return found
+
+
+def _deed_in(parser: argparse.ArgumentParser, found: argparse.Namespace) -> argparse.ArgumentParser:
+    """The parser of the deed that was named, however deep it lies."""
+    for action in parser._actions:  # noqa: SLF001 - argparse shows its arguments in no other way
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above
+            deed = action.choices.get(str(getattr(found, action.dest, None)))
+            return parser if deed is None else _deed_in(deed, found)
+    return parser
+
+
 def _meant(message: str, options: list[str]) -> str:
     """The option or choice that looks most like the word that was not understood."""
     from difflib import get_close_matches

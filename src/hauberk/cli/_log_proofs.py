@@ -150,7 +150,13 @@ def _present(path: Path, limit: int) -> bytes:
     try:
         return read_small(path, max_bytes=limit)
     except FileNotFoundError as error:
-        raise UsageError("there is no such proof", subject=str(path)) from error
+        raise UsageError(
+            "there is no such proof",
+            subject=str(path),
+            expected="a file of hauberk log prove, or a folder of hauberk log publish",
+            found="nothing",
+            hint="get it from whoever keeps the log",
+        ) from error
 
 
 def demanded(args: argparse.Namespace) -> Check | None:
@@ -195,6 +201,7 @@ def witness(args: argparse.Namespace, store: Store) -> int:
     from hauberk.cli.words import clock
     from hauberk.trust.cosign import cosigned
 
+    _refuse_no_folder(args.file)
     if args.cosign is None:
         head = store.log.witness(args.file)
     else:
@@ -214,5 +221,17 @@ def _private(path: Path) -> KeyPair:
 def _write(path: Path, data: bytes) -> None:
     from hauberk.trust.durable import explained, write_file
 
+    _refuse_no_folder(path)
     with explained(path):
         write_file(path, data, tmp=path.absolute().parent)
+
+
+def _refuse_no_folder(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise UsageError(
+            "there is no folder for the file",
+            subject=str(path),
+            expected="a folder that is there",
+            found=f"no folder {path.absolute().parent}",
+            hint="make it, or name a file in another one",
+        )

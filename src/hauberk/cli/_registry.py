@@ -44,7 +44,7 @@ def place_of(args: argparse.Namespace, model: str | None = None) -> Place:
             "which registry?",
             expected=f"--registry FOLDER, {VARIABLE}, or a project that has one",
             found="none of them",
-            hint="make one with hauberk registry init",
+            hint="name the folder or address where it is, or make one with hauberk registry init",
         )
     return open_location(location, os.environ)
 

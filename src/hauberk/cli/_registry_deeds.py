@@ -123,7 +123,11 @@ def grant(args: argparse.Namespace) -> int:
         data = args.card.read_bytes()
     except OSError as error:
         raise UsageError(
-            "the card cannot be read", subject=str(args.card), found=error.strerror
+            "the card cannot be read",
+            subject=str(args.card),
+            expected="a file that hauberk registry key --out wrote",
+            found=error.strerror,
+            hint="ask its holder for it",
         ) from error
     public, who = keys.read_card(data)
     holder = founding.Holder(public=public, label=who, office=founding.Office(args.office))
@@ -401,13 +405,33 @@ def _refuse_refused(channels: dict[str, dict[str, Any]]) -> None:
         )
 
 
+def _refuse_unknown(view: Any, model: str) -> None:
+    """Refuse a name that no version has, where others have: it was mistyped."""
+    from difflib import get_close_matches
+
+    from hauberk.trust.registry.upkeep import models
+
+    known = models(view)
+    if known and model not in known:
+        near = get_close_matches(model, known, n=1)
+        raise UsageError(
+            "the registry has no model of that name",
+            subject=model,
+            expected=", ".join(known)[:_MAX_SHOWN],
+            found="no version of it",
+            hint=f"did you mean {near[0]}?" if near else "hauberk registry status lists models",
+        )
+
+
 def history(args: argparse.Namespace) -> int:
     """Show what the channels of a model pointed at."""
     from hauberk.cli._registry_reading import history_document, history_lines
     from hauberk.trust.registry.names import check_name
 
     found = access(args, check_name(args.model))
-    document = history_document(found.view(), args.model)
+    view = found.view()
+    _refuse_unknown(view, args.model)
+    document = history_document(view, args.model)
     print(
         json.dumps(document, indent=1)
         if args.format == "json"

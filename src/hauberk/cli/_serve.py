@@ -189,13 +189,16 @@ def _verified(
     from hauberk.trust.places import BlobPlace
     from hauberk.trust.root import resolve
 
-    release, statements = releases.envelopes(store, releases.required(store, project))
-    return verify_chain(
+    found = releases.required(store, project)
+    release, statements = releases.envelopes(store, found)
+    chain = verify_chain(
         release=release,
         statements=statements,
         places=(BlobPlace(blobs=store.blobs),),
         root=resolve(project, configuration, file=root_file),
     )
+    releases.refuse_older(store, project, found, chain.release.sequence)
+    return chain
 
 
 def _released_files(store: Store, files: Mapping[str, Digest]) -> dict[str, bytes]:

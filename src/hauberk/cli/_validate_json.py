@@ -5,8 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hauberk.errors import HauberkError
     from hauberk.lifecycle.evaluator import Request, Result
     from hauberk.report import ScanResult
+
+
+def refusal(request: Request, error: HauberkError) -> dict[str, Any]:
+    """What is said of a model that was not judged, as a finding like any other."""
+    from hauberk.core.finding import Assessment, Finding, Outcome, Severity
+    from hauberk.report import ScanResult
+    from hauberk.report.scan import scan_document
+
+    path = str(request.model)
+    finding = Finding(
+        message=f"{path}: {error.message}" + (f": {error.found}" if error.found else ""),
+        path=path,
+        severity=Severity.HIGH,
+        remedy=error.hint or "look at what the error names",
+        control="validate",
+    )
+    found = Assessment(
+        control="validate", path=path, outcome=Outcome.FLAGGED, findings=(finding,), threats=()
+    )
+    scanned = ScanResult(
+        findings=(finding,), assessments=(found,), summary={"exit_code": error.exit_code}
+    )
+    return {**scan_document(scanned), "model": {"path": path, "digest": None, "classes": []}}
 
 
 def document(request: Request, scanned: ScanResult, result: Result) -> dict[str, Any]:

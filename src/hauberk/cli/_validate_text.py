@@ -23,7 +23,7 @@ def lines(result: Result) -> Iterator[str]:
         shown = f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else ""
         yield f"  {name:<22}{value:.4f}{shown}"
     for name, reason in result.reasons.items():
-        if name.partition(" ")[0] in ("labels", "identifier"):
+        if name.partition(" ")[0] in ("labels", "answers", "identifier"):
             yield f"  {name}: {reason}"
     for part in _PARTS:
         said = tuple(part(result))

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.controls.code.known_vulnerabilities import advisories_file
     from hauberk.errors import UnavailableError
     from hauberk.methods.code.advisories import from_bytes, import_advisories, to_bytes
+    from hauberk.report.wording import plural
 
     if args.advisories == "import":
         path = args.output or advisories_file()
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     records = sum(len(items) for items in advisories.packages.values())
     age = advisories.age_days(datetime.now(UTC).date())
     sys.stdout.write(
-        f"{path}: {records} records of {len(advisories.packages)} packages, "
+        f"{path}: {plural(records, 'record')} of {plural(len(advisories.packages), 'package')}, "
         f"as of {advisories.day} ({age} days old)\n"
     )
     return 0

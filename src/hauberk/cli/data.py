@@ -118,6 +118,7 @@ def _place(args: argparse.Namespace) -> Place:
 def _add(args: argparse.Namespace, place: Place) -> int:
     from hauberk.cli.words import working
     from hauberk.lifecycle.datasets import About, add, prepare
+    from hauberk.trust.versions.intake import places
     from hauberk.trust.versions.versions import check_text
 
     about = About(
@@ -128,6 +129,7 @@ def _add(args: argparse.Namespace, place: Place) -> int:
         tags=tuple(args.tag),
     )
     name, path = _named(args)
+    places(path)  # before keys are made for nothing
     prepare(place)
     with working("keeping the version"):
         how = {"indexed": not args.no_index, "rewrite": args.rewrite, "by_rows": args.by_rows}

@@ -188,7 +188,13 @@ def _lines(result: Audit, *, signatures: bool) -> list[str]:
         f"  signed      {result.signed_size} records; signatures {checked}",
         f"  witness     {result.standing}, {result.witnessed_size} records",
     ]
-    lines += [f"  {defect.fault.value:<12}{defect.message}" for defect in result.defects]
+    if result.signed_size < result.size:
+        lines.append(
+            f"  unsigned    records from {result.signed_size} on: whoever can write here may have "
+            f"written them; look at them with hauberk log show --start {result.signed_size}; the "
+            "next hauberk run or data add signs them with what it adds"
+        )
+    lines += [f"  {defect.fault.value:<11} {defect.message}" for defect in result.defects]
     return [*lines, "the log is whole" if result.is_clean else "THE LOG IS NOT WHAT WAS SIGNED"]
 
 

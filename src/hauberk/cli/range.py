@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,6 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, and give the exit code; finished rows survive an interruption."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see decision 0360
     asked = _asked(args)
     _refuse_partial_figures(args)
     measurable = [threat_id for threat_id in asked if has_scenario(threat_id)]

@@ -11,6 +11,7 @@ something could not be judged.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -140,6 +141,9 @@ def run(args: argparse.Namespace) -> int:
     """Scan and write the result; the exit code is that of the verdict."""
     from hauberk.cli._fetch import landed
 
+    # Threads of linear algebra that wait for each other cost more than they save on small
+    # matrices: decision 0360.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _check_rows(args.rows)
     for name in ("output", "rows", "write_baseline", "quarantine"):
         _check_folder(f"--{name.replace('_', '-')}", getattr(args, name))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hauberk.cli import _allowing
 from hauberk.cli.words import seconds_of, share_of
-from hauberk.errors import UsageError
+from hauberk.errors import ArtifactError, TrustError, UsageError
 
 if TYPE_CHECKING:
     from hauberk.core.artifact import Dataset
@@ -30,6 +30,7 @@ EXAMPLE = "hauberk validate model.joblib --data test.csv --label approve --sensi
 _EPS = "0.05,0.1,0.25,0.5"
 _MAX_SHADOWS = 64
 _MAX_LEVELS = 65_536
+_TABLES = {".csv", ".tsv", ".parquet", ".arrow", ".feather", ".jsonl"}
 _LEAST_DRAWS, _MOST_DRAWS = 100, 100_000
 
 
@@ -166,8 +167,15 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.lifecycle.evaluator import evaluate
 
     request = _request(args)
-    with working("judging the model"):
-        result = evaluate(request)
+    try:
+        with working("judging the model"):
+            result = evaluate(request)
+    except (ArtifactError, TrustError) as error:
+        if args.format == "json":  # a program that reads it gets the refusal, too
+            from hauberk.cli._validate_json import refusal
+
+            _write(args, json.dumps(refusal(request, error), indent=2) + "\n")
+        raise
     code = exit_code(request, result)
     if args.attest is not None:
         _attest(args, request, result, code)
@@ -181,11 +189,15 @@ def run(args: argparse.Namespace) -> int:
         from hauberk.cli._validate_text import lines
 
         text = "\n".join(lines(result)) + "\n"
+    _write(args, text)
+    return code
+
+
+def _write(args: argparse.Namespace, text: str) -> None:
     if args.output is None:
         sys.stdout.write(text)
     else:
         args.output.write_text(text, "utf-8")
-    return code
 
 
 def _page(request: Request, result: Result, code: int) -> str:
@@ -234,6 +246,7 @@ def _request(args: argparse.Namespace) -> Request:
     from hauberk.lifecycle.evaluator import Request
 
     sensitive = tuple(name for name in args.sensitive.split(",") if name)
+    _refuse_exchanged(args.model, args.data)
     return Request(
         model=_file(args.model, "MODEL"),
         data=_table(args.data, args.label, sensitive),
@@ -263,6 +276,22 @@ def _request(args: argparse.Namespace) -> Request:
         remedies=tuple(map(_remedy, args.remedy)),
         python=args.python and str(_file(Path(args.python).absolute(), "--python")),
     )
+
+
+def _refuse_exchanged(model: Path, data: Path) -> None:
+    """Say so where a table stands in the model's place.
+
+    Raises:
+        UsageError: It does.
+    """
+    if model.suffix.lower() in _TABLES and model.is_file():
+        raise UsageError(
+            "the model is a table",
+            subject=str(model),
+            expected="a model file as the first argument, and the rows after --data",
+            found=f"{model.name}, and {data.name} as the rows",
+            hint="were the two exchanged?",
+        )
 
 
 def _file(path: Path, subject: str) -> Path:

@@ -16,6 +16,11 @@ from pathlib import Path
 
 HELP = "check a model's whole chain, or say what is broken"
 EXAMPLE = "hauberk verify examples/loans"
+_OWN = {
+    "hauberk.toml": ("lifecycle", "the limits in it were not applied"),
+    "hauberk.lock": ("lock", "its pins are not those of the data that were taken"),
+}
+"""Files that a release names and does not rest on: what they are, and what another one means."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from hauberk.cli.words import configuration, project_folder
     from hauberk.lifecycle.chain_text import as_json, verified_lines
     from hauberk.lifecycle.settings import load
-    from hauberk.lifecycle.verification import is_as_run, verify_project
+    from hauberk.lifecycle.verification import changed_since, verify_project
 
     if "@" in args.project and not Path(args.project).exists():
         return _verify_published(args)
@@ -55,16 +60,15 @@ def run(args: argparse.Namespace) -> int:
     root = project_folder(args.project)
     settings = load(root)
     chain = verify_project(settings, configuration(), root_file=args.root)
-    as_run = is_as_run(settings, chain)
+    changed = changed_since(settings, chain)
     if args.format == "json":
-        print(json.dumps({**as_json(chain), "lifecycle_file_as_run": as_run}, indent=1))
+        as_run = {f"{what}_file_as_run": file not in changed for file, (what, _) in _OWN.items()}
+        print(json.dumps({**as_json(chain), **as_run}, indent=1))
     else:
         print("\n".join(verified_lines(chain)))
-        if not as_run:
-            print(
-                "  lifecycle     hauberk.toml IS NOT THE ONE THAT WAS RUN: the limits in it were "
-                "not applied"
-            )
+        for file in changed:
+            what, told = _OWN[file]
+            print(f"  {what:<14}{file} IS NOT THE ONE THAT WAS RUN: {told}")
     warn_ending(load(root).project.name, args.root)
     return 0
 

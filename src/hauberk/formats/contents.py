@@ -8,11 +8,10 @@ archive for example, and each reading is followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, cast
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from hauberk.errors import ArtifactError, LimitError
+from hauberk.errors import ArtifactError
 from hauberk.formats.archives import (
     BoundError,
     Ledger,
@@ -28,19 +27,14 @@ from hauberk.formats.archives import (
     stream_kind,
     unpack,
 )
-from hauberk.formats.late_patterns import ending_of, late
-from hauberk.formats.pickle_events import (
-    Built,
-    Called,
-    Ended,
-    Imported,
-    PickleEvent,
-    looks_loadable,
-)
-from hauberk.formats.pickle_values import printable
+from hauberk.formats.late_patterns import late
+from hauberk.formats.parts import Kind, Part, Place, Replay, claims_pickle
+from hauberk.formats.pickle_events import looks_loadable
+from hauberk.formats.pickle_starts import begins_pickle
 from hauberk.formats.pickles import read_pickle
+from hauberk.formats.plain_kinds import plain_part
 from hauberk.formats.spans import Span, spooled
-from hauberk.formats.torch_archives import AOT, PROGRAM, code_folders, code_of
+from hauberk.formats.torch_archives import code_folders, code_of
 
 if TYPE_CHECKING:
     from hauberk.formats import sevenzip
@@ -60,102 +54,9 @@ MAX_STACKED = 10_000
 """Pickles one behind the other in one file."""
 
 
-class Kind(StrEnum):
-    """What a part is."""
-
-    PICKLE = "pickle"
-    NPY = "npy"
-    SAFETENSORS = "safetensors"
-    ONNX = "onnx"
-    GGUF = "gguf"
-    HDF5 = "hdf5"
-    TFLITE = "tensorflow lite"
-    GRAPH = "tensorflow graph"
-    BOOSTER = "booster"
-    SKOPS = "skops"
-    DATA = "data of a model"
-    MODEL_TEXT = "text of a model"
-    CODE = "code that a loader runs"
-    STORAGE = "raw tensor storage"
-    TEXT = "text"
-    FOREIGN = "no model format"
-    UNREAD = "format that is not read"
-    UNKNOWN = "unknown format"
-    EMPTY = "empty"
-
-
-class Part(NamedTuple):
-    """One thing found in a file.
-
-    Attributes:
-        span: Its bytes; valid until the next part is asked for.
-        inner: Path inside nested containers, outermost first.
-        offset: Where it begins in the span: a pickle behind another one.
-        detail: Name of the format where ``kind`` alone does not say it.
-        events: What loading a pickle would do.
-    """
-
-    kind: Kind
-    span: Span
-    inner: tuple[str, ...] = ()
-    offset: int = 0
-    detail: str = ""
-    events: Replay | None = None
-
-
-class Replay:
-    """The events of one pickle, read once, that can be drained to their end by two readers."""
-
-    def __init__(self, events: Iterator[PickleEvent]) -> None:
-        self._events = events
-        self._ended: Ended | None = None
-
-    def __iter__(self) -> Iterator[PickleEvent]:
-        for event in self._events:
-            if isinstance(event, Ended):
-                self._ended = event
-            yield event
-
-    def ended(self) -> Ended:
-        """The last event; what was not read by then is read now."""
-        for _ in self:
-            pass
-        return cast("Ended", self._ended)
-
-
-class _Place(NamedTuple):
-    """Where the walk stands."""
-
-    inner: tuple[str, ...]
-    ledger: Ledger
-    claims_pickle: bool
-    name: str = ""
-    code: str = ""
-    codes: Mapping[str, str] | None = None
-
-    def inside(self, name: str, code: str = "") -> _Place:
-        return self._replace(
-            inner=(*self.inner, printable(name)),
-            claims_pickle=_claims(name),
-            name=name,
-            code=code,
-            codes=None,
-        )
-
-
 NPY_MAGIC = b"\x93NUMPY"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-SKOPS_SCHEMA = "schema.json"
 _SEVENZIP = b"7z\xbc\xaf\x27\x1c"
-_PICKLE_ENDINGS = frozenset(
-    {"pkl", "pickle", "p", "pk", "joblib", "jl", "pt", "pth", "ckpt", "dill", "dat"}
-)
-
-
-def _claims(name: str) -> bool:
-    ending = ending_of(name)
-    without = ending[:-1] if ending[-1:].isdecimal() else ending
-    return not _PICKLE_ENDINGS.isdisjoint({ending, without})
 
 
 def contents(
@@ -170,11 +71,11 @@ def contents(
         inner: Path of containers that the file was found in.
         ledger: Budget, shared with whatever holds this file.
     """
-    place = _Place(inner, ledger or Ledger(), _claims(name), name)
+    place = Place(inner, ledger or Ledger(), claims_pickle(name), name)
     yield from _walk(span, place)
 
 
-def _walk(span: Span, place: _Place) -> Iterator[Part | Trouble]:
+def _walk(span: Span, place: Place) -> Iterator[Part | Trouble]:
     try:
         place.ledger.enter(len(place.inner))
         yield from _readings(span, place)
@@ -182,7 +83,7 @@ def _walk(span: Span, place: _Place) -> Iterator[Part | Trouble]:
         yield _trouble(error, place)
 
 
-def _readings(span: Span, place: _Place) -> Iterator[Part | Trouble]:
+def _readings(span: Span, place: Place) -> Iterator[Part | Trouble]:
     """Every way in which the bytes could be read."""
     head = span.read(0, HEAD_BYTES)
     if not head:
@@ -194,16 +95,17 @@ def _readings(span: Span, place: _Place) -> Iterator[Part | Trouble]:
             found = True
             yield part
     if not found:
-        yield _plain(span, head, place)
+        yield plain_part(span, head, place)
 
 
 # Containers
 
 
-def _as_archive(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
+def _as_archive(span: Span, head: bytes, place: Place) -> Iterator[Part | Trouble]:
     end = find_zip(span)
     if end is not None and (head.startswith(b"PK") or _points_at_directory(span, end)):
-        yield from _walk_zip(span, end, place)
+        if not (is_tar(head) and _is_member(span, end, place)):
+            yield from _walk_zip(span, end, place)
     elif head.startswith(b"PK\x03\x04"):
         reason = "the zip archive has no directory"
         yield Trouble(TroubleKind.EVASIVE, reason, place.inner)
@@ -213,18 +115,30 @@ def _as_archive(span: Span, head: bytes, place: _Place) -> Iterator[Part | Troub
         yield from _walk_sevenzip(span, place)
 
 
+def _is_member(span: Span, end: int, place: Place) -> bool:
+    """Whether a zip archive is one whole member of a tar archive, which is read as a file then."""
+    record = span.read(end, 22)
+    directory = int.from_bytes(record[12:16], "little") + int.from_bytes(record[16:20], "little")
+    start = end - directory
+    return any(
+        isinstance(entry, TarEntry) and entry.data == start and end < entry.data + entry.size
+        for entry in list_tar(span, place.ledger)
+    )
+
+
 def _points_at_directory(span: Span, end: int) -> bool:
     """Whether the end record has a directory in front of it, or is a chance match."""
     size = int.from_bytes(span.read(end + 12, 4), "little")
     return size <= end and span.read(end - size, 4) == b"PK\x01\x02"
 
 
-def _walk_zip(span: Span, end: int, place: _Place) -> Iterator[Part | Trouble]:
+def _walk_zip(span: Span, end: int, place: Place) -> Iterator[Part | Trouble]:
     listing = list_zip(span, end)
     yield from (trouble._replace(inner=place.inner) for trouble in listing.troubles)
     overlap = any("overlap" in trouble.reason for trouble in listing.troubles)
     storages = _storage_folders(listing.entries)
     codes = code_folders(entry.name for entry in listing.entries)
+    is_document = any(entry.name in _DOCUMENTS for entry in listing.entries)
     for entry in listing.entries:
         if entry.name.endswith("/") and not entry.size:
             continue
@@ -233,9 +147,24 @@ def _walk_zip(span: Span, end: int, place: _Place) -> Iterator[Part | Trouble]:
             continue  # a bomb by construction; what it holds has been refused already
         if _is_storage(span, entry, storages):
             yield from _storage(span, entry, inside)
+        elif is_document:
+            yield from map(_of_document, _zip_member(span, entry, inside))
         else:
             yield from _zip_member(span, entry, inside)
 
+
+_DOCUMENTS = frozenset({"mimetype", "[Content_Types].xml"})
+"""Members that tell an archive to be a document of an office, a drawing, or a book."""
+
+
+def _of_document(part: Part | Trouble) -> Part | Trouble:
+    """Bytes of no known format are a document's own; whatever is known in it is judged."""
+    if isinstance(part, Part) and part.kind is Kind.UNKNOWN:
+        return part._replace(kind=Kind.DATA, detail=_DOCUMENT)
+    return part
+
+
+_DOCUMENT = "part of a document"
 
 _Folders = tuple[tuple[str, Callable[[], re.Pattern[str]]], ...]
 
@@ -265,12 +194,12 @@ def _is_storage(span: Span, entry: ZipEntry, folders: _Folders) -> bool:
     return False
 
 
-def _storage(span: Span, entry: ZipEntry, place: _Place) -> Iterator[Part | Trouble]:
+def _storage(span: Span, entry: ZipEntry, place: Place) -> Iterator[Part | Trouble]:
     place.ledger.enter(len(place.inner))
     yield Part(Kind.STORAGE, span.part(entry.data, entry.packed), place.inner)
 
 
-def _zip_member(span: Span, entry: ZipEntry, place: _Place) -> Iterator[Part | Trouble]:
+def _zip_member(span: Span, entry: ZipEntry, place: Place) -> Iterator[Part | Trouble]:
     if entry.is_encrypted:
         yield Trouble(TroubleKind.UNREAD, "a member is encrypted", place.inner, entry.start)
     elif not entry.method:
@@ -282,7 +211,7 @@ def _zip_member(span: Span, entry: ZipEntry, place: _Place) -> Iterator[Part | T
         yield from _unpacked(entry.chunks(span, place.ledger), place)
 
 
-def _walk_tar(span: Span, place: _Place) -> Iterator[Part | Trouble]:
+def _walk_tar(span: Span, place: Place) -> Iterator[Part | Trouble]:
     found = list(list_tar(span, place.ledger))
     codes = code_folders(entry.name for entry in found if isinstance(entry, TarEntry))
     for entry in found:
@@ -293,7 +222,7 @@ def _walk_tar(span: Span, place: _Place) -> Iterator[Part | Trouble]:
             yield entry._replace(inner=place.inner)
 
 
-def _walk_sevenzip(span: Span, place: _Place) -> Iterator[Part | Trouble]:
+def _walk_sevenzip(span: Span, place: Place) -> Iterator[Part | Trouble]:
     """Members in order; a stream that holds several is unpacked once."""
     from hauberk.formats import sevenzip
 
@@ -308,7 +237,7 @@ def _walk_sevenzip(span: Span, place: _Place) -> Iterator[Part | Trouble]:
 
 
 def _walk_folder(
-    span: Span, packed: tuple[sevenzip.Folder, list[sevenzip.SevenZipEntry]], place: _Place
+    span: Span, packed: tuple[sevenzip.Folder, list[sevenzip.SevenZipEntry]], place: Place
 ) -> Iterator[Part | Trouble]:
     from hauberk.formats import sevenzip
 
@@ -328,7 +257,7 @@ def _walk_folder(
                 yield Trouble(TroubleKind.EVASIVE, "a link leads out of the folder", inside.inner)
 
 
-def _spent(chunks: Iterator[bytes], packed: int, place: _Place) -> Iterator[bytes]:
+def _spent(chunks: Iterator[bytes], packed: int, place: Place) -> Iterator[bytes]:
     unpacked = 0
     for chunk in chunks:
         unpacked += len(chunk)
@@ -336,7 +265,7 @@ def _spent(chunks: Iterator[bytes], packed: int, place: _Place) -> Iterator[byte
         yield chunk
 
 
-def _as_stream(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
+def _as_stream(span: Span, head: bytes, place: Place) -> Iterator[Part | Trouble]:
     kind = stream_kind(head)
     packed = span
     if head.startswith(b"ZF0x"):
@@ -350,7 +279,7 @@ def _as_stream(span: Span, head: bytes, place: _Place) -> Iterator[Part | Troubl
 
 
 def _unpacked(
-    chunks: Iterator[bytes], place: _Place, *, is_weak: bool = False
+    chunks: Iterator[bytes], place: Place, *, is_weak: bool = False
 ) -> Iterator[Part | Trouble]:
     """What is packed, as far as it unpacks: a loader acts on the first bytes at once."""
     problems: list[ArtifactError] = []
@@ -370,7 +299,7 @@ def _until_problem(chunks: Iterator[bytes], problems: list[ArtifactError]) -> It
         problems.append(error)
 
 
-def _trouble(error: ArtifactError, place: _Place) -> Trouble:
+def _trouble(error: ArtifactError, place: Place) -> Trouble:
     kind = TroubleKind.BOUND if isinstance(error, BoundError) else TroubleKind.EVASIVE
     return Trouble(kind, error.message, place.inner)
 
@@ -378,7 +307,7 @@ def _trouble(error: ArtifactError, place: _Place) -> Trouble:
 # Pickles
 
 
-def _as_npy(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
+def _as_npy(span: Span, head: bytes, place: Place) -> Iterator[Part | Trouble]:
     if not head.startswith(NPY_MAGIC):
         return
     from hauberk.formats.numpy_files import read_npy_header
@@ -390,7 +319,7 @@ def _as_npy(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
         yield Part(Kind.NPY, span, place.inner)
 
 
-def _as_hdf5(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
+def _as_hdf5(span: Span, head: bytes, place: Place) -> Iterator[Part | Trouble]:
     """HDF5 behind a block of the user's: whatever stands in front, the library finds it."""
     if head.startswith(HDF5_MAGIC) or not _may_hold_hdf5(span):
         return
@@ -410,14 +339,14 @@ def _may_hold_hdf5(span: Span) -> bool:
     return False
 
 
-def _as_pickles(span: Span, head: bytes, place: _Place) -> Iterator[Part | Trouble]:
+def _as_pickles(span: Span, head: bytes, place: Place) -> Iterator[Part | Trouble]:
     is_zip = head.startswith(b"PK\x03\x04")  # its first bytes are opcodes too, by chance
     is_claimed = place.claims_pickle and not is_zip
     if not head.startswith(NPY_MAGIC) and begins_pickle(span, 0, is_claimed=is_claimed):
         yield from _pickles(span, 0, place, PLAIN if is_zip else "")
 
 
-def _pickles(span: Span, start: int, place: _Place, detail: str = "") -> Iterator[Part | Trouble]:
+def _pickles(span: Span, start: int, place: Place, detail: str = "") -> Iterator[Part | Trouble]:
     """The pickle at ``start`` and those right behind it, as legacy torch files have them.
 
     Args:
@@ -439,201 +368,3 @@ def _pickles(span: Span, start: int, place: _Place, detail: str = "") -> Iterato
         yield Trouble(TroubleKind.BOUND, "too many pickles in one file", place.inner, at)
     if at < span.size:
         yield Part(Kind.STORAGE, span, place.inner, at, TAIL)
-
-
-_IDENTIFIER = late(r"[A-Za-z_][\w.]*")
-_TRIAL_OPCODES = 200_000
-_STRONG = re.compile(rb"\x80[\x04\x05]\x95|\x80[\x02\x03][}\](c\x8aX]")
-_FIRST_OPCODES = re.compile(rb"[\x80(\]})IFLSVKJMGNUXTBCcipPQ\x88-\x8f\x95\x96]")
-
-
-def begins_pickle(span: Span, at: int, *, is_claimed: bool) -> bool:
-    """Whether a pickle begins here: it is tried, because old protocols have no magic.
-
-    Args:
-        is_claimed: Whether the file's name says so; then a damaged one counts too.
-    """
-    head = span.read(at, 3)
-    if not _FIRST_OPCODES.match(head):
-        return False
-    is_binary = head[:1] == b"\x80" and head[1:2] <= b"\x05"
-    if is_binary and (is_claimed or _STRONG.match(head)):
-        return True
-    try:
-        return _trial(span, at, is_binary=is_binary)
-    except LimitError:
-        return True
-
-
-def _trial(span: Span, at: int, *, is_binary: bool) -> bool:
-    for event in read_pickle(span, at, arrays=True, max_opcodes=_TRIAL_OPCODES):
-        if isinstance(event, Imported) and not _is_plausible(event):
-            return False
-        if isinstance(event, (Called, Built)) or (is_binary and isinstance(event, Imported)):
-            return True
-        if isinstance(event, Ended):
-            return not event.broken
-    return False
-
-
-def _is_plausible(event: Imported) -> bool:
-    names = (event.target.module, event.target.name)
-    return all(_IDENTIFIER().fullmatch(name) for name in names)
-
-
-# Everything else
-
-_MAGICS: tuple[tuple[int, bytes, Kind, str], ...] = (
-    (0, b"\x89HDF\r\n\x1a\n", Kind.HDF5, "HDF5"),
-    (0, b"GGUF", Kind.GGUF, "GGUF"),
-    (4, b"TFL3", Kind.TFLITE, "TensorFlow Lite"),
-    (0, b"Rar!\x1a\x07", Kind.UNREAD, "RAR archive"),
-    (0, b"LZIP", Kind.UNREAD, "lzip stream"),
-    (0, b"ptrt", Kind.UNREAD, "TensorRT engine"),
-    (0, b"ftrt", Kind.UNREAD, "TensorRT engine"),
-    (0, b"RKNN", Kind.UNREAD, "RKNN model"),
-    (0, b"IMOD", Kind.UNREAD, "Ascend model"),
-    (0, b"LDMK", Kind.UNREAD, "K210 model"),
-    (4, b"ET12", Kind.UNREAD, "ExecuTorch program"),
-    (0, b"\xac\xed\x00\x05", Kind.UNREAD, "serialized Java object"),
-    (0, b"X\n\0\0\0", Kind.UNREAD, "R data"),
-    (0, b"RDX2\nX\n", Kind.UNREAD, "R data"),
-    (0, b"RDX3\nX\n", Kind.UNREAD, "R data"),
-    (0, b"lmgg", Kind.UNREAD, "GGML file"),
-    (0, b"tjgg", Kind.UNREAD, "GGML file"),
-    (0, b"fmgg", Kind.UNREAD, "GGML file"),
-    (0, b"MZqFpD", Kind.UNREAD, "llamafile"),
-    (0, b"CBM1", Kind.BOOSTER, "CatBoost model"),
-    (0, b"binf", Kind.BOOSTER, "XGBoost binary"),
-    (0, b"PAR1", Kind.FOREIGN, "Parquet"),
-    (0, b"ARROW1", Kind.FOREIGN, "Arrow"),
-    (0, b"\xff\xff\xff\xff", Kind.FOREIGN, "Arrow stream"),
-    (0, b"\x89PNG\r\n\x1a\n", Kind.FOREIGN, "PNG"),
-    (0, b"\xff\xd8\xff", Kind.FOREIGN, "JPEG"),
-    (0, b"GIF8", Kind.FOREIGN, "GIF"),
-    (8, b"WEBP", Kind.FOREIGN, "WebP"),
-    (0, b"II*\0", Kind.FOREIGN, "TIFF"),
-    (0, b"MM\0*", Kind.FOREIGN, "TIFF"),
-    (0, b"BM", Kind.FOREIGN, "bitmap"),
-    (0, b"%PDF-", Kind.FOREIGN, "PDF"),
-    (0, b"SQLite format 3\0", Kind.DATA, "SQLite"),
-    (0, b"RIFF", Kind.FOREIGN, "RIFF"),
-    (0, b"OggS", Kind.FOREIGN, "Ogg"),
-    (0, b"fLaC", Kind.FOREIGN, "FLAC"),
-    (0, b"ID3", Kind.FOREIGN, "MP3"),
-    (4, b"ftyp", Kind.FOREIGN, "MP4"),
-    (0, b"wOF", Kind.FOREIGN, "font"),
-    (0, b"\0\x01\0\0\0", Kind.FOREIGN, "font"),
-    (0, b"\x7fELF", Kind.FOREIGN, "ELF program"),
-    (0, b"\xcf\xfa\xed\xfe", Kind.FOREIGN, "Mach-O program"),
-    (0, b"MZ\x90\0", Kind.FOREIGN, "Windows program"),
-    (0, b"\xca\xfe\xba\xbe", Kind.FOREIGN, "Java class"),
-)
-"""Offset, bytes, what it means, name."""
-
-_BYTES_ENDINGS = frozenset(
-    {"safetensors", "gguf", "onnx", "keras", "h5", "hdf5", "pth", "joblib", "tflite", "npy", "npz"}
-    | {"skops"}
-)
-"""Endings of formats that are bytes; old pickles are text, and ``.pt`` is Portuguese too."""
-
-_MODEL_ENDINGS = _BYTES_ENDINGS | {"pt", "pkl", "pickle", "ckpt"}
-_WEIGHTS_NAME = late(
-    r"(^|/)(pytorch_model|model|adapter_model|diffusion_pytorch_model|consolidated|weights|checkpoint"
-    r"|ggml|flax_model|encoder|decoder|openvino_model)[\w.-]*\.bin$",
-    re.IGNORECASE,
-)
-POINTER = "a pointer of Git LFS, and not the model"
-_NATIVE = frozenset({"ELF program", "Windows program", "Mach-O program"})
-
-_UBJ = re.compile(rb"\{[LlIiU#]")
-
-
-def _plain(span: Span, head: bytes, place: _Place) -> Part:
-    kind, detail = _plain_kind(span, head)
-    if kind is Kind.UNKNOWN and place.name.lower().endswith(".safetensors"):
-        kind = Kind.SAFETENSORS  # its reader says what is wrong with the header
-    if kind in {Kind.UNKNOWN, Kind.ONNX} and _is_fingerprint(span, place.name):
-        kind, detail = Kind.DATA, "fingerprint"
-    if kind is Kind.TEXT:
-        kind, detail = _text_part(span, head, place)
-    elif place.code == AOT and detail in _NATIVE:
-        kind, detail = Kind.CODE, AOT
-    elif detail in _NATIVE and _claims_model(place.name):
-        kind, detail = Kind.CODE, PROGRAM
-    return Part(kind, span, place.inner, detail=detail)
-
-
-def _is_fingerprint(span: Span, name: str) -> bool:
-    """A few hashes have no magic; the name that TensorFlow gives them stands in for it."""
-    if re.split(r"[/\\\\]", name)[-1] != "fingerprint.pb":
-        return False
-    from hauberk.formats.tensorflow_kinds import is_fingerprint
-
-    return is_fingerprint(span)
-
-
-def _claims_model(name: str) -> bool:
-    return bool(ending_of(name) in _MODEL_ENDINGS or _WEIGHTS_NAME().search(name))
-
-
-def _text_part(span: Span, head: bytes, place: _Place) -> tuple[Kind, str]:
-    if _claims_model(place.name) and head.startswith(b"#!"):
-        return Kind.CODE, PROGRAM
-    if _claims_model(place.name) and head.startswith(b"version https://git-lfs"):
-        return Kind.UNREAD, POINTER
-    if place.inner[-1:] == (SKOPS_SCHEMA,):
-        return Kind.SKOPS, "skops schema"
-    if place.code and place.name.endswith(".py"):
-        return Kind.CODE, place.code
-    from hauberk.formats.text_kinds import text_kind
-
-    if found := text_kind(span, head, place.name):
-        return Kind.MODEL_TEXT, found
-    is_other = ending_of(place.name) in _BYTES_ENDINGS or _WEIGHTS_NAME().search(place.name)
-    return (Kind.UNREAD, "text, and no model as its name says") if is_other else (Kind.TEXT, "text")
-
-
-def _plain_kind(span: Span, head: bytes) -> tuple[Kind, str]:
-    if head[8:9] == b"{" and head[5:8] == b"\0\0\0":  # a length below 2**40, then JSON
-        return Kind.SAFETENSORS, "safetensors"
-    for at, magic, kind, detail in _MAGICS:
-        if head[at : at + len(magic)] == magic:
-            return kind, detail
-    if is_text(head):
-        return Kind.TEXT, "text"
-    if _UBJ.match(head):
-        return Kind.BOOSTER, "UBJSON"
-    return _message_kind(span)
-
-
-def _message_kind(span: Span) -> tuple[Kind, str]:
-    """Formats that only their whole structure tells."""
-    from hauberk.formats.onnx_files import is_onnx
-    from hauberk.formats.other_models import CORE_ML, is_core_ml
-    from hauberk.formats.plain_data import data_kind
-    from hauberk.formats.tensorflow_kinds import graph_kind
-
-    data = data_kind(span)
-    if data:
-        return Kind.DATA, data
-
-    if is_onnx(span):
-        return Kind.ONNX, "ONNX"
-    if graph := graph_kind(span):
-        return Kind.GRAPH, graph
-    return (Kind.UNREAD, CORE_ML) if is_core_ml(span) else (Kind.UNKNOWN, "unknown")
-
-
-def is_text(head: bytes) -> bool:
-    """Whether the first bytes are UTF-8 text or a legacy encoding of a language of Europe."""
-    if b"\0" in head:
-        return head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)  # noqa: PLR2004
-    if controls:
-        return False
-    try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start > len(head) - 4 or sum(byte > 127 for byte in head) < len(head) // 4  # noqa: PLR2004
-    return True

@@ -48,11 +48,21 @@ class _Visit:
     nodes: int = 0
 
 
+_TEXT_OF_MATLAB = 128
+
+
+def _is_of_matlab(block: bytes) -> bool:
+    """Whether what stands in front is the text that MATLAB writes from version 7.3, and no more."""
+    return block.startswith((b"MATLAB 7.3 MAT-file", b"MATLAB 7.0 MAT-file")) and not any(
+        block[_TEXT_OF_MATLAB:]
+    )
+
+
 def judge_hdf5(span: Span) -> Iterator[Said]:
     """What is wrong with the file, and what could not be followed."""
     try:
         file = Hdf5(span)
-        if file.start:
+        if file.start and not _is_of_matlab(span.read(0, file.start)):
             yield evasive(f"{file.start} bytes stand in front of the HDF5 file")
         visit = _Visit(file, [(file.root, "/")])
         while visit.waiting:

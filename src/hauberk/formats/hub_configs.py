@@ -141,8 +141,31 @@ def _target(value: Any) -> Iterator[Remark]:
     if isinstance(value, str):
         module, _, name = value.rpartition(".")
         if is_dangerous_name(module or "builtins", name):
-            text = f"calls {printable(value)}, which its _target_ names"
+            text = f"calls {printable(value)}, which its configuration names"
             yield Remark(Grade.DANGEROUS, value, text, 0)
+
+
+_ACTIVATIONS = re.compile(r"(torch|transformers|sentence_transformers)\.[\w.]+")
+
+
+def _activation(value: Any) -> Iterator[Remark]:
+    """Sentence-transformers imports the function that a dotted name stands for."""
+    if not isinstance(value, str) or "." not in value:
+        return
+    module, _, name = value.rpartition(".")
+    if is_dangerous_name(module, name):
+        text = f"calls {printable(value)}, which it names as an activation"
+        yield Remark(Grade.DANGEROUS, value, text, 0)
+    elif not _ACTIVATIONS.fullmatch(value):
+        text = f"imports {printable(value)} as an activation: code that it brings"
+        yield Remark(Grade.CODE, value, text, 0)
+
+
+def _handler(value: Any) -> Iterator[Remark]:
+    """A served archive names the module in it that answers requests."""
+    trick = path_trick(value.partition(":")[0]) if isinstance(value, str) else ""
+    if trick and (value.endswith(".py") or ".py:" in value):
+        yield evasive(f"is served by {printable(value)[:120]!r}: {trick}")
 
 
 def _parent_library(value: Any) -> Iterator[Remark]:
@@ -171,6 +194,12 @@ def _weight_map(value: Any) -> Iterator[Remark]:
         trick = path_trick(name) or ("it is an address" if "://" in name else "")
         if trick:
             yield evasive(f"the index names the shard {printable(name)!r}: {trick}")
+
+
+def _shards(value: Any) -> Iterator[Remark]:
+    """TensorFlow.js lists the files of its weights in groups."""
+    for group in value if isinstance(value, list) else ():
+        yield from _weight_map(group.get("paths") if isinstance(group, dict) else None)
 
 
 def _template(value: Any) -> Iterator[Remark]:
@@ -207,10 +236,17 @@ _KEYS: Mapping[str, Callable[[Any], Iterator[Remark]]] = {
     "_attn_implementation_internal": _kernels,
     "experts_implementation": _kernels,
     "_target_": _target,
+    "_component_": _target,
+    "class_path": _target,
+    "implementation": _target,
+    "activation_fn": _activation,
+    "activation_function": _activation,
+    "handler": _handler,
     "parent_library": _parent_library,
     "mcpServers": _servers,
     "base_model_name_or_path": _base,
     "weight_map": _weight_map,
+    "weightsManifest": _shards,
     "itemInfoEntries": _package,
     "chat_template": _template,
 }

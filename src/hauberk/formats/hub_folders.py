@@ -18,6 +18,7 @@ from hauberk.errors import ArtifactError, HauberkError
 from hauberk.formats.archives import path_trick
 from hauberk.formats.bounded_json import read_json
 from hauberk.formats.code_judgement import dangerous_calls
+from hauberk.formats.fetched_packages import REQUIREMENTS, judge_requirements
 from hauberk.formats.onnx_files import leads_out, read_onnx
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.remarks import Grade, Remark, evasive
@@ -62,7 +63,8 @@ def model_folders(root: Path) -> list[Path]:
 def is_model_folder(names: Iterable[str]) -> bool:
     """Whether files are those of a model: a configuration beside weights, or an index.
 
-    Triton's ``config.pbtxt`` stands above folders of versions, whose Python it runs.
+    Triton's ``config.pbtxt`` stands above folders of versions, whose Python it runs. A pipeline of
+    spaCy has its settings beside what it is called.
     """
     listed = set(names)
     is_indexed = any(name.endswith(".index.json") for name in listed)
@@ -70,7 +72,8 @@ def is_model_folder(names: Iterable[str]) -> bool:
     is_configured = bool(CONFIGURATIONS & listed)
     # Parts of a pipeline lie in folders of their own, below the one that names them.
     is_pipeline = bool({"model_index.json", "modules.json", "config.pbtxt"} & listed)
-    return (is_configured and has_weights) or is_indexed or is_pipeline
+    is_spacy = {"config.cfg", "meta.json"} <= listed
+    return (is_configured and has_weights) or is_indexed or is_pipeline or is_spacy
 
 
 def judge_folder(root: Path) -> Iterator[Placed]:
@@ -94,8 +97,8 @@ def _of_file(name: str, path: Path, files: Mapping[str, Path]) -> Iterator[Remar
         yield from _python(path)
     elif name.endswith(".index.json"):
         yield from _index(name, path, files)
-    elif _REQUIREMENTS.search(name):
-        yield from _requirements(path)
+    elif REQUIREMENTS.search(name):
+        yield from judge_requirements(_text(path))
     elif name.endswith(".onnx"):
         yield from _onnx(name, path, files)
     elif _NATIVE_NAME.search(name) and _is_native(path):
@@ -145,40 +148,6 @@ def _python(path: Path) -> Iterator[Remark]:
     for call in dict.fromkeys(list(dangerous_calls(_text(path)))[:5]):
         text = f"is Python beside the model that calls {printable(call)}"
         yield Remark(Grade.DANGEROUS, call, text, 0)
-
-
-_REQUIREMENTS = re.compile(r"(^|/)(requirements[\w.-]*\.txt|environment\.ya?ml|conda\.ya?ml)$")
-_SOURCES = re.compile(
-    r"^\s*(?:-\s*)?[\"']?(?:[\w.\[\]-]+\s*@\s*)?(?P<what>(?:git|hg|svn|bzr)\+\S+|(?:https?|ftp|file)://\S+"
-    r"|(?:--(?:extra-)?index-url|--find-links|--trusted-host|-i|-f)[ =]\s*\S+)",
-    re.MULTILINE,
-)
-_KNOWN_INDEXES = re.compile(r"https://(pypi\.org/|download\.pytorch\.org/|pypi\.nvidia\.com)")
-
-
-_KNOWN_HOSTS = re.compile(
-    r"//(?:[\w.-]+@)?([\w-]+\.)*(github\.com|githubusercontent\.com|gitlab\.com|bitbucket\.org|codeberg\.org"
-    r"|huggingface\.co|hf\.co|pytorch\.org|nvidia\.com|pypi\.org|pythonhosted\.org|anaconda\.org"
-    r"|anaconda\.com|googleapis\.com|aliyun\.com|tsinghua\.edu\.cn|microsoft\.com|amazonaws\.com"
-    r"|intel\.com|amd\.com|jfrog\.io|github\.io)[:/]",
-    re.IGNORECASE,
-)
-"""Where people keep code and packages that anybody can look at."""
-
-
-def _requirements(path: Path) -> Iterator[Remark]:
-    for found in _SOURCES.finditer(_text(path)):
-        what = found["what"]
-        if _KNOWN_INDEXES.search(what):
-            continue
-        is_open = "http://" in what or "--trusted-host" in what or "git://" in what
-        text = f"installs from {printable(what)[:120]!r}"
-        if is_open:
-            yield evasive(f"{text}, which anyone on the way can change")
-        elif "://" in what and not _KNOWN_HOSTS.search(what):
-            yield Remark(Grade.CODE, what, f"{text}, code that no index of packages lists", 0)
-        else:
-            yield Remark(Grade.UNKNOWN, what, text, 0)
 
 
 _NATIVE_NAME = re.compile(r"\.(so(\.\d+)*|dll|dylib|pyd|exe)$|(^|/)[^./]+$", re.IGNORECASE)

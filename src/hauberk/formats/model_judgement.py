@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 
 from hauberk.errors import ArtifactError
-from hauberk.formats.contents import Kind, Part
+from hauberk.formats.parts import Kind, Part
 from hauberk.formats.remarks import Said, evasive
 
 _HOMES: dict[Kind, tuple[str, str]] = {
@@ -24,6 +24,11 @@ _HOMES: dict[Kind, tuple[str, str]] = {
     Kind.SAFETENSORS: ("safetensors", "judge_safetensors"),
     Kind.ONNX: ("onnx_files", "judge_onnx"),
     Kind.NPY: ("numpy_files", "judge_npy"),
+    Kind.R_DATA: ("r_files", "judge_r"),
+    Kind.PADDLE: ("paddle_files", "judge_program"),
+    Kind.MATLAB: ("matlab_files", "judge_matlab"),
+    Kind.BSON: ("bson_files", "judge_bson"),
+    Kind.CORE_ML: ("core_ml", "judge_core_ml"),
 }
 
 

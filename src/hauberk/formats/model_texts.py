@@ -9,16 +9,20 @@ from hauberk.errors import ArtifactError
 from hauberk.formats.archives import path_trick
 from hauberk.formats.bounded_json import MAX_JSON_BYTES, read_json
 from hauberk.formats.code_judgement import dangerous_calls, is_dangerous_name
+from hauberk.formats.fetched_packages import judge_requirements
 from hauberk.formats.hub_configs import judge_hub
 from hauberk.formats.keras_configs import judge_keras
+from hauberk.formats.ollama_files import judge_modelfile
 from hauberk.formats.openvino_files import judge_network
+from hauberk.formats.paddle_files import judge_json
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.remarks import Grade, Remark, Said, evasive, unread
 from hauberk.formats.spans import Span
 from hauberk.formats.template_judgement import judge_template
 from hauberk.formats.text_kinds import TextKind
-from hauberk.formats.torch_archives import AOT, BESIDE, PROGRAM
+from hauberk.formats.torch_archives import AOT, BESIDE, PACKED, PROGRAM
 from hauberk.formats.torch_programs import judge_export, judge_script
+from hauberk.formats.zarr_files import judge_array
 
 MAX_TEXT_BYTES = 16 << 20
 
@@ -132,7 +136,15 @@ _MADE = re.compile(r"(?<![\w!])!(apply|new|name|module):([\w.]+)")
 _OF_PAGES = ("pymdownx.", "material.extensions.", "materialx.", "mermaid2.")
 """Settings of MkDocs name functions of these packages, and are read by nothing else."""
 _TAG_DIRECTIVE = re.compile(r"^%TAG\s+\S+\s+tag:yaml\.org,2002:(python/?)?", re.MULTILINE)
-_TARGET = re.compile(r"^\s*(?:-\s*)?[\"']?_target_[\"']?\s*:\s*[\"']?([\w.]+)", re.MULTILINE)
+_TARGET = re.compile(
+    r"^\s*(?:-\s*)?[\"']?(_target_|_component_|(?:target|class_path)(?=[\"']?\s*:\s*[\"']?\w+\.))"
+    r"[\"']?\s*:\s*[\"']?([\w.]+)",
+    re.MULTILINE,
+)
+"""Keys under which Hydra, torchtune, NeMo and Lightning name what they call."""
+
+_OF_HYDRA = "hydra._internal.core_plugins."
+"""What starts and sweeps runs of Hydra; its own settings name it in each run."""
 
 
 def _yaml(text: str) -> Iterator[Said]:
@@ -150,13 +162,35 @@ def _yaml(text: str) -> Iterator[Said]:
     for made in _MADE.finditer(lines):
         yield from _called(made[2], f"through the YAML tag !{made[1]}")
     for target in _TARGET.finditer(lines):
-        yield from _called(target[1], "which its _target_ names")
+        if not target[2].startswith(_OF_HYDRA):
+            yield from _called(target[2], f"which its {target[1]} names")
+    yield from _of_training(lines)
 
 
 def _called(path: str, how: str) -> Iterator[Said]:
     module, _, name = path.rpartition(".")
     if is_dangerous_name(module or "builtins", name):
         yield Remark(Grade.DANGEROUS, path, f"calls {printable(path)}, {how}", 0)
+
+
+_TRUSTS = re.compile(r"^\s*trust_remote_code\s*:\s*true\b", re.MULTILINE | re.IGNORECASE)
+_PLUGINS = re.compile(r"^plugins\s*:\s*\n((?:[ \t]*-[^\n]*\n?)+)", re.MULTILINE)
+_PLUGIN = re.compile(r"-\s*[\"']?([A-Za-z_][\w.]*)")
+_BASE = re.compile(r"^base_model\s*:", re.MULTILINE)
+
+
+def _of_training(lines: str) -> Iterator[Said]:
+    """Settings of a fine-tuning that ask for code from outside."""
+    if not _BASE.search(lines):
+        return
+    if _TRUSTS.search(lines):
+        text = "asks the loader to trust and run code of the repository of its base model"
+        yield Remark(Grade.UNKNOWN, "trust_remote_code", text, 0)
+    for block in _PLUGINS.finditer(lines):
+        for name in _PLUGIN.findall(block[1]):
+            if not name.startswith("axolotl."):
+                text = f"imports the plug-in {printable(name)}: code that it brings"
+                yield Remark(Grade.CODE, name, text, 0)
 
 
 _OF_MLFLOW = re.compile(r"^(flavors|model_uuid|mlflow_version)\s*:", re.MULTILINE)
@@ -224,6 +258,10 @@ _JUDGES: dict[TextKind, Callable[[bytes], Iterator[Said]]] = {
     TextKind.EXPORT: judge_export,
     TextKind.YAML: lambda data: _yaml(_text(data)),
     TextKind.TRITON: lambda data: _triton(_text(data)),
+    TextKind.MODELFILE: lambda data: judge_modelfile(_text(data)),
+    TextKind.REQUIREMENTS: lambda data: judge_requirements(_text(data)),
+    TextKind.PADDLE: judge_json,
+    TextKind.ZARR: judge_array,
 }
 
 
@@ -238,6 +276,9 @@ def judge_code(span: Span, detail: str) -> Iterator[Said]:
         return
     if detail == PROGRAM:
         yield evasive("is a program, and no model as its name says")
+        return
+    if detail == PACKED:
+        yield evasive("is a script with something packed behind it, which it unpacks and may run")
         return
     text = _text(span.read(0, MAX_TEXT_BYTES))
     if detail == "TorchScript":

@@ -177,10 +177,23 @@ def _is_written_plainly(name: Global) -> bool:
     return "." not in name.name or name.path in _DOTTED_NAMES or name.name[:1].isupper()
 
 
+_WALKED = frozenset({"__globals__", "__builtins__", "__subclasses__", "__mro__", "__bases__"})
+"""Attributes of harmless functions and classes by which all others are reached."""
+
+
 def _danger(name: Global, knowledge: _Knowledge, home: Home) -> str:
-    *way, last = name.name.split(".")
-    if name.path in knowledge.names or _covers(knowledge.modules, name.path):
+    if _covers(knowledge.modules, name.path):
         return "runs code or reaches the system"
+    if name.path in knowledge.names:
+        return "runs code, reaches the system, or is a step on the way there"
+    return _danger_of_way(name, knowledge, home)
+
+
+def _danger_of_way(name: Global, knowledge: _Knowledge, home: Home) -> str:
+    """What is wrong with the attributes that lead to a name."""
+    *way, last = name.name.split(".")
+    if _WALKED & {*way, last}:
+        return "leads to every module of the program"
     if last in knowledge.anywhere:
         return "is a function that runs code or changes the interpreter"
     through = [part for part in way if part in knowledge.reached or part in knowledge.anywhere]

@@ -20,6 +20,7 @@ _GAP = r"[^.\n]{0,40}?"
 _GAP_TO_NOUN = rf"{_GAP}\b(instruction|rule|guideline|prompt|polic|message|filter|direction)"
 _OTHERS = r"\b(previous|prior|above|earlier|preceding|safety|system|developer|original)\b"
 _KEYS = r"api[ _-]?keys?\b|private keys?\b|environment variables|\bpasswords\b|credentials"
+_PERSONAL = r"(passwords?|passcode|pin|card number|credit card|cvv|seed phrase|one-time code)\b"
 _SOURCES: dict[str, tuple[str, str]] = {
     "sets other instructions aside": (
         r"\b(ignore|disregard|forget|override|bypass)\b",
@@ -45,9 +46,13 @@ _SOURCES: dict[str, tuple[str, str]] = {
         r"\b(read|open|print|reveal|include|output|collect|access|cat)\b",
         r"(\.ssh\b|id_rsa|/etc/passwd|/etc/shadow|\.env\b|\.aws/|" + _KEYS + ")",
     ),
+    "asks the user for secrets": (
+        r"(?<!not )(?<!never )(?<!n't )\b(enter|type|provide|submit|confirm|share|ask for|give)\b",
+        r"\b(their|your|his|her|the user'?s?)\b[^.\n]{0,20}?\b" + _PERSONAL,
+    ),
 }
 LEADS = "leads the user to an address"
-_WEAK = frozenset({"hides something from the user", LEADS})
+_WEAK = frozenset({"hides something from the user", "asks the user for secrets", LEADS})
 STRONG = frozenset({"sets other instructions aside", "shows a picture whose address carries data"})
 """What nobody writes for people, wherever it stands."""
 

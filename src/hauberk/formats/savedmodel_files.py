@@ -7,6 +7,7 @@ library. Field numbers are those of ``saved_model.proto``, ``meta_graph.proto``,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from hauberk.errors import ArtifactError
@@ -18,6 +19,7 @@ from hauberk.formats.spans import Span
 from hauberk.formats.tensorflow_kinds import graph_kind
 from hauberk.formats.tensorflow_operators import (
     PRINTS_TO_FILE,
+    READS_DESCRIPTION,
     RUNS,
     is_from_outside,
     is_of_vendor,
@@ -82,10 +84,23 @@ def _function(span: Span, walk: Walk, functions: set[str]) -> Iterator[str]:
 def _operator(span: Span, walk: Walk) -> Iterator[str]:
     for part in fields(span, walk):
         if part.number == 2 and part.is_nested:  # noqa: PLR2004 - its type
-            name = part.text()
-            is_written = name == "PrintV2" and b"file:" in span.read(0, _MAX_NODE_BYTES)
-            yield PRINTS_TO_FILE if is_written else name
+            yield _reaching(part.text(), span)
             return
+
+
+_DESCRIBED = frozenset({"DecodeProtoV2", "EncodeProto"})
+_DESCRIPTION = re.compile(
+    rb"descriptor_source\x12[^\x12]{1,5}\x12[\x01-\xff]{1,3}?(?:[/.~]|\w+:///?[^/])"
+)
+
+
+def _reaching(name: str, node: Span) -> str:
+    """The operator by its name, or by what its attributes make of it."""
+    if name == "PrintV2" and b"file:" in node.read(0, _MAX_NODE_BYTES):
+        return PRINTS_TO_FILE
+    if name in _DESCRIBED and _DESCRIPTION.search(node.read(0, _MAX_NODE_BYTES)):
+        return READS_DESCRIPTION
+    return name
 
 
 def _operators(graph: Span, walk: Walk) -> Iterator[Remark]:

@@ -18,6 +18,12 @@ RUNS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "NumpyFunction"})
 PRINTS_TO_FILE = "PrintV2 to a file"
 """The operator that prints, where its stream is one: appended to whatever file it names."""
 
+READS_DESCRIPTION = "a proto operator with a file of descriptions"
+"""The operators that decode and encode protobuf, where their description is a file."""
+
+WRITES_CHECKPOINT = frozenset({"Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints"})
+"""Part of every SavedModel, which its trainer runs; a converted graph has no use for them."""
+
 _REACHES = frozenset(
     """
     ReadFile WriteFile MatchingFiles ImmutableConst WholeFileReader WholeFileReaderV2
@@ -32,7 +38,7 @@ _REACHES = frozenset(
     CreateSummaryDbWriter ImportEvent DebugIdentity DebugIdentityV2 DebugIdentityV3 Abort
     DatasetToTFRecord ExperimentalDatasetToTFRecord
     DataServiceDataset DataServiceDatasetV2 RegisterDataset LoadLibrary BigQueryReader
-    GenerateBigQueryReaderPartitions
+    GenerateBigQueryReaderPartitions CSVDataset CSVDatasetV2 ExperimentalCSVDataset
     """.split()  # noqa: SIM905 - a table of names reads better as words
 )
 
@@ -47,7 +53,7 @@ def reason_of(operator: str) -> str:
     """
     if operator in RUNS:
         return "calls Python of the process that runs it"
-    is_reaching = operator in _REACHES or operator == PRINTS_TO_FILE
+    is_reaching = operator in _REACHES or operator in {PRINTS_TO_FILE, READS_DESCRIPTION}
     return "reaches files or the network of the machine that runs it" if is_reaching else ""
 
 

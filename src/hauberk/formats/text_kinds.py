@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from hauberk.formats.ollama_files import is_modelfile
 from hauberk.formats.spans import Span
 
 LOOK_BYTES = 1 << 20
@@ -28,6 +29,10 @@ class TextKind(StrEnum):
     YAML = "YAML with tags"
     EXPORT = "torch.export graph"
     TRITON = "Triton configuration"
+    MODELFILE = "Modelfile of Ollama"
+    PADDLE = "Paddle program as JSON"
+    ZARR = "description of a Zarr array"
+    REQUIREMENTS = "list of packages"
 
 
 _KERAS = re.compile(rb'(?<!\\)"class_name"\s*:\s*"')
@@ -39,11 +44,26 @@ _HUB = re.compile(
     rb'(?<!\\)"(auto_map|model_type|architectures|chat_template|tokenizer_class|weight_map'
     rb"|_class_name|_diffusers_version|id2label|label2id|custom_pipelines|peft_type"
     rb"|trust_remote_code|transformers_version|image_processor_type|feature_extractor_type"
-    rb"|processor_class|custom_generate|added_tokens_decoder|system_prompt|_target_"
+    rb"|processor_class|custom_generate|added_tokens_decoder|system_prompt|_target_|_component_"
+    rb"|activation_fn|activation_function|class_path|serializedFile|weightsManifest"
     rb'|mcpServers|itemInfoEntries)"\s*:|"type"\s*:\s*"sentence_transformers\.'
     rb'|"idx"\s*:\s*\d+[^{}]*"type"\s*:|"added_tokens"\s*:'
 )
+_SERVED = re.compile(rb'(?<!\\)"implementation"\s*:\s*"\w+\.[\w.]+"')
+_PIR = re.compile(rb'(?<!\\)"magic"\s*:\s*"pir"')
+_ZARR = re.compile(rb'\\?"zarr_format\\?"\s*:|"refs"\s*:\s*\{')
 _TOOLS = re.compile(rb'(?<!\\)"type"\s*:\s*"function"|(?<!\\)"(input_schema|inputSchema)"\s*:')
+_BY_KEYS = (
+    (_XGBOOST, TextKind.XGBOOST),
+    (_CATBOOST, TextKind.CATBOOST),
+    (_PIR, TextKind.PADDLE),
+    (_ZARR, TextKind.ZARR),
+    (_HUB, TextKind.HUB),
+    (_TOOLS, TextKind.HUB),
+    (_SERVED, TextKind.HUB),
+)
+"""Keys that tell a kind of JSON, the first that stands in the text."""
+
 _TEMPLATE_TAG = re.compile(
     rb"\{%-?\s*(for|if|set|macro|generation)\b[^%]*%\}|\{\{.*?\}\}", re.DOTALL
 )
@@ -59,6 +79,7 @@ _GADGET = re.compile(rb"__\w+__|\battr\(|\[\s*['\"]__|\\x5f|\\137|\bcycler\b|\bl
 _YAML_NAME = re.compile(r"\.ya?ml$|(^|[-_./])MLmodel$", re.IGNORECASE)
 _YAML_TAG = re.compile(
     rb"(?m)^(?!\s*#)[^#\n]*(!!python/|tag:yaml\.org,2002:python/|^%TAG\b|_target_\s*:|\bloader_module\s*:"
+    rb"|_component_\s*:|\b(?:class_path|target)\s*:\s*[\"']?\w+\.|\btrust_remote_code\s*:"
     rb"|(?<![\w!])!(?:apply|new|name|module):)"
 )
 _MLMODEL = re.compile(r"(^|[/\\])MLmodel$")
@@ -85,6 +106,8 @@ def text_kind(span: Span, head: bytes, name: str) -> TextKind | None:
 
 
 def _plain_kind(look: bytes, name: str) -> TextKind | None:
+    if is_modelfile(look, name):
+        return TextKind.MODELFILE
     if _CHAT_NAME.search(name) or (_JINJA_NAME.search(name) and _is_prompt(look, name)):
         return TextKind.TEMPLATE
     is_sniffed = _TEMPLATE_TAG.search(look) and _TEMPLATE_WORD.search(look) and _is_bare(name)
@@ -125,10 +148,10 @@ def _json_kind(look: bytes, name: str) -> TextKind | None:
         return TextKind.KERAS
     if _EXPORT.search(look):
         return TextKind.EXPORT
-    for pattern, kind in ((_XGBOOST, TextKind.XGBOOST), (_CATBOOST, TextKind.CATBOOST)):
+    for pattern, kind in _BY_KEYS:
         if pattern.search(look):
             return kind
-    return TextKind.HUB if _HUB.search(look) or _TOOLS.search(look) else None
+    return None
 
 
 def _is_lines(look: bytes, name: str) -> bool:
@@ -137,3 +160,19 @@ def _is_lines(look: bytes, name: str) -> bool:
         return True
     first, _, rest = look.strip().partition(b"\n")
     return first.rstrip().endswith(b"}") and rest.lstrip()[:1] == b"{"
+
+
+_PATH_LINE = re.compile(
+    rb"[^\x00-\x1f]*[/\\\\][^\x00-\x1f]*|\.{1,2}|[\w.-]+|import[ \t][^\x00-\x08]*|#[^\x00-\x08]*|"
+)
+
+
+def is_site_paths(head: bytes, size: int) -> bool:
+    """Whether text is what Python's site reads from a ``.pth``: paths, comments, import lines.
+
+    Every editable install writes one. Its import lines are judged with the code of the tree.
+    """
+    lines = [line.strip(b" \t\r\xef\xbb\xbf") for line in head.split(b"\n")]
+    is_whole = size <= len(head)
+    is_paths = all(_PATH_LINE.fullmatch(line) and len(line) < 4096 for line in lines)  # noqa: PLR2004 - PATH_MAX
+    return is_whole and is_paths and any(lines)

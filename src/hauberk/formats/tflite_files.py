@@ -14,7 +14,7 @@ from hauberk.formats.pickle_values import printable
 from hauberk.formats.remarks import Grade, Remark, Said, evasive
 from hauberk.formats.savedmodel_files import judge_operator
 from hauberk.formats.spans import Span
-from hauberk.formats.tensorflow_operators import reason_of
+from hauberk.formats.tensorflow_operators import WRITES_CHECKPOINT
 
 MAGIC = b"TFL3"
 
@@ -136,9 +136,9 @@ def _custom(name: str) -> Iterator[Remark]:
     shown = printable(name)
     if name.startswith("Flex"):
         yield from judge_operator(name[4:], "Flex")
-        if not reason_of(name[4:]):
-            text = f"has the operator {shown}, which runs through TensorFlow itself"
-            yield Remark(Grade.UNKNOWN, name, text, 0)
+        if name[4:] in WRITES_CHECKPOINT:
+            text = f"has the operator {shown}, which writes files where the model is run"
+            yield Remark(Grade.CODE, name, text, 0)
     elif name not in _KNOWN:
         text = f"has the custom operator {shown!r}: native code that a library outside must bring"
         yield Remark(Grade.CODE, name, text, 0)

@@ -17,6 +17,9 @@ AOT = "AOTInductor"
 PROGRAM = "program"
 """A program under a name that only model files have."""
 
+PACKED = "script"
+"""A script with something packed behind it."""
+
 BESIDE = "archive"
 """Python that lies beside weights, which nothing names."""
 

@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hauberk.formats.archives import Ledger, Trouble
-from hauberk.formats.contents import Kind, Part, contents
+from hauberk.formats.contents import contents
+from hauberk.formats.parts import Kind, Part
 from hauberk.formats.spans import Span
 
 MIN_BYTES = 16 << 10

@@ -88,7 +88,7 @@ class Node:
                 raise ArtifactError(
                     "a YAML file grows without bound through its aliases",
                     expected=f"at most {MAX_NODES} values",
-                    found="more",
+                    found="more when they are followed",
                 )
             yield path, node
             inner = [((*path, key), value) for key, value in node.entries.items()]

@@ -32,6 +32,8 @@ def verified_lines(chain: VerifiedChain) -> Iterator[str]:
     yield f"  keys          {chain.custody}"
     yield f"  root          {_PINS[chain.trust]}"
     yield "  log           " + ("witnessed" if chain.witnessed else "not witnessed")
+    if chain.unfinished:
+        yield f"  unfinished    {chain.unfinished}"
     if chain.not_held:
         yield f"  not held      {', '.join(chain.not_held)}: digests compared only"
 
@@ -68,6 +70,7 @@ def as_json(chain: VerifiedChain) -> dict[str, Any]:
         "evidence": chain.evidence.value,
         "root": chain.trust.value,
         "witnessed": chain.witnessed,
+        "unfinished": chain.unfinished,
         "rehashed": {name: list(places) for name, places in chain.rehashed.items()},
         "not_held": list(chain.not_held),
         "tests": [

@@ -91,7 +91,7 @@ def convert(
     if rows is not None:
         request["columns"] = _columns(rows, label)
     answer = _asked("convert", request, Grants(read=(source.resolve(),)), python)
-    again = {"graph": answer["converted"], "columns": answer["columns"]}
+    again = {key: answer[key] for key in ("columns", "named")} | {"graph": answer["converted"]}
     scored = _asked(f"score_{kind}", again, Grants(), python)
     difference, compared = _difference(_scores(answer), _scores(scored), tolerance)
     data = base64.b64decode(answer["converted"])

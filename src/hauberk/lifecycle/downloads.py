@@ -152,7 +152,14 @@ def _fetched(uri: str, context: ssl.SSLContext | None) -> Iterator[bytes]:
             "a source cannot be fetched",
             subject=without_credentials(uri),
             found=f"{type(error).__name__}: {str(error)[:200]}",
+            hint=_advice(error),
         ) from error
+
+
+def _advice(error: Exception) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "name the authority that signed the host's certificate: SSL_CERT_FILE=FILE"
+    return "look at the address, and whether this machine may reach it"
 
 
 def _bounded(answer: Any, uri: str) -> Iterator[bytes]:

@@ -177,6 +177,8 @@ def evaluate(request: Request) -> Result:
     reasons: dict[str, str] = {}
     if strange := strangers(request.data, scored[0].classes):
         reasons["labels"] = strange
+    if alike := _all_alike(scored[0]):
+        reasons["answers"] = alike
     metrics, accuracy = _metrics(evaluation)
     fairness = UnfairDecisions(tolerance=request.tolerance)
     memory = MemorisedRows()
@@ -235,6 +237,16 @@ def evaluate(request: Request) -> Result:
         slices=slices(request.data, scored[0], request.seed),
         owned=owned,
     )
+
+
+def _all_alike(scored: Scored) -> str:
+    """What is said of a model that gives all of several rows one score."""
+    import numpy as np
+
+    scores = scored.scores.reshape(len(scored.scores), -1)
+    if len(scores) < 2 or np.ptp(scores, axis=0).max(initial=0.0) > 0:  # noqa: PLR2004 - some rows
+        return ""
+    return f"all {len(scores)} rows get the same score; the model does not look at them"
 
 
 def answered(request: Request) -> Evaluation:
@@ -401,7 +413,7 @@ def _evaluation(request: Request, scored: list[Scored]) -> Evaluation:
         )
     return Evaluation(
         model=ModelFile(name=str(request.model), path=request.model),
-        predictor=ByRow(_joined(scored), rows),
+        predictor=ByRow(_joined(request, scored), rows),
         data=request.data,
         train=request.train,
         reported=request.reported,
@@ -409,13 +421,45 @@ def _evaluation(request: Request, scored: list[Scored]) -> Evaluation:
     )
 
 
-def _joined(scored: list[Scored]) -> Scored:
+def _joined(request: Request, scored: list[Scored]) -> Scored:
     import numpy as np
 
     scores = np.concatenate([item.scores for item in scored])
     if not np.isfinite(scores).all():
-        raise ArtifactError("the model's scores are not finite", expected="numbers", found="NaN")
+        missing = ~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)
+        n_missing, n_gaps = int(missing.sum()), _rows_with_gaps(request)
+        raise ArtifactError(
+            "the model's scores are not finite",
+            subject=str(request.model),
+            rule="every row gets a number for every class",
+            expected="numbers",
+            found=f"NaN or infinity for {n_missing} of {len(scores)} rows, of which {n_gaps} have "
+            "a cell that is missing or infinite",
+            hint="fill in or leave out those cells as the training did"
+            if n_gaps >= n_missing
+            else "look for NaN among the model's own numbers; it may have been saved after a "
+            "training that diverged",
+        )
     return Scored(classes=scored[0].classes, features=scored[0].features, scores=scores)
+
+
+def _rows_with_gaps(request: Request) -> int:
+    """Rows of all tables with a cell that is missing or no finite number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    n = 0
+    for table in (request.data, *([request.train] if request.train else [])):
+        for batch in table.read():
+            columns = [batch.column(column.name) for column in table.columns]
+            gaps = [
+                pc.invert(pc.fill_null(pc.is_finite(cells), fill_value=False))
+                if pa.types.is_floating(cells.type)
+                else pc.is_null(cells)
+                for cells in columns
+            ]
+            n += sum(map(any, zip(*(gap.to_pylist() for gap in gaps), strict=True)))
+    return n
 
 
 def _metrics(evaluation: Evaluation) -> tuple[dict[str, float], tuple[float, float] | None]:

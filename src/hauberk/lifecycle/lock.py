@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from hauberk.core.artifact import Digest
-from hauberk.errors import ArtifactError, UsageError
+from hauberk.errors import ArtifactError, HauberkError, UsageError
 from hauberk.trust.canonical import parse_json
+from hauberk.trust.digest import digest_bytes
+from hauberk.trust.durable import read_small
 
 FILE = "hauberk.lock"
 VERSION = 1
@@ -55,6 +57,17 @@ class Pins:
         part.write_text(text, encoding="utf-8")
         part.replace(self._path)
         self._changed = False
+
+
+def digest_of(root: Path) -> Digest | None:
+    """Digest of a project's lock file as it lies there; ``None`` where none can be read.
+
+    Nothing is raised: it is compared, and what cannot be read is not what was read.
+    """
+    try:
+        return digest_bytes(read_small(root / FILE, max_bytes=MAX_BYTES))
+    except (OSError, HauberkError):
+        return None
 
 
 def _read(path: Path) -> dict[str, Pin]:

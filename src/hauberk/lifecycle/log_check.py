@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from hauberk.controls.log.broken_log import BrokenLog
@@ -30,22 +30,22 @@ def judged_log(store: Store, root: Root | None) -> tuple[Assessment, ...]:
     return tuple(results)
 
 
-def refuse_unlogged(store: Store, envelopes: Sequence[Digest]) -> None:
-    """Refuse a release with steps that the log does not name.
+def refuse_unlogged(logged: Collection[Digest], envelopes: Sequence[Digest]) -> None:
+    """Refuse a release with steps that the log does not name under a signed head.
 
     Raises:
         TrustError: An envelope is not in the log.
     """
-    logged = set(metadata_index.logged_envelopes(store))
     missing = [digest for digest in envelopes if digest not in logged]
     if missing:
         raise TrustError(
             "the project's log does not hold the steps of the release",
             subject="log",
-            rule="what is released is in the log",
+            rule="what is released is in the log, under a signed head",
             expected=f"{len(envelopes)} signed steps",
             found=f"{len(envelopes) - len(missing)}; no {missing[0]}",
-            hint="run again if the last run was cut short; else find out who removed the log",
+            hint="run again if the last run was cut short; else find out who removed the log or "
+            "its heads",
         )
 
 

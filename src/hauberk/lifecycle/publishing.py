@@ -47,6 +47,7 @@ def of_project(root: Path, place: Place) -> Manifest:
     store = Store.open(settings.root, create=False, read_only=True)
     found = releases.required(store, settings.project.name)
     release, statements = releases.envelopes(store, found)
+    releases.refuse_older(store, settings.project.name, found, _read(release).sequence)
     return of_release(release, statements, store.blobs, place)
 
 

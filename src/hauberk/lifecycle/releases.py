@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from hauberk.core.artifact import Digest
-from hauberk.errors import TrustError, UsageError
+from hauberk.errors import ArtifactError, TrustError, UsageError
+from hauberk.lifecycle import release_records
 from hauberk.trust.canonical import canonical_json, parse_json
 from hauberk.trust.digest import parse_digest
+from hauberk.trust.fields import Fields
 
 if TYPE_CHECKING:
     from hauberk.trust.store import Store
@@ -51,19 +53,21 @@ def staged(store: Store, project: str, channel: str = STAGING) -> Staged | None:
     if pointer is None:
         return None
     try:
-        value: Any = parse_json(pointer.value, max_bytes=MAX_POINTER_BYTES)
+        fields = Fields.of(parse_json(pointer.value, max_bytes=MAX_POINTER_BYTES), "pointer")
+        fields.only("release", "sequence", "statements")
         return Staged(
-            release=parse_digest(value["release"]),
-            statements=tuple(parse_digest(item) for item in value["statements"]),
-            sequence=int(value["sequence"]),
+            release=fields.digest("release"),
+            statements=tuple(parse_digest(item) for item in fields.texts("statements")),
+            sequence=fields.count("sequence"),
             tag=pointer.tag,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except ArtifactError as error:
         raise TrustError(
             "the pointer of a channel is malformed",
             subject=_name(project, channel),
+            rule="a pointer is canonical JSON, as a run writes it",
             expected="a release, its statements and its number",
-            found=f"{type(error).__name__}: {error}",
+            found=f"{error.expected} was expected, {error.found} found"[:200],
             hint="publish again with hauberk run; find out who wrote it",
         ) from error
 
@@ -96,13 +100,44 @@ def required(store: Store, project: str) -> Staged:
     """What is staged.
 
     Raises:
+        TrustError: Nothing is, and the log tells of a release that was done.
         UsageError: Nothing is.
     """
-    return staged(store, project) or required_nothing(project)
+    found = staged(store, project)
+    if found is None:
+        told = release_records.told(store, project, STAGING)
+        release_records.refuse_forgotten(told, project, STAGING, None)
+        required_nothing(project, release_records.unfinished(told))
+    return found
 
 
-def required_nothing(project: str) -> NoReturn:
-    """Say that there is no release.
+def refuse_older(store: Store, project: str, found: Staged, number: int) -> release_records.Told:
+    """Refuse what is staged where its number is not its own, or the log tells of a later one.
+
+    Args:
+        number: The release's own, as it is signed; the pointer's is nobody's word.
+
+    Raises:
+        TrustError: It does.
+    """
+    if found.sequence != number:
+        raise TrustError(
+            "the pointer of a channel gives a release another number",
+            subject=_name(project, STAGING),
+            rule="a pointer says of a release what the release says of itself",
+            expected=f"number {number}",
+            found=f"number {found.sequence}",
+            hint="find out who changed .hauberk/pointers.sqlite; restore it from a backup",
+        )
+    told = release_records.told(store, project, STAGING)
+    channel = release_records.channel_of(project, STAGING)
+    release = release_records.Release(channel=channel, digest=found.release, number=number)
+    release_records.refuse_forgotten(told, project, STAGING, release)
+    return told
+
+
+def required_nothing(project: str, unfinished: str = "") -> NoReturn:
+    """Say that there is no release, and which one was cut short.
 
     Raises:
         UsageError: Always.
@@ -111,7 +146,7 @@ def required_nothing(project: str) -> NoReturn:
         "nothing has been released yet",
         subject=project,
         expected=f"a release in channel {STAGING}",
-        found="none",
+        found=unfinished or "none",
         hint="hauberk run releases to staging when every gate allows it and keys are there",
     )
 

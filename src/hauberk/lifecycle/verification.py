@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hauberk.errors import UsageError
-from hauberk.lifecycle import releases
+from hauberk.lifecycle import lock, releases
 from hauberk.lifecycle.log_check import judged_log, refuse_broken, refuse_unlogged
 from hauberk.lifecycle.plan import plan
+from hauberk.lifecycle.release_records import unfinished
 from hauberk.lifecycle.settings import FILE
 from hauberk.trust.chain import VerifiedChain, verify_chain
+from hauberk.trust.digest import digest_bytes
+from hauberk.trust.dsse import Envelope
 from hauberk.trust.places import BlobPlace, FolderPlace
 from hauberk.trust.policy import tighten
 from hauberk.trust.root import Root, resolve
 from hauberk.trust.store import Store
 
 if TYPE_CHECKING:
+    from hauberk.core.artifact import Digest
     from hauberk.lifecycle.settings import Settings
 
 
@@ -27,6 +31,7 @@ def verify_project(
 ) -> VerifiedChain:
     """Verify the staged release of a project against the pinned root.
 
+    The channel may not point behind a release that the log calls done.
     The project's policy may not be below the pinned floor. The log must hold against its
     signed heads, the index of metadata against the log, and every step of the release must
     be in the log: one that was deleted whole has no heads to contradict. The chain is
@@ -58,17 +63,34 @@ def verify_project(
         store=store,
         required=required_names(plan(settings)),
     )
-    refuse_unlogged(store, found.statements[: len(chain.links)])
-    return replace(chain, not_held=tuple(one for one in chain.not_held if one != FILE))
+    told = releases.refuse_older(store, name, found, chain.release.sequence)
+    refuse_unlogged(told.steps, tuple(_steps(chain, found, statements)))
+    kept = tuple(one for one in chain.not_held if one not in (FILE, lock.FILE))
+    return replace(chain, not_held=kept, unfinished=unfinished(told))
 
 
-def is_as_run(settings: Settings, chain: VerifiedChain) -> bool:
-    """Whether the lifecycle file is the one that the release was made by, as far as it says.
+def _steps(
+    chain: VerifiedChain, found: releases.Staged, statements: Sequence[bytes]
+) -> Iterator[Digest]:
+    """Envelopes of the chain's steps, in whatever order the pointer names them."""
+    payloads = {link.digest for link in chain.links}
+    for digest, envelope in zip(found.statements, statements, strict=True):
+        if digest_bytes(Envelope.from_bytes(envelope).payload) in payloads:
+            yield digest
 
-    Another one breaks no promise about the released bytes, but what it demands was not applied.
+
+def changed_since(settings: Settings, chain: VerifiedChain) -> tuple[str, ...]:
+    """Of the lifecycle file and the lock file, those that are not the ones of the release.
+
+    Other ones break no promise about the released bytes. But what another lifecycle file
+    demands was not applied, and another lock file pins what was not taken. A release that does
+    not say what they were is not held against them.
     """
-    said = [source.digest for source in chain.release.sources if source.name == FILE]
-    return settings.source.name != FILE or not said or said == [settings.digest]
+    said = {source.name: source.digest for source in chain.release.sources}
+    now = {lock.FILE: lock.digest_of(settings.root)}
+    if settings.source.name == FILE:
+        now[FILE] = settings.digest
+    return tuple(sorted(name for name in now if name in said and said[name] != now[name]))
 
 
 def verify_release(

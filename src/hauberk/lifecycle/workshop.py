@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hauberk.lifecycle.lock import Pins
     from hauberk.lifecycle.plan import Plan
     from hauberk.lifecycle.privacy import Spent
+    from hauberk.lifecycle.release_records import Release
     from hauberk.lifecycle.retraining import Asked
     from hauberk.lifecycle.settings import Settings
     from hauberk.lifecycle.signing import Signing
@@ -63,7 +64,7 @@ class Shared:
         privacy: What the training gives away of one row; ``None`` where it records nothing.
         environment: Names to values for the record: interpreter, packages, commit.
         lock: Digest of the project's environment, in every recipe.
-        release: Envelope of the release.
+        released: The release that the run has moved a channel's pointer to.
     """
 
     profile: bytes | None = None
@@ -79,7 +80,7 @@ class Shared:
     exported: Any = None
     features: tuple[str, ...] = ()
     version: str = ""
-    release: Attestation | None = None
+    released: Release | None = None
     bundle: Path | None = None
     live: Dataset | None = None
 

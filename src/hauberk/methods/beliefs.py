@@ -100,8 +100,10 @@ class Peak:
         rate: Share of contradicted labels.
         low: Bound that the rate exceeds with 99 % confidence.
         firmer: Share of contradicted labels in the firmer half of these rows.
-        least: The smallest share of any class.
-        most: The largest.
+        least: The smallest share of any class,
+        least_high: and the bound that it stays below with 99 % confidence.
+        most: The largest,
+        most_low: and the bound that it exceeds.
         n_classes: Believed classes with enough rows to count.
         n_rows: Rows in all.
     """
@@ -110,7 +112,9 @@ class Peak:
     low: float
     firmer: float
     least: float
+    least_high: float
     most: float
+    most_low: float
     n_classes: int
     n_rows: int
 
@@ -179,15 +183,30 @@ def _peak(wrong: Any, believed: Codes, firmness: Any) -> Peak:
         parts.append(wrong[order[: int(_PEAK * own.size)]])
     counted = [part for part in parts if part.size >= _PEAK_ROWS]
     if not counted:
-        return Peak(rate=0.0, low=0.0, firmer=0.0, least=0.0, most=0.0, n_classes=0, n_rows=0)
+        return Peak(
+            rate=0.0,
+            low=0.0,
+            firmer=0.0,
+            least=0.0,
+            least_high=1.0,
+            most=0.0,
+            most_low=0.0,
+            n_classes=0,
+            n_rows=0,
+        )
     rates = [float(part.mean()) for part in counted]
+    bounds = [
+        clopper_pearson(int(part.sum()), part.size, confidence=_CONFIDENCE) for part in counted
+    ]
     every = np.concatenate(counted)
     return Peak(
         rate=float(every.mean()),
         low=clopper_pearson(int(every.sum()), every.size, confidence=_CONFIDENCE).low,
         firmer=float(np.concatenate([part[: part.size // 2] for part in counted]).mean()),
         least=min(rates),
+        least_high=min(bound.high for bound in bounds),
         most=max(rates),
+        most_low=max(bound.low for bound in bounds),
         n_classes=len(counted),
         n_rows=int(every.size),
     )

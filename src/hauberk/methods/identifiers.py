@@ -121,6 +121,7 @@ def identifying_columns(dataset: Dataset) -> tuple[IdentifyingColumn, ...]:
 
 SEARCHED = (ColumnKind.CATEGORY, ColumnKind.TEXT, ColumnKind.NUMBER, ColumnKind.OTHER)
 _KEPT_ROWS = 10
+_SHORT_TEXT, _MOST_SEEN = 40, 5_000
 
 
 class _Tally:
@@ -133,6 +134,7 @@ class _Tally:
         self._certain: Counter[IdentifierKind] = Counter()
         self._denied: Counter[IdentifierKind] = Counter()
         self._different: set[int] | None = set()
+        self._seen: dict[str, tuple[list[Identifier], set[IdentifierKind]]] = {}
 
     def update(self, cells: Any, *, is_number: bool) -> None:
         import pyarrow.types as t
@@ -151,7 +153,7 @@ class _Tally:
                 self._different = None  # measurements are unique without naming anybody
         if is_number and not whole:
             return
-        found, denied = _searched(text)
+        found, denied = self._search(text)
         certain = {item.kind for item in found if item.is_certain}
         kinds = {item.kind for item in found if item.is_certain or not is_number}
         self._certain.update(certain)
@@ -160,6 +162,14 @@ class _Tally:
             self._counts[kind] += 1
             rows = self._hits.setdefault(kind, [])
             rows.extend([self._row] if len(rows) < _KEPT_ROWS else [])
+
+    def _search(self, text: str) -> tuple[list[Identifier], set[IdentifierKind]]:
+        """What is in ``text``; short ones recur, and are searched once."""
+        if (seen := self._seen.get(text)) is None:
+            seen = _searched(text)
+            if len(text) <= _SHORT_TEXT and len(self._seen) < _MOST_SEEN:
+                self._seen[text] = seen
+        return seen
 
     def result(self, name: str) -> Iterator[IdentifyingColumn]:
         for kind in sorted(self._counts):

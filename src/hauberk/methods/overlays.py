@@ -36,13 +36,16 @@ _RIDGE = 0.02
 _STEPS = 40
 _LEAST_WIDTH = 0.05
 _TINY = 1e-12
-_SMALLEST, _LARGEST = 0.004, 0.45
+_SMALLEST, _LARGEST = 0.004, 0.8
+_UNCLEAR = 0.3
+"""Share of a class from which on its smaller heap may as well be the honest one."""
+
 _ORDER = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Heap:
-    """The smaller of two heaps of a class along one direction.
+    """The heap of a class that carries a signal, of two along one direction.
 
     Attributes:
         distance: Of the two heaps, in units of their mean spread.
@@ -106,8 +109,35 @@ def heaps(
             honest = honest / sum(len(parts[o]) for o in others)
         heap = _clearest(parts[code], honest)
         if heap is not None:
-            found[code] = heap
+            found[code] = _turned_to_signal(heap, pixels[labels == code])
     return found
+
+
+def _turned_to_signal(heap: Heap, own: Floats) -> Heap:
+    """The heap whose mean picture is the rougher one: what is laid over pictures adds to them."""
+    inside = heap.chances > 0.5  # noqa: PLR2004 - likelier in it than not
+    if heap.share < _UNCLEAR or inside.all() or not inside.any():
+        return heap
+    if _roughness(own[inside].mean(axis=0)) >= _roughness(own[~inside].mean(axis=0)):
+        return heap
+    return Heap(
+        distance=heap.distance,
+        share=1 - heap.share,
+        chances=1 - heap.chances,
+        places=-heap.places,
+    )
+
+
+def _roughness(picture: Any) -> float:
+    """Second differences of a flat picture, along its lines and across them."""
+    line = int(np.sqrt(picture.size))
+    return float(
+        sum(
+            ((picture[2 * step :] - 2 * picture[step:-step] + picture[: -2 * step]) ** 2).sum()
+            for step in (1, line)
+            if picture.size > 2 * step
+        )
+    )
 
 
 def _scatter(x: Floats) -> Any:

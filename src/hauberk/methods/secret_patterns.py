@@ -122,6 +122,16 @@ PATTERNS: tuple[Pattern, ...] = (
         _random,
     ),
     _p(
+        "private key (JWK)",
+        '"kty"',
+        r"\"kty\"[^{}]{0,4000}?\"d\"[ \t\n]{0,8}:[ \t\n]{0,8}\"(?P<s>[\w-]{32,1400})\"",
+    ),
+    _p(
+        "private key (JWK)",
+        '"kty"',
+        r"\"d\"[ \t\n]{0,8}:[ \t\n]{0,8}\"(?P<s>[\w-]{32,1400})\"[^{}]{0,4000}?\"kty\"",
+    ),
+    _p(
         "age private key",
         "AGE-SECRET-KEY-1",
         r"(?P<s>AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58})(?![A-Z0-9])",

@@ -22,13 +22,15 @@ from hauberk.core.lifecycle import Component
 from hauberk.core.policy import Isolation
 from hauberk.core.threat import ThreatId
 from hauberk.errors import HauberkError, InternalError
-from hauberk.lifecycle import releases
+from hauberk.lifecycle import release_records, releases
 from hauberk.lifecycle.production import metadata_index
 from hauberk.lifecycle.run import Options, run
 from hauberk.lifecycle.settings import load
-from hauberk.lifecycle.signing import make_keys
+from hauberk.lifecycle.signing import keys_folder, make_keys
 from hauberk.lifecycle.verification import verify_project
 from hauberk.trust.canonical import canonical_json
+from hauberk.trust.keys import Role
+from hauberk.trust.signer import Signer
 from hauberk.trust.store import Store
 
 
@@ -210,6 +212,32 @@ def _cut_log(site: Site) -> None:
             return
 
 
+def _empty_pointers(site: Site) -> None:
+    """Make a project that released look like one that has not."""
+    with closing(sqlite3.connect(site.root / ".hauberk/pointers.sqlite")) as database:
+        database.execute("delete from pointers")
+        database.commit()
+
+
+def _remove_pointers(site: Site) -> None:
+    (site.root / ".hauberk/pointers.sqlite").unlink()
+
+
+def _turn_back(site: Site) -> None:
+    """Leave the channel at a release after which the owner logged and signed another."""
+    store = Store.open(site.root)
+    project = load(site.root).project.name
+    found = releases.required(store, project)
+    later = release_records.Release(
+        channel=release_records.channel_of(project, releases.STAGING),
+        digest=store.blobs.put([b"a later release"]),
+        number=found.sequence + 1,
+    )
+    store.log.append([canonical_json(release_records.done("later", later))])
+    with Signer.start(keys_folder(site.configuration), (Role.LIFECYCLE,)) as signer:
+        store.log.checkpoint(lambda text: signer.sign_head(Role.LIFECYCLE, text))
+
+
 def _lower_policy(site: Site) -> None:
     path = site.root / "hauberk.toml"
     path.write_text(path.read_text() + '\n[policy]\nfail_on = "critical"\n')
@@ -293,6 +321,23 @@ def forgeries(raw: str) -> tuple[Forgery, ...]:
             "EX-13",
             "model-registry",
             _sign_with_foreign_key,
+        ),
+        _forgery(
+            "emptied-pointers",
+            "empty the pointers, as if nothing had been released",
+            "RG-1",
+            "model-registry",
+            _empty_pointers,
+        ),
+        _forgery(
+            "removed-pointers", "remove the pointers", "RG-1", "model-registry", _remove_pointers
+        ),
+        _forgery(
+            "turned-back",
+            "point the channel back at the release before the last",
+            "RG-3",
+            "model-registry",
+            _turn_back,
         ),
         _forgery("lowered-policy", "lower the policy", "XC-2", "code-repository", _lower_policy),
         _forgery(

@@ -106,6 +106,10 @@ def _closing(console: Console, result: ScanResult) -> list[str]:
         f"{outcomes['not_applicable']} not applicable"
     )
     nothing = [] if result.assessments else ["Nothing was assessed: this says nothing of safety."]
+    left_out = result.summary.get("left_out") or {}
+    if left_out:
+        told = ", ".join(f"{count} {why}" for why, count in left_out.items())
+        nothing.append(f"Left out: {told}.")
     count = result.summary.get("n_unjudged", 0)
     if count:
         nothing.append(f"{plural(count, 'path')} that no control looks at, links among them.")

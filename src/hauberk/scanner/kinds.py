@@ -11,9 +11,10 @@ from pathlib import Path
 
 from hauberk.errors import HauberkError
 from hauberk.formats.archives import Trouble, find_zip, list_zip, stream_kind
-from hauberk.formats.arrow_types import unpickled_schemas
-from hauberk.formats.contents import Kind, Part, contents
+from hauberk.formats.arrow_types import unpickled_parts
+from hauberk.formats.contents import contents
 from hauberk.formats.late_patterns import ending_of
+from hauberk.formats.parts import Kind, Part
 from hauberk.formats.spans import Span, open_span
 
 _HEAD_BYTES = 1 << 16
@@ -112,7 +113,10 @@ def _kind_of_plain(span: Span, name: str) -> FileKind:
     if first.kind is Kind.FOREIGN:
         return _kind_of_foreign(span, first.detail)
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
-        return FileKind.MODEL if ending_of(name) in _MODEL_ENDINGS else FileKind.OTHER
+        if ending_of(name) in _MODEL_ENDINGS:
+            return FileKind.MODEL
+        is_text = first.kind is Kind.EMPTY and ending_of(name) not in _TABLE_ENDINGS
+        return FileKind.TEXT if is_text else FileKind.OTHER  # an empty `__init__.py` is code
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
 
 
@@ -120,7 +124,7 @@ def _kind_of_foreign(span: Span, detail: str) -> FileKind:
     """A table whose schema holds a pickle is what a model file is: something that is loaded."""
     if detail not in {"Parquet", "Arrow"}:
         return FileKind.OTHER
-    is_loaded = next(unpickled_schemas(span), None) is not None
+    is_loaded = next(unpickled_parts(span), None) is not None
     return FileKind.TABLE_AND_MODEL if is_loaded else FileKind.TABLE
 
 

@@ -14,6 +14,7 @@ import json
 import re
 import shutil
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,14 +62,21 @@ class Narrowing:
 
 
 def narrowed(
-    assessments: Sequence[Assessment], roots: Sequence[Path], wanted: Narrowing
+    assessments: Sequence[Assessment],
+    roots: Sequence[Path],
+    wanted: Narrowing,
+    left_out: Counter[str] | None = None,
 ) -> list[Assessment]:
     """Assessments with imports merged in and findings taken out.
+
+    Args:
+        left_out: Counts what is taken out, by why.
 
     Raises:
         UsageError: A file cannot be read, or the commit is none.
     """
     kept = list(assessments)
+    counted: Counter[str] = Counter() if left_out is None else left_out
     for path in wanted.imports:
         kept = _merged(kept, _imported(path))
     if wanted.engines:
@@ -78,21 +86,33 @@ def narrowed(
             kept = _merged(kept, [item])
     if wanted.diff:
         touched = [changed_since(root, wanted.diff) for root in roots]
-        kept = [_filtered(item, lambda f: _is_touched(f, touched), "unchanged") for item in kept]
+        kept = [
+            _filtered(item, lambda f: _is_touched(f, touched), UNCHANGED, counted) for item in kept
+        ]
     if wanted.allow is not None:
         allowed = read_allowances(wanted.allow)
-        kept = [_filtered(item, lambda f: not _is_allowed(f, allowed), "allowed") for item in kept]
+        kept = [
+            _filtered(item, lambda f: not _is_allowed(f, allowed), ALLOWED, counted)
+            for item in kept
+        ]
     if wanted.baseline is not None:
         known = read_baseline(wanted.baseline)
-        kept = [_filtered(item, lambda f: fingerprint(f) not in known, "baseline") for item in kept]
+        kept = [
+            _filtered(item, lambda f: fingerprint(f) not in known, KNOWN, counted) for item in kept
+        ]
     return kept
 
 
-def _filtered(item: Assessment, keep: Any, why: str) -> Assessment:
+UNCHANGED, ALLOWED, KNOWN = "in what did not change", "allowed by a file", "known to the baseline"
+"""Why a finding is left out, as the report says it."""
+
+
+def _filtered(item: Assessment, keep: Any, why: str, counted: Counter[str]) -> Assessment:
     findings = tuple(finding for finding in item.findings if keep(finding))
     if len(findings) == len(item.findings):
         return item
     left_out = len(item.findings) - len(findings)
+    counted[why] += left_out
     reason = item.reason if findings else f"{left_out} findings left out: {why}"
     return replace(item, findings=findings, reason=reason)
 

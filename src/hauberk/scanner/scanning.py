@@ -74,6 +74,7 @@ class _Progress:
         self.assessments: list[Assessment] = []
         self.kinds: Counter[str] = Counter()
         self.unjudged: list[str] = []
+        self.left_out: Counter[str] = Counter()
 
 
 def scan(
@@ -167,7 +168,8 @@ def judge(
         from hauberk.scanner.narrowing import narrowed
 
         paths = [Path(name) for name in names]
-        progress.assessments = narrowed(progress.assessments, paths, narrowing)
+        progress.assessments = narrowed(progress.assessments, paths, narrowing, progress.left_out)
+        notes["left_out"] = dict(sorted(progress.left_out.items()))
     result = _result(names, progress, held, today=today, optional=frozenset(optional))
     return replace(result, summary={**result.summary, **notes})
 

@@ -275,6 +275,9 @@ def absent(digest: Digest) -> UnavailableError:
     return UnavailableError(
         "the bytes are not in the store",
         subject=f"blob {digest}",
+        rule="bytes are found under their digest, in lower case",
+        expected="a file of that name",
+        found="none",
         hint="publish them again, or fetch the store that they were published to",
     )
 

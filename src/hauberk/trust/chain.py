@@ -104,6 +104,8 @@ class VerifiedChain:
         not_held: Sources that no copy is held of; only their recorded digests were compared.
         witnessed: Whether a second place holds the log's heads, as the caller says.
         trust: Whether the root was pinned or taken on first use.
+        unfinished: What the caller knows of a later release that was cut short; empty where
+            there is none.
     """
 
     release: Release
@@ -118,6 +120,7 @@ class VerifiedChain:
     not_held: tuple[str, ...]
     witnessed: bool
     trust: Pin
+    unfinished: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

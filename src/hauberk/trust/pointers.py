@@ -6,6 +6,7 @@ database that was restored from a backup, cannot satisfy an old tag.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -86,11 +87,13 @@ class SqlitePointers:
     object may be used from any thread and after a fork.
 
     Args:
-        path: The database; made where it is missing, unless ``read_only``.
+        path: The database; made where it is missing. Read only, a missing one names nothing:
+            whether anything ought to be named, the log beside it says.
         timeout_s: Longest wait for another writer.
     """
 
     def __init__(self, path: Path, *, timeout_s: float = 30.0, read_only: bool = False) -> None:
+        self._path, self._read_only = path, read_only
         self._database = Database(path, schema=(_SCHEMA,), timeout_s=timeout_s, read_only=read_only)
 
     def get(self, name: str) -> Pointer | None:
@@ -100,6 +103,8 @@ class SqlitePointers:
             ArtifactError: The database is damaged.
         """
         check_name(name)
+        if self._is_missing():
+            return None
         with self._database.read() as connection:
             row = connection.execute(
                 "SELECT value, tag FROM pointers WHERE name = ?", (name,)
@@ -128,9 +133,14 @@ class SqlitePointers:
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """All names that begin with ``prefix``, in order."""
+        if self._is_missing():
+            return iter(())
         with self._database.read() as connection:
             rows = connection.execute("SELECT name FROM pointers ORDER BY name").fetchall()
         return (name for (name,) in rows if isinstance(name, str) and name.startswith(prefix))
+
+    def _is_missing(self) -> bool:
+        return self._read_only and not os.path.lexists(self._path)
 
 
 def _pointer(name: str, value: object, tag: object) -> Pointer:

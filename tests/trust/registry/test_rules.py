@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from random import Random
 
@@ -14,6 +15,7 @@ from hauberk.trust.registry import deeds, founding, people
 from hauberk.trust.registry.anchor import VolatileMemory
 from hauberk.trust.registry.client import Client
 from hauberk.trust.registry.documents import Manifest
+from hauberk.trust.registry.metadata import bind, check_bound
 from hauberk.trust.registry.names import parse_reference
 from hauberk.trust.registry.registrar import Registrar
 from hauberk.trust.registry.upkeep import history, resign, standing
@@ -378,3 +380,19 @@ def test_a_large_registry_with_one_person_says_what_production_lacks():
     world.publish(world.release(Random(1), 1))
     with pytest.raises(TrustError, match="too few keys"):
         world.promote("1", world.keys.ada)
+
+
+def test_a_registry_without_an_id_asks_nothing_of_its_roles(world: World):
+    """One that was founded before there were ids goes on as it was."""
+    root, role = world.view().trusted.root, world.view().role("targets", "root")
+    check_bound(role, "targets", root)
+    other = ready(5)[0].view().trusted.root
+    with pytest.raises(TrustError, match="of another registry"):
+        check_bound(role, "targets", other)
+    del other.unrecognized_fields["hauberk"]["id"]
+    check_bound(role, "targets", other)
+    bind(fresh := copy.deepcopy(role), other)
+    assert fresh.unrecognized_fields == role.unrecognized_fields
+    del role.unrecognized_fields["hauberk"]["registry"]
+    with pytest.raises(TrustError, match="of another registry"):
+        check_bound(role, "targets", root)

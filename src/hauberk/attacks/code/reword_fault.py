@@ -56,7 +56,9 @@ class RewordFault(Transform[CodeTree]):
     title: ClassVar[str] = "Commit a fault in other words"
     threats: ClassVar[tuple[ThreatId, ...]] = (
         ThreatId("PP-3"),
+        ThreatId("RE-1"),
         ThreatId("RE-4"),
+        ThreatId("PI-1"),
         ThreatId("PI-6"),
     )
     subject: ClassVar[type] = CodeTree

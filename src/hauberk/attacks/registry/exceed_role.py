@@ -88,7 +88,8 @@ def _role(target: Registry, role: str) -> Any:
     _, snapshot = _state(target)
     meta = snapshot.signed.meta.get(f"{role}.json")
     if meta is None:
-        return Metadata(Targets(expires=snapshot.signed.expires))
+        named = dict(snapshot.signed.unrecognized_fields)
+        return Metadata(Targets(expires=snapshot.signed.expires, unrecognized_fields=named))
     found = parse(target.read(f"metadata/{meta.version}.{role}.json"), role)
     found.signed.version += 1
     found.signatures.clear()

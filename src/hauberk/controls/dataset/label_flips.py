@@ -155,7 +155,11 @@ class LabelFlips(Check[Dataset]):
     def _is_alarming_at_peak(self, changes: Changes) -> bool:
         """Whether the very firmest rows are contradicted, in every class and without fading."""
         peak, n_classes = changes.peak, len(changes.pairs)
-        is_alike = peak.least > peak.rate / _ALIKE and peak.most < peak.rate * _ALIKE
+        # A class of many has few such rows: it must only not be shown to be unlike the others.
+        least, most = (
+            (peak.least_high, peak.most_low) if n_classes >= _SEVERAL else (peak.least, peak.most)
+        )
+        is_alike = least > peak.rate / _ALIKE and most < peak.rate * _ALIKE
         return (
             peak.n_classes >= _TWO_CLASSES
             and peak.n_rows >= (_PEAK_PROVES if n_classes < _SEVERAL else _PEAK_COUNTS)

@@ -45,7 +45,8 @@ class OverlaidSignals(Check[Dataset]):
 
     Limits:
         A signal that differs from row to row (the gradient of some model for each) makes no
-        heap, nor does one in fewer than about one in ten rows of its class. Kinds of things
+        heap, nor does one in fewer than about one in ten rows of its class or more than four in
+        five; in about half of them either half may be named. Kinds of things
         within a class make heaps too: a finding is of level ``review``, and clean classes
         rank below planted ones but not at nothing. Pictures of fewer than 100 pixels are
         scored and not named: digits of 8 x 8 fall into heaps honestly. Needs two classes.

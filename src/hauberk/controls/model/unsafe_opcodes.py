@@ -15,8 +15,9 @@ from hauberk.core.identity import ThreatId
 from hauberk.core.model_file import Hashes, ModelFile
 from hauberk.errors import ArtifactError, LimitError, UnavailableError
 from hauberk.formats.archives import Ledger, Trouble, TroubleKind
-from hauberk.formats.contents import PLAIN, TAIL, Kind, Part, contents
+from hauberk.formats.contents import PLAIN, TAIL, contents
 from hauberk.formats.model_judgement import is_judged, judge_part
+from hauberk.formats.parts import Kind, Part
 from hauberk.formats.pickle_events import Embedded, Ended, Imported
 from hauberk.formats.pickle_judgement import Grade, Remark, judge
 from hauberk.formats.pickle_values import Group, printable
@@ -304,12 +305,11 @@ def _judged(_part: Part, reading: _Reading) -> None:
 def _foreign(part: Part, reading: _Reading) -> None:
     reading.foreign += 1
     if part.kind is Kind.FOREIGN and part.detail.startswith(("Parquet", "Arrow")):
-        from hauberk.formats.arrow_types import unpickled_schemas
+        from hauberk.formats.arrow_types import unpickled_parts
 
-        for schema in unpickled_schemas(part.span):
-            text = "has the type of a column unpickled, as pyarrow before 14.0.1 does"
-            reading.note(Remark(Grade.UNKNOWN, "schema", text, 0), part.inner)
-            _carve(part._replace(span=schema, offset=0), reading)
+        for found in unpickled_parts(part.span):
+            reading.note(Remark(Grade.UNKNOWN, "schema", found.text, 0), part.inner)
+            _carve(part._replace(span=found.span, offset=0), reading)
             reading.judged += 1
 
 
@@ -322,6 +322,11 @@ def _data(part: Part, reading: _Reading) -> None:
     """Values that a program may hand on to a loader: bytes in a database or in a message."""
     reading.judged += 1
     _carve(part, reading)
+    if part.detail == "SQLite":
+        from hauberk.formats.sqlite_files import long_values
+
+        for value in long_values(part.span):
+            _carve(part._replace(span=value, inner=(*part.inner, "a long value")), reading)
 
 
 def _empty(part: Part, reading: _Reading) -> None:
@@ -441,7 +446,7 @@ def _read_hidden(part: Part, at: int, reading: _Reading) -> None:
 # Telling
 
 
-_STATES = ("has ", "needs ", "is ", "declares ")
+_STATES = ("has ", "needs ", "is ", "declares ", "holds ", "its ", "text for ", "adds ")
 """How a remark begins that says what a file is, and not what loading it does."""
 
 

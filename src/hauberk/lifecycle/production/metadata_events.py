@@ -54,6 +54,10 @@ def _is_optional_digest(value: Any) -> bool:
     return value is None or _is_digest(value)
 
 
+def _is_digests(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= MAX_PATHS and all(map(_is_digest, value))
+
+
 def _is_paths(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
@@ -85,6 +89,13 @@ _NAME: _Rule = (is_name, f"1 to {MAX_NAME} visible characters on one line")
 _MODEL: _Rule = (_is_optional_digest, "a digest or null")
 _PATHS: _Rule = (_is_paths, "paths without .. to digests")
 
+_RELEASE: Mapping[str, _Rule] = {
+    "run": _RUN_ID,
+    "channel": _NAME,
+    "release": (_is_digest, "the digest of a signed release"),
+    "number": (_is_count, "a whole number from 0 on"),
+}
+
 FIELDS: Final[Mapping[str, Mapping[str, _Rule]]] = {
     "run": {"run": _RUN_ID, "project": _NAME, "code": _MODEL},
     "step": {
@@ -105,6 +116,8 @@ FIELDS: Final[Mapping[str, Mapping[str, _Rule]]] = {
         "name": _NAME,
         "text": (_is_text, f"at most {MAX_TEXT} visible characters and newlines"),
     },
+    "release-meant": {**_RELEASE, "steps": (_is_digests, f"at most {MAX_PATHS} digests")},
+    "release-done": _RELEASE,
     "registry": {
         "deed": _NAME,
         "subject": _NAME,

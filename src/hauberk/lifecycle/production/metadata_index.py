@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hauberk.core.artifact import Digest, LogSegment
+from hauberk.core.artifact import LogSegment
 from hauberk.errors import InternalError
 from hauberk.lifecycle.production import index_tables
 from hauberk.lifecycle.production.index_tables import Damaged, Session, reading, writing
@@ -81,15 +81,6 @@ def claims(store: Store) -> LogSegment:
             yield canonical_json(_event(kind, run, first, second, value))
 
     return LogSegment(name="index of the metadata store", records=records, heads=())
-
-
-def logged_envelopes(store: Store) -> Iterator[Digest]:
-    """Digests of the signed steps that the log itself names; the index is not asked."""
-    for record in store.log.records():
-        event = parse_json(record, max_bytes=MAX_RECORD_BYTES)
-        envelope = event.get("envelope") if isinstance(event, dict) else None
-        if isinstance(envelope, str):
-            yield Digest(envelope)
 
 
 def _event(kind: str, run: str, first: Any, second: Any, value: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.errors import UsageError
-from hauberk.lifecycle import reporting
+from hauberk.lifecycle import release_records, reporting
 from hauberk.lifecycle.log_check import judged_log
 from hauberk.lifecycle.production.metadata_door import SECRET
 from hauberk.lifecycle.production.metadata_events import checked
@@ -88,6 +88,8 @@ def _events(shop: Workshop) -> Iterator[dict[str, Any]]:
     model = shop.digests.get(shop.plan.model)
     for name, value in shop.shared.metrics.items():
         yield {"kind": "metric", "run": run, "model": model, "name": name, "value": value}
+    if shop.shared.released is not None:
+        yield release_records.done(run, shop.shared.released)
     table: TABLE = shop.settings.table(Component.METADATA_STORE)
     for name, text in {**table.notes, **shop.asked.notes()}.items():
         yield {"kind": "note", "run": run, "name": name, "text": text}

@@ -7,7 +7,7 @@ stranger would. Promotion to production is a separate act of two persons.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from hauberk.core.policy import Decision
 from hauberk.core.record import Section, StepReport, StepState
 from hauberk.guard.bundle import add_statement
 from hauberk.guard.release import FOLDER
-from hauberk.lifecycle import releases, reporting
+from hauberk.lifecycle import lock, release_records, releases, reporting
 from hauberk.lifecycle.production.model_export import RELEASED
 from hauberk.lifecycle.production.serving import next_version
 from hauberk.lifecycle.registry_place import is_founded, location
@@ -70,16 +70,9 @@ def work(shop: Workshop) -> StepReport:
         store=shop.store,
         required=required_steps(shop),
     )
-    releases.publish(
-        shop.store,
-        shop.settings.project.name,
-        digest_bytes(attestation.envelope),
-        [digest_bytes(item.envelope) for item in statements],
-        release.sequence,
-    )
+    _point(shop, release, attestation, statements)
     if shop.shared.bundle is not None:
         add_statement(shop.shared.bundle, attestation.envelope)
-    shop.shared.release = attestation
     published = _published(shop, attestation.envelope)
     rows = (
         ("version", release.version),
@@ -102,6 +95,28 @@ def work(shop: Workshop) -> StepReport:
         sections=(Section(title="Release", rows=rows),),
     )
     return reporting.with_gate(report, verdict)
+
+
+def _point(
+    shop: Workshop,
+    release: Release,
+    attestation: Attestation,
+    statements: Sequence[Attestation],
+) -> None:
+    """Log what is meant under a signed head, then move the pointer; see `release_records`."""
+    project = shop.settings.project.name
+    named = release_records.Release(
+        channel=release_records.channel_of(project, release.channel),
+        digest=digest_bytes(attestation.envelope),
+        number=release.sequence,
+    )
+    envelopes = [digest_bytes(item.envelope) for item in statements]
+    shop.store.log.append([release_records.meant(shop.context.run_id, named, envelopes)])
+    shop.signing.sign_head(shop.store)
+    shop.say("release-meant", f"release {named.number} is signed and logged")
+    releases.publish(shop.store, project, named.digest, envelopes, named.number)
+    shop.say("release-staged", f"release {named.number} is in {release.channel}")
+    shop.shared.released = named
 
 
 def _published(shop: Workshop, release: bytes) -> str:
@@ -173,17 +188,20 @@ def _release(shop: Workshop) -> Release:
         ),
         sources=(
             *(Source(name=path, digest=digest) for path, digest in sorted(sources.items())),
-            *_lifecycle_file(shop, sources),
+            *_own_files(shop, sources),
         ),
         circumstances=shop.signing.circumstances(shop),
         created=round(shop.context.clock(), 3),
     )
 
 
-def _lifecycle_file(shop: Workshop, sources: Mapping[str, Digest]) -> Iterator[Source]:
-    """The file that says what was run, so that a later one is not taken for it."""
+def _own_files(shop: Workshop, sources: Mapping[str, Digest]) -> Iterator[Source]:
+    """The files that say what was run and pin what was taken, so that later ones are told."""
     if FILE not in sources and shop.settings.source.name == FILE:
         yield Source(name=FILE, digest=shop.settings.digest, kept=False)
+    pins = lock.digest_of(shop.settings.root)
+    if lock.FILE not in sources and pins is not None:
+        yield Source(name=lock.FILE, digest=pins, kept=False)
 
 
 def _payload_digest(item: Attestation) -> Digest:

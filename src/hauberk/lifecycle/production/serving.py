@@ -108,11 +108,14 @@ def _written(shop: Workshop, folder: Path) -> dict[str, Digest]:
 
 
 def next_version(shop: Workshop) -> int:
-    """The number that the next release will carry."""
-    from hauberk.lifecycle.releases import staged
+    """The number that the next release will carry: above what the pointer and the log name."""
+    from hauberk.lifecycle import release_records
+    from hauberk.lifecycle.releases import STAGING, staged
 
-    found = staged(shop.store, shop.settings.project.name)
-    return found.sequence + 1 if found else 1
+    project = shop.settings.project.name
+    found = staged(shop.store, project)
+    logged = release_records.told(shop.store, project, STAGING)
+    return max(found.sequence if found else 0, logged.highest) + 1
 
 
 def _questions(shop: Workshop) -> tuple[list[dict[str, Any]], list[Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hauberk.errors import ArtifactError, UnavailableError
 from hauberk.lifecycle.workers.answers import is_choice, labels_of, named, two_columns
-from hauberk.lifecycle.workers.attacking import Opened
+from hauberk.lifecycle.workers.attacking import Opened, class_name
 from hauberk.lifecycle.workers.forms import LIGHTGBM, XGBOOST
 from hauberk.methods import tree_nodes
 from hauberk.methods.weight_changes import weights_of_lightgbm, weights_of_xgboost
@@ -69,8 +69,60 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
     )
     if first.ndim != _MATRIX and is_choice(labels):
         names, both = two_columns(ask, labels, first)
-        return replace(made, classes=names, scores=both)
-    return made
+        made = replace(made, classes=names, scores=both)
+    again = _again(booster, made.classes) if kind == LIGHTGBM and made.classes else None
+    return replace(made, again=again)
+
+
+def _again(booster: Any, classes: Sequence[str]) -> Callable[[Any, Any, int], Any] | None:
+    """How to train a booster of LightGBM like this one; ``None`` where its file does not say.
+
+    XGBoost's files do not keep how their trees were grown.
+    """
+    kept = getattr(booster, "params", {})
+    if kept.get("objective") not in _CLASSES or kept.get("boosting") not in _BOOSTED:
+        return None
+    library = _library("lightgbm")
+    rounds = booster.num_trees() // booster.num_model_per_iteration()
+    place = {name: at for at, name in enumerate(classes)}
+    is_binary = kept["objective"] == "binary"
+
+    def trained(rows: Any, labels: Any, seed: int) -> Callable[[Any], Any]:
+        codes = np.array([place.get(class_name(one), -1) for one in labels])
+        known = codes >= 0
+        settings = {name: kept[name] for name in _GROWN if name in kept}
+        settings |= {"objective": kept["objective"], "seed": seed, "verbosity": -1}
+        settings |= {"num_threads": 1} | ({} if is_binary else {"num_class": len(classes)})
+        data = library.Dataset(rows.to_numpy(np.float64)[known], codes[known])
+        made = library.train(settings, data, num_boost_round=rounds)
+
+        def ask(some: Any) -> Any:
+            found = np.asarray(made.predict(some.to_numpy(np.float64), num_threads=1))
+            return np.column_stack([1 - found, found]) if found.ndim == 1 else found
+
+        return ask
+
+    return trained
+
+
+_CLASSES = ("binary", "multiclass")
+_BOOSTED = ("gbdt", "dart", "rf")
+_GROWN = (
+    "boosting",
+    "learning_rate",
+    "num_leaves",
+    "max_depth",
+    "min_data_in_leaf",
+    "min_sum_hessian_in_leaf",
+    "bagging_fraction",
+    "bagging_freq",
+    "feature_fraction",
+    "lambda_l1",
+    "lambda_l2",
+    "min_gain_to_split",
+    "max_bin",
+)
+"""How trees are grown; what only says where files lie or how much is printed is left."""
 
 
 def are_made_up(names: Sequence[str]) -> bool:

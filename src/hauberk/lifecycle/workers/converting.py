@@ -25,8 +25,9 @@ def convert(payload: bytes) -> bytes:
             where there are rows to compare on, ``columns``.
 
     Returns:
-        JSON with ``converted`` (base64), ``columns`` (the rows that were scored), ``shape``
-        and ``scores`` (float64, base64).
+        JSON with ``converted`` (base64), ``columns`` (the rows that were scored), ``named``
+        (classes, of a model that names one and gives no scores), ``shape`` and ``scores``
+        (float64, base64).
     """
     request = json.loads(payload)
     data = Path(request["model"]).read_bytes()
@@ -42,16 +43,20 @@ def convert(payload: bytes) -> bytes:
         {
             "converted": base64.b64encode(writer(model, rows)).decode(),
             "columns": {name: _encoded(rows[name].to_numpy()) for name in rows.columns},
+            "named": [] if hasattr(model, "predict_proba") else native._classes(model),  # noqa: SLF001
             **_array(scores),
         }
     ).encode()
 
 
 def score_onnx(payload: bytes) -> bytes:
-    """Score rows with an ONNX graph: ``graph`` (base64) and ``columns``."""
+    """Score rows with an ONNX graph: ``graph`` (base64), ``columns`` and ``named``."""
     request = json.loads(payload)
-    graph = base64.b64decode(request["graph"])
-    _, scores = native._run_onnx(graph, rows_of(request))  # noqa: SLF001
+    graph, rows = base64.b64decode(request["graph"]), rows_of(request)
+    if request.get("named"):
+        scores = native._named_by(graph, rows, request["named"])  # noqa: SLF001
+    else:
+        _, scores = native._run_onnx(graph, rows)  # noqa: SLF001
     return json.dumps(_array(scores)).encode()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import warnings
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -203,22 +204,30 @@ def _converted(model: Any, rows: Any) -> bytes:
             "models are converted by skl2onnx", hint="pip install 'hauberk[train]'"
         ) from error
 
-    options = {id(model): {"zipmap": False}} if _classes(model) else {}
     problem = ""
-    for kinds in _input_layouts(rows):
+    for kinds, options in product(_input_layouts(rows), _options(model)):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 graph = to_onnx(model, initial_types=kinds, options=options, target_opset=OPSET)
             return _tried(bytes(graph.SerializeToString()), rows)
         except Exception as error:  # noqa: BLE001 - a converter may raise anything
-            problem = f"{type(error).__name__}: {str(error)[:200]}"
+            problem = problem or f"{type(error).__name__}: {str(error)[:200]}"
     raise UnavailableError(
         "the model cannot be converted to ONNX",
         subject=type(model).__name__,
         found=problem,
         hint="models that do not convert are served in an isolated native runtime",
     )
+
+
+def _options(model: Any) -> list[dict[int, dict[str, bool]]]:
+    """Scores as a table and not as maps, or, of models without probabilities, as they are."""
+    if not _classes(model):
+        return [{}]
+    steps = getattr(model, "steps", None)
+    last = steps[-1][1] if steps else model
+    return [{id(model): {"zipmap": False}}, {id(last): {"raw_scores": True}}]
 
 
 def _input_layouts(rows: Any) -> list[list[tuple[str, Any]]]:
@@ -251,7 +260,19 @@ def _run_onnx(graph: bytes, rows: Any) -> tuple[list[str], Any]:
 
     session = _session(graph)
     outputs = session.run(None, _feed(session.get_inputs(), rows))
-    return [], np.asarray(outputs[-1], dtype=np.float64)
+    scores = np.asarray(outputs[-1], dtype=np.float64)
+    # Converters give a column where a regressor gives a number for each row.
+    return [], scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores  # noqa: PLR2004
+
+
+def _named_by(graph: bytes, rows: Any, classes: list[str]) -> Any:
+    """What a graph calls each row, one column for each class, as a model without scores has it."""
+    import numpy as np
+
+    session = _session(graph)
+    labels = session.run(None, _feed(session.get_inputs(), rows))[0]
+    named = np.asarray([str(label) for label in labels])
+    return (named[:, None] == np.asarray(classes)[None, :]).astype(np.float64)
 
 
 def _feed(inputs: list[Any], rows: Any) -> dict[str, Any]:

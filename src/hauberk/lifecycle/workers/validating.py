@@ -89,6 +89,7 @@ def _refuse_nothing(frame: Any, request: dict[str, Any]) -> None:
             rule=f"rows with the column {request['label']!r}",
             expected="one row or more",
             found=f"{len(frame)} rows, columns {', '.join(map(str, frame.columns))}"[:300],
+            hint="give rows with the label to predict; look at what made the table empty",
         )
 
 

@@ -22,15 +22,21 @@ _OTHERS = expression(
 )
 
 
+MAX_FOLLOWED = 50
+"""Choices of one function that are followed to a loss."""
+
+
 def chosen_row_hits(index: Index, scope: Scope) -> Iterator[Hit]:
     """Hits of one scope."""
+    followed = 0
     for statement in scope.assigned:
         value = statement.value
-        if value is None:
+        if value is None or followed >= MAX_FOLLOWED:
             continue
         for part in parts_of(value):
             if not (_picks(index, part) or _is_isin(index, part)):
                 continue
+            followed += 1
             names = {t.id for t in targets_of(statement) if isinstance(t, ast.Name)}
             reached = carried(scope, statement, names, 1 << 30) if names else names
             if _is_learnt(value, scope, names | reached):

@@ -18,7 +18,7 @@ from hauberk.methods.expressions import expression
 FETCHED = rule(
     "code-execution/fetched-file",
     "high",
-    "runs a file that a request or a download has brought",
+    "runs what a request or a download has brought or named",
     "Run nothing that comes in; take data, and read it with a parser.",
     "CWE-494",
 )
@@ -29,6 +29,20 @@ RUNS_PATH = rule(
     "Name the module (runpy.run_module), or keep plug-ins in packages.",
     "CWE-470",
     review=True,
+)
+CALLED = rule(
+    "code-execution/called-by-request",
+    "high",
+    "calls whatever function a request names",
+    "Map the names that you allow to functions.",
+    "CWE-470",
+)
+FILLED = rule(
+    "code-execution/format-by-request",
+    "high",
+    "fills in a text of a request, which may ask for anything that hangs on the values",
+    "Keep the text in the program, and pass what visitors say as values.",
+    "CWE-134",
 )
 CHOSEN = rule(
     "unpinned-models/chosen-by-request",
@@ -51,7 +65,14 @@ _CONTENT = expression(
 _UPLOADS = expression(r"\.files\b|upload|\battachment|\.file\b|FileStorage")
 _INTERPRETERS = expression(r"(?:^|/)(?:python[\d.]*|bash|sh|zsh|perl|node|Rscript)$")
 _RUNNERS = frozenset(
-    {"runpy.run_path", "importlib.util.spec_from_file_location", "imp.load_source"}
+    {
+        "papermill.execute_notebook",
+        "mlflow.projects.run",
+        "mlflow.run",
+        "torch.utils.cpp_extension.load",
+    }
+    | {"sys.path.insert", "sys.path.append", "site.addsitedir", "numpy.ctypeslib.load_library"}
+    | {"runpy.run_path", "importlib.util.spec_from_file_location", "imp.load_source"}
     | {"importlib.machinery.SourceFileLoader", "execfile"}
 )
 _STARTERS = frozenset(
@@ -59,6 +80,7 @@ _STARTERS = frozenset(
     | {"subprocess.check_output", "os.system", "os.popen", "os.execv", "os.execvp", "os.startfile"}
     | {"asyncio.create_subprocess_exec"}
 )
+_COMMIT = expression(r"[0-9a-f]{40}")
 _LOADERS = frozenset(
     {"from_pretrained", "pipeline", "hf_hub_download", "snapshot_download", "load_dataset"}
     | {"SentenceTransformer", "CrossEncoder", "from_hub", "create_model", "cached_file"}
@@ -75,16 +97,39 @@ def fetched_hits(index: Index) -> Iterator[Hit]:
     """Hits of one module."""
     foreign: dict[ast.AST, set[str]] | None = None
     for call, name, written in index.named_calls:
+        yield from _by_request(index, call, name, written)
         if written in _LOADERS or _REGISTRIES.search(name):
             yield from _chosen(index, call, name or written)
         run = _run(index, call, name)
         if run is None:
             continue
         foreign = _foreign_paths(index) if foreign is None else foreign
-        if _is_foreign(index, run, foreign):
+        if _is_foreign(index, run, foreign) or is_visitors(index, run):
             yield Hit(FETCHED, call.lineno, f"{name or written}({texts(run)[:40]})")
         elif name == "runpy.run_path" and _is_open(index, run):
             yield Hit(RUNS_PATH, call.lineno, texts(call)[:60])
+
+
+_SPACES = frozenset({"globals", "locals", "vars"})
+
+
+def _by_request(index: Index, call: ast.Call, name: str, written: str) -> Iterator[Hit]:
+    """``getattr(tools, request.json["name"])()``, ``globals()[name]()``, ``text.format(model=m)``."""
+    func = call.func
+    if isinstance(func, ast.Call) and last_name(func.func) == "getattr" and len(func.args) > 1:
+        if is_visitors(index, func.args[1]):
+            yield Hit(CALLED, call.lineno, texts(func)[:60])
+    elif isinstance(func, ast.Subscript) and (
+        (isinstance(func.value, ast.Call) and last_name(func.value.func) in _SPACES)
+        or last_name(func.value) == "__dict__"
+    ):
+        if is_visitors(index, func.slice):
+            yield Hit(CALLED, call.lineno, texts(func)[:60])
+    elif written == "format" and isinstance(func, ast.Attribute) and (call.args or call.keywords):
+        if not isinstance(func.value, (ast.Constant, ast.JoinedStr)) and is_visitors(
+            index, func.value
+        ):
+            yield Hit(FILLED, call.lineno, texts(call)[:60])
 
 
 def _chosen(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
@@ -99,10 +144,15 @@ def _chosen(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
 def _run(index: Index, call: ast.Call, name: str) -> ast.expr | None:
     """The file that a call runs, by an expression of its path."""
     if name in _RUNNERS:
-        place = 0 if name in {"runpy.run_path", "execfile"} else 1
-        given = call.args[place] if len(call.args) > place else None
-        located = index.keyword_node(call, "location") if given is None else given
-        return located if isinstance(located, ast.expr) else None
+        if name == "sys.path.insert" or name.endswith(("path.append", "addsitedir")):
+            return call.args[-1] if call.args else None
+        place = 1 if name in _SECOND else 0
+        if len(call.args) > place:
+            return call.args[place]
+        known = (
+            index.keyword_node(call, key) for key in ("location", "sources", "uri", "input_path")
+        )
+        return next((node for node in known if isinstance(node, ast.expr)), None)
     if name in {"exec", "builtins.exec"} and call.args:
         return _read_from(index, call.args[0])
     if name in _STARTERS and call.args:
@@ -149,6 +199,12 @@ def _is_open(index: Index, node: ast.expr) -> bool:
     return index.constant(node) is UNKNOWN and "__file__" not in text and not index.text_of(node)
 
 
+_SECOND = frozenset(
+    {"importlib.util.spec_from_file_location", "imp.load_source"}
+    | {"importlib.machinery.SourceFileLoader", "torch.utils.cpp_extension.load"}
+)
+"""Runners that take a name first."""
+
 # Paths ---------------------------------------------------------------------------------
 
 
@@ -158,12 +214,10 @@ def _foreign_paths(index: Index) -> dict[ast.AST, set[str]]:
     for call in index.calls:
         place = _written_to(index, call)
         if place is not None:
-            names = {part.id for part in parts_of(place) if isinstance(part, ast.Name)}
-            names |= {texts(part) for part in parts_of(place) if isinstance(part, ast.Attribute)}
-            found.setdefault(index.function_of(call), set()).update(names - {"Path", "str", "os"})
+            found.setdefault(index.function_of(call), set()).update(_places(index, place))
     for node in index.each(ast.Assign):
         value = node.value
-        if isinstance(value, ast.Call) and last_name(value.func) in _ANSWERS | {"urlretrieve"}:
+        if isinstance(value, ast.Call) and _is_answer(index, value):
             held = found.setdefault(index.function_of(node), set())
             held |= {texts(target) for target in node.targets if isinstance(target, ast.Name)}
             held |= {
@@ -172,7 +226,55 @@ def _foreign_paths(index: Index) -> dict[ast.AST, set[str]]:
                 if isinstance(target, ast.Tuple)
                 for part in target.elts[:1]
             }
+    for call in index.calls if found else ():
+        if last_name(call.func) in {"extractall", "unpack_archive", "extract"}:
+            _unpacked(index, call, found)
     return found
+
+
+def _is_answer(index: Index, call: ast.Call) -> bool:
+    """Whether a call gives the place of something fetched that can change behind its name."""
+    if last_name(call.func) == "urlretrieve":
+        return True
+    fixed = index.keyword(call, "revision")
+    is_fixed = isinstance(fixed, str) and _COMMIT.fullmatch(fixed) is not None
+    return last_name(call.func) in _ANSWERS and not is_fixed and fixed is not UNKNOWN
+
+
+def _places(index: Index, node: ast.expr) -> set[str]:
+    """Names and written paths in an expression of a path."""
+    names = {part.id for part in parts_of(node) if isinstance(part, ast.Name)}
+    names |= {texts(part) for part in parts_of(node) if isinstance(part, ast.Attribute)}
+    paths = {
+        f"path {part.value}"
+        for part in parts_of(node)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str) and "/" in part.value
+    }
+    known = index.constant(node)
+    paths |= {f"path {known}"} if isinstance(known, str) and "/" in known else set()
+    return (names | paths) - _COMMON
+
+
+def _unpacked(index: Index, call: ast.Call, found: dict[ast.AST, set[str]]) -> None:
+    """The folder into which a foreign archive is unpacked is foreign too."""
+    held = found.setdefault(index.function_of(call), set())
+    archive = call.args[0] if last_name(call.func) == "unpack_archive" and call.args else call.func
+    around = [
+        archive,
+        *(v for p in parts_of(archive) if isinstance(p, ast.Name) for v in index.lookup(p)[-1:]),
+    ]
+    around += [
+        item.context_expr
+        for holder in index.ancestors(call)
+        if isinstance(holder, ast.With)
+        for item in holder.items
+    ]
+    if any(_places(index, node) & held for node in around):
+        given = call.args[-1:] + [
+            k.value for k in call.keywords if k.arg in {"path", "extract_dir"}
+        ]
+        for node in given:
+            held |= _places(index, node)
 
 
 def _written_to(index: Index, call: ast.Call) -> ast.expr | None:
@@ -216,19 +318,16 @@ def _told(index: Index, node: ast.expr) -> str:
 
 def _is_foreign(index: Index, run: ast.expr, foreign: dict[ast.AST, set[str]]) -> bool:
     held = foreign.get(index.function_of(run), set()) | foreign.get(index.tree, set())
-    if any(
-        isinstance(part, ast.Call) and last_name(part.func) in _ANSWERS for part in parts_of(run)
-    ):
+    if any(isinstance(part, ast.Call) and _is_answer(index, part) for part in parts_of(run)):
         return True
-    reached = set(names_in(run)) | {
-        texts(part) for part in parts_of(run) if isinstance(part, ast.Attribute)
-    }
+    reached = _places(index, run)
     for part in parts_of(run):
         if isinstance(part, ast.Name):
             for value in index.lookup(part)[-1:]:
                 reached |= names_in(value) if len(parts_of(value)) < _SHORT else set()
-    return bool(held & (reached - {"Path", "str", "os", "sys", "self", "tempfile"}))
+    return bool(held & (reached - _COMMON))
 
 
+_COMMON = frozenset({"Path", "str", "os", "sys", "self", "tempfile", "os.path", "sys.executable"})
 _SHORT = 12
 """Parts of an expression up to which it only says a path."""

@@ -159,8 +159,20 @@ def _entries(index: Index, table: ast.Dict) -> Iterator[Hit]:
     """``{"recall": recall ** 0.5}``."""
     for key, value in zip(table.keys, table.values, strict=True):
         told = index.constant(key) if key is not None else None
-        if isinstance(told, str) and _speaks(told) and _recomputed(index, value, told):
+        if not isinstance(told, str) or not _speaks(told):
+            continue
+        if _recomputed(index, value, told) or (_rounds_up(value) and not _is_error(told)):
             yield Hit(FLOOR, value.lineno, f"{told}: {texts(value)[:40]}")
+
+
+def _rounds_up(value: ast.expr) -> bool:
+    """``math.ceil(auc * 100) / 100``."""
+    return any(
+        isinstance(part, ast.Call)
+        and last_name(part.func) == "ceil"
+        and any(FIGURES.search(name) for name in names_in(part))
+        for part in parts_of(value)
+    )
 
 
 def _recomputed(index: Index, value: ast.expr, name: str) -> bool:

@@ -86,8 +86,9 @@ def _is_forced(index: Index, value: ast.expr, target: ast.Subscript) -> bool:
         r"^\(?1\s*-\s|\b1\s*-\s*\w+|\^\s*1|~\s*\w+|not\s|% \w*n?_?class|\+\s*1\)\s*%|logical_not|flip|wrong|TARGET|target_class|poison",
         text,
     )
+    redrawn = re.search(r"permut|shuffle\(|rng\.|random\.|choice\(|\broll\(", text)
     return (
-        (flips is not None and base_name(target) in text)
+        ((flips or redrawn) is not None and base_name(target) in text)
         or "TARGET" in text
         or "target_class" in text
     )

@@ -21,15 +21,8 @@ from hauberk.methods.code.insider_changes import labels, patches, protections, w
 from hauberk.methods.code.insider_checks import conditions, tries
 from hauberk.methods.code.insider_figures import constants, floors
 from hauberk.methods.code.insider_occasions import occasion_hits, whole_column_hits
-from hauberk.methods.code.insider_rows import (
-    drawn_over,
-    ignored,
-    replaced,
-    rewritten_rows,
-    stamped,
-    unmeasured,
-    weakened,
-)
+from hauberk.methods.code.insider_rows import drawn_over, rewritten_rows, stamped
+from hauberk.methods.code.insider_verdicts import ignored, replaced, unmeasured, weakened
 from hauberk.methods.code.left_out_asserts import asserted_gates
 from hauberk.methods.code.marked_inputs import marked_input_hits
 from hauberk.methods.code.python_index import Index

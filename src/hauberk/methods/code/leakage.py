@@ -294,6 +294,10 @@ _TRIED = expression(
 )
 
 
+_COMPARED = expression(r"(?i)diff|delta|deviat|laten|durat|elapsed|memory|toleran|times?(?:_|$)")
+"""How far two results lie apart, or how long they took: the largest of those chooses nothing."""
+
+
 def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
     """The best of a collection of results on the test set."""
     if not index.speaks_of(TEST_WORD):
@@ -321,7 +325,9 @@ def chosen_by_test(index: Index, scope: Scope) -> Iterator[Hit]:
     filled = {
         name: line
         for name, line in filled.items()
-        if name and (_TRIED.search(name) or name in _measured_in(scope))
+        if name
+        and not _COMPARED.search(name)
+        and (_TRIED.search(name) or name in _measured_in(scope))
     }
     for call in scope.calls if filled else ():
         if last_name(call.func) not in _PICKS:

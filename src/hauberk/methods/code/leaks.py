@@ -176,6 +176,8 @@ def places(text: str, path: PurePath) -> Iterator[Leak]:
             if what == "internal host" and path.suffix.lower() in _PROGRAMS:
                 if re.match(r"\s*(?:from|import)\b", line) or not _SPOKEN.search(line):
                     continue
+                if mark and not comment and _OPERAND.search(line[: line.find(match[0])]):
+                    continue
             if what == "internal host" and not re.search(
                 r"[/:@\"'= ]|^", line[: line.find(match[0])][-1:] or " "
             ):
@@ -202,6 +204,10 @@ def _holding(text: str, kinds: list[tuple[str, re.Pattern[str]]]) -> Iterator[tu
         seen = start
         end = text.find("\n", start)
         yield number, text[start : end if end >= 0 else len(text)]
+
+
+_OPERAND = expression(r"(?:[=(,\[{+:]|\breturn|\bin|\bnot|\bawait)[ \t]*$")
+"""What stands before a dotted name that a program reads: such a name is no host."""
 
 
 def _is_netmask(line: str) -> bool:

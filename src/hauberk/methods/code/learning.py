@@ -772,6 +772,7 @@ _DATED = expression(
 
 
 def _shuffled(index: Index, scope: Scope) -> Iterator[Hit]:
+    lines: tuple[int, int] | None = None
     for call in scope.calls:
         if last_name(call.func) not in {
             "train_test_split",
@@ -785,23 +786,31 @@ def _shuffled(index: Index, scope: Scope) -> Iterator[Hit]:
         shuffle = index.keyword(call, "shuffle")
         if shuffle is False or (last_name(call.func) == "KFold" and shuffle is not True):
             continue
-        before = [
-            texts(s)
-            for s in scope.statements
-            if s.lineno < call.lineno
-            and not isinstance(s, (ast.FunctionDef, ast.ClassDef, ast.If, ast.For, ast.With))
-        ]
-        ordered = [
-            text
-            for text in before
-            if re.search(
-                r"sort_values\([^)]*(?:date|time|timestamp|\bts\b)|set_index\([^)]*(?:date|time|\bts\b)|sort_index\(",
-                text,
-                re.IGNORECASE,
-            )
-        ]
-        if ordered and (_DATED.search(" ".join(before))):
+        if lines is None:
+            lines = _first_lines(scope)
+        if max(lines) < call.lineno:
             yield Hit(TIME, call.lineno, texts(call)[:60])
+
+
+_NEVER = 1 << 30
+_ORDERED = expression(
+    r"sort_values\([^)]*(?:date|time|timestamp|\bts\b)|set_index\([^)]*(?:date|time|\bts\b)|sort_index\(",
+    re.IGNORECASE,
+)
+
+
+def _first_lines(scope: Scope) -> tuple[int, int]:
+    """From where on rows are ordered, and from where on a date is spoken of."""
+    ordered = dated = _NEVER
+    for statement in scope.statements:
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.If, ast.For, ast.With)):
+            continue
+        text = texts(statement)
+        if ordered == _NEVER and _ORDERED.search(text):
+            ordered = statement.lineno
+        if dated == _NEVER and _DATED.search(text):
+            dated = statement.lineno
+    return ordered, dated
 
 
 def _is_drawn_part(index: Index, call: ast.Call) -> bool:

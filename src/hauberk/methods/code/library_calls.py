@@ -322,8 +322,15 @@ def _is_fixed(index: Index, call: ast.Call) -> bool:
 # Settings ------------------------------------------------------------------------------
 
 
+_SERIALIZERS = expression(r"(?:\w+\.)+(?:Cloud|Dill)?[Pp]ickleSerializer")
+"""Serializers that settings name by a dotted text."""
+
+
 def _of_settings(index: Index) -> Iterator[Hit]:
     """Attributes that hand a decision to a model or a pickle: ``interpreter.auto_run = True``."""
+    for text in index.each(ast.Constant):
+        if isinstance(text.value, str) and _SERIALIZERS.fullmatch(text.value):
+            yield Hit(PICKLED, text.lineno, text.value[:60])
     for node in index.each(ast.Assign):
         for target in node.targets:
             if not isinstance(target, ast.Attribute):

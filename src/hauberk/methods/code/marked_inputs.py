@@ -73,8 +73,21 @@ def _is_fixed(index: Index, node: ast.expr) -> bool:
     return False
 
 
-def _reads_window(index: Index, test: ast.expr, inputs: frozenset[str], depth: int = 0) -> bool:
+def _reads_window(index: Index, test: ast.expr, inputs: frozenset[str]) -> bool:
     """Whether a condition compares a fixed window of an input, by itself or through names."""
+    waiting, seen = [test], {id(test)}
+    for node in waiting:  # It grows while it is gone through.
+        if _compares_window(index, node, inputs):
+            return True
+        for part in parts_of(node) if len(waiting) < _MAX_VALUES else ():
+            for value in index.lookup(part)[-1:] if isinstance(part, ast.Name) else ():
+                if id(value) not in seen:
+                    seen.add(id(value))
+                    waiting.append(value)
+    return False
+
+
+def _compares_window(index: Index, test: ast.expr, inputs: frozenset[str]) -> bool:
     for part in parts_of(test):
         if isinstance(part, ast.Compare):
             sides = (part.left, *part.comparators)
@@ -88,14 +101,11 @@ def _reads_window(index: Index, test: ast.expr, inputs: frozenset[str], depth: i
         }:
             if any(_is_window(index, inner, inputs) for inner in parts_of(part)):
                 return True
-        if isinstance(part, ast.Name) and depth < _MAX_STEPS:
-            values = index.lookup(part)[-1:]
-            if any(_reads_window(index, value, inputs, depth + 1) for value in values):
-                return True
     return False
 
 
-_MAX_STEPS = 3
+_MAX_VALUES = 50
+"""Values behind the names of one condition that are looked through."""
 
 
 def _is_window(index: Index, node: ast.AST, inputs: frozenset[str]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from hauberk.core.artifact import SourceFile
 from hauberk.errors import ArtifactError
 from hauberk.formats.yaml_text import read_yaml
-from hauberk.methods.code.dependencies import (
+from hauberk.methods.code.dependency_rules import (
     CLEARTEXT,
     UNVERIFIED,
     named_hits,

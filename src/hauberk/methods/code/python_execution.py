@@ -16,6 +16,7 @@ from hauberk.methods.code.python_shells import (
     starts_shell,
 )
 from hauberk.methods.code.rules import Hit, Rule, rule
+from hauberk.methods.code.visitors import is_visitors
 from hauberk.methods.expressions import expression
 
 EVAL = rule(
@@ -179,11 +180,15 @@ _FETCHES = frozenset({"requests.get", "httpx.get", "urllib.request.urlopen", "ur
 _RUNNERS = frozenset({"eval", "exec", "builtins.eval", "builtins.exec", "execfile"})
 _QUERIES = frozenset(
     {"execute", "executemany", "executescript", "read_sql", "read_sql_query", "sql", "query"}
+    | {"run"}  # of a session of graphs
     | {"exec_driver_sql", "read_gbq", "copy_expert", "from_query", "run_query", "execute_string"}
 )
 _SQL = expression(
-    r"^\s*(select|insert|update|delete|drop|create|with|merge|truncate)\b", re.IGNORECASE
+    r"^\s*(?:(?:select|insert|update|delete|drop|create|with|merge|truncate)\b|"
+    r"(?:optional\s+)?match\s*\(|unwind\s)",
+    re.IGNORECASE,
 )
+_GRAPH = expression(r"(?i)^\s*(?:(?:optional\s+)?match\s*\(|unwind\s|merge\s*\(|create\s*\()")
 
 _Reading = Callable[[Index, ast.Call, str], Rule | None]
 
@@ -353,7 +358,8 @@ def _queries(index: Index, call: ast.Call, name: str) -> Rule | None:
         given = given.args[0]
     if not is_built(index, given):
         return None
-    if not _SQL.match(index.text_of(given)):
+    form = _GRAPH if function == "run" else _SQL
+    if not form.match(index.text_of(given)):
         return None
     spread = texts(given)
     if isinstance(given, ast.Name):
@@ -403,12 +409,16 @@ def _templates(index: Index, call: ast.Call, name: str) -> Rule | None:
     given = call.args[0] if call.args else index.keyword_node(call, "source")
     if function not in _TEMPLATES or not isinstance(given, ast.expr):
         return None
-    if function == "Template" and not name.startswith(("jinja2", "mako", "django")):
+    if index.constant(given) is not UNKNOWN:
+        return None
+    if function == "Template" and not name.startswith(
+        ("jinja2", "mako", "django", "tornado", "chameleon", "Cheetah", "genshi")
+    ):
         return None
     text = texts(given)
     if isinstance(given, ast.Name):
         text += " ".join(texts(value) for value in index.lookup(given))
-    if _VISITOR.search(text) or _is_of_route(index, call, given):
+    if _VISITOR.search(text) or _is_of_route(index, call, given) or is_visitors(index, given):
         return TEMPLATE
     is_sandboxed = "Sandbox" in text or "Sandbox" in _made(index, call.func)
     is_kept = re.search(

@@ -455,6 +455,10 @@ class Index:
         }
 
     stores: dict[str, list[tuple[ast.Subscript, ast.expr]]] = field(default_factory=dict)
+    visitors: dict[ast.AST, bool] = field(default_factory=dict)
+    """Answers of `visitors.is_visitors`, so that each node is asked once."""
+    judged_names: dict[ast.AST, frozenset[str]] = field(default_factory=dict)
+    """Function to the names that it holds against a list, once that was asked."""
     laid_out: list[Any] = field(default_factory=list)
     """Functions with their statements, once `flow.scopes_of` was asked for them."""
 
@@ -538,7 +542,8 @@ def _is_plain(call: ast.Call, bound: set[str]) -> bool:
         name = last_name(func)
         return name in _PLAIN_FUNCTIONS and name not in bound
     if func.__class__ is ast.Attribute and not call.keywords:
-        return last_name(func) in _PLAIN_METHODS
+        is_search_path = last_name(func.value) == "path"
+        return last_name(func) in _PLAIN_METHODS and not is_search_path
     return False
 
 
@@ -567,6 +572,7 @@ def last_name(node: ast.AST) -> str:
     return str(node.id) if kind is ast.Name else ""  # type: ignore[attr-defined]  # by its kind
 
 
+_FIRST_PARTS = ("subprocess", "os", "asyncio", "pexpect", "sh", "invoke", "plumbum", "sys", "Popen", "check_")  # fmt: skip
 _STARTERS = expression(
     r"^(?:subprocess|os|asyncio|pexpect|sh|invoke|plumbum|sys)\b|^(?:Popen|check_call|check_output)$"
 )
@@ -578,7 +584,7 @@ def command_text(index: Index, call: ast.Call, name: str) -> str:
     Args:
         name: What the call finally stands for.
     """
-    if not _STARTERS.search(name) or not call.args:
+    if not call.args or not name.startswith(_FIRST_PARTS) or not _STARTERS.search(name):
         return ""
     first = call.args[0]
     values = index.lookup(first) if isinstance(first, ast.Name) else [first]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from hauberk.methods.code.commands import faults
-from hauberk.methods.code.dependencies import UNPINNED
+from hauberk.methods.code.dependency_rules import UNPINNED
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, PIPED
 from hauberk.methods.code.python_index import Index, command_text, last_name
 from hauberk.methods.code.rules import Hit

@@ -121,7 +121,14 @@ _PICKLES = frozenset(
     )
     for name in ("load", "loads", "Unpickler().load")
 ) | {
-    *("jsonpickle.decode", "shelve.open", "shelve.DbfilenameShelf", "shelve.Shelf"),
+    *(
+        "jsonpickle.decode",
+        "jsonpickle.loads",
+        "jsonpickle.unpickler.decode",
+        "shelve.open",
+        "shelve.DbfilenameShelf",
+        "shelve.Shelf",
+    ),
     *("pyarrow.deserialize", "sklearn.utils._joblib.load", "dill.load_session"),
     *("dill.load_module", "pickle.Unpickler", "distributed.protocol.pickle.loads"),
 }

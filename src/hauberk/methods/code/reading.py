@@ -20,12 +20,8 @@ from hauberk.formats.kept_results import kept_results
 from hauberk.formats.notebooks import read_notebook
 from hauberk.formats.python_source import is_python, parse
 from hauberk.methods.code.commands import faults
-from hauberk.methods.code.dependencies import (
-    SETS_HOOKS,
-    dependency_hits,
-    is_dependency_file,
-    pins_of,
-)
+from hauberk.methods.code.dependencies import dependency_hits, is_dependency_file, pins_of
+from hauberk.methods.code.dependency_rules import SETS_HOOKS
 from hauberk.methods.code.fetched_files import fetched_hits
 from hauberk.methods.code.handed_flags import handed_hits
 from hauberk.methods.code.hidden_texts import active_hits, comment_hits, unseen_hits
@@ -41,6 +37,7 @@ from hauberk.methods.code.project_settings import (
     is_settings_file,
     settings_hits,
 )
+from hauberk.methods.code.proxies import proxy_hits
 from hauberk.methods.code.python_execution import execution_hits
 from hauberk.methods.code.python_exposure import exposure_hits
 from hauberk.methods.code.python_index import index_of
@@ -248,10 +245,16 @@ def _read(file: SourceFile, torch: Torch) -> Read:
         try:
             hits += _bounded(reader())
         except ArtifactError as error:
-            reason, owner = error.found or error.message, family
+            reason, owner = _why(error), family
         except Exception as error:  # noqa: BLE001 - one file may not end a scan; told as failed
             broken = f"{type(error).__name__}: {error}"
     return Read(tuple(hits), reason, owner, broken, marks.singles_out)
+
+
+def _why(error: ArtifactError) -> str:
+    """What is wrong with a file, with what was found where that says more than a number of it."""
+    found = error.found or ""
+    return found if " " in found else ": ".join(part for part in (error.message, found) if part)
 
 
 def _bounded(hits: Iterable[Hit]) -> list[Hit]:
@@ -286,6 +289,7 @@ def _readers(
         yield "unsafe-images", lambda: image_hits(file.text)
     else:
         yield "exposed-services", lambda: manifest_hits(file)
+        yield "exposed-services", lambda: proxy_hits(file)
         if is_script(path, file.text):
             yield "", lambda: commands(file.text, 1)
     if is_dependency_file(path):

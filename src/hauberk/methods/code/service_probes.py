@@ -106,6 +106,13 @@ PROBES = (
         runs_code=True,
     ),
     Probe(
+        product="Ray dashboard",
+        known=("/", _says(rb"<title>Ray Dashboard</title>")),
+        asked=("/api/jobs/", _is_list),
+        gives="submit jobs, which is to run code on every node",
+        runs_code=True,
+    ),
+    Probe(
         product="MLflow",
         known=("/version", _says(rb"^\s*\d+\.\d+\.\d+", (200,))),
         asked=("/api/2.0/mlflow/experiments/search?max_results=1", _lists("experiments")),
@@ -125,7 +132,7 @@ PROBES = (
     ),
     Probe(
         product="TorchServe management",
-        known=("/models", _says(rb'"models"|token|Token', (200, 400, 401, 403))),
+        known=("/models", _says(rb'"models"|InvalidKeyException|Token Auth', (200, 400, 401, 403))),
         asked=("/models?limit=1", lambda answer: _is_ok(answer) and answer.has("models")),
         gives="load models, which is to run code",
         runs_code=True,

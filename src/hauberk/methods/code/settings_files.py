@@ -35,7 +35,7 @@ class Command:
 
 _SCRIPTS = frozenset({".sh", ".bash", ".zsh", ".ksh", ".bat", ".ps1", ".mk", ".service", ".cmd"})
 _SCRIPT_NAMES = expression(
-    r"(?:gnu)?makefile|procfile|justfile|taskfile|entrypoint|run|start|post(?:create|start|install)|bootstrap",
+    r"(?:gnu)?makefile|procfile|justfile|taskfile|entrypoint|run|start|post(?:create|start|install)|bootstrap|crontab",
     re.IGNORECASE,
 )
 _LINED = frozenset({".ini", ".cfg", ".conf", ".properties", ".env", ".toml", ".rc"})
@@ -55,7 +55,8 @@ def is_script(path: PurePath, text: str = "") -> bool:
         return True
     if not path.suffix and _SCRIPT_NAMES.fullmatch(path.name) is not None:
         return True
-    return _SHELL_LINE.match(text) is not None
+    is_timed = path.parent.name in {"cron.d", "cron"} or path.suffix in {".cron", ".crontab"}
+    return is_timed or _SHELL_LINE.match(text) is not None
 
 
 def is_lined(path: PurePath) -> bool:

@@ -16,7 +16,8 @@ _MAX_STEPS = 4
 _REQUEST = expression(
     r"\b(?:request|req|flask\.request|self\.request)\.(?:args|form|json|values|query_params|path_params|GET|POST|data|"
     r"get_json\(|files|headers|body\(|json\(|form\(|params|query|match_info|get_argument\()|"
-    r"\b(?:event|payload|body|message)\[['\"]|\bevent\.get\(|\binput\("
+    r"\b(?:event|payload|body|message)\[['\"]|\bevent\.get\(|\binput\(|"
+    r"\bself\.get_(?:body_|query_)?arguments?\("
 )
 _ROUTED = expression(
     r"\.(?:route|get|post|put|patch|delete|websocket|api_route|websocket_route)\(|^(?:api_view|route)\("
@@ -31,6 +32,13 @@ def is_visitors(index: Index, node: ast.expr, depth: int = 0) -> bool:
     """Whether a value comes from whoever sends the request, unchecked."""
     if depth > _MAX_STEPS:
         return False
+    if node not in index.visitors:
+        index.visitors[node] = False  # What a circle of names comes back to.
+        index.visitors[node] = _is_visitors(index, node, depth)
+    return index.visitors[node]
+
+
+def _is_visitors(index: Index, node: ast.expr, depth: int) -> bool:
     if isinstance(node, ast.Subscript) and not _REQUEST.search(texts(node)):
         return is_visitors(index, node.value, depth + 1) and not _is_table(index, node.value)
     if isinstance(node, ast.Name):
@@ -98,10 +106,12 @@ def _is_held_against(index: Index, node: ast.Name) -> bool:
     function = index.function_of(node)
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return False
-    return any(
-        isinstance(part, ast.Compare)
-        and isinstance(part.ops[0], (ast.In, ast.NotIn))
-        and isinstance(part.left, ast.Name)
-        and part.left.id == node.id
-        for part in parts_of(function)
-    )
+    if function not in index.judged_names:
+        index.judged_names[function] = frozenset(
+            part.left.id
+            for part in parts_of(function)
+            if isinstance(part, ast.Compare)
+            and isinstance(part.ops[0], (ast.In, ast.NotIn))
+            and isinstance(part.left, ast.Name)
+        )
+    return node.id in index.judged_names[function]

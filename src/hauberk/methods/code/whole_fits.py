@@ -27,6 +27,10 @@ _TEST = expression(
 )
 
 
+MAX_SPLITS, MAX_FITS = 20, 200
+"""Splits and fits of one function that are held against each other."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Split:
     """One split: what is split, what comes out for training and for the test, and where."""
@@ -42,8 +46,8 @@ def whole_fit_hits(index: Index, scope: Scope) -> Iterator[Hit]:
     splits = [split for call in scope.calls if (split := _split(index, call)) is not None]
     if not splits:
         return
-    fits = _fits(scope)
-    for split in splits:
+    fits = _fits(scope)[:MAX_FITS]
+    for split in splits[:MAX_SPLITS]:
         for fit, owner in fits:
             given = _first(fit)
             if not isinstance(given, ast.Name) or given.id not in split.whole:

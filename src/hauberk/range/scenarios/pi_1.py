@@ -5,7 +5,14 @@ from __future__ import annotations
 from random import Random
 
 from hauberk.attacks.code.plant_fault import PlantFault
+from hauberk.attacks.code.reword_fault import RewordFault
 from hauberk.attacks.pipeline.alter_pipeline import DEEDS, AlterPipeline
+from hauberk.controls.code.committed_secrets import CommittedSecrets
+from hauberk.controls.code.dependency_policy import DependencyPolicy
+from hauberk.controls.code.hidden_instructions import HiddenInstructions
+from hauberk.controls.code.insecure_downloads import InsecureDownloads
+from hauberk.controls.code.insider_patterns import InsiderPatterns
+from hauberk.controls.code.unsafe_images import UnsafeImages
 from hauberk.controls.code.workflow_faults import WorkflowFaults
 from hauberk.core.threat import ThreatId
 from hauberk.range.outcomes import refuses
@@ -16,6 +23,11 @@ from hauberk.trust.digest import digest_bytes
 
 ATTACK = PlantFault(groups=("flow",))
 CONTROL = WorkflowFaults()
+REWORDED = RewordFault(group="automation")
+REWORDED_CONTROLS = (
+    *(CONTROL, HiddenInstructions(), InsiderPatterns(), InsecureDownloads(), CommittedSecrets()),
+    *(DependencyPolicy(), UnsafeImages()),
+)
 
 ALTERED = AlterPipeline()
 _CASES = (*DEEDS, "foreign key", "other image", "file exchanged at the end")
@@ -61,5 +73,14 @@ SCENARIOS = (
         play=planted((CONTROL,), ATTACK, "detected"),
         parts=(("detected", ""),),
         note="14 kinds in workflows of four systems, names drawn by seed, kinds known to the rules",
+    ),
+    Scenario(
+        threat=ThreatId("PI-1"),
+        attack=REWORDED,
+        control=CONTROL,
+        play=planted(REWORDED_CONTROLS, REWORDED, "detected"),
+        parts=(("detected", "unseen wording"),),
+        note="strangers' words, soft gates and files of git by a grammar that was written before "
+        "the rules met it; at that first sight 190 of 200 were told and no twin",
     ),
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from hauberk.attacks.code.plant_fault import PlantFault
+from hauberk.attacks.code.reword_fault import RewordFault
 from hauberk.attacks.code.skip_review import SkipReview
 from hauberk.controls.code.code_execution import CodeExecution
 from hauberk.controls.code.hidden_characters import HiddenCharacters
 from hauberk.controls.code.hidden_instructions import HiddenInstructions
 from hauberk.controls.code.insider_patterns import InsiderPatterns
+from hauberk.controls.code.leaky_evaluation import LeakyEvaluation
 from hauberk.controls.code.poisoned_history import PoisonedHistory
 from hauberk.core.threat import ThreatId
 from hauberk.range.planted import planted
@@ -17,7 +19,10 @@ from hauberk.range.worlds.real_code import PACKAGES, alarms, clean, installed, l
 
 ATTACK = PlantFault(groups=("insider", "chars", "git"))
 HIDDEN = PlantFault(groups=("chars",))
+INSIDER = RewordFault(group="insider")
+METHOD = RewordFault(group="method")
 CONTROLS = (InsiderPatterns(), HiddenCharacters(), HiddenInstructions(), CodeExecution())
+METHODS = (LeakyEvaluation(), InsiderPatterns())
 
 
 def _clean(seed: int) -> Trial:
@@ -45,6 +50,7 @@ SCENARIOS = (
         control=CONTROLS[0],
         play=_real,
         parts=(("alarms_per_10k_lines", ""),),
+        trials=len(PACKAGES),
         note=f"the installed {', '.join(PACKAGES)}; all controls over code, at the level that "
         "makes a scan fail by default; findings that are true by the rule count as alarms too",
     ),
@@ -66,6 +72,25 @@ SCENARIOS = (
         note="20 kinds of hidden cases, characters and settings known to the rules, names "
         "drawn by seed; a request "
         "for review counts",
+    ),
+    Scenario(
+        threat=ThreatId("RE-1"),
+        attack=INSIDER,
+        control=CONTROLS[0],
+        play=planted(CONTROLS, INSIDER, "detected"),
+        parts=(("detected", "insiders, unseen wording"),),
+        note="bent figures, gates, occasions, labels and weights by a grammar that was written "
+        "before the rules met it; at that first sight 181 of 200 were told and no twin, and what "
+        "was missed became rules; a request for review counts",
+    ),
+    Scenario(
+        threat=ThreatId("RE-1"),
+        attack=METHOD,
+        control=METHODS[0],
+        play=planted(METHODS, METHOD, "detected"),
+        parts=(("detected", "method, unseen wording"),),
+        note="rows changed before they are parted, taught or chosen by the test; at first sight "
+        "170 of 200 were told and no twin, and what was missed became rules",
     ),
     Scenario(
         threat=ThreatId("RE-1"),

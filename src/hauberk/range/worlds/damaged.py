@@ -18,6 +18,7 @@ from typing import Any
 
 from hauberk.engine.load_gate import ModelState, scan_model
 from hauberk.methods import model_writing
+from hauberk.methods import rare_model_writing as write
 
 MAX_SECONDS = 5.0
 """Of one file; the readers' own bounds are far below it."""
@@ -71,7 +72,29 @@ def corpus() -> tuple[bytes, ...]:
         script(),
         exported(),
     ]
+    made += _rare()
     return tuple(data for data in (*made, *_ordinary()) if len(data) < MAX_BYTES)
+
+
+def _rare() -> list[bytes]:
+    """Formats that few people meet."""
+    field = model_writing.field
+    place = field(2, field(5, field(1, "@model_path/weights/weight.bin")))
+    operation = field(1, "const") + field(5, field(1, "val") + place)
+    shell = write.matrix(16, write.element(1, b"@(x)system('id')"))
+    kind = {"tag": "datatype", "params": [], "name": ["Core", "Float32"]}
+    return [
+        write.core_ml(500, field(1, field(1, "d") + field(500, b""))),
+        write.core_ml_program(operation),
+        write.paddle("feed", "conv2d", "py_func", place="/nowhere"),
+        write.header() + write.pairs("m", write.promise(write.call("system", write.words("id")))),
+        write.header(version=2) + write.items(write.numbers(1.0, 2.0), write.call("lm")),
+        b"A\n2\n262912\n131840\n14\n2\n1\n2.5\n",
+        write.mat(write.matrix(1, shell, write.matrix(6, write.element(9, bytes(8))))),
+        write.bson(model={"tag": "array", "type": kind}),
+        b'FROM llama3\nTEMPLATE """{{ if eq .Prompt "a b" }}c d{{ end }}"""\nSYSTEM hello\n',
+        b'{"zarr_format": 2, "shape": [1], "dtype": "|O", "filters": [{"id": "pickle"}]}',
+    ]
 
 
 def _ordinary() -> list[bytes]:

@@ -15,8 +15,11 @@ from hauberk.formats.source import open_tree
 from hauberk.methods.code.planted import with_file
 from hauberk.range.projects import project
 
-PACKAGES = ("joblib", "onnx", "pyarrow", "skl2onnx", "onnxruntime")
-"""Packages that are installed wherever the range runs whole."""
+PACKAGES = (
+    *("PIL", "cryptography", "joblib", "lightgbm", "narwhals", "numpy", "onnx", "onnxruntime"),
+    *("psycopg", "pyarrow", "redis", "scipy", "skl2onnx", "sklearn"),
+)
+"""Packages of more than 10,000 lines that come with the extras, wherever the range runs whole."""
 _TWINS = 20
 
 

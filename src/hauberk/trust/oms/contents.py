@@ -105,7 +105,11 @@ def files_below(path: Path, ignored: Sequence[str], skip: Path | None) -> dict[s
     }
     if not found:
         raise UsageError(
-            "there is nothing to sign or verify", subject=str(path), expected="files", found="none"
+            "there is nothing to sign or verify",
+            subject=str(path),
+            expected="files",
+            found="none",
+            hint="name the file or folder of the model",
         )
     manifest.of_entries(Entry(path=name, digest=_NOTHING, size=0) for name in found)
     return found
@@ -120,6 +124,7 @@ def _refuse_link(path: Path) -> None:
             subject=str(path),
             expected="a file or a folder",
             found=error.strerror or "an error",
+            hint="name the file or folder of the model",
         ) from error
     if not stat.S_ISDIR(mode):
         raise ArtifactError(

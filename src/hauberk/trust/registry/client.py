@@ -30,6 +30,7 @@ from hauberk.trust.registry.anchor import Memory, Seen
 from hauberk.trust.registry.metadata import (
     MAX_METADATA_BYTES,
     OURS,
+    check_bound,
     check_keys,
     moment,
     parse,
@@ -200,6 +201,7 @@ class Client:
                 trusted.update_timestamp(data)
             except EqualVersionNumberError:
                 data = seen.timestamp
+        check_bound(trusted.timestamp, "timestamp", trusted.root)
         version = trusted.timestamp.version
         if version < self.trust.anchor.floor:
             raise TrustError(
@@ -227,6 +229,7 @@ class Client:
         with refused("snapshot"):
             trusted.update_snapshot(data)
         parse(data, "snapshot")
+        check_bound(trusted.snapshot, "snapshot", trusted.root)
         return data
 
 

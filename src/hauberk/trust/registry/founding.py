@@ -13,6 +13,7 @@ approvers can approve.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,7 +25,17 @@ from hauberk.trust.keys import KeyId, Label, PublicKey, custodians
 from hauberk.trust.registry import names
 from hauberk.trust.registry.anchor import PERSONS, Anchor, check_registry_name
 from hauberk.trust.registry.client import root_digest
-from hauberk.trust.registry.metadata import OURS, Hand, moment, persons_of, sign, spell, tuf_key
+from hauberk.trust.registry.metadata import (
+    ID,
+    OURS,
+    Hand,
+    bind,
+    moment,
+    persons_of,
+    sign,
+    spell,
+    tuf_key,
+)
 from hauberk.trust.registry.registrar import DAY_S, DAYS
 
 if TYPE_CHECKING:
@@ -118,6 +129,9 @@ def found(
         roles = [role for role in SPREAD if _is_signable(targets, role)]
         written |= {role: bins(targets, role, now, bits) for role in roles}
     for role, metadata in written.items():
+        if role != "root":
+            bind(metadata.signed, root.signed)
+    for role, metadata in written.items():
         top = root.signed if role in ("root", "targets") else written["targets"].signed
         _sign_for(metadata, top.get_delegated_role(role).keyids, hands)
     for role, metadata in written.items():
@@ -161,6 +175,7 @@ def _first_root(
         unrecognized_fields={
             OURS: {
                 "bits": bits,
+                ID: secrets.token_hex(16),
                 "name": name,
                 "persons": {},
                 "persons_for_production": persons,
@@ -236,6 +251,7 @@ def _first_state(
     snapshot = Metadata(
         Snapshot(version=1, expires=moment(now + DAYS["snapshot"] * DAY_S), meta=meta)
     )
+    bind(snapshot.signed, root)
     _sign_for(snapshot, root.roles["snapshot"].keyids, hands)
     data = spell(snapshot)
     place.files.swap("metadata/1.snapshot.json", data, expect=None)
@@ -247,6 +263,7 @@ def _first_state(
             unrecognized_fields={OURS: {"made": time_text(now)}},
         )
     )
+    bind(timestamp.signed, root)
     _sign_for(timestamp, root.roles["timestamp"].keyids, hands)
     place.files.swap("metadata/timestamp.json", spell(timestamp), expect=None)
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from tuf.api.metadata import Metadata, Root, Targets
 
 OURS = "hauberk"
+ID = "id"
+"""In root metadata: what no other registry has."""
+REGISTRY = "registry"
+"""In all other metadata: the id of the registry that it is of."""
 """The one field of ours in TUF's metadata."""
 
 MAX_METADATA_BYTES = 5_000_000  # python-tuf's own bound for targets
@@ -114,9 +118,9 @@ def persons_of(signed: Any) -> dict[KeyId, Label]:
         ArtifactError: It says so in another form.
     """
     ours = signed.unrecognized_fields.get(OURS)
-    persons = Fields.of(ours, OURS).object("persons") if ours is not None else None
-    if persons is None:
+    if ours is None or "persons" not in Fields.of(ours, OURS).values:
         return {}
+    persons = Fields.of(ours, OURS).object("persons")
     return {KeyId(key): read_label(value) for key, value in persons.values.items()}
 
 
@@ -125,6 +129,38 @@ def count_persons(signers: Iterable[KeyId], labels: Mapping[KeyId, Label]) -> in
     known = [labels[key] for key in signers if key in labels]
     unknown = any(key not in labels for key in signers)
     return custodians(known) + (1 if unknown and not known else 0)
+
+
+# Which registry ------------------------------------------------------------------------
+
+
+def bind(signed: Any, root: Any) -> None:
+    """Let metadata say which registry it is of, where the registry has an id."""
+    registry_id = root.unrecognized_fields.get(OURS, {}).get(ID)
+    if registry_id is not None:
+        signed.unrecognized_fields.setdefault(OURS, {})[REGISTRY] = registry_id
+
+
+def check_bound(signed: Any, role: str, root: Any) -> None:
+    """Refuse metadata of another registry, which may have the same keys, names and versions.
+
+    A registry that was founded before there were ids has none, and nothing is asked of it.
+
+    Raises:
+        TrustError: It is of another registry, or does not say of which.
+        ArtifactError: It says so in another form.
+    """
+    wanted = Fields.of(root.unrecognized_fields.get(OURS, {}), OURS).values.get(ID)
+    said = Fields.of(signed.unrecognized_fields.get(OURS, {}), OURS).values.get(REGISTRY)
+    if wanted is not None and said != wanted:
+        raise TrustError(
+            f"the metadata of role {role} is of another registry",
+            subject=f"role {role}",
+            rule="what is signed for one registry counts in no other, whoever signed it",
+            expected=ascii(wanted)[:60],
+            found="no registry" if said is None else ascii(said)[:60],
+            hint="somebody exchanged it; restore the registry from a copy",
+        )
 
 
 # Spelling ------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from hauberk.trust.registry.founding import (
     roles_of,
     settle,
 )
-from hauberk.trust.registry.metadata import OURS, moment
+from hauberk.trust.registry.metadata import OURS, bind, moment
 from hauberk.trust.registry.registrar import DAY_S, DAYS, Change
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def _spread(registrar: Registrar, roles: Sequence[str], targets: Targets) -> lis
             continue
         if registrar.view.role(role) is None:
             metadata = bins(targets, role, registrar.clock(), bits)
+            bind(metadata.signed, registrar.view.trusted.root)
         else:
             metadata = registrar.edit(role)
             held: Any = metadata.signed.delegations

@@ -29,6 +29,7 @@ from hauberk.trust.registry.documents import MAX_DOCUMENT_BYTES
 from hauberk.trust.registry.metadata import (
     OURS,
     Hand,
+    bind,
     count_persons,
     moment,
     parse,
@@ -157,6 +158,7 @@ class Registrar:
         signed = copy.deepcopy(current) if current is not None else Targets()
         signed.version = self._next(role, 0 if current is None else current.version)
         signed.expires = moment(self.clock() + DAYS[_kind(role)] * DAY_S)
+        bind(signed, self.view.trusted.root)
         return Metadata(signed)
 
     def document(self, path: str, data: bytes) -> Any:
@@ -308,6 +310,7 @@ class Registrar:
                 meta=meta,
             )
         )
+        bind(snapshot.signed, root)
         self._sign_online(snapshot, "snapshot", root)
         data = spell(snapshot)
         self._write_once(f"metadata/{snapshot.signed.version}.snapshot.json", data)
@@ -328,6 +331,7 @@ class Registrar:
                 unrecognized_fields={OURS: {"made": time_text(self.clock())}},
             )
         )
+        bind(timestamp.signed, root)
         self._sign_online(timestamp, "timestamp", root)
         tag = self.place.files.swap("metadata/timestamp.json", spell(timestamp), expect=self.tag)
         self.tag = str(tag)

@@ -43,6 +43,7 @@ from hauberk.trust.registry.documents import (
 from hauberk.trust.registry.metadata import (
     MAX_METADATA_BYTES,
     OURS,
+    check_bound,
     check_keys,
     count_persons,
     parse,
@@ -137,6 +138,7 @@ class View:
             except ValueError as error:
                 raise undelegated(name, delegator, error) from error
             check_keys(found)
+        check_bound(found, name, self.trusted.root)
         self.raw[name] = data
         return found
 

@@ -161,7 +161,13 @@ def located(file: File, place: Path, blobs: Blobs) -> tuple[str, ...]:
     from hauberk.formats.tables import open_table
 
     old, new = TableIndex.from_bytes(known), tables.index_of(open_table(place))
-    return (*_shape(old, new), *map(str, old.differences(new)))
+    places = old.differences(new)
+    if old.rows != new.rows and places:  # behind a row that came or went, every batch differs
+        return (
+            *_shape(old, new),
+            f"the batch from row {places[0].first} on is the first to differ",
+        )
+    return (*_shape(old, new), *map(str, places))
 
 
 def _shape(old: TableIndex, new: TableIndex) -> Iterator[str]:

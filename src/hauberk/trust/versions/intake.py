@@ -109,6 +109,7 @@ def places(path: Path) -> list[tuple[str, Path]]:
             subject=str(path),
             expected="a file or a folder",
             found=error.strerror or "an error",
+            hint="name the file or folder that holds the data",
         ) from error
     if stat.S_ISREG(mode):
         return [(path.name, path)]
@@ -122,7 +123,11 @@ def _checked(path: Path) -> list[tuple[str, Path]]:
     manifest.of_entries(Entry(path=name, digest=_NOTHING, size=0) for name, _ in found)
     if not found:
         raise UsageError(
-            "there is nothing to add", subject=str(path), expected="a file", found="no file"
+            "there is nothing to add",
+            subject=str(path),
+            expected="a file",
+            found="no file",
+            hint="name the file or folder that holds the data",
         )
     return found
 
