@@ -1,4 +1,4 @@
-"""JSON lines: one object per line, each read on its own within limits.
+"""JSON lines, and JSON arrays of objects: each object is read on its own within limits.
 
 Columns come in the order in which their names first appear; a name that an object lacks is
 a missing cell. Integers and floating-point numbers widen to floating point, any other mix
@@ -8,9 +8,11 @@ of types becomes the JSON text of each cell. Objects and lists inside a cell sta
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from hauberk.core.artifact import Batch
 from hauberk.errors import ArtifactError
@@ -22,6 +24,15 @@ MAX_LINE_BYTES = 4 << 20
 _ROWS = 8_192
 """Rows decoded before they become one batch."""
 
+_CHUNK = 1 << 20
+_ARRAY = re.compile(
+    r'\s*(?:\{\s*"(?:data|rows|records|examples|instances|train|items)"\s*:\s*)?\[\s*(?=\{)'
+)
+_BETWEEN = re.compile(r"\s*,\s*")
+_END = re.compile(r"\s*\]")
+
+_Records = Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]
+
 
 def open_json_lines(path: Path) -> tuple[Any, Any]:
     """An Arrow schema for the file at ``path`` and a function that opens a pass over it.
@@ -29,8 +40,44 @@ def open_json_lines(path: Path) -> tuple[Any, Any]:
     Raises:
         ArtifactError: A line is no JSON object or breaks a bound; names the line.
     """
-    schema = _infer(path)
-    return schema, lambda: _batches(path, schema)
+    schema = _infer(path, _records)
+    return schema, partial(_batches, path, schema, _records)
+
+
+def open_json_array(path: Path) -> tuple[Any, Any]:
+    """The same for an array of objects, as instructions for models are often kept.
+
+    The array may be the whole file, or stand first in an object under a name such as ``data``;
+    what follows it there is about the rows, and no row.
+
+    Raises:
+        ArtifactError: An item is no JSON object or breaks a bound; names the item.
+    """
+    schema = _infer(path, _items)
+    return schema, partial(_batches, path, schema, _items)
+
+
+def looks_like_array(head: bytes) -> bool:
+    """Whether a file begins as an array of objects does."""
+    text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    return _ARRAY.match(text) is not None
+
+
+def first_items(head: bytes) -> list[dict[str, Any]]:
+    """The objects of an array that its first bytes hold whole."""
+    text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    found: list[dict[str, Any]] = []
+    place = _ARRAY.match(text)
+    while place is not None:
+        try:
+            item, end = _DECODER.raw_decode(text, place.end())
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(item, dict):
+            return []
+        found.append(item)
+        place = _BETWEEN.match(text, end)
+    return found
 
 
 def looks_like_json_lines(head: bytes) -> bool:
@@ -38,11 +85,11 @@ def looks_like_json_lines(head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
 
 
-def _infer(path: Path) -> Any:
+def _infer(path: Path, records: _Records) -> Any:
     import pyarrow as pa
 
     kinds: dict[str, set[type]] = {}
-    for _, record in _records(path):
+    for _, record in records(path):
         for name, value in record.items():
             kinds.setdefault(name, set()).add(type(value))
         if len(kinds) > MAX_COLUMNS:
@@ -61,14 +108,14 @@ def _arrow_type(seen: set[type]) -> Any:
     return pa.float64() if present == {int, float} else pa.string()
 
 
-def _batches(path: Path, schema: Any) -> Iterator[Batch]:
-    return bounded(_record_batches(path, schema))
+def _batches(path: Path, schema: Any, records: _Records) -> Iterator[Batch]:
+    return bounded(_record_batches(path, schema, records))
 
 
-def _record_batches(path: Path, schema: Any) -> Iterator[Any]:
+def _record_batches(path: Path, schema: Any, records: _Records) -> Iterator[Any]:
     rows: list[dict[str, Any]] = []
     size = 0
-    for length, record in _records(path):
+    for length, record in records(path):
         rows.append(record)
         size += length
         if len(rows) >= _ROWS or size >= MAX_LINE_BYTES:
@@ -123,6 +170,79 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
     return record
 
 
+def _items(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Length in characters and content of each item of an array."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from _Array(path, file).items()
+
+
+class _Array:
+    """A pass over an array: the text that was read, and where the next item begins in it."""
+
+    def __init__(self, path: Path, file: IO[str]) -> None:
+        self._path, self._file = path, file
+        self._text, self._at, self._number = "", 0, 0
+
+    def items(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Every item, to the array's end; what stands behind it is not read."""
+        self._read(_CHUNK)
+        start = _ARRAY.match(self._text)
+        if start is None:
+            self._refuse("an array of objects", "none")
+        self._at = start.end()
+        while True:
+            self._number += 1
+            item, size = self._item()
+            yield size, item
+            if not self._goes_on():
+                return
+
+    def _item(self) -> tuple[dict[str, Any], int]:
+        """The next item, and how many characters it has."""
+        size = _CHUNK
+        while True:
+            try:
+                record, end = _DECODER.raw_decode(self._text, self._at)
+            except (ValueError, RecursionError) as error:
+                found = getattr(error, "msg", None) or type(error).__name__
+                if len(self._text) - self._at > MAX_LINE_BYTES:
+                    self._refuse(f"at most {MAX_LINE_BYTES} characters", "a longer item, or none")
+                if isinstance(error, RecursionError) or not self._read(size):
+                    self._refuse("one JSON object in UTF-8", found)
+                size *= 2
+                continue
+            if not isinstance(record, dict):
+                self._refuse("a JSON object", f"a JSON {type(record).__name__}")
+            length, self._at = end - self._at, end
+            if length > MAX_LINE_BYTES:
+                self._refuse(f"at most {MAX_LINE_BYTES} characters", f"{length}")
+            return record, length
+
+    def _goes_on(self) -> bool:
+        """Whether another item follows; then the place is where it begins."""
+        while True:
+            comma = _BETWEEN.match(self._text, self._at)
+            if comma is not None and comma.end() < len(self._text):
+                self._at = comma.end()
+                return True
+            if comma is None and _END.match(self._text, self._at):
+                return False
+            if self._text[self._at :].strip(", \t\r\n") or not self._read(_CHUNK):
+                self._refuse("a comma or the array's end behind it", "neither")
+
+    def _read(self, size: int) -> bool:
+        """Read on; what was given already is let go."""
+        try:
+            more = self._file.read(size)
+        except ValueError as error:
+            self._refuse("UTF-8", type(error).__name__)
+        self._text, self._at = self._text[self._at :] + more, 0
+        return bool(more)
+
+    def _refuse(self, expected: str, found: str) -> NoReturn:
+        _refuse(self._path, self._number or 1, expected, found, word="Item")
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object; readers disagree on which of two equal names counts, so none is accepted."""
     record = dict(pairs)
@@ -132,13 +252,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _refuse(path: Path, line: int | None, expected: str, found: str) -> NoReturn:
-    where = "A line" if line is None else f"Line {line}"
+def _refuse(
+    path: Path, line: int | None, expected: str, found: str, *, word: str = "Line"
+) -> NoReturn:
+    where = "A line" if line is None else f"{word} {line}"
+    kind = "JSON lines" if word == "Line" else "an array of objects"
     raise ArtifactError(
-        f"{where} does not fit JSON lines",
+        f"{where} does not fit {kind}",
         subject=str(path),
-        rule="each line is one object within the limits of the format",
+        rule=f"each {word.lower()} is one object within the limits of the format",
         expected=expected,
         found=found,
         hint="Repair the file where it is made; nothing was skipped.",
     )
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)

@@ -29,6 +29,7 @@ class TableKind(StrEnum):
 
     CSV = "csv"
     JSON_LINES = "jsonl"
+    JSON_ARRAY = "json"
     PARQUET = "parquet"
     ARROW = "arrow"
     NPY = "npy"
@@ -55,6 +56,8 @@ def kind_of(path: Path) -> TableKind:
     for magic, kind in magics.items():
         if head.startswith(magic):
             return kind
+    if jsonlines.looks_like_array(head):
+        return TableKind.JSON_ARRAY
     if jsonlines.looks_like_json_lines(head):
         return TableKind.JSON_LINES
     if not head.strip() or (b"\0" in head and head[:2] not in (b"\xff\xfe", b"\xfe\xff")):
@@ -62,7 +65,7 @@ def kind_of(path: Path) -> TableKind:
             "The file is empty or of no kind that holds tables",
             subject=str(path),
             rule="the kind of a table is found by its content",
-            expected="CSV, JSON lines, Parquet, Arrow IPC, npz or npy",
+            expected="CSV, JSON lines, a JSON array of objects, Parquet, Arrow IPC, npz or npy",
             found="binary data" if head.strip() else "no content",
             hint="Convert it to Parquet or CSV.",
         )
@@ -128,6 +131,7 @@ def _open(
     openers: dict[TableKind, Callable[[Path], tuple[Any, Any]]] = {
         TableKind.CSV: delimited.open_delimited,
         TableKind.JSON_LINES: jsonlines.open_json_lines,
+        TableKind.JSON_ARRAY: jsonlines.open_json_array,
         TableKind.PARQUET: columnar.open_parquet,
         TableKind.ARROW: columnar.open_arrow,
         TableKind.NPY: partial(array_files.open_arrays, arrays=("X", arrays[1])),

@@ -60,6 +60,8 @@ _TINY = 1e-12
 _SAME = 0.9
 _ALIKE = 0.9
 _COMMON = 0.5
+_UNKNOWN = frozenset({-1.0, -9.0, *(s * (10.0**n - 1) for s in (1, -1) for n in range(2, 7))})
+_MOST_UNKNOWN = 0.3
 _REVERSE = 0.05
 
 
@@ -105,6 +107,27 @@ def changes(rows: Rows) -> list[Change]:
     return kept
 
 
+def stand_ins(numbers: Any) -> Any:
+    """Cells of ``(n_rows, n_columns)`` with a code for unknown, such as -1 or 9999.
+
+    It recurs, and stands alone beyond all other values, by more than half of their range or on
+    the other side of zero.
+    """
+    found = np.zeros(numbers.shape, bool)
+    for column in range(numbers.shape[1]):
+        cells = numbers[:, column]
+        values = np.unique(cells[np.isfinite(cells)])
+        if values.size < MIN_VALUES:
+            continue
+        for code, rest in ((values[0], values[1:]), (values[-1], values[:-1])):
+            gap = min(abs(code - rest[0]), abs(code - rest[-1]))
+            is_far = gap > (rest[-1] - rest[0]) / 2 or code < 0 <= rest[0]
+            cell = cells == code
+            is_some = MIN_ROWS <= cell.sum() <= _MOST_UNKNOWN * cells.size
+            found[:, column] |= cell & bool(code in _UNKNOWN and is_far and is_some)
+    return found
+
+
 def _is_echo(first: Change, second: Change) -> bool:
     common = np.intersect1d(first.rows, second.rows).size
     is_reverse = abs(first.slope * second.slope - 1) < _REVERSE
@@ -114,7 +137,7 @@ def _is_echo(first: Change, second: Change) -> bool:
 def _each(rows: Rows) -> Iterator[Change]:
     """For each column the change of unit that explains most of what lies far out, if any."""
     numbers = rows.numbers
-    known = np.isfinite(numbers)
+    known = np.isfinite(numbers) & ~stand_ins(numbers)
     for column in range(numbers.shape[1]):
         own = np.flatnonzero(known[:, column])
         values = numbers[own, column]

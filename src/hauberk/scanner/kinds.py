@@ -13,12 +13,19 @@ from hauberk.errors import HauberkError
 from hauberk.formats.archives import Trouble, find_zip, list_zip, stream_kind
 from hauberk.formats.arrow_types import unpickled_parts
 from hauberk.formats.contents import contents
+from hauberk.formats.jsonlines import first_items, looks_like_array
 from hauberk.formats.late_patterns import ending_of
 from hauberk.formats.parts import Kind, Part
 from hauberk.formats.spans import Span, open_span
 
 _HEAD_BYTES = 1 << 16
 _MIN_LINES = 2
+_MIN_ITEMS = 20
+"""Objects of a short array; lists of settings have fewer."""
+
+_ALIKE = 0.5
+"""Share of all names that every object has."""
+
 _TABLE_LINES = 20
 
 _MODEL_ENDINGS = frozenset(
@@ -149,12 +156,25 @@ def _is_table(span: Span, name: str) -> bool:
     """Whether text is made of rows: its name says so, or its first lines agree."""
     if ending_of(name) in _TABLE_ENDINGS:
         return True
-    head = span.read(0, _HEAD_BYTES).decode("utf-8", "replace")
+    first = span.read(0, _HEAD_BYTES)
+    if looks_like_array(first):
+        return _is_array_of_rows(first, is_whole=span.size <= _HEAD_BYTES)
+    head = first.decode("utf-8", "replace")
     lines = head.splitlines()[: _TABLE_LINES + 1]
     whole = lines if span.size <= _HEAD_BYTES else lines[:-1]
     if len(whole) < _MIN_LINES:
         return False
     return _are_records(whole) or any(_are_rows(whole, mark) for mark in ",;\t|")
+
+
+def _is_array_of_rows(head: bytes, *, is_whole: bool) -> bool:
+    """Whether an array holds many objects with nearly the same names, as settings do not."""
+    rows = first_items(head)
+    if len(rows) < (_MIN_ITEMS if is_whole else _MIN_LINES):
+        return False
+    names = [frozenset(row) for row in rows]
+    common, every = frozenset.intersection(*names), frozenset.union(*names)
+    return bool(common) and len(common) >= _ALIKE * len(every)
 
 
 def _are_records(lines: list[str]) -> bool:

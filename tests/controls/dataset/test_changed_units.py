@@ -84,3 +84,18 @@ def test_the_echo_in_the_other_column_is_told_with_the_change_and_its_category()
     assert len(findings) == 1
     assert "times the others" in findings[0].evidence.facts["or in another unit"]
     assert findings[0].evidence.facts["what the rows share"] == "energy is C"
+
+
+def test_a_code_for_unknown_is_named_in_its_own_column():
+    rng = np.random.default_rng(9)
+    area = rng.normal(90, 25, 1_500).clip(30).round(1)
+    rent = (11 * area + rng.normal(0, 30, 1_500)).round(0)
+    area[::33] = -1
+    findings, _ = judged(area=area, rent=rent)
+    assert [finding.location.field for finding in findings] == ["area"]
+    assert "are -1, alone beyond all others" in findings[0].message
+
+
+def test_a_value_at_the_end_of_an_ordinary_range_is_no_code():
+    score = np.random.default_rng(10).normal(80, 8, 1_500).clip(40, 99).round(1)
+    assert judged(score=score, twice=2 * score)[0] == []

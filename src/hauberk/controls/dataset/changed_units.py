@@ -13,7 +13,7 @@ from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, RowScores, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed
-from hauberk.methods.units import Change, changes
+from hauberk.methods.units import MIN_ROWS, Change, changes, stand_ins
 
 _SHOWN = 20
 _MIN_ROWS = 60
@@ -29,8 +29,9 @@ class ChangedUnits(Check[Dataset]):
     Each column of numbers is predicted from the others. Rows that lie far from their prediction
     are held against the usual changes of unit (powers of ten, pounds and kilograms, inches,
     feet, miles, hours, degrees): where most of them lie just where one change puts them, they
-    are named. Honest outliers scatter. A second unit that a column of categories tells is
-    none.
+    are named. Honest outliers scatter. Codes for unknown (-1, 999) that stand alone beyond all
+    values of their column are named as such and explain nothing. A second unit that a column of
+    categories tells is none.
 
     Limits:
         Columns that vary by more than a fifth around their prediction, amounts of money for
@@ -88,6 +89,29 @@ class ChangedUnits(Check[Dataset]):
         )
         for change in found[: self.max_findings]:
             yield _finding(subject, rows, change)
+        unknown = stand_ins(rows.numbers)
+        for column in np.flatnonzero(unknown.any(axis=0))[: self.max_findings]:
+            yield _stand_in(subject, rows, int(column), np.flatnonzero(unknown[:, column]))
+
+
+def _stand_in(subject: Dataset, rows: embed.Rows, column: int, places: Any) -> Finding:
+    name, code = rows.names[column], rows.numbers[places[0], column]
+    return Finding(
+        message=f"{places.size} of {rows.n_rows} values of {name} in {subject.name} are "
+        f"{code:.6g}, alone beyond all others: a code for unknown that is counted as a number",
+        path=subject.name,
+        severity=Severity.MEDIUM,
+        level=Level.REVIEW,
+        threats=ChangedUnits.threats,
+        location=Location(rows=tuple(places[:_SHOWN].tolist()), field=name),
+        remedy="Make these cells empty, or say in a column of its own that the value is unknown.",
+        evidence=Evidence(
+            statistic="cells with the code",
+            value=float(places.size),
+            threshold=float(MIN_ROWS),
+            n=rows.n_rows,
+        ),
+    )
 
 
 def _finding(subject: Dataset, rows: embed.Rows, change: Change) -> Finding:

@@ -18,6 +18,9 @@ from hauberk.formats.rows import cell_texts
 from hauberk.formats.tables import features_of
 from hauberk.methods.deciding_columns import deciding
 
+_HARDLY_EVER = 0.01
+"""Share of wrong labels below which a column is no mere good predictor."""
+
 _MIN_VALUES = 20
 _WIDE = 2.0
 _BINS = 32
@@ -209,7 +212,7 @@ def _finding(subject: Dataset, name: str, how: str, n_rows: int, error: float = 
     return Finding(
         message=f"column {name} of {subject.name} {how} the label {subject.label}",
         path=subject.name,
-        severity=Severity.MEDIUM,
+        severity=Severity.HIGH if error < _HARDLY_EVER else Severity.MEDIUM,
         level=Level.REVIEW,
         threats=LeakedLabel.threats,
         location=Location(field=name),
