@@ -18,7 +18,7 @@ import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -165,19 +165,34 @@ def _segment(t: Table, rng: Rng) -> Rows:
         yield own[rng.integers(len(own))]
 
 
+@cache
+def _grid(name: str) -> Any:
+    """Decimals of each column of a table; many where it has none in common."""
+    t = table(name)
+    return () if t is None else tuple(map(_decimals, t.train.T))
+
+
+def _decimals(column: Any) -> int:
+    for decimals in range(5):
+        if np.allclose(column, column.round(decimals), rtol=1e-6, atol=1e-7):
+            return decimals
+    return 15
+
+
 def _on_grid(t: Table, row: Any) -> Any:
     """Rounded as the columns are."""
-    found = row.copy()
-    for place, column in enumerate(t.train.T):
-        for decimals in range(5):
-            if np.allclose(column, column.round(decimals), rtol=1e-6, atol=1e-7):
-                found[place] = row[place].round(decimals)
-                break
-    return found
+    return np.array([x.round(n) for x, n in zip(row, _grid(t.name), strict=True)])
+
+
+@cache
+def _varied(name: str) -> Any:
+    t = table(name)
+    return () if t is None else np.array([np.unique(c).size > MAX_VALUES for c in t.train.T])
 
 
 def _many_valued(t: Table) -> Any:
-    return np.array([np.unique(column).size > MAX_VALUES for column in t.train.T])
+    """Which columns take more than a few values."""
+    return _varied(t.name)
 
 
 def _drift(t: Table, rng: Rng) -> Rows:

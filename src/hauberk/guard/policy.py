@@ -77,7 +77,8 @@ class GuardPolicy:
         workers: Threads that run the model.
         queue: Requests that may wait for a worker; the next is shed with 503.
         per_principal: Requests of one principal that may wait or run at once.
-        max_connections: Open connections; the next is answered with 503.
+        max_connections: Open connections; the next takes the place of the one that has been idle
+            for longest, and is answered with 503 where none is.
         inline_rows: Up to so many rows the model runs without changing threads.
         promote: Ids of controls taken out of shadow.
         audit: ``async`` answers first, ``durable`` answers when the log holds the decision.

@@ -50,7 +50,7 @@ class Bounds(Protocol):
 
     @property
     def max_connections(self) -> int:
-        """Open connections; the next is answered with 503."""
+        """Open connections; the next takes the place of an idle one, or is answered with 503."""
         ...
 
 
@@ -200,7 +200,7 @@ def _server(app: Asgi, policy: Bounds, tls: ssl.SSLContext | None) -> Any:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
-        http=_protocol(policy.header_timeout_s),
+        http=_protocol(policy),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -259,9 +259,51 @@ class _Patience:
             self._timer = None
 
 
-def _protocol(header_timeout_s: float) -> Any:
-    """Uvicorn's HTTP/1.1 protocol with a bound on the time that headers take."""
+def _knowing(state: dict[str, Any], transport: Any) -> dict[str, Any]:
+    """The state of a connection, with the names in the certificate of its client."""
+    secured = transport.get_extra_info("ssl_object")
+    return state if secured is None else {**state, PEER: peer_names(secured.getpeercert())}
+
+
+class _Idle:
+    """Connections on which nothing is asked, the one that has been idle for longest first."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, None] = {}
+
+    def add(self, connection: Any) -> None:
+        """It is idle from now on."""
+        self._known.pop(connection, None)
+        self._known[connection] = None
+
+    def drop(self, connection: Any) -> None:
+        """It is not, or no more."""
+        self._known.pop(connection, None)
+
+    def saw(self, connection: Any) -> None:
+        """A request came on it, and was perhaps answered at once."""
+        self.drop(connection)
+        if getattr(connection.cycle, "response_complete", True):
+            self.add(connection)
+
+    def make_place(self, connections: set[Any], most: int) -> None:
+        """Close idle ones until there are fewer than ``most`` connections."""
+        while self._known and len(connections) >= most:
+            oldest = next(iter(self._known))
+            del self._known[oldest]
+            connections.discard(oldest)
+            oldest.transport.close()
+
+
+def _protocol(policy: Bounds) -> Any:
+    """Uvicorn's HTTP/1.1 protocol with a bound on the time that headers take.
+
+    Where all places are taken, a new connection takes that of the one that has been idle for
+    longest: thousands of connections on which nothing is asked keep nobody out.
+    """
     from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    idle = _Idle()
 
     class BoundedHeaders(H11Protocol):
         """Closes a connection on which headers have begun, or should have, and do not end.
@@ -274,14 +316,13 @@ def _protocol(header_timeout_s: float) -> Any:
         _framing: Framing
 
         def connection_made(self, transport: Any) -> None:
+            idle.make_place(self.connections, policy.max_connections - 1)
             super().connection_made(transport)
-            self._patience = _Patience(self.loop, transport, header_timeout_s)
+            idle.add(self)
+            self._patience = _Patience(self.loop, transport, policy.header_timeout_s)
             self._patience.start()
             self._framing = Framing()
-            secured = transport.get_extra_info("ssl_object")
-            if secured is not None:
-                names = peer_names(secured.getpeercert())
-                self.app_state = {**self.app_state, PEER: names}
+            self.app_state = _knowing(self.app_state, transport)
 
         def data_received(self, data: bytes) -> None:
             if self._framing.refuses(data, self.cycle):
@@ -295,6 +336,12 @@ def _protocol(header_timeout_s: float) -> Any:
                 self._patience.start()
             else:
                 self._patience.stop()
+                idle.saw(self)
+
+        def on_response_complete(self) -> None:
+            """A connection that is kept alive is the youngest of the idle ones."""
+            idle.add(self)
+            super().on_response_complete()
 
         def send_400_response(self, msg: str) -> None:
             """Say it in the form of all refusals, and in words of our own."""
@@ -304,6 +351,7 @@ def _protocol(header_timeout_s: float) -> Any:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._patience.stop()
+            idle.drop(self)
             super().connection_lost(exc)
 
     return BoundedHeaders
