@@ -107,3 +107,33 @@ def test_missing_text_may_be_sent_as_empty_text():
 def test_an_image_tensor_keeps_the_shape_of_the_model():
     schema = _learn(_tensor("image", shape=(None, 1, 8, 8)))
     assert (schema.inputs[0].shape, schema.inputs[0].columns) == ((None, 1, 8, 8), ())
+
+
+def _pictures(names, n=64):
+    """Rows of columns that begin at 0, the first of which is never lit."""
+    cells = {
+        name: [0.0 if place == 0 else float((row * (place + 3)) % 17) for row in range(200)]
+        for place, name in enumerate(names[:n])
+    }
+    profile = profile_of(table_of("train", [pa.record_batch(cells)]))
+    tensor = _tensor("pixels", shape=(None, len(cells)))
+    return learn_schema(profile, InputSchema(inputs=(tensor,)))
+
+
+def test_a_pixel_that_was_never_lit_may_be():
+    schema = _pictures([f"pixel_{place // 8}_{place % 8}" for place in range(64)])
+    first, second = schema.inputs[0].columns[:2]
+    assert (first.low, first.high) == (second.low, second.high) == (-16.0, 32.0)
+
+
+def test_columns_of_other_names_keep_what_they_took():
+    schema = _pictures(
+        [f"column {chr(97 + place % 26)}{chr(97 + place // 26)}" for place in range(64)]
+    )
+    first = schema.inputs[0].columns[0]
+    assert (first.low, first.high) == (-1.0, 1.0)
+
+
+def test_a_few_columns_are_no_kind():
+    schema = _pictures([f"x{place}" for place in range(8)], n=8)
+    assert schema.inputs[0].columns[0].high == 1.0

@@ -274,10 +274,14 @@ def _node(span: Span, summary: OnnxSummary, depth: int) -> None:
     summary.operators.add((domain, operator))
     for body in attributes if operator == "EPContext" else ():
         _context(body, summary)
+    if operator.startswith("TreeEnsemble"):
+        from hauberk.formats.onnx_trees import tree_problems
+
+        summary.problems.update(dict.fromkeys(tree_problems(attributes, Walk(summary.walk.format))))
 
 
 def _attribute(span: Span, summary: OnnxSummary, depth: int) -> None:
-    for part in fields(span, summary.walk):
+    for part in fields(span, summary.walk, passing=_LISTS):
         if not part.is_nested:
             continue
         if part.number in {6, 11}:
@@ -296,6 +300,9 @@ def _context(span: Span, summary: OnnxSummary) -> None:
         if place.isprintable():
             summary.contexts[place] = None
 
+
+_LISTS = frozenset({7, 8, 9})
+"""Floats, numbers and strings of an attribute: a forest has millions, and none is looked at."""
 
 _CONTEXT = "ep_cache_context"
 """Attribute of ``EPContext``: a compiled program, or the place of one."""

@@ -7,6 +7,7 @@ at; the sender decides how many there are, the reader how many it takes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ LENGTH = 2
 _MEMORY_BYTES = 8 << 20
 """Messages up to this size are read at once: one call instead of one for each field."""
 
+_RUN_BYTES = 1 << 18
 _VARINT, _FIXED64, _FIXED32 = 0, 1, 5
 
 
@@ -77,25 +79,73 @@ class Field:
         return self.body.read(0, MAX_NAME_BYTES).decode("utf-8", "replace")
 
 
-def fields(span: Span, walk: Walk) -> Iterator[Field]:
+def fields(span: Span, walk: Walk, *, passing: frozenset[int] = frozenset()) -> Iterator[Field]:
     """The fields of a message, in file order.
+
+    Args:
+        passing: Fields of numbers, floats and names of which only the first two of a list are
+            given; those behind are passed over at once, and count as one.
 
     Raises:
         ArtifactError: The message is malformed or too large.
     """
     source = span_of(span.read(0, span.size)) if span.size <= _MEMORY_BYTES else span
-    at = 0
+    at, last = 0, -1
     while at < source.size:
         walk.step()
+        start = at
         tag, at = varint(source, at, walk)
-        number, wire = tag >> 3, tag & 7
-        if wire == _VARINT:
-            value, at = varint(source, at, walk)
-            yield Field(number, wire, value, source.part(at, 0))
+        is_list = tag == last and tag >> 3 in passing
+        if is_list and (passed := run_of(source.read(start, _RUN_BYTES))):
+            at = start + passed
             continue
-        size, at = _size(source, at, wire, walk)
-        yield Field(number, wire, 0, source.part(at, size))
-        at += size
+        last = tag
+        found, at = _field(source, tag, at, walk)
+        yield found
+
+
+def field_at(span: Span, at: int, walk: Walk) -> tuple[Field, int]:
+    """The field that begins at ``at``, and where the next one does.
+
+    Raises:
+        ArtifactError: It is malformed.
+    """
+    tag, at = varint(span, at, walk)
+    return _field(span, tag, at, walk)
+
+
+def _field(span: Span, tag: int, at: int, walk: Walk) -> tuple[Field, int]:
+    number, wire = tag >> 3, tag & 7
+    if wire == _VARINT:
+        value, at = varint(span, at, walk)
+        return Field(number, wire, value, span.part(at, 0)), at
+    size, at = _size(span, at, wire, walk)
+    return Field(number, wire, 0, span.part(at, size)), at + size
+
+
+_NUMBERS = re.compile(
+    rb"([\x08-\x78])[\x80-\xff]{0,9}[\x00-\x7f](?:\1[\x80-\xff]{0,9}[\x00-\x7f])*+"
+)
+_FLOATS = re.compile(rb"([\x0d-\x7d])[\s\S]{4}(?:\1[\s\S]{4})*+")
+
+
+def run_of(data: bytes | memoryview) -> int:
+    """Bytes of the whole fields of one kind that ``data`` begins with: a list, element by element.
+
+    Numbers, floats and strings of less than 128 bytes, in fields below 16; else nothing.
+    """
+    tag = data[0] if data else 0xFF
+    if tag < 0x80 and tag & 7 in {_VARINT, _FIXED32}:  # noqa: PLR2004 - one byte
+        found = (_FLOATS if tag & 7 else _NUMBERS).match(data)
+        return found.end() if found else 0
+    at = 0
+    if tag < 0x80 and tag & 7 == LENGTH:  # noqa: PLR2004 - one byte
+        while at + 1 < len(data) and data[at] == tag and data[at + 1] < 0x80:  # noqa: PLR2004
+            after = at + 2 + data[at + 1]
+            if after > len(data):
+                break
+            at = after
+    return at
 
 
 def _size(span: Span, at: int, wire: int, walk: Walk) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 What is learnt are limits that honest values do not meet, since a schema refuses every time:
 
 * A number may lie one whole training span beyond the smallest and largest value seen.
+* A column that hardly moved in training, among many of one kind that begin at the same value (the
+  border of pictures, one column a pixel), may take what the others of its kind take.
 * A set of categories is closed when training left hardly a chance of another one. The chance
   that the next value is new is about the share of values seen exactly once (Good, 1953); with
   none seen once among at least `MIN_CLOSED` values, new ones are not expected.
@@ -16,7 +18,8 @@ Limits:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +35,13 @@ MIN_CLOSED = 100
 MAX_ROWS = 1000
 SPANS = 1.0
 """How many training spans a number may lie outside what training saw."""
+
+MIN_ALIKE = 16
+"""Columns whose names differ by numbers alone that make a kind."""
+
+_MOST = 0.8
+_STILL = 0.25
+_NUMBER = re.compile(r"\d+")
 
 TEXT_FACTOR = 4
 _TRUTH = {"true": 1, "false": 0}
@@ -62,17 +72,22 @@ def learn_schema(
         column.name for column in profile.columns if column.name not in (profile.label, ROW_COLUMN)
     )
     known = {column.name: column for column in profile.columns}
-    inputs = tuple(_learnt(tensor, known, names) for tensor in signature.inputs)
+    bounds = _bounds(known[name] for name in names if name in known)
+    inputs = tuple(_learnt(tensor, known, names, bounds) for tensor in signature.inputs)
     return InputSchema(inputs=inputs, outputs=signature.outputs, max_rows=max_rows)
 
 
 def _learnt(
-    tensor: TensorSchema, known: dict[str, ColumnProfile], names: tuple[str, ...]
+    tensor: TensorSchema,
+    known: dict[str, ColumnProfile],
+    names: tuple[str, ...],
+    bounds: dict[str, Bounds],
 ) -> TensorSchema:
     rows_first = (None, *tensor.shape[1:])
     if tensor.name in known:
         shape = tuple(1 if size is None else size for size in rows_first[1:])
-        rule = replace(_rule(known[tensor.name], tensor.datatype), name="")
+        rule = _rule(known[tensor.name], tensor.datatype, bounds.get(tensor.name))
+        rule = replace(rule, name="")
         return replace(tensor, shape=(None, *shape), columns=(rule,))
     if len(tensor.shape) >= _IMAGE_RANK or _is_image(known, names):
         return replace(tensor, shape=_image_shape(rows_first, known, names))
@@ -89,8 +104,30 @@ def _learnt(
     missing = [name for name in names if name not in known]
     if missing:
         raise UsageError("the profile lacks a feature", subject=missing[0])
-    rules = tuple(_rule(known[name], tensor.datatype) for name in names)
+    rules = tuple(_rule(known[name], tensor.datatype, bounds.get(name)) for name in names)
     return replace(tensor, shape=(None, len(names)), columns=rules)
+
+
+Bounds = tuple[float, float]
+
+
+def _bounds(columns: Iterable[ColumnProfile]) -> dict[str, Bounds]:
+    """What columns of numbers took in training; what hardly moved, what its kind took."""
+    found: dict[str, Bounds] = {}
+    kinds: dict[str, list[str]] = {}
+    for column in columns:
+        if column.low is not None and column.high is not None and not column.is_vector:
+            found[column.name] = column.low, column.high
+            kinds.setdefault(_NUMBER.sub("#", column.name), []).append(column.name)
+    for alike in kinds.values():
+        low = min(found[name][0] for name in alike)
+        high = max(found[name][1] for name in alike)
+        same = sum(found[name][0] == low for name in alike)
+        if len(alike) >= MIN_ALIKE and same >= _MOST * len(alike):
+            for name in alike:
+                if found[name][1] - found[name][0] < _STILL * (high - low):
+                    found[name] = low, high
+    return found
 
 
 def _is_image(known: dict[str, ColumnProfile], names: tuple[str, ...]) -> bool:
@@ -111,14 +148,14 @@ def _image_shape(
     return (None, math.prod(pixels)) if pixels else shape
 
 
-def _rule(column: ColumnProfile, datatype: Datatype) -> Rule:
+def _rule(column: ColumnProfile, datatype: Datatype, bounds: Bounds | None) -> Rule:
     if datatype is Datatype.BYTES:
         return _text_rule(column)
     if column.is_vector:
         return Rule(name=column.name)
     if column.low is None or column.high is None:
         return _coded_rule(column)
-    low, high = _widened(column.low, column.high)
+    low, high = _widened(*(bounds or (column.low, column.high)))
     if not datatype.is_float:
         low, high = math.floor(low), math.ceil(high)
     return Rule(name=column.name, low=low, high=high)

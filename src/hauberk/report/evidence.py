@@ -98,12 +98,18 @@ def evidence_block(evidence: Evidence) -> Markup | None:
     facts = list(evidence.facts.items())
     plots = [draw(plot) for plot in evidence.plots[:MAX_PLOTS]]
     parts = [
-        element("p", _statistic(evidence), class_="statistic") if evidence.statistic else None,
+        element("p", _statistic(evidence), class_="statistic") if _is_measured(evidence) else None,
         pairs(facts[:MAX_FACTS]) if facts else None,
         more(len(facts) - MAX_FACTS, "fact"),
         element("div", plots, class_="plots") if plots else None,
     ]
     return element("div", parts, class_="evidence") if any(parts) else None
+
+
+def _is_measured(evidence: Evidence) -> bool:
+    """A rule that is broken is no statistic: its name stands among the facts."""
+    known = (evidence.value, evidence.threshold, evidence.n)
+    return bool(evidence.statistic) and any(number is not None for number in known)
 
 
 def _statistic(evidence: Evidence) -> list[Node]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hauberk.core.finding import Level
 from hauberk.core.record import Section
 from hauberk.report.document import document
 from hauberk.report.evidence import assessments_table, findings_list, pairs, unjudged
@@ -12,6 +13,7 @@ from hauberk.report.plots import draw
 from hauberk.report.scan import by_severity
 from hauberk.report.scan_result import ScanResult
 from hauberk.report.verdict import Tone
+from hauberk.report.wording import plural
 
 
 def examination_html(
@@ -61,11 +63,18 @@ def examination_html(
 
 def _answer(result: ScanResult) -> tuple[str, Tone]:
     code = result.summary.get("exit_code")
+    proven = sum(finding.level is Level.DEFECT for finding in result.findings)
     if code == 1:
-        return "something is proven against the model, or a bound is broken", Tone.BAD
+        heading = (
+            f"{plural(proven, 'finding')} against the model" if proven else "A bound is broken"
+        )
+        return heading, Tone.BAD
     if code == 0 and not result.findings:
-        return "nothing is proven against the model", Tone.GOOD
-    return "not everything that was asked for could be judged", Tone.CAUTION
+        return "Nothing is proven against the model", Tone.GOOD
+    if code == 0:
+        found = plural(len(result.findings), "finding")
+        return f"Nothing is proven against the model; {found} to look at", Tone.CAUTION
+    return "Not everything that was asked for could be judged", Tone.CAUTION
 
 
 def _part(section: Section) -> Markup:

@@ -74,11 +74,12 @@ def _is_grave(finding: Finding) -> bool:
 def _said(result: ScanResult) -> Markup | None:
     """What the scanner says of the scan itself, in words; what is not there is left out."""
     said = result.summary
+    has_reviews = any(finding.level is Level.REVIEW for finding in result.findings)
     rows = [
         ("Scanned", _listed(said.get("paths", ()))),
         ("What it is", _kinds(said.get("kinds", {}))),
         ("No control looks at", _passed_over(said)),
-        ("Result", _decided(said)),
+        ("Result", _decided(said, has_reviews=has_reviews)),
         ("Engines", _listed(said.get("engines", ()))),
         ("Credentials", said.get("secrets", "")),
     ]
@@ -104,12 +105,13 @@ def _passed_over(said: Mapping[str, Any]) -> str:
     return _listed(first) + rest
 
 
-def _decided(said: Mapping[str, Any]) -> str:
+def _decided(said: Mapping[str, Any], *, has_reviews: bool) -> str:
     word = _DECISIONS.get(said.get("decision", ""), "")
     if not word:
         return ""
     worse = "" if said["fail_on"] == Severity.CRITICAL else " or worse"
-    return f"{word}, exit code {said['exit_code']}; a finding of {said['fail_on']}{worse} fails"
+    text = f"{word}, exit code {said['exit_code']}; a finding of {said['fail_on']}{worse} fails"
+    return f"{text}, findings for review do not" if has_reviews else text
 
 
 def _counts(result: ScanResult) -> Markup:
