@@ -47,8 +47,10 @@ class InjectedPrompts(Watch):
 
     Limits:
         Statistical, and so in shadow until a person promotes it: a determined writer finds
-        words that pass, above all in other languages. Roles in stories, and questions about
-        such attacks, are named now and then.
+        words that pass, above all in other languages. Of 30 messages, results of tools and
+        answers in a stranger's words that nobody here had seen, this control and those for
+        leaks and hidden channels stopped 15, and none of 34 honest ones: expect about half.
+        Roles in stories, and questions about such attacks, are named now and then.
 
     Args:
         user: Points from which a message of the user counts.
