@@ -268,6 +268,7 @@ DATA: dict[str, Callable[[Stage], None]] = {
     "a document called gold": rewritten("version", relabelled),
     "a signature in other spacing": rewritten("envelope", spaced),
     "every blob cut": every_blob_cut,
+    "the whole store of another project": whole_store("other"),
 }
 LOG: dict[str, Callable[[Stage], None]] = {
     "the log of another project": exchange("log", "other"),

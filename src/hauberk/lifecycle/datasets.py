@@ -153,6 +153,7 @@ def add(
         changes = {} if before is None else _changes(before.version, old, taken, store, about)
         files = keep_files(taken.files, keeper, None if before is None else before.version.files)
         version = Version(
+            project=root.project,
             name=name,
             number=1 if before is None else before.version.number + 1,
             parent=None if before is None else before.version.digest,

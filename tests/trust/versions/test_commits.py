@@ -179,3 +179,32 @@ def test_every_sequence_of_additions_keeps_all_versions(tmp_path):
     run_state_machine_as_test(
         machine, settings=settings(max_examples=8, stateful_step_count=12, deadline=None)
     )
+
+
+@pytest.mark.parametrize(
+    ("projects", "is_taken"),
+    [
+        ((None, None), True),
+        ((None, ROOT.project), True),
+        ((ROOT.project, ROOT.project), True),
+        (("another", "another"), False),
+        ((ROOT.project, "another"), False),
+        ((ROOT.project, None), False),
+    ],
+    ids=["older tool", "newer tool", "own", "foreign", "turned foreign", "forgotten"],
+)
+def test_versions_of_another_project_are_none_of_this_one(tmp_path, projects, is_taken):
+    data, store = tmp_path / "d", Store.open(tmp_path)
+    data.mkdir()
+
+    def filled():
+        for number, project in enumerate(projects):
+            (data / "a.csv").write_bytes(b"one\n" * (500 + number))
+            add(store, data, project=project)
+        return verified(store)
+
+    if is_taken:
+        assert filled().version.number == 2
+    else:
+        with pytest.raises(TrustError, match="another project's"):
+            filled()

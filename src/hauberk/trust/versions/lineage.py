@@ -9,7 +9,10 @@ A version is believed when all of these hold:
 4. every envelope is signed by the threshold of lifecycle keys that the root pins, and its
    one subject is the version's document, which has that digest;
 5. every document names its predecessor by digest, so no link can be dropped or exchanged;
-6. no statement was made by a tool below the root's version floor.
+6. no statement was made by a tool below the root's version floor;
+7. every document that names a project names the root's, and none that follows such a one
+   names none: the store of another project of the same owner, with a data set of the same
+   name, is not taken for this one's. Documents of older tools name none.
 
 Commits append to the log first and move the pointer last. A crash in between leaves a
 pointer behind the log, which reading refuses as it does a rollback, and the next commit
@@ -184,7 +187,7 @@ def verify(
     blobs: Blobs,
     root: Root,
 ) -> Verified:
-    """The newest version of a data set with its lineage, by the rules 1, 2 and 4 to 6.
+    """The newest version of a data set with its lineage, by the rules 1, 2 and 4 to 7.
 
     That the log itself holds is the caller's to judge first, as is rule 3.
 
@@ -199,12 +202,13 @@ def verify(
 
 
 def verify_links(name: str, links: Sequence[Link], *, blobs: Blobs, root: Root) -> Verified:
-    """Rules 4 to 6 for the versions that ``links`` name, from the first to the last."""
+    """Rules 4 to 7 for the versions that ``links`` name, from the first to the last."""
     lineage: list[Version] = []
     key_ids: tuple[str, ...] = ()
     for link in links:
         version, key_ids = _signed(name, link, blobs, root)
         parent = lineage[-1].digest if lineage else None
+        _check_project(version, lineage, root)
         if version.parent != parent or version.number != link.number:
             raise TrustError(
                 f"{version.title} does not follow the version before it",
@@ -217,6 +221,22 @@ def verify_links(name: str, links: Sequence[Link], *, blobs: Blobs, root: Root) 
         lineage.append(version)
     return Verified(
         version=lineage[-1], links=tuple(links), lineage=tuple(lineage), key_ids=key_ids
+    )
+
+
+def _check_project(version: Version, before: Sequence[Version], root: Root) -> None:
+    """Rule 7."""
+    was_named = bool(before) and before[-1].project is not None
+    if version.project == root.project or (version.project is None and not was_named):
+        return
+    raise TrustError(
+        f"{version.title} is another project's",
+        subject=version.title,
+        rule="the versions of a data set belong to one project, that of the root of trust",
+        expected=f"project {root.project}",
+        found="no project" if version.project is None else f"project {version.project}",
+        hint="the store of another project was put in this one's place: restore it; if the "
+        "project was renamed, name it back to read them, or add the data anew",
     )
 
 

@@ -126,6 +126,7 @@ class Version:
         label: Column that holds the label, for differences.
         tags: Names such as ``gold`` that this version bears; signed with it, so none moves.
         changes: Against the parent: counts, columns, and the delta records' blob.
+        project: Of whose lineage it is a part; ``None`` in versions that an older tool wrote.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Version:
     label: str | None = None
     tags: tuple[str, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
+    project: str | None = None
 
     @property
     def title(self) -> str:
@@ -151,8 +153,10 @@ class Version:
 
     def to_bytes(self) -> bytes:
         """The canonical spelling."""
+        owner = {} if self.project is None else {_PROJECT: self.project}
         return canonical_json(
             {
+                **owner,
                 "changes": dict(self.changes),
                 "created": self.created,
                 "files": self.files.rows(),
@@ -189,6 +193,7 @@ class Version:
         return statement({self.title: self.digest}, DATA_VERSION, predicate)
 
 
+_PROJECT = "project"
 _KEYS = (
     "changes", "created", "files", "format", "label", "licence", "message", "nFiles", "name",
     "number", "origin", "parent", "root", "size", "tags", "toolVersion",
@@ -202,7 +207,7 @@ def read_version(data: bytes) -> Version:
         ArtifactError: It is none.
     """
     fields = Fields.of(parse_canonical(data, max_bytes=MAX_DOCUMENT_BYTES), "data version")
-    fields.only(*_KEYS)
+    fields.only(*_KEYS, _PROJECT)
     if fields.text("format") != FORMAT:
         raise misfit("data version.format", FORMAT, fields.text("format"))
     values = fields.values
@@ -228,6 +233,7 @@ def read_version(data: bytes) -> Version:
         tags=tuple(check_tag(tag) for tag in fields.texts("tags")),
         label=label,
         changes=fields.object("changes").values,
+        project=fields.text(_PROJECT) if _PROJECT in values else None,
     )
 
 
