@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
@@ -43,6 +45,12 @@ def test_a_scan_that_passes_with_findings_for_review_says_why() -> None:
         "passed, exit code 0; a finding of high or worse fails, findings for review do not" in text
     )
     assert "review do not" not in page(result(found(), exit_code=1))
+
+
+def test_a_decision_by_another_policy_is_told_without_a_bound() -> None:
+    told = result(found(), exit_code=1)
+    summary = {name: value for name, value in told.summary.items() if name != "fail_on"}
+    assert "failed, exit code 1<" in page(replace(told, summary=summary))
 
 
 def test_paths_that_nothing_looks_at_are_counted() -> None:

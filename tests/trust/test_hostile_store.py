@@ -249,7 +249,14 @@ def test_a_database_in_a_missing_folder_is_unavailable(tmp_path):
     with pytest.raises(UnavailableError):
         use(tmp_path / "none" / "p")
     with pytest.raises(UnavailableError):
-        SqlitePointers(tmp_path / "none", read_only=True).get("head")
+        SqlitePointers(tmp_path / "none" / "p", read_only=True).get("head")
+
+
+def test_a_missing_database_names_nothing(tmp_path):
+    pointers = SqlitePointers(tmp_path / "none", read_only=True)
+    assert pointers.get("head") is None
+    assert list(pointers.list()) == []
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_database_that_stays_locked_is_unavailable(database):

@@ -109,8 +109,11 @@ def _decided(said: Mapping[str, Any], *, has_reviews: bool) -> str:
     word = _DECISIONS.get(said.get("decision", ""), "")
     if not word:
         return ""
-    worse = "" if said["fail_on"] == Severity.CRITICAL else " or worse"
-    text = f"{word}, exit code {said['exit_code']}; a finding of {said['fail_on']}{worse} fails"
+    text = f"{word}, exit code {said['exit_code']}"
+    if (mildest := said.get("fail_on")) is None:
+        return text
+    worse = "" if mildest == Severity.CRITICAL else " or worse"
+    text = f"{text}; a finding of {mildest}{worse} fails"
     return f"{text}, findings for review do not" if has_reviews else text
 
 

@@ -87,8 +87,8 @@ class SqlitePointers:
     object may be used from any thread and after a fork.
 
     Args:
-        path: The database; made where it is missing. Read only, a missing one names nothing:
-            whether anything ought to be named, the log beside it says.
+        path: The database; made where it is missing. Read only, a missing one in a folder that
+            is there names nothing: whether anything ought to be named, the log beside it says.
         timeout_s: Longest wait for another writer.
     """
 
@@ -140,7 +140,8 @@ class SqlitePointers:
         return (name for (name,) in rows if isinstance(name, str) and name.startswith(prefix))
 
     def _is_missing(self) -> bool:
-        return self._read_only and not os.path.lexists(self._path)
+        is_gone = self._read_only and not os.path.lexists(self._path)
+        return is_gone and self._path.parent.is_dir()
 
 
 def _pointer(name: str, value: object, tag: object) -> Pointer:
