@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hauberk.core.artifact import ROW_COLUMN
@@ -27,6 +27,9 @@ def batch_of(**columns) -> pa.RecordBatch:
 def test_ids_survive_csv_and_parquet(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("rows")
     numbers, words = zip(*rows, strict=True)
+    # In CSV a column that says nothing but "nan" may as well be words.
+    known = [number for number in numbers if number is not None]
+    assume(not known or not all(map(math.isnan, known)))
     batch = batch_of(n=pa.array(numbers, pa.float64()), w=pa.array([*words], pa.string()))
     ids = RowIds().of(batch)
     for name in ("t.csv", "t.parquet"):

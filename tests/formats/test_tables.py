@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -344,3 +345,21 @@ def test_random_bytes_behind_any_magic_end_in_our_errors(tmp_path_factory, body,
     except (ArtifactError, UsageError):
         return
     assert isinstance(rows, list)
+
+
+def test_times_in_arrays_are_columns(tmp_path):
+    path = tmp_path / "a.npz"
+    days = np.datetime64("2024-01-01") + np.arange(20)
+    np.savez(path, X=np.eye(20, 3), y=np.arange(20), day=days, lag=np.arange(20).astype("m8[h]"))
+    table = open_table(path)
+    rows = [row for batch in table.read() for row in batch.to_pylist()]
+    assert rows[1]["day"].isoformat() == "2024-01-02T00:00:00"
+    assert rows[2]["lag"] == timedelta(hours=2)
+
+
+def test_rows_without_labels_are_a_table_unless_labels_were_named(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, X=np.eye(20, 3), names=np.array(["a", "b"]))
+    assert open_table(path).label is None
+    with pytest.raises(UsageError, match="no array 'z'"):
+        open_table(path, arrays=("X", "z"))

@@ -41,10 +41,15 @@ FREE_BYTES = 256 << 20
 
 MAX_MEMBERS = 256
 
+USUAL = ("X", "y")
+"""Names of features and labels where nobody says others."""
+
 NPY_MAGIC = b"\x93NUMPY"
 ZIP_MAGIC = b"PK\x03\x04"
 
-_DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|[US][0-9]{1,7})")
+_DTYPE = re.compile(
+    r"[<>|=]?(b1|[iu][1248]|f[248]|[US][0-9]{1,7}|[mM]8\[[0-9]{0,9}(?:[YMWDhms]|[munpfa]s)\])"
+)
 _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
 _LOCAL_HEADER_BYTES = 30
 _CHUNK = 1 << 20
@@ -193,7 +198,7 @@ def _parse_header(raw: bytes, path: Path) -> Header:
     except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError):
         _refuse(path, "a dictionary with descr, fortran_order and shape", "something else")
     if not isinstance(descr, str) or not _DTYPE.fullmatch(descr):
-        _refuse(path, "numbers, truth values or strings of fixed length", _named(descr))
+        _refuse(path, "numbers, truth values, times or strings of fixed length", _named(descr))
     if not isinstance(shape, tuple) or not all(_is_size(size) for size in shape):
         _refuse(path, "a shape of integers from 0 on", "another shape")
     header = Header(dtype=descr, shape=shape, ordered=bool(ordered), item_bytes=_item_bytes(descr))
@@ -213,7 +218,8 @@ def _is_size(size: Any) -> bool:
 
 
 def _item_bytes(descr: str) -> int:
-    kind, number = descr.lstrip("<>|=")[0], int(descr.lstrip("<>|=")[1:])
+    plain = descr.lstrip("<>|=").partition("[")[0]
+    kind, number = plain[0], int(plain[1:])
     return number * 4 if kind == "U" else number
 
 
@@ -223,7 +229,9 @@ def _item_bytes(descr: str) -> int:
 def _choose(headers: Mapping[str, Header], arrays: tuple[str, str], path: Path) -> tuple[str, ...]:
     """The features, then every other array that has one value for each row."""
     features, labels = arrays
-    wanted = (features,) if len(headers) == 1 else (features, labels)
+    # Rows without labels are data too; only what somebody named must be there.
+    is_optional = len(headers) == 1 or (arrays == USUAL and labels not in headers)
+    wanted = (features,) if is_optional else (features, labels)
     for name in wanted:
         if name not in headers:
             raise UsageError(
@@ -263,7 +271,7 @@ def _schema(headers: Mapping[str, Header], path: Path) -> Any:
 
 
 def _check_tensor(header: Header, path: Path) -> None:
-    if 0 in header.shape[1:] or header.dtype.lstrip("<>|=")[0] in "USb":
+    if 0 in header.shape[1:] or header.dtype.lstrip("<>|=")[0] in "USbmM":
         _refuse(path, "tensors of numbers that hold something", f"{header.dtype} {header.shape}")
 
 
@@ -274,6 +282,8 @@ def _arrow_type(header: Header) -> Any:
     dtype = np.dtype(header.dtype)
     if dtype.kind in "US":
         return pa.string()
+    if dtype.kind in "mM":
+        return pa.timestamp("us") if dtype.kind == "M" else pa.duration("us")
     return pa.from_numpy_dtype(dtype.newbyteorder("="))
 
 
@@ -329,6 +339,8 @@ class _Rows:
             raw = self._exactly(count * self._header.row_bytes)
             rows = np.frombuffer(raw, self._header.dtype).reshape(shape)
         self._next += count
+        if rows.dtype.kind in "mM":
+            return np.ascontiguousarray(rows.astype(f"{rows.dtype.kind}8[us]"))
         return np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("="))
 
     def finish(self) -> None:
