@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def is_meant(args: argparse.Namespace) -> bool:
     """Whether a signature is to be verified, and not a project's chain."""
-    from hauberk.lifecycle.settings import find
+    from hauberk.lifecycle.lifecycle_file import find
     from hauberk.trust.oci.layout import is_layout
     from hauberk.trust.oms.verification import SIGNATURE_NAME
 

@@ -118,8 +118,8 @@ def _place(args: argparse.Namespace) -> Place:
 def _add(args: argparse.Namespace, place: Place) -> int:
     from hauberk.cli.words import working
     from hauberk.lifecycle.datasets import About, add, prepare
-    from hauberk.trust.versions.intake import places
     from hauberk.trust.versions.versions import check_text
+    from hauberk.trust.walking import places
 
     about = About(
         message=check_text(args.message, "message"),

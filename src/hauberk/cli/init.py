@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the file unless there is one, make the keys, say what to do next."""
     from hauberk.cli.words import project_folder
-    from hauberk.lifecycle.settings import find
+    from hauberk.lifecycle.lifecycle_file import find
 
     if args.from_dvc:
         return _from_dvc(args)
@@ -64,7 +64,7 @@ def _kept(root: Path) -> str:
 def _proposed(root: Path) -> str:
     from hauberk.errors import UnavailableError
     from hauberk.lifecycle import propose
-    from hauberk.lifecycle.settings import FILE
+    from hauberk.lifecycle.lifecycle_file import FILE
 
     target = root / FILE
     found = propose.look(root)

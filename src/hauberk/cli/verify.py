@@ -44,19 +44,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify; a broken promise is raised and becomes exit code 1."""
+    from hauberk.cli import _signatures
+
+    # What a signature does not need is not imported for it: its bytes are read in a second.
+    if "@" in args.project and not Path(args.project).exists():
+        return _verify_published(args)
+    return _signatures.run(args) if _signatures.is_meant(args) else _verify_chain(args)
+
+
+def _verify_chain(args: argparse.Namespace) -> int:
     import json
 
-    from hauberk.cli import _signatures
     from hauberk.cli._root import warn_ending
     from hauberk.cli.words import configuration, project_folder
     from hauberk.lifecycle.chain_text import as_json, verified_lines
     from hauberk.lifecycle.settings import load
     from hauberk.lifecycle.verification import changed_since, verify_project
 
-    if "@" in args.project and not Path(args.project).exists():
-        return _verify_published(args)
-    if _signatures.is_meant(args):
-        return _signatures.run(args)
     root = project_folder(args.project)
     settings = load(root)
     chain = verify_project(settings, configuration(), root_file=args.root)

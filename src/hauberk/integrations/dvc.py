@@ -20,7 +20,7 @@ from hauberk.errors import ArtifactError, TrustError, UsageError
 from hauberk.formats import plain_yaml
 from hauberk.trust.digest import open_regular
 from hauberk.trust.manifest import check_path
-from hauberk.trust.versions.intake import places
+from hauberk.trust.walking import places
 
 MAX_OUTPUTS: Final = 100_000
 _IGNORED = (".git", ".dvc", ".hauberk", ".venv", "node_modules")

@@ -22,9 +22,9 @@ from hauberk.core.policy import EvidenceMode, Isolation, Policy
 from hauberk.core.record import RunRecord, Section, StepReport, StepState
 from hauberk.errors import UsageError
 from hauberk.isolation import Limits, Observation, observe_run
+from hauberk.lifecycle.lifecycle_file import FILE, find
 from hauberk.lifecycle.propose import MODELS, TABLES, acquisition_lines, columns_of
 from hauberk.lifecycle.run import run_id
-from hauberk.lifecycle.settings import FILE, find
 from hauberk.lifecycle.steps import command_of
 from hauberk.trust import predicates
 from hauberk.trust.digest import digest_file

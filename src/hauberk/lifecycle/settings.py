@@ -16,11 +16,11 @@ from hauberk.core.lifecycle import COMPONENTS, Component
 from hauberk.core.policy import Isolation, Policy, Waiver
 from hauberk.errors import UsageError
 from hauberk.lifecycle import rooms, tables
+from hauberk.lifecycle.lifecycle_file import FILE, find
 from hauberk.lifecycle.tables import Source
 from hauberk.trust.backends import Backends
 from hauberk.trust.digest import digest_bytes
 
-FILE = "hauberk.toml"
 MAX_BYTES = 1 << 20
 """A lifecycle file is written by hand; a megabyte is a mistake or an attack."""
 
@@ -172,14 +172,6 @@ def name_of(root: Path) -> str:
     if find(root) is not None:
         return load(root).project.name
     return re.sub(r"[^a-z0-9._-]+", "-", root.name.lower()).strip("-._") or "project"
-
-
-def find(root: Path) -> Path | None:
-    """The lifecycle file of the project at ``root``, or ``None``."""
-    for path in (root / FILE, root / "pyproject.toml"):
-        if path.is_file() and (path.name == FILE or b"[tool.hauberk" in path.read_bytes()):
-            return path
-    return None
 
 
 def _find(root: Path) -> Path:

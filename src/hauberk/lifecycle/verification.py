@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from hauberk.errors import UsageError
 from hauberk.lifecycle import lock, releases
+from hauberk.lifecycle.lifecycle_file import FILE
 from hauberk.lifecycle.log_check import judged_log, refuse_broken, refuse_unlogged
 from hauberk.lifecycle.plan import plan
 from hauberk.lifecycle.release_records import unfinished
-from hauberk.lifecycle.settings import FILE
 from hauberk.trust.chain import VerifiedChain, verify_chain
 from hauberk.trust.digest import digest_bytes
 from hauberk.trust.dsse import Envelope

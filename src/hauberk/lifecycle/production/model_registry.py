@@ -18,10 +18,10 @@ from hauberk.core.record import Section, StepReport, StepState
 from hauberk.guard.bundle import add_statement
 from hauberk.guard.release import FOLDER
 from hauberk.lifecycle import lock, release_records, releases, reporting
+from hauberk.lifecycle.lifecycle_file import FILE
 from hauberk.lifecycle.production.model_export import RELEASED
 from hauberk.lifecycle.production.serving import next_version
 from hauberk.lifecycle.registry_place import is_founded, location
-from hauberk.lifecycle.settings import FILE
 from hauberk.lifecycle.verification import verify_release
 from hauberk.trust.digest import digest_bytes
 from hauberk.trust.dsse import Envelope

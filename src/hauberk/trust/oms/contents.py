@@ -20,7 +20,7 @@ from hauberk.errors import ArtifactError, UsageError
 from hauberk.trust import manifest
 from hauberk.trust.digest import open_regular
 from hauberk.trust.manifest import Entry
-from hauberk.trust.versions.intake import places
+from hauberk.trust.walking import places
 
 GIT: Final = (".git", ".gitattributes", ".github", ".gitignore")
 """What the reference implementation leaves out by default, at the top of the folder."""

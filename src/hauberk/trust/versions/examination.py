@@ -12,11 +12,11 @@ from hauberk.core.ports import Blobs
 from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
 from hauberk.trust.digest import open_regular
 from hauberk.trust.versions import tables, tensors
-from hauberk.trust.versions.intake import places
 from hauberk.trust.versions.recipes import Part, Recipe, part_bytes, read
 from hauberk.trust.versions.tables import TableIndex
 from hauberk.trust.versions.tensors import TensorIndex
 from hauberk.trust.versions.versions import File
+from hauberk.trust.walking import places
 
 MAX_NAMED: Final = 20
 """Places that one difference names; more are counted."""

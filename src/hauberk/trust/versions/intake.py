@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hauberk.core.artifact import Digest
-from hauberk.errors import ArtifactError, UnavailableError, UsageError
+from hauberk.errors import ArtifactError, UsageError
 from hauberk.trust import manifest
 from hauberk.trust.digest import open_regular
-from hauberk.trust.manifest import MAX_DEPTH, Entry
+from hauberk.trust.manifest import Entry
 from hauberk.trust.versions import tables, tensors
 from hauberk.trust.versions.recipes import HashedBlobs, Keeper, Part, Recipe
 from hauberk.trust.versions.versions import File
+from hauberk.trust.walking import places
 
 _NOTHING: Final = Digest("sha256:" + "0" * 64)
 
@@ -95,29 +94,6 @@ def _known(old: tuple[File, ...]) -> Mapping[Digest, Part]:
     return {part.digest: part for recipe in recipes for part in recipe.parts}
 
 
-def places(path: Path) -> list[tuple[str, Path]]:
-    """Every regular file at or below ``path`` by its name in a version, in order.
-
-    Raises:
-        As `take`.
-    """
-    try:
-        mode = path.lstat().st_mode
-    except OSError as error:
-        raise UsageError(
-            "there is nothing to add",
-            subject=str(path),
-            expected="a file or a folder",
-            found=error.strerror or "an error",
-            hint="name the file or folder that holds the data",
-        ) from error
-    if stat.S_ISREG(mode):
-        return [(path.name, path)]
-    if not stat.S_ISDIR(mode):
-        raise _special(str(path), stat.filemode(mode))
-    return list(_walk(path, "", 1))
-
-
 def _checked(path: Path) -> list[tuple[str, Path]]:
     found = places(path)
     manifest.of_entries(Entry(path=name, digest=_NOTHING, size=0) for name, _ in found)
@@ -130,27 +106,6 @@ def _checked(path: Path) -> list[tuple[str, Path]]:
             hint="name the file or folder that holds the data",
         )
     return found
-
-
-def _walk(folder: Path, prefix: str, depth: int) -> Iterator[tuple[str, Path]]:
-    if depth > MAX_DEPTH:
-        raise _special(prefix, f"more than {MAX_DEPTH} folders inside each other")
-    try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError as error:
-        raise UnavailableError(
-            "a folder cannot be read", subject=str(folder), found=error.strerror or "an error"
-        ) from error
-    for entry in entries:
-        name = prefix + entry.name
-        mode = entry.stat(follow_symlinks=False).st_mode
-        if stat.S_ISDIR(mode):
-            yield from _walk(folder / entry.name, f"{name}/", depth + 1)
-        elif stat.S_ISREG(mode):
-            yield name, folder / entry.name
-        else:
-            raise _special(name, stat.filemode(mode))
 
 
 def _kept(descriptor: int, keeper: Keeper, base: Recipe | None, *, by_rows: bool) -> Recipe:
@@ -190,14 +145,3 @@ def _with_index(name: str, place: Path, keeper: Keeper, recipe: Recipe, old: Fil
         return File(path=name, recipe=recipe)
     index = keeper.keep(io.BytesIO(found.to_bytes()), base)
     return File(path=name, recipe=recipe, kind="tensors", index=index)
-
-
-def _special(path: str, found: str) -> ArtifactError:
-    return ArtifactError(
-        f"{path} has no place in a data version",
-        subject=path,
-        rule="data sets hold regular files and folders only, no links",
-        expected="a regular file or a folder",
-        found=found,
-        hint="replace links by copies; leave sockets, pipes and devices out",
-    )

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from hauberk.errors import TrustError
 from hauberk.trust.digest import open_regular
-from hauberk.trust.versions.intake import places
 from hauberk.trust.versions.versions import File
+from hauberk.trust.walking import places
 
 _GROUP_BYTES = 1 << 20
 """Small against memory, and a fifth of the hand-overs that shards of 200 kB would need."""
