@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from sklearn.datasets import load_iris
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 
+from hauberk.formats import onnx_trees
 from hauberk.formats.onnx_files import judge_onnx, read_onnx
 from hauberk.formats.protobuf import Walk, fields, run_of
 from hauberk.formats.spans import span_of
@@ -79,6 +80,23 @@ def test_whole_trees_are_ordinary() -> None:
 def test_links_that_no_writer_makes_are_told(change: Any, told: str) -> None:
     (text,) = problems(forest(change))
     assert told in text
+
+
+def test_a_forest_beyond_the_bound_is_for_review_and_never_clean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looped = forest(lambda a: a["truenodeids"].__setitem__(1, 0))
+    for bound in ("MAX_NODES", "_MAX_BYTES"):
+        with monkeypatch.context() as patch:
+            patch.setattr(onnx_trees, bound, 10)
+            assert problems(looped) == [onnx_trees.NOT_FOLLOWED]
+
+
+def test_an_attribute_that_is_there_twice_is_told() -> None:
+    model = forest()
+    node = model.graph.node[0]
+    node.attribute.append(next(a for a in node.attribute if a.name == "nodes_truenodeids"))
+    assert "there twice" in problems(model)[0]
 
 
 def placed(**changes: Any) -> Any:

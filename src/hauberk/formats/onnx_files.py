@@ -67,6 +67,7 @@ class OnnxSummary:
         external: Locations of files that hold tensors, with how far each is read.
         contexts: Locations of programs that were compiled for a processor's driver.
         problems: What no honest writer makes.
+        open: What could not be judged, for a person to decide about.
     """
 
     operators: set[tuple[str, str]] = field(default_factory=set)
@@ -76,6 +77,7 @@ class OnnxSummary:
     external: dict[str, int] = field(default_factory=dict)
     problems: dict[str, None] = field(default_factory=dict)
     contexts: dict[str, None] = field(default_factory=dict)
+    open: dict[str, None] = field(default_factory=dict)
     walk: Walk = field(default_factory=lambda: Walk("ONNX model"))
 
 
@@ -106,6 +108,7 @@ def judge_onnx(span: Span) -> Iterator[Said]:
     """
     summary = read_onnx(span)
     yield from (evasive(problem) for problem in summary.problems)
+    yield from (Remark(Grade.UNKNOWN, "trees", text, 0) for text in summary.open)
     yield from _operators(summary)
     if {"If", "Where"} & {operator for _, operator in summary.operators}:
         from hauberk.formats.onnx_branches import trigger_branches
@@ -275,9 +278,11 @@ def _node(span: Span, summary: OnnxSummary, depth: int) -> None:
     for body in attributes if operator == "EPContext" else ():
         _context(body, summary)
     if operator.startswith("TreeEnsemble"):
-        from hauberk.formats.onnx_trees import tree_problems
+        from hauberk.formats.onnx_trees import NOT_FOLLOWED, tree_problems
 
-        summary.problems.update(dict.fromkeys(tree_problems(attributes, Walk(summary.walk.format))))
+        for problem in tree_problems(attributes, Walk(summary.walk.format)):
+            place = summary.open if problem == NOT_FOLLOWED else summary.problems
+            place[problem] = None
 
 
 def _attribute(span: Span, summary: OnnxSummary, depth: int) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from hauberk.formats.protobuf import Walk, field_at, numbers, run_of
 from hauberk.formats.spans import Span, span_of
 
-OPERATORS = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble"})
 MAX_NODES = 4_000_000
-"""Nodes of one operator that are followed; a larger forest is not judged by its links."""
+"""Nodes of one operator that are followed."""
+
+NOT_FOLLOWED = "has trees that are too large for their links to be followed"
 
 _NUMBERED = ("nodes_treeids", "nodes_nodeids", "nodes_truenodeids", "nodes_falsenodeids")
 _PLACED = ("nodes_truenodeids", "nodes_falsenodeids", "nodes_trueleafs", "nodes_falseleafs")
@@ -26,7 +27,7 @@ _Numbers = Mapping[str, Sequence[int]]
 
 
 def tree_problems(attributes: Sequence[Span], walk: Walk) -> Iterator[str]:
-    """What is wrong with the links of one operator's trees.
+    """What is wrong with the links of one operator's trees; `NOT_FOLLOWED` where that is open.
 
     Args:
         attributes: The messages of the operator's attributes.
@@ -35,18 +36,23 @@ def tree_problems(attributes: Sequence[Span], walk: Walk) -> Iterator[str]:
     modes: list[str] = []
     for body in attributes:
         name, values, texts = _read(body, walk)
+        if name in found:
+            yield "an attribute of its trees is there twice, and readers choose"
+            return
         if name in _KNOWN:
             found[name] = values
             modes = texts if name == "nodes_modes" else modes
-    if max(map(len, found.values()), default=0) > MAX_NODES:
-        return
-    if all(name in found for name in _NUMBERED):
+    is_large = any(body.size > _MAX_BYTES for body in attributes)
+    if is_large or max(map(len, found.values()), default=0) > MAX_NODES:
+        yield NOT_FOLLOWED
+    elif all(name in found for name in _NUMBERED):
         yield from _numbered(found, modes)
     elif "tree_roots" in found and all(name in found for name in _PLACED):
         yield from _placed(found)
 
 
 _INT, _TEXT, _FLOAT = 0x40, 0x4A, 0x3D
+_TAGS = frozenset({_INT, _TEXT, _FLOAT})
 """Tags of a number, a text and a float in an attribute's lists."""
 
 _NUMBER = re.compile(rb"\x40([\x80-\xff]{0,9}[\x00-\x7f])")
@@ -64,11 +70,10 @@ def _read(body: Span, walk: Walk) -> tuple[str, list[int], list[str]]:
     at = 0
     while at < len(data):
         walk.step()
-        if data[at] in {_INT, _TEXT, _FLOAT} and (size := run_of(view[at:])):
-            if data[at] == _INT:
-                values += [_decoded(text, known) for text in _NUMBER.findall(data, at, at + size)]
-            elif data[at] == _TEXT:
-                texts += _texts(data, at, at + size)
+        if data[at] in _TAGS and (size := run_of(view[at:])):
+            # Features and weights are passed over: nothing follows them.
+            if not name or name in _KNOWN:
+                _take(data, at, at + size, values=values, texts=texts, known=known)
             at += size
             continue
         part, at = field_at(source, at, walk)
@@ -77,6 +82,16 @@ def _read(body: Span, walk: Walk) -> tuple[str, list[int], list[str]]:
         elif part.number == 8:  # noqa: PLR2004 - numbers, packed
             values += numbers(part, walk)
     return name, values, texts
+
+
+def _take(
+    data: bytes, at: int, end: int, *, values: list[int], texts: list[str], known: dict[bytes, int]
+) -> None:
+    """Add the elements of a run to the numbers or the texts."""
+    if data[at] == _INT:
+        values += [_decoded(text, known) for text in _NUMBER.findall(data, at, end)]
+    elif data[at] == _TEXT:
+        texts += _texts(data, at, end)
 
 
 def _decoded(text: bytes, known: dict[bytes, int]) -> int:

@@ -47,9 +47,8 @@ class InjectedPrompts(Watch):
 
     Limits:
         Statistical, and so in shadow until a person promotes it: a determined writer finds
-        words that pass, above all in other languages. Of 30 messages, results of tools and
-        answers in a stranger's words that nobody here had seen, this control and those for
-        leaks and hidden channels stopped 15, and none of 34 honest ones: expect about half.
+        words that pass, above all in other languages. Expect that about half of the
+        wordings which nobody here has seen pass.
         Roles in stories, and questions about such attacks, are named now and then.
 
     Args:
