@@ -25,9 +25,7 @@ _ROWS = 8_192
 """Rows decoded before they become one batch."""
 
 _CHUNK = 1 << 20
-_ARRAY = re.compile(
-    r'\s*(?:\{\s*"(?:data|rows|records|examples|instances|train|items)"\s*:\s*)?\[\s*(?=\{)'
-)
+_ARRAY = re.compile(r"\s*\[\s*(?=\{)")
 _BETWEEN = re.compile(r"\s*,\s*")
 _END = re.compile(r"\s*\]")
 
@@ -47,8 +45,8 @@ def open_json_lines(path: Path) -> tuple[Any, Any]:
 def open_json_array(path: Path) -> tuple[Any, Any]:
     """The same for an array of objects, as instructions for models are often kept.
 
-    The array may be the whole file, or stand first in an object under a name such as ``data``;
-    what follows it there is about the rows, and no row.
+    The array is the whole file: of several arrays in one object none is chosen, and rows behind
+    the end of an array would be lost.
 
     Raises:
         ArtifactError: An item is no JSON object or breaks a bound; names the item.
@@ -184,7 +182,7 @@ class _Array:
         self._text, self._at, self._number = "", 0, 0
 
     def items(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Every item, to the array's end; what stands behind it is not read."""
+        """Every item; nothing may stand behind the array."""
         self._read(_CHUNK)
         start = _ARRAY.match(self._text)
         if start is None:
@@ -225,10 +223,20 @@ class _Array:
             if comma is not None and comma.end() < len(self._text):
                 self._at = comma.end()
                 return True
-            if comma is None and _END.match(self._text, self._at):
+            if comma is None and (end := _END.match(self._text, self._at)):
+                self._at = end.end()
+                self._finish()
                 return False
             if self._text[self._at :].strip(", \t\r\n") or not self._read(_CHUNK):
                 self._refuse("a comma or the array's end behind it", "neither")
+
+    def _finish(self) -> None:
+        while True:
+            if self._text[self._at :].strip():
+                self._refuse("nothing behind the array's end", "more")
+            self._at = len(self._text)
+            if not self._read(_CHUNK):
+                return
 
     def _read(self, size: int) -> bool:
         """Read on; what was given already is let go."""
