@@ -8,6 +8,7 @@ Each family of wordings has points; those that ordinary questions share have few
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from functools import cache
@@ -15,6 +16,7 @@ from importlib.resources import files
 from typing import Final
 
 from hauberk.methods.instructions import MAX_TEXT, disguises, windows
+from hauberk.methods.takeover_model import Head, margin
 
 ENOUGH: Final = 3
 
@@ -31,6 +33,12 @@ def takeover(text: str) -> int:
         if found >= ENOUGH:
             best = max(best, found)
     return best
+
+
+def likeness(text: str, head: Head) -> float:
+    """How much ``text``, or what it says under its disguises, is like a takeover: a margin."""
+    raw = text[:MAX_TEXT]
+    return max(margin(raw, head), *(margin(view, head) for view in disguises(raw)), -math.inf)
 
 
 def _points(text: str) -> int:
