@@ -62,7 +62,7 @@ class InjectedPrompts(Watch):
     Limits:
         Statistical, and so in shadow until a person promotes it: a determined writer finds
         words that pass. On public collections that nothing was trained on, two of three takeovers
-        are found where one honest message in 700 is refused (docs/chat-guard.md has the table).
+        are found where one honest message in 800 is refused (docs/chat-guard.md has the table).
         Of requests planted in documents that speak of no answer, rules or user ("what is the
         capital of France?"), hardly any are found.
         A harmful question in an innocent voice takes nothing over and is not looked for.
@@ -73,7 +73,7 @@ class InjectedPrompts(Watch):
             disagree.
         foreign: The same for a result or a description of a tool.
         sure_of_user: Margin from which the model alone counts; a larger value finds less. Chosen on
-            one half of 7,000 honest messages of eleven public collections.
+            one half of 7,000 honest messages of twelve public collections.
         sure_of_foreign: The same for results and descriptions of tools.
 
     Example:
