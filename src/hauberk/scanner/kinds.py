@@ -122,7 +122,10 @@ def _kind_of_plain(span: Span, name: str) -> FileKind:
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
         if ending_of(name) in _MODEL_ENDINGS:
             return FileKind.MODEL
-        is_text = first.kind is Kind.EMPTY and ending_of(name) not in _TABLE_ENDINGS
+        is_table = ending_of(name) in _TABLE_ENDINGS
+        if is_table and first.kind is Kind.UNKNOWN and b"\0" not in span.read(0, _HEAD_BYTES):
+            return FileKind.TABLE  # control characters in its cells; its reader says the rest
+        is_text = first.kind is Kind.EMPTY and not is_table
         return FileKind.TEXT if is_text else FileKind.OTHER  # an empty `__init__.py` is code
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
 
