@@ -69,6 +69,17 @@ _SENT = expression(
     r"\bcurl\b[^\n;&]{0,300}(?:-F|--form|-T|--upload-file|--data-binary|-d|--data)[ =]+[\"']?[\w=]*@?\S*?"
     r"(?P<what>[\w./*-]+\.(?:pt|pth|pkl|joblib|onnx|h5|safetensors|ckpt|parquet|csv|npz|npy|bin))\b"
 )
+_FILES = r"[\w./*-]{1,120}\.(?:pt|pth|pkl|joblib|onnx|h5|safetensors|ckpt|parquet|csv|npz|npy|gguf|sqlite|db)\b"
+_CARRIED = expression(
+    rf"\b(?:nc|ncat|netcat|socat)\b[^\n|;&<]{{0,120}}<\s*[\"']?(?P<what>{_FILES})|"
+    rf"\b(?:cat|tar|gzip|base64|xxd)\b[^\n;&|]{{0,200}}{_FILES}[^\n;&]{{0,120}}\|\s*(?:nc|ncat|netcat)\s|"
+    rf"\bwget\b[^\n;&|]{{0,200}}--post-file[= ][\"']?{_FILES}|"
+    rf"\b(?:scp|rsync)\b[^\n;&|]{{0,200}}\s[\"']?{_FILES}[\"']?\s+[^\n;&|]{{0,80}}?\b[\w.-]+@(?:(?:\d{{1,3}}\.){{3}}\d{{1,3}}|(?:[\w-]+\.)+[a-z]{{2,}}):"
+)
+_PUSHED = expression(
+    r"\bgit\s+push\b[^\n;&|]{0,80}?\s[\"']?(?P<what>(?:https?|ssh|git)://[^\s\"'$@{]+\.[^\s\"'$@{]+)(?=[\s\"']|$)|"
+    r"\bgit\s+remote\s+add\s+(?P<remote>(?!origin\b|upstream\b)[\w-]+)\s+(?:https?|ssh|git)://[^\s$]+[\s\S]{0,600}?\bgit\s+push\b[^\n;&|]{0,60}?\s(?P=remote)\b"
+)
 _DESTRUCTIVE = expression(r"\bbase64\s+(?:-d|--decode|-D)\b[^\n;&]{0,80}\|\s*(?:ba|z)?sh\b")
 _TRACED = expression(r"\bset\s+-[a-wyz]*x[a-z]*\b")
 _HOOKS = expression(r"\bgit\s+config\b[^\n;&|]{0,60}\bcore\.hooksPath\s+(?P<what>[^\s;&|]+)")
@@ -90,6 +101,8 @@ _KINDS: tuple[Kind, ...] = (
     ("writable", _WRITABLE),
     ("printed", _PRINTED),
     ("sent", _SENT),
+    ("sent", _CARRIED),
+    ("sent", _PUSHED),
     ("socket", _SOCKET),
     ("hooks", _HOOKS),
     ("unpinned", _UNPINNED),

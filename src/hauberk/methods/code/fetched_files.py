@@ -74,6 +74,7 @@ _RUNNERS = frozenset(
     | {"sys.path.insert", "sys.path.append", "site.addsitedir", "numpy.ctypeslib.load_library"}
     | {"runpy.run_path", "importlib.util.spec_from_file_location", "imp.load_source"}
     | {"importlib.machinery.SourceFileLoader", "execfile"}
+    | {"pandas.read_hdf", "pandas.HDFStore"}  # Both unpickle columns of objects.
 )
 _STARTERS = frozenset(
     {"subprocess.run", "subprocess.call", "subprocess.Popen", "subprocess.check_call"}

@@ -86,6 +86,14 @@ FUTURE = rule(
     "Use shift with a positive number.",
     "CWE-1426",
 )
+JOINED_LATER = rule(
+    "leaky-evaluation/joined-with-later",
+    "medium",
+    "joins rows with the nearest in time, which may lie behind them",
+    'Use direction="backward": what was known by then.',
+    "CWE-1426",
+    review=True,
+)
 TIME = rule(
     "leaky-evaluation/shuffled-time",
     "medium",

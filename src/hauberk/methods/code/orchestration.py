@@ -33,6 +33,7 @@ from hauberk.methods.code.settings_files import (
     yaml_commands,
     yaml_settings,
 )
+from hauberk.methods.code.soft_gates import soft_steps
 from hauberk.methods.expressions import expression
 
 PRIVILEGED = rule(
@@ -221,6 +222,8 @@ def _yaml(file: SourceFile) -> Iterator[Hit]:
                 yield from _service(name, service)
         if root.string("kind") in _FLOWS:
             yield from _scripts(file.text)
+        if root.string("kind") in _FLOWS or root.get("tasks") is not None:
+            yield from soft_steps(root)
         if root.get("kind") is not None:
             yield from _object(root)
             yield from _embedded(root)

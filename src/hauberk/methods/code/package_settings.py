@@ -62,7 +62,7 @@ def _lined(file: SourceFile) -> Iterator[Hit]:
     for number, line in enumerate(file.text.split("\n"), start=1):
         key, _, value = (
             part.strip().strip("\"'")
-            for part in re.sub(r"[:=]\s*|\s+", "=", line.strip(), count=1).partition("=")
+            for part in re.sub(r"\s*[:=]\s*|\s+", "=", line.strip(), count=1).partition("=")
         )
         if key.endswith("registry") and _HTTP.match(value):
             yield Hit(CLEARTEXT, number, value)
@@ -223,5 +223,6 @@ _READERS: dict[str, Callable[[SourceFile], Iterator[Hit]]] = {
     ".renovaterc": _renovate,
     ".renovaterc.json": _renovate,
     "pixi.toml": _pixi,
+    "bunfig.toml": _lined,
     "hatch.toml": _pixi,
 }
