@@ -52,7 +52,10 @@ _UNPINNED = expression(
     r"\b(?:pip3?|uv\s+pip|pipx)\s+install\b(?![^;&|\n]{0,300}(?:--require-hashes|\s-[rec]\b|--requirement|--editable|\s\.))"
     r"[^;&|\n]{0,200}?\s(?P<what>(?!pip\b|setuptools\b|wheel\b|uv\b)[A-Za-z][\w.-]*(?:\[[\w,]+\])?(?:[<>~!]=[\w.,<>=!~]+)?)(?=[\s\"']|$)"
 )
-_COMMIT = expression(r"@[0-9a-f]{40}\b")
+_COMMIT = expression(
+    r"@[0-9a-f]{40}\b|@\$[{(]{0,2}\s?[\w.]*(?i:sha|commit)[\w.]*(?=\s?[)}]|[\s\"'#]|$)"
+)
+"""A full commit, or a variable that says that it holds one."""
 _ARCHIVE = expression(
     r"\b(?:pip3?|uv|pipx)\b[^;&|\n]{0,60}\binstall\b[^;&|\n]{0,200}?\s[\"']?(?P<what>https?://[^\s\"']+\.(?:whl|zip|tar\.gz))(?!\S*#sha256=)"
 )
