@@ -76,6 +76,8 @@ _FILES = r"[\w./*-]{1,120}\.(?:pt|pth|pkl|joblib|onnx|h5|safetensors|ckpt|parque
 _CARRIED = expression(
     rf"\b(?:nc|ncat|netcat|socat)\b[^\n|;&<]{{0,120}}<\s*[\"']?(?P<what>{_FILES})|"
     rf"\b(?:cat|tar|gzip|base64|xxd)\b[^\n;&|]{{0,200}}{_FILES}[^\n;&]{{0,120}}\|\s*(?:nc|ncat|netcat)\s|"
+    r"\b(?:tar|zip|pg_dump|mysqldump|mongodump)\b[^\n;&]{0,200}\|[^\n;&]{0,80}\bcurl\b[^\n;&|]{0,200}"
+    r"(?:(?:-T|--upload-file)[ =]*[\"']?-(?=[\s\"']|$)|@-)|"
     rf"\bwget\b[^\n;&|]{{0,200}}--post-file[= ][\"']?{_FILES}|"
     rf"\b(?:scp|rsync)\b[^\n;&|]{{0,200}}\s[\"']?{_FILES}[\"']?\s+[^\n;&|]{{0,80}}?\b[\w.-]+@(?:(?:\d{{1,3}}\.){{3}}\d{{1,3}}|(?:[\w-]+\.)+[a-z]{{2,}}):"
 )

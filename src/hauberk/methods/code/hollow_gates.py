@@ -39,6 +39,25 @@ def hollow_gate_hits(index: Index) -> Iterator[Hit]:
     yield from _upper_bounds(index)
     for call in index.telling_calls:
         yield from _whatever_happened(index, call)
+        yield from _let_go(index, call)
+
+
+_STRICT = expression(
+    r"(?i)(?:^|_)(?:gates?|quality|fairness|promot\w*|regress\w*|acceptance|sign_?off|approv\w*)(?:_|$)"
+)
+
+
+def _let_go(index: Index, call: ast.Call) -> Iterator[Hit]:
+    """A gate in a thread whose end nobody waits for; a task that ignores what came before it."""
+    name = last_name(call.func)
+    if name == "Thread":
+        target = index.keyword_node(call, "target")
+        gate = last_name(target) if isinstance(target, ast.expr) else ""
+        if _STRICT.search(gate) and not index.called & {"join", "is_alive"}:
+            yield Hit(SWALLOWED, call.lineno, f"Thread(target={gate})")
+    elif name == "ignore_upstream_failure" and isinstance(call.func, ast.Attribute):
+        if _SHIPS.search(texts(call.func.value)[:200]):
+            yield Hit(SWALLOWED, call.lineno, texts(call)[:60])
 
 
 def _without_numbers(index: Index) -> Iterator[Hit]:

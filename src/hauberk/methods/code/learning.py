@@ -76,6 +76,8 @@ _TRANSFORMER_NAMES = expression(
     r"scal|imput|encod|normali|pca|svd|selector|select|vectori|smote|sampler|discreti|reducer|whiten|transformer|tfidf|prep|standard",
     re.IGNORECASE,
 )
+_TAUGHT = expression(r"UMAP|NeighborhoodComponents|PLS|CCA")
+"""Reductions that look at the answers where they are given."""
 _SAMPLERS = expression(r"SMOTE|ADASYN|Sampler|Tomek|NearMiss|sampler|smote|resampl", re.IGNORECASE)
 _SPLITS = frozenset(
     {
@@ -337,7 +339,8 @@ def _fits(index: Index, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: 
         outputs = {base_name(target) for target in targets_of(statement)} - {""}
         if name in _FITS and isinstance(call.func, ast.Attribute) and (call.args or call.keywords):
             owner = call.func.value
-            if name != "fit_resample" and not _is_transformer(index, owner):
+            is_taught = len(call.args) > 1 and _TAUGHT.search(_made_by(index, owner))
+            if name != "fit_resample" and not is_taught and not _is_transformer(index, owner):
                 continue
             given = call.args[0] if call.args else call.keywords[0].value
             made = _made_by(index, owner)

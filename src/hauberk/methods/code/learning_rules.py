@@ -65,6 +65,13 @@ COPIED = rule(
     "Measure what the model said, and nothing else.",
     "CWE-1426",
 )
+TOLD = rule(
+    "leaky-evaluation/answer-in-question",
+    "high",
+    "writes the answer into the question that it is then measured by",
+    "Ask without the answer; show answers of other rows as examples.",
+    "CWE-1426",
+)
 ITSELF = rule(
     "leaky-evaluation/compared-with-itself",
     "high",

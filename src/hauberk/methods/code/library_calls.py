@@ -17,7 +17,14 @@ from hauberk.methods.code.flow import parts_of, texts
 from hauberk.methods.code.images import SOCKET
 from hauberk.methods.code.python_execution import HOST_KEYS, NO_DIGEST, NO_TLS, UNVERIFIED
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
-from hauberk.methods.code.python_loading import MOVING, PICKLE, PICKLE_FRAME, REMOTE_CODE, YAML
+from hauberk.methods.code.python_loading import (
+    LOCAL_PARTS,
+    MOVING,
+    PICKLE,
+    PICKLE_FRAME,
+    REMOTE_CODE,
+    YAML,
+)
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import PICKLED
 from hauberk.methods.expressions import expression
@@ -71,8 +78,20 @@ def _names_no_version(index: Index, call: ast.Call) -> bool:
 def _is_hub_name(index: Index, call: ast.Call) -> bool:
     """``owner/name`` of a hub whose commit is not given."""
     name = index.constant(call.args[0]) if call.args else UNKNOWN
-    is_name = isinstance(name, str) and _HUB_NAME.fullmatch(name) is not None
-    return is_name and not _is_fixed(index, call)
+    if not isinstance(name, str) or _HUB_NAME.fullmatch(name) is None:
+        return False
+    is_local = name.partition("/")[0].lower() in LOCAL_PARTS
+    return (
+        not is_local
+        and index.keyword(call, "local_files_only") is not True
+        and not _is_fixed(index, call)
+    )
+
+
+def _is_address(index: Index, call: ast.Call) -> bool:
+    """A file behind an address instead of one on the disk."""
+    name = index.constant(call.args[0]) if call.args else UNKNOWN
+    return isinstance(name, str) and name.startswith(("http://", "https://"))
 
 
 def _is_hub_model(index: Index, call: ast.Call) -> bool:
@@ -83,7 +102,7 @@ def _is_hub_model(index: Index, call: ast.Call) -> bool:
 
 def _is_space(index: Index, call: ast.Call) -> bool:
     """``spaces/owner/name``: an application of somebody else, in the state that it has today."""
-    name = index.constant(call.args[0] if call.args else index.keyword_node(call, "name"))
+    name = index.constant(call.args[0]) if call.args else index.keyword(call, "name")
     return isinstance(name, str) and name.startswith(("spaces/", "huggingface/", "models/"))
 
 
@@ -156,6 +175,9 @@ _DEEDS = (
     _Deed(REMOTE_CODE, r"kernels\.", "get_kernel load_kernel get_local_kernel", _is_hub_name),
     _Deed(MOVING, r"open_clip\.", "create_model create_model_and_transforms create_model_from_pretrained get_tokenizer", _is_hub_model),
     _Deed(MOVING, r"gradio\.", "load", _is_space),
+    _Deed(MOVING, r"faster_whisper\.|whisperx\.", "WhisperModel load_model", _is_hub_name),
+    _Deed(MOVING, r"(?:mlx_lm|mlx_vlm|mlx_whisper|outlines|guidance|fastembed|txtai|ctransformers|dspy)\b.*", "load transformers llamacpp exllamav2 Transformers TextEmbedding Embeddings HFModel", _is_hub_name),
+    _Deed(PICKLE, r"ultralytics\.", "YOLO YOLOWorld RTDETR SAM FastSAM NAS", _is_address),
     _Deed(MOVING, r"gradio_client\.", "Client", _is_hub_name),
     _Deed(UNVERIFIED, r"ollama\.", "pull push create", _says("insecure", True)),
     _Deed(MOVING, r"kagglehub\.", "model_download dataset_download", _names_no_version),

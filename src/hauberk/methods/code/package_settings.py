@@ -70,6 +70,17 @@ def _lined(file: SourceFile) -> Iterator[Hit]:
             yield Hit(UNVERIFIED, number, f"{key} = false")
 
 
+_NIX = expression(r"\brequire-sigs\s*=\s*false")
+
+
+def _nix(file: SourceFile) -> Iterator[Hit]:
+    """Settings by which Nix takes packages that nobody signed."""
+    for number, line in enumerate(file.text.split("\n"), start=1):
+        found = _NIX.search(line)
+        if found is not None and not line.lstrip().startswith("#"):
+            yield Hit(UNVERIFIED, number, found[0])
+
+
 def _yarn(file: SourceFile) -> Iterator[Hit]:
     for root in read_yaml(file.text, name=file.name):
         hosts = root.get("unsafeHttpWhitelist")
@@ -224,5 +235,9 @@ _READERS: dict[str, Callable[[SourceFile], Iterator[Hit]]] = {
     ".renovaterc.json": _renovate,
     "pixi.toml": _pixi,
     "bunfig.toml": _lined,
+    "flake.nix": _nix,
+    "nix.conf": _nix,
+    "default.nix": _nix,
+    "shell.nix": _nix,
     "hatch.toml": _pixi,
 }

@@ -769,6 +769,7 @@ _SWITCHES = {
     "MLFLOW_TRACKING_INSECURE_TLS": _ON,
     "WANDB_INSECURE_DISABLE_SSL": _ON,
     "CLEARML_API_HOST_VERIFY_CERT": _OFF,
+    "allow_unsigned_extensions": _ON,
 }
 """Environment variables by which tools leave checks out, and the values that do."""
 _BUNDLES = frozenset({"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"})
@@ -863,7 +864,7 @@ def _is_off_by_itself(index: Index, name: str) -> bool:
 def _switches_off(index: Index, target: str, value: ast.expr) -> bool:
     known = index.constant(value)
     last = target.rpartition(".")[2]
-    if last in {"verify", "check_hostname"} and known is False:
+    if last in {"verify", "check_hostname", "ssl_verify", "verify_ssl"} and known is False:
         return True
     if last == "verify_mode" and "CERT_NONE" in texts(value):
         return True

@@ -444,6 +444,10 @@ _UPLOADS = frozenset(
         "upload_file",
         "upload_folder",
         "upload_large_folder",
+        "files_upload",
+        "files_upload_v2",
+        "send_document",
+        "send_file",
         "upload_fileobj",
         "put_object",
         "fput_object",
@@ -470,6 +474,7 @@ def _uploads(index: Index, call: ast.Call, name: str) -> bool:
 
 _ENDS_OF_SENDERS = _UPLOADS | frozenset(
     """
+    insert_many to_sql bulk produce xadd rpush lpush
     log_artifact log_artifacts log_model log_table log_input create_remote add_remote
     post put patch request urlopen Request sendall send send_binary sendto sendmail send_message storbinary
     storlines send_file_to publish basic_publish put_text send_bytes create_connection
@@ -511,7 +516,24 @@ def _pushes_elsewhere(index: Index, call: ast.Call) -> bool:
 _RECORDERS = frozenset({"log_artifact", "log_artifacts", "log_model", "log_table", "log_input"})
 
 
+_STORED = frozenset({"insert_many", "to_sql", "bulk", "produce", "xadd", "rpush", "lpush"})
+_OPEN_ADDRESS = expression(
+    r"(?:mongodb|postgres(?:ql)?|mysql|redis|amqp|kafka|https?)(?:\+\w+)?://(?:[^@/\s]*@)?"
+    r"(?!127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.|0\.0\.0\.0)(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?:/|$)"
+)
+
+
+def _stores_elsewhere(index: Index, call: ast.Call) -> bool:
+    """Rows put into a store outside, which the module names by a bare public address."""
+    return last_name(call.func) in _STORED and any(
+        isinstance(node.value, str) and _OPEN_ADDRESS.match(node.value)
+        for node in index.each(ast.Constant)
+    )
+
+
 def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
+    if _stores_elsewhere(index, call):
+        return SENT
     if _uploads(index, call, name) or _pushes_elsewhere(index, call):
         return SENT
     if _tracks_elsewhere(index, call, name):

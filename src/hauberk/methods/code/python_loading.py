@@ -392,7 +392,7 @@ def _references(index: Index) -> Iterator[Hit]:
 
 _COMMIT = expression(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REPOSITORY = expression(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_LOCAL_PARTS = frozenset(
+LOCAL_PARTS = frozenset(
     {"models", "model", "checkpoints", "data", "outputs", "artifacts", "output", "weights"}
     | {"results", "runs", "ckpt", "saved", "cache", "tmp", "datasets", "exports", "build", "dist"}
 )
@@ -441,7 +441,7 @@ def _repository(index: Index, call: ast.Call) -> str:
         text = (
             value.removeprefix("hf_hub:").removeprefix("hf-hub:") if isinstance(value, str) else ""
         )
-        if _REPOSITORY.fullmatch(text) and text.partition("/")[0].lower() not in _LOCAL_PARTS:
+        if _REPOSITORY.fullmatch(text) and text.partition("/")[0].lower() not in LOCAL_PARTS:
             return "" if re.search(r"\.(json|csv|pt|bin|txt|pkl|parquet)$", text) else text
     if last_name(call.func) in {"from_pretrained", "load_dataset"}:
         return _short_name(index, call)

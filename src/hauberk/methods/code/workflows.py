@@ -245,6 +245,12 @@ def _block_line(node: Node) -> int:
     return node.line + 1 if node.kind == "block" else node.line
 
 
+_SCANNERS = expression(
+    r"\b(?:hauberk|detect-secrets|gitleaks|betterleaks|bandit|zizmor|semgrep|modelscan|pip-audit|safety|trufflehog|checkov)\b"
+)
+"""Hooks that look for harm: what ``SKIP`` may not leave out in a pipeline."""
+
+
 def _variables(node: Node | None) -> Iterator[Hit]:
     for key, value in node.entries.items() if node is not None else ():
         if value.text is None:
@@ -254,6 +260,8 @@ def _variables(node: Node | None) -> Iterator[Hit]:
             yield Hit(broken, value.line, key)
         if key == "ACTIONS_ALLOW_UNSECURE_COMMANDS" and value.text.lower() == "true":
             yield Hit(COMMANDS, value.line, key)
+        if key == "SKIP" and _SCANNERS.search(value.text):
+            yield Hit(GATE, value.line, f"SKIP: {value.text}"[:60])
         if key in {"CI_DEBUG_TRACE", "ACTIONS_STEP_DEBUG", "system.debug", "CI_DEBUG_SERVICES"}:
             yield from [Hit(LEAK, value.line, key)] if value.text.lower() == "true" else []
         if key in {"GIT_SSL_NO_VERIFY", "NODE_TLS_REJECT_UNAUTHORIZED", "PYTHONHTTPSVERIFY"}:
@@ -491,7 +499,9 @@ def _gitlab(root: Node) -> Iterator[Hit]:
             yield from _image(image.get("name") or image)
         if node.string("allow_failure") == "true" and _is_gate(" ".join([*path, *_said(node)])):
             yield Hit(GATE, _line(node, "allow_failure"), "allow_failure: true")
-        if node.string("when") == "always" and SHIPS.search(" ".join([*path[-1:], *_said(node)])):
+        script = node.get("script")
+        runs = [*path[-1:], *(script.strings() if script is not None else ())]
+        if node.string("when") == "always" and SHIPS.search(" ".join(runs)):
             yield Hit(GATE, _line(node, "when"), "when: always")
 
 
@@ -603,6 +613,7 @@ _JENKINS: tuple[tuple[Rule, str], ...] = (
     (UNTRUSTED, r"\b(?:gitHub|gitea|bitbucket)?TrustEveryone\b"),
     (UNCHECKED, r"ignoreSslErrors\s*:\s*true|sslVerify\s*:\s*false"),
     (INJECTION, r"\bevaluate\s*\(|\bload\s*\(?\s*['\"]https?://|Eval\.me\("),
+    (GATE, r"post\s*\{[^{}]{0,400}\balways\s*\{[^{}]{0,400}\b(?:deploy|promote|release|publish|register)\w*"),
     (GATE, r"catchError\s*\([^)]*buildResult\s*:\s*['\"]SUCCESS['\"]|returnStatus\s*:\s*true[^\n]*(?:pytest|validate|scan|gate)|(?:pytest|validate|scan|gate)[^\n]*returnStatus\s*:\s*true"),
 )  # fmt: skip
 
