@@ -25,7 +25,6 @@ _MAX_PARTS = 400
 
 def bent_counts(index: Index, scope: Scope) -> Iterator[Hit]:
     """Hits of one scope."""
-    yield from _told_before(index, scope)
     for statement in scope.statements:
         if isinstance(statement, ast.Try):
             yield from _errors_as_answers(statement)
@@ -107,22 +106,18 @@ def _is_quotient(scope: Scope, counts: set[str]) -> bool:
 # Questions -----------------------------------------------------------------------------
 
 
-def _told_before(index: Index, scope: Scope) -> Iterator[Hit]:
+def told_questions(index: Index) -> Iterator[Hit]:
     """A question into which the answer is written by which the reply is then judged."""
-    if not scope.calls or scope.name == "join":
+    if not index.kinds.get(ast.FormattedValue):
         return
-    for statement in scope.statements:
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+    for node in index.each(ast.Compare):
+        if not isinstance(node.ops[0], (ast.Eq, ast.In)):
             continue
-        if isinstance(statement, (ast.For, ast.AsyncFor, ast.While, ast.With, ast.Try)):
-            continue
-        for part in parts_of(statement)[:_MAX_PARTS]:
-            if isinstance(part, ast.Compare) and isinstance(part.ops[0], (ast.Eq, ast.In)):
-                sides = (part.left, part.comparators[0])
-                for truth, said in (sides, sides[::-1]):
-                    if _is_read(truth) and _was_told(index, said, texts(truth)):
-                        yield Hit(TOLD, part.lineno, texts(part)[:60])
-                        break
+        sides = (node.left, node.comparators[0])
+        for truth, said in (sides, sides[::-1]):
+            if _is_read(truth) and _was_told(index, said, texts(truth)):
+                yield Hit(TOLD, node.lineno, texts(node)[:60])
+                break
 
 
 def _is_read(node: ast.expr) -> bool:

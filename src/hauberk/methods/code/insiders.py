@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hauberk.methods.code.chosen_rows import chosen_row_hits
 from hauberk.methods.code.flow import scopes_of
 from hauberk.methods.code.hollow_gates import hollow_gate_hits
-from hauberk.methods.code.honest_counts import bent_counts
+from hauberk.methods.code.honest_counts import bent_counts, told_questions
 from hauberk.methods.code.insider_bends import (
     bent_conditions,
     bent_figures,
@@ -61,3 +61,4 @@ def insider_hits(index: Index) -> Iterator[Hit]:
     yield from occasion_hits(index)
     yield from asserted_gates(index)
     yield from hollow_gate_hits(index)
+    yield from told_questions(index)
