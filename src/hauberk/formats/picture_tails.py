@@ -64,19 +64,19 @@ def _is_zip(data: bytes) -> bool:
 
 def _end(data: bytes) -> int | None:
     """Where a picture ends that tells so itself."""
-    for magic, walk in _WALKS:
-        if data.startswith(magic):
-            try:
+    try:
+        for magic, walk in _WALKS:
+            if data.startswith(magic):
                 return walk(data)
-            except (IndexError, ValueError, struct.error):
-                return None  # it breaks off; its decoder says so
+    except (IndexError, ValueError, struct.error):
+        return None  # it breaks off; its decoder says so
     return None
 
 
 def _png(data: bytes) -> int | None:
     place = 8
     for _ in range(MAX_STEPS):
-        (length,) = struct.unpack_from(">I", data, place)
+        length: int = struct.unpack_from(">I", data, place)[0]
         name = data[place + 4 : place + 8]
         place += 12 + length
         if name == b"IEND":
@@ -117,7 +117,7 @@ def _jpeg(data: bytes) -> int | None:
         if kind == 0xFF:  # noqa: PLR2004 - filling
             place += 1
             continue
-        (length,) = struct.unpack_from(">H", data, place + 2)
+        length: int = struct.unpack_from(">H", data, place + 2)[0]
         place += 2 + length
         if kind == 0xDA:  # noqa: PLR2004 - pixels, up to the next marker that is none of theirs
             place = _after_pixels(data, place)
@@ -133,12 +133,12 @@ def _after_pixels(data: bytes, place: int) -> int:
 
 
 def _riff(data: bytes) -> int | None:
-    (size,) = struct.unpack_from("<I", data, 4)
+    size: int = struct.unpack_from("<I", data, 4)[0]
     return 8 + size + size % 2 if data[8:12] == b"WEBP" else None
 
 
 def _bmp(data: bytes) -> int | None:
-    (size,) = struct.unpack_from("<I", data, 2)
+    size: int = struct.unpack_from("<I", data, 2)[0]
     return size or None
 
 
