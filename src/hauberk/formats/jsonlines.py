@@ -112,26 +112,47 @@ def _batches(path: Path, schema: Any, records: _Records) -> Iterator[Batch]:
 
 def _record_batches(path: Path, schema: Any, records: _Records) -> Iterator[Any]:
     rows: list[dict[str, Any]] = []
-    size = 0
+    size = first = 0
     for length, record in records(path):
         rows.append(record)
         size += length
         if len(rows) >= _ROWS or size >= MAX_LINE_BYTES:
-            yield _batch(rows, schema, path)
+            yield _batch(rows, schema, path, first)
+            first += len(rows)
             rows, size = [], 0
     if rows:
-        yield _batch(rows, schema, path)
+        yield _batch(rows, schema, path, first)
 
 
-def _batch(rows: list[dict[str, Any]], schema: Any, path: Path) -> Any:
+def _batch(rows: list[dict[str, Any]], schema: Any, path: Path, first: int) -> Any:
     import pyarrow as pa
 
-    columns = [[_cell(row.get(field.name), field.type) for row in rows] for field in schema]
-    try:
-        arrays = [pa.array(cells, field.type) for cells, field in zip(columns, schema, strict=True)]
-    except (pa.ArrowInvalid, OverflowError):
-        _refuse(path, None, "values that fit 64 bits", "a number beyond them or a changed file")
+    arrays = []
+    for field in schema:
+        cells = [_cell(row.get(field.name), field.type) for row in rows]
+        try:
+            arrays.append(pa.array(cells, field.type))
+        except (pa.ArrowInvalid, OverflowError):
+            _refuse_cell(path, field, cells, first)
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _refuse_cell(path: Path, field: Any, cells: list[Any], first: int) -> NoReturn:
+    """Name the first cell that its column cannot hold; ``first`` rows came before ``cells``."""
+    import pyarrow as pa
+
+    for place, cell in enumerate(cells):
+        try:
+            pa.array([cell], field.type)
+        except (pa.ArrowInvalid, OverflowError):
+            _refuse(
+                path,
+                first + place + 1,
+                f"values of column {field.name!r} that fit 64 bits",
+                "a number beyond them or a changed file",
+                word="Row",
+            )
+    _refuse(path, None, "values that fit 64 bits", "a changed file")
 
 
 def _cell(value: Any, kind: Any) -> Any:
@@ -264,7 +285,7 @@ def _refuse(
     path: Path, line: int | None, expected: str, found: str, *, word: str = "Line"
 ) -> NoReturn:
     where = "A line" if line is None else f"{word} {line}"
-    kind = "JSON lines" if word == "Line" else "an array of objects"
+    kind = {"Line": "JSON lines", "Row": "its column"}.get(word, "an array of objects")
     raise ArtifactError(
         f"{where} does not fit {kind}",
         subject=str(path),

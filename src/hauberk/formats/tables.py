@@ -66,10 +66,20 @@ def kind_of(path: Path) -> TableKind:
             subject=str(path),
             rule="the kind of a table is found by its content",
             expected="CSV, JSON lines, a JSON array of objects, Parquet, Arrow IPC, npz or npy",
-            found="binary data" if head.strip() else "no content",
-            hint="Convert it to Parquet or CSV.",
+            found=("text in UTF-16 without its mark" if _is_wide(head) else "binary data")
+            if head.strip()
+            else "no content",
+            hint="Write it as UTF-8." if _is_wide(head) else "Convert it to Parquet or CSV.",
         )
     return TableKind.CSV
+
+
+def _is_wide(head: bytes) -> bool:
+    """Whether every second byte is zero, as in Latin text of two bytes a character."""
+    pairs = len(head) // 2
+    return any(
+        head[at::2].count(0) > pairs // 2 and not head[1 - at :: 2].count(0) for at in (0, 1)
+    )
 
 
 def _head(path: Path) -> bytes:

@@ -120,11 +120,17 @@ def _kind_of_plain(span: Span, name: str) -> FileKind:
     if first.kind is Kind.FOREIGN:
         return _kind_of_foreign(span, first.detail)
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
-        if ending_of(name) in _MODEL_ENDINGS:
-            return FileKind.MODEL
-        is_text = first.kind is Kind.EMPTY and ending_of(name) not in _TABLE_ENDINGS
-        return FileKind.TEXT if is_text else FileKind.OTHER  # an empty `__init__.py` is code
+        return _kind_by_name(ending_of(name), is_empty=first.kind is Kind.EMPTY)
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
+
+
+def _kind_by_name(ending: str, *, is_empty: bool) -> FileKind:
+    """Of bytes that say nothing: who reads what the name claims says what is wrong."""
+    if ending in _MODEL_ENDINGS:
+        return FileKind.MODEL
+    if ending in _TABLE_ENDINGS:
+        return FileKind.OTHER if is_empty else FileKind.TABLE
+    return FileKind.TEXT if is_empty else FileKind.OTHER  # an empty `__init__.py` is code
 
 
 def _kind_of_foreign(span: Span, detail: str) -> FileKind:
