@@ -113,6 +113,12 @@ def _closing(console: Console, result: ScanResult) -> list[str]:
     count = result.summary.get("n_unjudged", 0)
     if count:
         nothing.append(f"{plural(count, 'path')} that no control looks at, links among them.")
+    n_tables = result.summary.get("kinds", {}).get("JSON object of several tables", 0)
+    if n_tables:
+        nothing.append(
+            f"{plural(n_tables, 'JSON object')} of several tables: not checked as data, only as "
+            "text. Write each table to a file of its own and scan those."
+        )
     if "secrets" in result.summary:
         engines = ", ".join(result.summary["engines"])
         nothing.append(f"Engines: {engines}; {result.summary['secrets']}.")

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from hauberk.scanner.narrowing import Narrowing
 
 
+ROLES = (
+    *("label", "annotator", "source", "sensitive", "group", "time", "min_group"),
+    *("reference", "control", "transforms"),
+)
+"""Options that speak of data alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions:
     """Roles that content alone does not tell.
@@ -56,3 +63,7 @@ class ScanOptions:
     jobs: int = 0
     digest: bool = False
     cache: bool = False
+
+    def has_roles(self) -> bool:
+        """Whether the caller speaks of data: a column by its role, or rows beside the scanned."""
+        return any(getattr(self, name) for name in ROLES)

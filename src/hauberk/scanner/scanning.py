@@ -21,7 +21,7 @@ from hauberk.errors import UnavailableError, UsageError
 from hauberk.report import ScanResult
 from hauberk.scanner.kinds import FileKind
 from hauberk.scanner.locating import Located, locate
-from hauberk.scanner.options import ScanOptions
+from hauberk.scanner.options import ROLES, ScanOptions
 
 if TYPE_CHECKING:
     from hauberk.isolation.crew import Crew
@@ -58,10 +58,6 @@ class _Opening(Control):
         return "scanner/locate"
 
 
-_ROLES = (
-    *("label", "annotator", "source", "sensitive", "group", "time", "min_group"),
-    *("reference", "control", "transforms"),
-)
 _NO_DATA = frozenset(
     {FileKind.MODEL, FileKind.TEXT, FileKind.TEXT_AND_MODEL, FileKind.OTHER, "link", "tree of code"}
 )
@@ -106,7 +102,7 @@ def _check_roles(options: ScanOptions, kinds: Mapping[str, int]) -> None:
     Raises:
         UsageError: A column is named, and nothing that was scanned is a table or like one.
     """
-    named = [name for name in _ROLES if getattr(options, name)]
+    named = [name for name in ROLES if getattr(options, name)]
     if named and kinds and kinds.keys() <= _NO_DATA:
         raise UsageError(
             "nothing that was scanned is data",
