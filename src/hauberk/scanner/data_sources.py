@@ -67,6 +67,7 @@ def beside(dataset: Dataset, options: ScanOptions) -> Any:
         return Splits(train=train, test=dataset, group=options.group, time=options.time)
     if options.against is not None:
         old = _other("--against", options.against, options, dataset)
+        _check_alike(old, dataset, options.against)
         return Comparison(old=old, new=dataset)
     return dataset
 
@@ -83,6 +84,21 @@ def _other(option: str, path: Path, options: ScanOptions, dataset: Dataset) -> D
             found=error.found,
             hint=f"name another file with {option}, or scan this one by itself",
         ) from error
+
+
+def _check_alike(old: Dataset, new: Dataset, path: Path) -> None:
+    """Two versions of one table share columns; else another file was meant."""
+    theirs = [column.name for column in old.columns]
+    ours = [column.name for column in new.columns]
+    if not set(theirs) & set(ours):
+        raise UsageError(
+            "what --against names has no column of the scanned table, and is no version of it",
+            subject=str(path),
+            rule="versions of a table share columns",
+            expected=f"some of: {', '.join(ours[:20])}",
+            found=", ".join(theirs[:20]),
+            hint="name the version before with --against",
+        )
 
 
 def report_beside(path: Path, options: ScanOptions) -> Report:

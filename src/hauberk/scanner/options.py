@@ -41,6 +41,7 @@ class ScanOptions:
         narrowing: Imports, base commit and baseline, where any is given.
         jobs: Worker processes that read files; 0 reads them in this process.
         digest: Whether the digests of model files are told.
+        changes: File that takes every change of rows since ``against``, as JSON lines.
         cache: Whether what is read in code is kept for the next scan, in the user's cache.
     """
 
@@ -63,6 +64,7 @@ class ScanOptions:
     jobs: int = 0
     digest: bool = False
     cache: bool = False
+    changes: Path | None = None
 
     def has_roles(self) -> bool:
         """Whether the caller speaks of data: a column by its role, or rows beside the scanned."""
