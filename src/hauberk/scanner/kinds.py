@@ -34,6 +34,11 @@ _MODEL_ENDINGS = frozenset(
 _TABLE_ENDINGS = frozenset({"csv", "tsv", "tab", "jsonl", "ndjson"})
 
 
+_TEXT_BYTES = bytes([0, 9, 10, 13, *range(32, 127), *range(160, 256)])
+_STRAY = 0.02
+"""Share of other bytes in what is text all the same."""
+
+
 class FileKind(StrEnum):
     """What a file is taken for.
 
@@ -118,17 +123,25 @@ def _kind_of_plain(span: Span, name: str) -> FileKind:
     if first.kind is Kind.FOREIGN:
         return _kind_of_foreign(span, first.detail)
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
-        return _kind_by_name(ending_of(name), is_empty=first.kind is Kind.EMPTY)
+        return _kind_of_unknown(span, name, is_empty=first.kind is Kind.EMPTY)
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
 
 
-def _kind_by_name(ending: str, *, is_empty: bool) -> FileKind:
-    """Of bytes that say nothing: who reads what the name claims says what is wrong."""
+def _kind_of_unknown(span: Span, name: str, *, is_empty: bool) -> FileKind:
+    """By its name; a table may hold control characters, and its reader says the rest."""
+    ending = ending_of(name)
     if ending in _MODEL_ENDINGS:
         return FileKind.MODEL
-    if ending in _TABLE_ENDINGS:
-        return FileKind.OTHER if is_empty else FileKind.TABLE
-    return FileKind.TEXT if is_empty else FileKind.OTHER  # an empty `__init__.py` is code
+    is_table = ending in _TABLE_ENDINGS
+    if is_empty:
+        return FileKind.OTHER if is_table else FileKind.TEXT  # an empty `__init__.py` is code
+    is_table = is_table and _is_nearly_text(span.read(0, _HEAD_BYTES))
+    return FileKind.TABLE if is_table else FileKind.OTHER
+
+
+def _is_nearly_text(head: bytes) -> bool:
+    """Whether it is text but for a few bytes, or text of two bytes a character without a mark."""
+    return len(head.translate(None, _TEXT_BYTES)) <= _STRAY * len(head)
 
 
 def _kind_of_foreign(span: Span, detail: str) -> FileKind:
