@@ -36,6 +36,7 @@ from hauberk.methods.patterns import (
     suspects,
 )
 from hauberk.methods.stamps import Bench, Standing, stamped, unexplained
+from hauberk.methods.value_groups import without_columns
 
 _SHOWN = 10
 _MAX_FINDINGS = 3
@@ -283,16 +284,7 @@ def _compared(rows: embed.Rows) -> Any:
 
 def _rest(rows: embed.Rows, pattern: Pattern) -> Any:
     """What is left of a table's features without the columns of ``pattern``."""
-    numbers = [i for i, name in enumerate(rows.names) if name not in pattern.columns]
-    codes = [i for i, (name, _) in enumerate(rows.levels) if name not in pattern.columns]
-    left = replace(
-        rows,
-        numbers=rows.numbers[:, numbers],
-        names=tuple(rows.names[i] for i in numbers),
-        codes=rows.codes[:, codes],
-        levels=tuple(rows.levels[i] for i in codes),
-    )
-    return embed.table_features(left, ranked=True)
+    return embed.table_features(without_columns(rows, pattern.columns), ranked=True)
 
 
 def _patterns(search: Search, rows: embed.Rows) -> Iterator[Pattern]:
