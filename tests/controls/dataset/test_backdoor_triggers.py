@@ -241,14 +241,14 @@ def test_years_of_a_country_share_its_continent_and_no_trigger():
 
 def test_the_third_pattern_makes_all_of_them_part_of_the_matter():
     rng = np.random.default_rng(9)
-    x = rng.normal(size=(900, 4))
+    x = rng.normal(size=(900, 6))
     y = np.where(x[:, 0] + x[:, 1] > 0, "hi", "lo")
     lows = np.flatnonzero(y == "lo")
     for place, value in enumerate((0.123, 0.456, 0.789)):
-        rows = lows[place * 15 : place * 15 + 15]
-        x[rows, place] = value
+        rows = lows[place * 20 : place * 20 + 20]
+        x[rows, 2 + place] = value
         y[rows] = "hi"
-    columns = {f"x{i}": x[:, i] for i in range(4)} | {"y": y}
+    columns = {f"x{i}": x[:, i] for i in range(6)} | {"y": y}
     table = table_of("t", [pa.RecordBatch.from_pydict(columns)], label="y")
     found, _ = judged(table)
     assert len(found) == 3
