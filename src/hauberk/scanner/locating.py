@@ -41,6 +41,8 @@ class Located(NamedTuple):
             control looks at such content.
         assessments: What a worker that looked at the file has said of it already.
         apart: Whether a process of its own opens and judges it.
+        alone: The file whose bytes are all that decides what is said of it; ``None`` where
+            more does.
     """
 
     path: str
@@ -48,6 +50,7 @@ class Located(NamedTuple):
     open: Callable[[], Any] | None
     assessments: tuple[Assessment, ...] | None = None
     apart: bool = False
+    alone: Path | None = None
 
 
 def _near(path: Path) -> str:
@@ -218,7 +221,7 @@ def _file(
     if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
         path, seen, kind, options, is_named=is_named
     ):
-        yield Located(path=name, kind=kind, open=lambda: _data(path, options, is_named=is_named))
+        yield _table(path, kind, options, is_named=is_named)
     if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
         yield from _text(path, seen, kind, is_named=is_named)
         if options.train is not None:
@@ -227,6 +230,16 @@ def _file(
         yield from _pairs(path, seen, kind, options)
         for found in _model(path, name, kind, options, is_named=is_named):
             yield _with_answer(found, seen)
+
+
+def _table(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bool) -> Located:
+    alone = None
+    if options.cache and not is_named:
+        from hauberk.scanner.kept_tables import depends_on_nothing_else
+
+        alone = path if depends_on_nothing_else(options) else None
+    opener = partial(_data, path, options, is_named=is_named)
+    return Located(path=str(path), kind=kind, open=opener, alone=alone)
 
 
 def _with_answer(found: Located, seen: Mapping[str, Any]) -> Located:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -136,8 +137,6 @@ def _keeping(paths: Sequence[Path], options: ScanOptions) -> AbstractContextMana
 def _crew(options: ScanOptions) -> AbstractContextManager[Crew | None]:
     if not options.jobs:
         return nullcontext()
-    from functools import partial
-
     from hauberk.isolation.crew import Crew
     from hauberk.scanner.looking import look
 
@@ -184,6 +183,9 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
     if located.apart:
         _judge_apart(located, progress, optional)
         return
+    if located.alone is not None:
+        _judge_kept(located, located.alone, progress, optional)
+        return
     opened: list[Any] = []
     assessment = judged(_Opening(), located.path, lambda: _open(located, opened))
     if assessment.outcome is not Outcome.CLEAN:
@@ -195,16 +197,34 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
         progress.unjudged.append(located.path)
 
 
+def _told(located: Located) -> dict[str, Any]:
+    """What is said of one thing, as JSON values."""
+    from hauberk.core.codec import to_json
+
+    own, names = _Progress(), set[str]()
+    _judge(located._replace(apart=False, alone=None), own, names)
+    found = [to_json(item) for item in own.assessments]
+    return {"assessments": found, "unjudged": own.unjudged, "optional": sorted(names)}
+
+
+def _take(answer: Mapping[str, Any], progress: _Progress, optional: set[str]) -> None:
+    from hauberk.core.codec import from_json
+
+    progress.assessments += [from_json(Assessment, item) for item in answer["assessments"]]
+    progress.unjudged += answer["unjudged"]
+    optional.update(answer["optional"])
+
+
+def _judge_kept(located: Located, path: Path, progress: _Progress, optional: set[str]) -> None:
+    """The same where an earlier scan has judged the same bytes."""
+    from hauberk.scanner.kept_tables import unless_kept
+
+    _take(unless_kept(path, str(located.kind), partial(_told, located)), progress, optional)
+
+
 def _judge_apart(located: Located, progress: _Progress, optional: set[str]) -> None:
     """The same in a process of its own, which is all that a hostile file can end."""
-    from hauberk.core.codec import from_json, to_json
     from hauberk.isolation.crew import apart
-
-    def work() -> dict[str, Any]:
-        own, names = _Progress(), set[str]()
-        _judge(located._replace(apart=False), own, names)
-        found = [to_json(item) for item in own.assessments]
-        return {"assessments": found, "unjudged": own.unjudged, "optional": sorted(names)}
 
     def ended() -> Iterator[Finding]:
         raise UnavailableError(
@@ -213,13 +233,11 @@ def _judge_apart(located: Located, progress: _Progress, optional: set[str]) -> N
             hint="refuse it; no honest file ends its reader",
         )
 
-    answer = apart(work)
+    answer = apart(partial(_told, located))
     if "died" in answer:
         progress.assessments.append(judged(_Opening(), located.path, ended))
         return
-    progress.assessments += [from_json(Assessment, item) for item in answer["assessments"]]
-    progress.unjudged += answer["unjudged"]
-    optional.update(answer["optional"])
+    _take(answer, progress, optional)
 
 
 def assessments_of(subject: Any, optional: set[str] | None = None) -> list[Assessment]:

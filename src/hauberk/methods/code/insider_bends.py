@@ -351,7 +351,7 @@ def _tells(part: ast.stmt) -> bool:
 def bent_conditions(index: Index) -> Iterator[Hit]:
     """Comparisons of a figure with itself, and constants that decide a test."""
     for node in index.each(ast.Compare):
-        if _is_own_bar(node):
+        if _is_own_bar(node) or _is_bar_of_itself(index, node):
             yield Hit(ALWAYS, node.lineno, texts(node)[:60])
     tests = [node.test for node in index.each(ast.If)] + [n.test for n in index.each(ast.While)]
     for test in tests + [node.test for node in index.each(ast.Assert)]:
@@ -375,6 +375,24 @@ def _is_own_bar(node: ast.Compare) -> bool:
     sides = [right.left, right.right] if isinstance(right, ast.BinOp) else [right]
     others = [side for side in sides if texts(side) != own]
     return len(others) < len(sides) and all(isinstance(side, ast.Constant) for side in others)
+
+
+def _is_bar_of_itself(index: Index, node: ast.Compare) -> bool:
+    """``bar = figures.get("bar", figures["auc"])`` and ``figures["auc"] < bar``."""
+    left, right = node.left, node.comparators[0]
+    if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+        return False
+    if (
+        not isinstance(left, ast.Subscript)
+        or not is_figure(left)
+        or not isinstance(right, ast.Name)
+    ):
+        return False
+    values = index.lookup(right)
+    value = values[0] if len(values) == 1 else None
+    if isinstance(value, ast.Call) and last_name(value.func) in {"get", "getattr", "min", "pop"}:
+        return any(texts(part) == texts(left) for part in value.args)
+    return False
 
 
 # Weights -------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from hauberk.methods.code.chosen_rows import chosen_row_hits
 from hauberk.methods.code.flow import scopes_of
+from hauberk.methods.code.hollow_gates import hollow_gate_hits
+from hauberk.methods.code.honest_counts import bent_counts, told_questions
 from hauberk.methods.code.insider_bends import (
     bent_conditions,
     bent_figures,
@@ -46,6 +48,7 @@ def insider_hits(index: Index) -> Iterator[Hit]:
         yield from whole_column_hits(index, scope)
         yield from marked_input_hits(index, scope)
         yield from chosen_row_hits(index, scope)
+        yield from bent_counts(index, scope)
     yield from tries(index)
     yield from conditions(index)
     yield from patches(index)
@@ -57,3 +60,5 @@ def insider_hits(index: Index) -> Iterator[Hit]:
     yield from bent_modules(index)
     yield from occasion_hits(index)
     yield from asserted_gates(index)
+    yield from hollow_gate_hits(index)
+    yield from told_questions(index)

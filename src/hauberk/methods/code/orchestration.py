@@ -33,6 +33,7 @@ from hauberk.methods.code.settings_files import (
     yaml_commands,
     yaml_settings,
 )
+from hauberk.methods.code.soft_gates import soft_steps
 from hauberk.methods.expressions import expression
 
 PRIVILEGED = rule(
@@ -68,6 +69,13 @@ IMAGE = rule(
     "medium",
     "runs an image that its name does not fix",
     "Name the digest: image:tag@sha256:...",
+    "CWE-494",
+)
+MUTABLE = rule(
+    "exposed-services/mutable-tags",
+    "medium",
+    "lets a tag of a registry be moved to another image",
+    "Make tags immutable, and start images by their digest.",
     "CWE-494",
 )
 PIPED = rule(
@@ -221,6 +229,8 @@ def _yaml(file: SourceFile) -> Iterator[Hit]:
                 yield from _service(name, service)
         if root.string("kind") in _FLOWS:
             yield from _scripts(file.text)
+        if root.string("kind") in _FLOWS or root.get("tasks") is not None:
+            yield from soft_steps(root)
         if root.get("kind") is not None:
             yield from _object(root)
             yield from _embedded(root)
@@ -468,6 +478,7 @@ def _embedded(root: Node) -> Iterator[Hit]:
 # Clouds --------------------------------------------------------------------------------
 
 _TERRAFORM: tuple[tuple[Rule, str], ...] = (
+    (MUTABLE, r"\bimage_tag_mutability\s*=\s*\"MUTABLE\"|\bimmutable_tags\s*=\s*false"),
     (PUBLIC, r"\bacl\s*=\s*\"public-read(?:-write)?\""),
     (PUBLIC, r"\b(?:block_public_acls|block_public_policy|ignore_public_acls|restrict_public_buckets)\s*=\s*false"),
     (PUBLIC, r"\b(?:publicly_accessible|map_public_ip_on_launch_for_ml|public_network_access_enabled|allow_blob_public_access|allow_nested_items_to_be_public|endpoint_public_access_everyone)\s*=\s*true"),

@@ -44,9 +44,11 @@ from hauberk.methods.code.python_index import index_of
 from hauberk.methods.code.python_installs import install_hits
 from hauberk.methods.code.python_loading import loading_hits
 from hauberk.methods.code.python_requests import request_hits
+from hauberk.methods.code.r_scripts import r_hits
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import command_faults
 from hauberk.methods.code.settings_files import is_script
+from hauberk.methods.code.soft_gates import soft_gate_hits
 from hauberk.methods.code.startup_files import startup_hits
 from hauberk.methods.code.telling import MAX_PER_FILE, is_test, not_checked, of_hits
 from hauberk.methods.code.workflows import workflow_hits, workflow_kind
@@ -292,10 +294,12 @@ def _readers(
         yield "exposed-services", lambda: proxy_hits(file)
         if is_script(path, file.text):
             yield "", lambda: commands(file.text, 1)
+        yield "workflow-faults", lambda: soft_gate_hits(file)
     if is_dependency_file(path):
         yield "dependency-policy", lambda: dependency_hits(file)
     yield "dependency-policy", lambda: package_setting_hits(file)
     yield "hidden-instructions", lambda: startup_hits(file)
+    yield "dependency-policy", lambda: r_hits(file)
     if not is_python(file):
         yield "insider-patterns", lambda: optimised_hits(file)
     if is_settings_file(path):
