@@ -147,23 +147,31 @@ def _is_upper(index: Index, value: ast.expr) -> bool:
 
 _DIGITS = expression(r"\s*[+-]?\d*\.?\d+\s*%?\s*")
 _TRAINED = expression(
-    r"(?i)(?:^|_)(?:train|training|fit|in_?sample)_(?:acc\w*|auc|auroc|f1|score|recall|precision|r2|loss|error|rmse|mae|map|bleu)"
+    r"(?im)(?:^|_)(?:train|training|fit|in_?sample)_(?:acc\w*|auc|auroc|f1|score|recall|precision|r2|loss|error|rmse|mae|map|bleu)"
 )
 
 
 def _compared(index: Index) -> Iterator[Hit]:
     """Figures held against a bar as text, and gates that ask how well the training rows went."""
-    for node in index.each(ast.Compare):
+    as_texts = bool(index.called & {"str", "repr", "format"})
+    trained = index.speaks_of(_TRAINED)
+    for node in index.each(ast.Compare) if as_texts or trained else ():
         if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
             continue
         sides = (node.left, node.comparators[0])
         for text, bar in (sides, sides[::-1]):
-            value = index.constant(bar)
-            if isinstance(value, str) and _DIGITS.fullmatch(value) and _is_text_of_figure(text):
+            if isinstance(text, ast.Call) and _is_text_of_figure(text) and _is_digits(index, bar):
                 yield Hit(AS_TEXT, node.lineno, texts(node)[:60])
-        if _gates(index, node) and any(_TRAINED.search(_key(index, side)) for side in sides):
-            if not any("test" in _key(index, side) or "val" in _key(index, side) for side in sides):
+        if trained and _gates(index, node):
+            keys = [_key(index, side) for side in sides]
+            others = any("test" in key or "val" in key for key in keys)
+            if any(_TRAINED.search(key) for key in keys) and not others:
                 yield Hit(TRAINED, node.lineno, texts(node)[:60])
+
+
+def _is_digits(index: Index, node: ast.expr) -> bool:
+    value = index.constant(node)
+    return isinstance(value, str) and _DIGITS.fullmatch(value) is not None
 
 
 def _is_text_of_figure(node: ast.expr) -> bool:

@@ -25,6 +25,9 @@ _PLACES = expression(
     r"^/etc/(?:cron\S*|profile\.d/\S*|ld\.so\.preload|systemd/\S+|sudoers\S*)|\.config/(?:autostart|systemd/user)/|LaunchAgents/|"
     r"(?:sitecustomize|usercustomize)\.py$|site-packages/\S+\.pth$"
 )
+_HINTS = expression(
+    r"hooks|rc\b|profile|\.ssh|/etc/|autostart|systemd|LaunchAgents|customize|\.pth|zshenv"
+)
 _MAKERS = frozenset(
     {"write_text", "write_bytes", "open", "copy", "copyfile", "copy2", "symlink_to"}
 )
@@ -32,7 +35,7 @@ _MAKERS = frozenset(
 
 def lasting_hits(index: Index) -> Iterator[Hit]:
     """Hits of one module."""
-    if not index.called & _MAKERS or not index.writes(_PLACES):
+    if not index.called & _MAKERS or not index.speaks_of(_HINTS) or not index.writes(_PLACES):
         return
     for call in index.telling_calls:
         name = last_name(call.func)

@@ -136,14 +136,19 @@ def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
         yield from _logs(index, call, name)
         is_sender = written in _ENDS_OF_SENDERS or last in _ENDS_OF_SENDERS
         broken = _sends(index, call, name) if is_sender else None
-        if broken is None and reaches and may_hand_out(call, written):
-            broken = _HANDED.get(handed_out(index, call))
-        if broken is None and reaches and written == "get" and "environ" in index.words:
-            broken = _asks_with_secrets(index, call, name)
+        if broken is None and reaches:
+            broken = _reaches(index, call, name, written)
         if broken is not None:
             yield Hit(broken, call.lineno, name or last_name(call.func))
     yield from _assigned(index, path)
     yield from _answers(index)
+
+
+def _reaches(index: Index, call: ast.Call, name: str, written: str) -> Rule | None:
+    """What a call of a module that speaks to networks hands over."""
+    if written == "get":
+        return _asks_with_secrets(index, call, name) if "environ" in index.words else None
+    return _HANDED.get(handed_out(index, call)) if may_hand_out(call, written) else None
 
 
 def _asks_with_secrets(index: Index, call: ast.Call, name: str) -> Rule | None:
