@@ -134,6 +134,7 @@ def _shadow_document(result: Result) -> dict[str, Any] | None:
         "auc": found.auc,
         "cost_s": round(found.cost_s, 3),
         "forecast_s": result.exposed.forecast_s,
+        "recipe": result.exposed.recipe,
         "rates": [
             {"false_rate": one.false_rate, "rate": one.rate, "interval": [one.low, one.high]}
             for one in found.rates

@@ -164,6 +164,8 @@ def _shadowed(result: Result) -> Iterator[str]:
         )
     if result.exposed.forecast_s is not None:
         yield f"  forecast before it began: {result.exposed.forecast_s:.1f} CPU-seconds"
+    if result.exposed.recipe:
+        yield f"  trained as far as the file tells: {result.exposed.recipe}"
     worst = ", ".join(f"{row} ({ratio:.2f})" for row, ratio in result.exposed.rows[:_SHOWN])
     yield f"  most exposed rows of the training data: {worst}"
 

@@ -90,8 +90,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--max-cost",
         type=seconds_of,
         metavar="SECONDS",
-        help="with --shadows: train none where they are forecast to cost more processor seconds; "
-        "0 tells the forecast alone",
+        help="with --shadows: train none where they are forecast to cost more processor seconds "
+        "(default 600); 0 tells the forecast alone",
+    )
+    parser.add_argument(
+        "--shadow-recipe",
+        type=Path,
+        metavar="FILE",
+        help="JSON of how shadows are trained where the model's file does not keep it: epochs, "
+        "learning_rate, batch, optimizer of networks; rounds, eta, max_depth ... of boosters",
     )
     parser.add_argument(
         "--no-triggers", action="store_true", help="do not search a network for a planted trigger"
@@ -262,6 +269,7 @@ def _request(args: argparse.Namespace) -> Request:
         triggers=not args.no_triggers,
         shadows=_shadows(args),
         max_cost_s=args.max_cost,
+        recipe=_recipe(args),
         previous=None if args.previous is None else _file(args.previous, "--previous"),
         group=_group(args),
         sealed=args.sealed,
@@ -339,6 +347,30 @@ def _shadows(args: argparse.Namespace) -> int:
             found=f"{args.shadows}{'' if args.train else ', without --train'}",
         )
     return int(args.shadows)
+
+
+def _recipe(args: argparse.Namespace) -> dict[str, Any]:
+    from hauberk.formats.strict_json import JsonLimits, decode
+
+    if args.shadow_recipe is None:
+        return {}
+    path = _file(args.shadow_recipe, "--shadow-recipe")
+    value = decode(path.read_bytes(), JsonLimits(max_bytes=1 << 16))
+    if type(value) is not dict or any(type(one) not in (int, float, str) for one in value.values()):
+        raise UsageError(
+            "a recipe is an object of numbers and words",
+            subject=str(path),
+            expected='{"epochs": 50, "learning_rate": 0.001}',
+            found=type(value).__name__,
+        )
+    if not (args.shadows or args.property):
+        raise UsageError(
+            "a recipe is for shadow models",
+            subject="--shadow-recipe",
+            expected="--shadows N or --property COL=VALUE beside it",
+            found="neither",
+        )
+    return value
 
 
 def _group(args: argparse.Namespace) -> tuple[str, str] | None:

@@ -120,11 +120,20 @@ def _kind_of_plain(span: Span, name: str) -> FileKind:
     if first.kind is Kind.FOREIGN:
         return _kind_of_foreign(span, first.detail)
     if first.kind in {Kind.UNKNOWN, Kind.EMPTY}:
-        if ending_of(name) in _MODEL_ENDINGS:
-            return FileKind.MODEL
-        is_text = first.kind is Kind.EMPTY and ending_of(name) not in _TABLE_ENDINGS
-        return FileKind.TEXT if is_text else FileKind.OTHER  # an empty `__init__.py` is code
+        return _kind_of_unknown(span, name, is_empty=first.kind is Kind.EMPTY)
     return FileKind.TABLE_AND_MODEL if first.kind is Kind.NPY else FileKind.MODEL
+
+
+def _kind_of_unknown(span: Span, name: str, *, is_empty: bool) -> FileKind:
+    """By its name; a table may hold control characters, and its reader says the rest."""
+    ending = ending_of(name)
+    if ending in _MODEL_ENDINGS:
+        return FileKind.MODEL
+    is_table = ending in _TABLE_ENDINGS
+    if is_empty:
+        return FileKind.OTHER if is_table else FileKind.TEXT  # an empty `__init__.py` is code
+    is_table = is_table and b"\0" not in span.read(0, _HEAD_BYTES)
+    return FileKind.TABLE if is_table else FileKind.OTHER
 
 
 def _kind_of_foreign(span: Span, detail: str) -> FileKind:
