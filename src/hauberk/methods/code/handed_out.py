@@ -50,13 +50,25 @@ def may_hand_out(call: ast.Call, written: str) -> bool:
     """Whether a call sends by its name."""
     if not isinstance(call.func, ast.Attribute) or _VERBS.match(written) is None:
         return False
-    return written not in _WRITES or _WRITERS.search(texts(call.func.value)[-80:]) is not None
+    owner = texts(call.func.value)[-80:]
+    if _INSIDE.search(owner):
+        return False
+    return written not in _WRITES or _WRITERS.search(owner) is not None
 
 
 def handed_out(index: Index, call: ast.Call) -> str:
-    """``keys`` or ``data`` where a file of such is handed over, and nothing else."""
+    """``keys`` or ``data`` where a file of such is handed over, and nothing else.
+
+    A path alone says that its file is sent only where that is what the call does with paths;
+    elsewhere it may as well be what is asked for.
+    """
+    if _is_file(index, call.func):
+        return ""
+    takes_paths = _TAKES_PATHS.match(last_name(call.func)) is not None
     found = ""
-    for text in _named_files(index, call):
+    for text, is_opened in _named_files(index, call):
+        if not is_opened and not takes_paths:
+            continue
         if _KEYS.search(text):
             return "keys"
         if _DATA.match(text):
@@ -64,22 +76,51 @@ def handed_out(index: Index, call: ast.Call) -> str:
     return found
 
 
+_TAKES_PATHS = expression(
+    r"upload\w*|f?put(?!_)\w*|put_file|files_\w+|send_?(?:file|document)|transfer|copy_to"
+)
+_INSIDE = expression(
+    r"(?i)queue|jobs?$|tasks?$|cache|(?:^|_)pool$|results?$|paths?$|files?$|rows?$|buffer|^flask|^self\.q$|^q$"
+)
+"""Owners that hand on inside of the program, or answer whoever asked."""
+_OPENERS = frozenset(
+    {"open", "Path", "File", "FSInputFile", "InputFile", "read_csv", "read_parquet"}
+)
 _MAX_NODES = 300
 
 
-def _named_files(index: Index, call: ast.Call) -> Iterator[str]:
-    """Texts among the arguments, and behind their names, that may be paths."""
-    waiting: list[ast.AST] = [*call.args, *(keyword.value for keyword in call.keywords)]
+def _is_file(index: Index, func: ast.expr) -> bool:
+    """Whether the owner of a method is a file of this machine."""
+    owner = func.value if isinstance(func, ast.Attribute) else func
+    values = index.lookup(owner)[-1:] if isinstance(owner, ast.Name) else [owner]
+    return any(
+        isinstance(value, ast.Call)
+        and last_name(value.func)
+        in {"open", "BytesIO", "StringIO", "writer", "ZipFile", "TemporaryFile"}
+        and last_name(getattr(value.func, "value", value.func)) not in {"fs", "sftp"}
+        for value in values
+    )
+
+
+def _named_files(index: Index, call: ast.Call) -> Iterator[tuple[str, bool]]:
+    """Texts among the arguments, and behind their names, and whether each is a file's path."""
+    waiting: list[tuple[ast.AST, bool]] = [
+        (node, False) for node in (*call.args, *(keyword.value for keyword in call.keywords))
+    ]
     seen: set[int] = set()
-    for node in waiting:  # It grows while it is gone through.
+    for node, is_opened in waiting:  # It grows while it is gone through.
+        opened = is_opened or any(
+            isinstance(part, ast.Call) and last_name(part.func) in _OPENERS
+            for part in parts_of(node)
+        )
         for part in parts_of(node):
             if len(seen) > _MAX_NODES:
                 return
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                yield part.value
+                yield part.value, opened
             elif isinstance(part, ast.Name) and id(part) not in seen:
                 seen.add(id(part))
-                waiting += [v for v in index.lookup(part)[-2:] if _reads(v)]
+                waiting += [(v, opened) for v in index.lookup(part)[-2:] if _reads(v)]
 
 
 def _reads(value: ast.expr) -> bool:
