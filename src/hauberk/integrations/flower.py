@@ -115,7 +115,8 @@ def _only_record(message: Any) -> tuple[str, Any]:
             found=f"{len(records)}: {', '.join(sorted(records))}",
             hint="send other arrays in messages of their own",
         )
-    return next(iter(records.items()))
+    found: tuple[str, Any] = next(iter(records.items()))
+    return found
 
 
 def _arrays_of(message: Any) -> dict[str, Any]:
