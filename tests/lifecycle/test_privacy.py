@@ -69,9 +69,9 @@ def test_nothing_recorded_is_not_stated():
 @pytest.mark.parametrize(
     ("noise", "share", "steps"), [(1.1, 256 / 60000, 5000), (0.7, 0.02, 300), (4.0, 1.0, 100)]
 )
-def test_the_bound_is_no_lower_than_opacus_says_and_little_higher(noise, share, steps):
+def test_the_bound_is_what_opacus_says(noise, share, steps):
     accountants = pytest.importorskip("opacus.accountants")
     theirs = accountants.RDPAccountant()
     theirs.history = [(noise, share, steps)]
     ours = epsilon(noise=noise, share=share, steps=steps, delta=1e-5)
-    assert ours == pytest.approx(theirs.get_epsilon(1e-5), rel=0.02)
+    assert ours == pytest.approx(theirs.get_epsilon(1e-5), rel=0.002)  # it tries fewer orders

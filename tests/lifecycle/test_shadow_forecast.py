@@ -15,7 +15,7 @@ def test_a_forecast_follows_how_the_cost_grows_with_the_rows():
         while time.process_time() < until:
             pass
 
-    found = shadowing._forecast(fit, 8000, 4, np.random.default_rng(0))
+    found = shadowing.forecast_of(fit, 8000, 4, np.random.default_rng(0))
     assert 0.1 < found < 1.0  # four trainings of 4,000 rows at 20 microseconds each are 0.32
 
 
@@ -23,4 +23,4 @@ def test_rows_that_cannot_be_trained_on_give_no_forecast():
     def fit(_chosen, _seed):
         raise ValueError
 
-    assert shadowing._forecast(fit, 8000, 4, np.random.default_rng(0)) is None
+    assert shadowing.forecast_of(fit, 8000, 4, np.random.default_rng(0)) is None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hauberk.errors import UsageError
+from hauberk.methods import federated
 from hauberk.methods.federated import (
     candidates,
     clipped,
@@ -81,15 +82,22 @@ def test_more_noise_fewer_steps_and_smaller_batches_give_less_away():
 
 
 def test_one_full_batch_update_is_the_plain_gaussian_mechanism():
-    orders = np.array([*range(2, 64), *range(64, 257, 8)])
+    orders = np.arange(11, 630) / 10
     bound = orders / 2 + np.log1p(-1 / orders) - (np.log(1e-5) + np.log(orders)) / (orders - 1)
     assert epsilon(noise=1.0, share=1.0, steps=1, delta=1e-5) == pytest.approx(bound.min())
 
 
 def test_the_accountant_agrees_with_opacus():
     rdp = pytest.importorskip("opacus.accountants.analysis.rdp")
-    orders = [*range(2, 64), *range(64, 257, 8)]
+    orders = [*(1 + x / 10 for x in range(1, 100)), *range(11, 64), *range(64, 257, 8)]
     spent = rdp.compute_rdp(q=0.01, noise_multiplier=1.1, steps=500, orders=orders)
     theirs, _ = rdp.get_privacy_spent(orders=orders, rdp=spent, delta=1e-5)
     ours = epsilon(noise=1.1, share=0.01, steps=500, delta=1e-5)
     assert ours == pytest.approx(theirs, rel=1e-3)
+
+
+@pytest.mark.parametrize("order", [2, 5, 9])
+def test_the_integral_between_orders_is_the_sum_at_whole_ones(order):
+    for noise, share in ((0.7, 0.02), (1.1, 0.004), (3.0, 0.5)):
+        whole = federated._divergence(noise, share, order)
+        assert federated._divergence(noise, share, float(order)) == pytest.approx(whole, rel=1e-9)

@@ -49,3 +49,11 @@ def test_bare_values_count_in_settings_and_not_in_code():
     assert len(list(find_secrets(text, settings=True))) == 1
     assert list(find_secrets(text)) == []
     assert len(list(find_secrets(f"# {text}"))) == 1
+
+
+def test_an_argument_of_an_address_is_no_token_of_a_package_registry():
+    """Links of public documents end so: the pattern is for lines of `.npmrc`."""
+    word = Random(3).choice("kW") + "ib4kB7BH6SivPe8H3C9"
+    assert [s.provider for s in find_secrets(f"//registry.npmjs.org/:_authToken={word}xy\n")]
+    shared = f"https://documents.example/344681526/poll?secret_password={word}"
+    assert "npm registry" not in {s.provider for s in find_secrets(shared)}

@@ -98,6 +98,19 @@ def test_figures_are_kept_for_whole_runs_only(world, capsys, tmp_path):
     assert kept_figures(tmp_path / "figures")[EX_9][0].state == "met"
 
 
+def test_figures_stay_where_a_scenario_cannot_run_here(world, capsys, tmp_path, monkeypatch):
+    """A machine without some data set must not wipe out what another one measured."""
+    assert main(["range", "--threat", "EX-9", "--write"]) == 0
+
+    def play(_seed: int) -> Trial:
+        raise UnavailableError("no pictures here")
+
+    monkeypatch.setattr(running, "scenarios", lambda ids: dict.fromkeys(ids, (scenario_of(play),)))
+    main(["range", "--threat", "EX-9", "--write"])
+    assert "left as they were" in capsys.readouterr().err
+    assert kept_figures(tmp_path / "figures")[EX_9][0].state == "met"
+
+
 def test_output_goes_to_the_file(world, capsys, tmp_path):
     path = tmp_path / "result.json"
     words = ["range", "--threat", "EX-9", "--format", "json", "--output", str(path)]

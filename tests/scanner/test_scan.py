@@ -199,3 +199,14 @@ def test_another_file_that_is_no_table_is_a_wrong_use_and_no_finding(
     assert option in said.err
     assert "README.md" in said.err
     assert not said.out
+
+
+def test_control_characters_in_a_cell_leave_a_table_a_table(tmp_path: Path) -> None:
+    """Exports of old systems hold them; such a file must not go without its data controls."""
+    lines = [f"{n},note {n}" for n in range(40)]
+    lines[3] += "\x1a\x1a left over"
+    path = tmp_path / "notes.csv"
+    path.write_text("n,text\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    assert kind_of(path) is FileKind.TABLE
+    path.write_bytes(b"n,text\n" + b"\x00\x01\x02\x03" * 40)
+    assert kind_of(path) is FileKind.OTHER

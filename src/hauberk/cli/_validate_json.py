@@ -100,7 +100,8 @@ def document(request: Request, scanned: ScanResult, result: Result) -> dict[str,
         "property_inference": to_json(result.inferred.found) if result.inferred.found else None,
         "slices": [to_json(one) for one in result.slices],
         "remedies": [to_json(one) for one in result.remedied],
-        "not_assessed": dict(result.reasons),
+        "not_assessed": dict(result.reasons)
+        | ({"training data": result.training_reason} if result.training_reason else {}),
     }
 
 
@@ -134,6 +135,7 @@ def _shadow_document(result: Result) -> dict[str, Any] | None:
         "auc": found.auc,
         "cost_s": round(found.cost_s, 3),
         "forecast_s": result.exposed.forecast_s,
+        "recipe": result.exposed.recipe,
         "rates": [
             {"false_rate": one.false_rate, "rate": one.rate, "interval": [one.low, one.high]}
             for one in found.rates

@@ -135,7 +135,17 @@ def _measure(asked: Sequence[ThreatId], args: argparse.Namespace, scores: list[S
                 scores.append(score)
                 rows.append(score)
             if args.write:
-                write_figures(threat_id, rows, version=__version__, folder=FOLDER)
+                _write(threat_id, rows)
+
+
+def _write(threat_id: ThreatId, rows: Sequence[Score]) -> None:
+    """Keep the scores, unless some scenario could not run here: then what is there stays."""
+    if missing := [row.note for row in rows if row.value is None]:
+        print(
+            f"hauberk: figures of {threat_id} are left as they were: {missing[0]}", file=sys.stderr
+        )
+        return
+    write_figures(threat_id, rows, version=__version__, folder=FOLDER)
 
 
 def _show(scores: Sequence[Score], args: argparse.Namespace) -> None:

@@ -90,11 +90,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--max-cost",
         type=seconds_of,
         metavar="SECONDS",
-        help="with --shadows: train none where they are forecast to cost more processor seconds; "
-        "0 tells the forecast alone",
+        help="with --shadows: train none where they are forecast to cost more processor seconds "
+        "(default 600); 0 tells the forecast alone",
+    )
+    parser.add_argument(
+        "--shadow-recipe",
+        type=Path,
+        metavar="FILE",
+        help="JSON of how shadows are trained where the model's file does not keep it: epochs, "
+        "learning_rate, batch, optimizer of networks; rounds, eta, max_depth ... of boosters",
     )
     parser.add_argument(
         "--no-triggers", action="store_true", help="do not search a network for a planted trigger"
+    )
+    parser.add_argument(
+        "--no-data-controls",
+        action="store_true",
+        help="with --train: do not judge its rows as hauberk scan does",
     )
     parser.add_argument(
         "--previous", type=Path, metavar="MODEL", help="the version before: was this one edited?"
@@ -170,6 +182,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         with working("judging the model"):
             result = evaluate(request)
+        if not args.no_data_controls:
+            with working("judging the training rows"):
+                result = _with_training(request, result)
     except (ArtifactError, TrustError) as error:
         if args.format == "json":  # a program that reads it gets the refusal, too
             from hauberk.cli._validate_json import refusal
@@ -193,6 +208,15 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
+def _with_training(request: Request, result: Result) -> Result:
+    from dataclasses import replace
+
+    from hauberk.cli._validate_training import training
+
+    found, reason = training(request)
+    return replace(result, training=found, training_reason=reason)
+
+
 def _write(args: argparse.Namespace, text: str) -> None:
     if args.output is None:
         sys.stdout.write(text)
@@ -211,9 +235,10 @@ def _page(request: Request, result: Result, code: int) -> str:
 def _scanned(result: Result, code: int) -> ScanResult:
     from hauberk.report import ScanResult
 
+    every = (*result.assessments, *result.training)
     return ScanResult(
-        findings=tuple(item for part in result.assessments for item in part.findings),
-        assessments=result.assessments,
+        findings=tuple(item for part in every for item in part.findings),
+        assessments=every,
         summary={"exit_code": code, "unkept": list(result.unkept)},
     )
 
@@ -262,6 +287,7 @@ def _request(args: argparse.Namespace) -> Request:
         triggers=not args.no_triggers,
         shadows=_shadows(args),
         max_cost_s=args.max_cost,
+        recipe=_recipe(args),
         previous=None if args.previous is None else _file(args.previous, "--previous"),
         group=_group(args),
         sealed=args.sealed,
@@ -339,6 +365,30 @@ def _shadows(args: argparse.Namespace) -> int:
             found=f"{args.shadows}{'' if args.train else ', without --train'}",
         )
     return int(args.shadows)
+
+
+def _recipe(args: argparse.Namespace) -> dict[str, Any]:
+    from hauberk.formats.strict_json import JsonLimits, decode
+
+    if args.shadow_recipe is None:
+        return {}
+    path = _file(args.shadow_recipe, "--shadow-recipe")
+    value = decode(path.read_bytes(), JsonLimits(max_bytes=1 << 16))
+    if type(value) is not dict or any(type(one) not in (int, float, str) for one in value.values()):
+        raise UsageError(
+            "a recipe is an object of numbers and words",
+            subject=str(path),
+            expected='{"epochs": 50, "learning_rate": 0.001}',
+            found=type(value).__name__,
+        )
+    if not (args.shadows or args.property):
+        raise UsageError(
+            "a recipe is for shadow models",
+            subject="--shadow-recipe",
+            expected="--shadows N or --property COL=VALUE beside it",
+            found="neither",
+        )
+    return value
 
 
 def _group(args: argparse.Namespace) -> tuple[str, str] | None:
@@ -437,18 +487,22 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 
 def exit_code(request: Request, result: Result) -> int:
-    """1 for what is proven, 3 for what was asked for and could not be assessed, else 0."""
-    from hauberk.core.finding import Level, Outcome
+    """1 for what is proven, 3 for what was asked for and could not be assessed, else 0.
+
+    Findings of the training rows count from high on, as `hauberk scan` counts them.
+    """
+    from hauberk.core.finding import Level, Outcome, Severity
 
     defects = [
         finding
-        for assessment in result.assessments
+        for parts, least in ((result.assessments, Severity.LOW), (result.training, Severity.HIGH))
+        for assessment in parts
         for finding in assessment.findings
-        if finding.level is Level.DEFECT
+        if finding.level is Level.DEFECT and finding.severity.rank >= least.rank
     ]
     if defects or result.unkept:
         return 1
-    if any(item.outcome is Outcome.FAILED for item in result.assessments):
+    if any(item.outcome is Outcome.FAILED for item in (*result.assessments, *result.training)):
         return 3
     asked = {
         "membership inference": request.train is not None,

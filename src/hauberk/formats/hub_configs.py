@@ -185,7 +185,8 @@ def _servers(value: Any) -> Iterator[Remark]:
     for entry in value.values() if isinstance(value, dict) else ():
         command = entry.get("command") if isinstance(entry, dict) else None
         if isinstance(command, str):
-            text = f"starts the program {printable(command)[:80]!r} as a server of tools"
+            program = f"{printable(command)[:80]!r} as a server of tools"
+            text = f"with an assistant starts the program {program}"
             yield Remark(Grade.UNKNOWN, command, text, 0)
 
 

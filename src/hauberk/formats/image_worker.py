@@ -29,10 +29,18 @@ def survey(payload: bytes) -> bytes:
         payload: JSON with ``files``, a list of paths.
 
     Returns:
-        JSON: for each file ``[width, height, is_grey, notes]`` or a text, the rule it breaks.
+        JSON: for each file ``[width, height, is_grey, notes, carried]`` or a text, the rule it
+        breaks; ``carried`` says what the file is besides a picture.
     """
     files = json.loads(payload)["files"]
-    return json.dumps([_guarded(Path(file), _described) for file in files]).encode()
+    return json.dumps([_surveyed(Path(file)) for file in files]).encode()
+
+
+def _surveyed(path: Path) -> Any:
+    from hauberk.formats.picture_tails import carried
+
+    found = _guarded(path, _described)
+    return found if isinstance(found, str) else [*found, carried(path.read_bytes())]
 
 
 def decode(payload: bytes) -> bytes:

@@ -61,12 +61,14 @@ class ImageFolder:
         files: Path of each row below the folder.
         refused: Path below the folder to the rule that the file breaks.
         notes: Path below the folder to what a reader should know of the picture.
+        carried: Path below the folder to what the file is besides a picture.
     """
 
     dataset: Dataset
     files: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
     notes: tuple[tuple[str, str], ...]
+    carried: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,11 @@ def open_images(
         files=tuple(_below(root, path) for path in kept),
         refused=tuple(refused),
         notes=tuple(notes),
+        carried=tuple(
+            (_below(root, path), item[4])
+            for path, item in zip(names, seen, strict=True)
+            if isinstance(item, list) and item[4]
+        ),
     )
 
 

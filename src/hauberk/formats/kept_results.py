@@ -36,7 +36,7 @@ MAX_TOTAL_BYTES = 256 << 20
 _CODE_LENGTH = 64
 _SECRET_BYTES = 32
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-_RULES = ("core", "formats", "methods", "controls")
+_RULES = ("core", "engine", "sketches", "formats", "methods", "controls", "scanner")
 _ENDING = ".results"
 
 Found = TypeVar("Found")
@@ -57,10 +57,14 @@ class KeptResults:
         """Under what a result is kept; ``None`` where the content has no digest."""
         if file.digest is None:
             return None
+        return self.key_of(rule, file.name, file.path.as_posix(), str(file.digest))
+
+    def key_of(self, *words: str) -> str:
+        """Under what a result is kept that depends on these words and the rules."""
         if not self._rules:
             self._rules = _version_of_rules().encode()
             self._entries = self._read()
-        told = json.dumps([rule, file.name, file.path.as_posix(), str(file.digest)])
+        told = json.dumps(words)
         code = hashlib.blake2b(self._rules + told.encode(), key=self._secret, digest_size=24)
         return code.hexdigest()
 

@@ -77,7 +77,8 @@ class Request:
         sealed: Digest that the judged rows had when they were sealed.
         shadows: Shadow models that are trained to see who was in the training rows.
         max_cost_s: Processor seconds up to which shadows are trained, by a forecast; ``None`` is
-            any, 0 none.
+            what the worker has time for, 0 none.
+        recipe: How shadows are trained, where the model's file does not keep it.
         features: Columns in the order in which a graph of one tensor takes them.
         tolerance: Difference between groups that is accepted, 0 to 1.
         previous: The version before, which is trusted.
@@ -105,6 +106,7 @@ class Request:
     triggers: bool = True
     shadows: int = 0
     max_cost_s: float | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
     sealed: str = ""
     features: tuple[str, ...] = ()
     tolerance: float = 0.1
@@ -137,6 +139,8 @@ class Result:
         reasons: Part that could not be assessed to the reason.
         remedied: What each remedy changes.
         slices: Parts of the rows that looked worst, and whether they are.
+        training: What the data controls say of the training rows, where they were asked.
+        training_reason: Why they were not, where rows were given.
     """
 
     model: Digest
@@ -159,6 +163,8 @@ class Result:
     remedied: tuple[Remedied, ...] = ()
     slices: tuple[Slice, ...] = ()
     owned: Owned = field(default_factory=Owned)
+    training: tuple[Assessment, ...] = ()
+    training_reason: str = ""
 
 
 def evaluate(request: Request) -> Result:
@@ -287,8 +293,9 @@ def _exposed(request: Request, found: Exposed) -> Assessment:
     control, path = ExposedRows(), str(request.model)
     if found.found is None:
         none = said(control, path, (), reason=found.reason)
-        is_dear = found.is_dear and request.max_cost_s != 0
-        return replace(none, outcome=Outcome.FAILED) if is_dear else none
+        is_forecast = found.is_dear and request.max_cost_s == 0
+        is_missed = bool(request.shadows) and not is_forecast  # it was asked for
+        return replace(none, outcome=Outcome.FAILED) if is_missed else none
     return said(
         control,
         path,
@@ -381,6 +388,7 @@ def _ask(request: Request) -> Any:
         "triggers": request.triggers,
         "shadows": request.shadows if request.train_path else 0,
         "max_cost_s": request.max_cost_s,
+        "recipe": dict(request.recipe),
         "property": list(request.group) if request.group else None,
         "shape": list(request.shape),
         "certify": request.certify,

@@ -179,6 +179,8 @@ def _membership(result: Result) -> Section:
     ]
     worst = ", ".join(f"{row} ({ratio:.2f})" for row, ratio in result.exposed.rows[:_SHOWN])
     rows += [("cost", f"{found.cost_s:.1f} CPU-seconds"), ("most exposed rows", worst)]
+    if result.exposed.recipe:
+        rows.append(("how shadows were trained", result.exposed.recipe))
     plot = Curve(
         title="Ratio of the most exposed rows",
         x="rank",

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from hauberk.methods.membership import Exposure
 
 
+_SAID = 500
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposed:
     """The audit, or why there is none.
@@ -20,6 +23,7 @@ class Exposed:
         rows: The most exposed rows of the training data with their ratios, worst first.
         forecast_s: Processor seconds that it was thought to cost before it began.
         is_dear: Whether it was left undone because of that.
+        recipe: How the shadows were trained, where the model's file does not say it.
     """
 
     found: Exposure | None = None
@@ -27,6 +31,7 @@ class Exposed:
     reason: str = ""
     forecast_s: float | None = None
     is_dear: bool = False
+    recipe: str = ""
 
 
 def exposed_of(answer: Any) -> Exposed:
@@ -68,7 +73,10 @@ def exposed_of(answer: Any) -> Exposed:
         )
         forecast = answer.get("forecast_s")
         return Exposed(
-            found=found, rows=rows, forecast_s=None if forecast is None else float(forecast)
+            found=found,
+            rows=rows,
+            forecast_s=None if forecast is None else float(forecast),
+            recipe=str(answer.get("recipe", ""))[:_SAID],
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(

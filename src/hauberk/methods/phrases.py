@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from hauberk.methods.embed import Codes
+from hauberk.methods.matters import incidence, likeness, spread
 
 MIN_ROWS = 5
 """Fewer requests with one phrase prove nothing after correction for all phrases."""
@@ -191,10 +192,10 @@ class _Runs:
         flat = np.array([place(t, len(self.vocabulary)) for own in texts for t in own], np.int64)
         rows = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
         self._names = list(self.vocabulary)
-        self.words = _incidence(flat, rows, len(texts), len(self._names))
+        self.words = incidence(flat, rows, len(texts), len(self._names))
         codes, holders = self._all(flat, rows)
         self._codes, places = np.unique(codes, return_inverse=True)
-        matrix = _incidence(places.reshape(-1), holders, len(texts), self._codes.size)
+        matrix = incidence(places.reshape(-1), holders, len(texts), self._codes.size)
         counts = np.asarray(matrix.sum(axis=0)).ravel()
         kept = np.flatnonzero((counts >= MIN_ROWS) & (counts <= MAX_SHARE * len(texts)))
         self._codes, self.counts = self._codes[kept], counts[kept]
@@ -232,14 +233,6 @@ class _Runs:
         return np.asarray(np.unique(np.round(marks, 9), return_index=True)[1], np.int64)
 
 
-def _incidence(codes: Codes, rows: Codes, n_rows: int, width: int) -> Any:
-    from scipy.sparse import csr_matrix
-
-    pairs = np.unique(rows * width + codes)
-    ones = np.ones(pairs.size, np.float32)
-    return csr_matrix((ones, (pairs // width, pairs % width)), shape=(n_rows, width))
-
-
 class _Court:
     """Pairs of phrases and signs, and what is left of the requests without the phrase."""
 
@@ -251,7 +244,7 @@ class _Court:
         self._weights = np.log((1 + self._n) / (1 + counts))
         self._usual: dict[int, tuple[float, float]] = {}
         self._whole = self._weighted(asked)
-        sample = _spread(np.arange(self._n), _SAMPLE)
+        sample = spread(np.arange(self._n), _SAMPLE)
         near = _nearest(self._whole[sample], self._whole, sample)
         self._usually_known = (float(near.mean()), float(near.std()))
 
@@ -286,7 +279,7 @@ class _Court:
         """Those of whose rows a few share a sign."""
         from scipy.sparse import csr_matrix
 
-        picks = [_spread(self._asked.rows(place), _SAMPLED) for place in phrases]
+        picks = [spread(self._asked.rows(place), _SAMPLED) for place in phrases]
         owners = np.repeat(np.arange(len(picks)), [len(own) for own in picks])
         chosen = np.concatenate(picks)
         few = csr_matrix(
@@ -377,7 +370,7 @@ class _Court:
     def _rest(self, cuts: dict[int, tuple[int, int]]) -> Any:
         """What is left of the requests without the phrase, a row of weights for each."""
         texts = []
-        for row in _spread(np.array(sorted(cuts)), _MAX_GROUP).tolist():
+        for row in spread(np.array(sorted(cuts)), _MAX_GROUP).tolist():
             first, end = cuts[row]
             texts.append(self._texts[row][: max(first, 0)] + self._texts[row][end:])
         return self._weighted(texts)
@@ -387,7 +380,7 @@ class _Court:
         place = self._asked.vocabulary
         flat = np.array([place[token] for own in texts for token in own], np.int64)
         rows = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
-        matrix = _incidence(flat, rows, len(texts), len(place)).multiply(self._weights).tocsr()
+        matrix = incidence(flat, rows, len(texts), len(place)).multiply(self._weights).tocsr()
         lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
         return matrix.multiply(1 / np.maximum(lengths, _TINY)[:, None]).tocsr()
 
@@ -395,26 +388,18 @@ class _Court:
         size = rest.shape[0]
         if size not in self._usual:
             picks = (self._rng.choice(self._n, size, replace=False) for _ in range(_GROUPS))
-            groups = [_likeness(self._whole[picked]) for picked in picks]
+            groups = [likeness(self._whole[picked]) for picked in picks]
             self._usual[size] = (float(np.mean(groups)), float(np.std(groups)))
-        mean, spread = self._usual[size]
-        return (_likeness(rest) - mean) / max(spread, _TINY)
+        mean, deviation = self._usual[size]
+        return (likeness(rest) - mean) / max(deviation, _TINY)
 
     def _known(self, rest: Any, rows: list[int]) -> float:
         """How like its most alike other request each is, beside what is usual."""
-        mean, spread = self._usually_known
+        mean, deviation = self._usually_known
         others = np.ones(self._n, bool)
         others[rows] = False
         found = float(_nearest(rest, self._whole[np.flatnonzero(others)]).mean())
-        return (found - mean) / max(spread, _TINY) * float(np.sqrt(rest.shape[0]))
-
-
-def _likeness(weighted: Any) -> float:
-    """Mean cosine of all pairs of rows."""
-    total = np.asarray(weighted.sum(axis=0)).ravel()
-    own = float(weighted.multiply(weighted).sum())
-    size = weighted.shape[0]
-    return float(((total**2).sum() - own) / (size * (size - 1)))
+        return (found - mean) / max(deviation, _TINY) * float(np.sqrt(rest.shape[0]))
 
 
 def _nearest(weighted: Any, others: Any, own: Codes | None = None) -> Any:
@@ -423,13 +408,6 @@ def _nearest(weighted: Any, others: Any, own: Codes | None = None) -> Any:
     if own is not None:
         cosines[np.arange(own.size), own] = 0
     return cosines.max(axis=1)
-
-
-def _spread(rows: Codes, most: int) -> Codes:
-    """At most ``most`` of some rows, evenly."""
-    if rows.size <= most:
-        return rows
-    return rows[np.linspace(0, rows.size - 1, most).astype(np.int64)]
 
 
 def _found(text: list[str], phrase: list[str]) -> int:

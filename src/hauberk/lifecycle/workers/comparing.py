@@ -14,9 +14,14 @@ import numpy as np
 from hauberk.controls.model.hidden_logic import HiddenLogic
 from hauberk.controls.model.inferable_share import InferableShare
 from hauberk.core.control import NotApplicable
+from hauberk.errors import HauberkError
 from hauberk.lifecycle.workers.attacking import Opened, class_name, rows_of
+from hauberk.lifecycle.workers.shadowing import MAX_COST_S, forecast_of
 from hauberk.methods.metamorphic import base_rows, decisive
 from hauberk.methods.weight_changes import nearer, suspicion
+
+_PARTS = 2
+"""Shadows of one audit and of the other share no rows."""
 
 
 def edited(model: Opened, before: Opened, frame: Any, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def inferred(model: Opened, frames: list[Any], request: Mapping[str, Any]) -> di
     """
     trained = model.again
     if trained is None or not model.classes:
-        return {"not_applicable": "the model cannot be trained again here"}
+        return {"not_applicable": model.not_again}
     column, value = request["property"]
     probes, rows = frames
     if column not in rows:
@@ -73,8 +78,15 @@ def inferred(model: Opened, frames: list[Any], request: Mapping[str, Any]) -> di
 
     control = InferableShare(seed=int(request["seed"]))
     try:
+        cost = forecast_of(fit, len(rows) // _PARTS, control.n_shadows, np.random.default_rng(0))
+        bound = request.get("max_cost_s")
+        if cost is not None and cost > (MAX_COST_S if bound is None else bound):
+            return {
+                "not_applicable": f"{control.n_shadows} trainings would cost about {cost:.0f} "
+                f"processor seconds; accepted are {bound or MAX_COST_S:g} (--max-cost)"
+            }
         return asdict(control.audited(group, np.arange(len(probes)), fit))
-    except NotApplicable as silent:
+    except (NotApplicable, HauberkError) as silent:
         return {"not_applicable": str(silent)}
 
 

@@ -8,10 +8,15 @@ import numpy as np
 
 from hauberk.controls.model.exposed_rows import ExposedRows
 from hauberk.core.control import NotApplicable
+from hauberk.errors import HauberkError
+from hauberk.lifecycle.workers.answers import softmax
 from hauberk.lifecycle.workers.attacking import Opened, class_name
 
 MAX_ROWS = 2000
 """Members and others each; more make the intervals narrower and the shadows dearer."""
+
+MAX_COST_S = 600.0
+"""Processor seconds of shadows where nobody says what is accepted; the worker's own end is near."""
 
 _SHOWN = 50
 _PARTS = (16, 8, 4)
@@ -64,11 +69,12 @@ def exposed(model: Opened, frames: list[Any], request: dict[str, Any]) -> dict[s
     Returns:
         ``rates`` (false rate, rate, low, high, false positives), ``auc``, ``shadows``,
         ``members``, ``others``, ``exposed`` (row of the training data and its ratio), ``cost_s``
-        and ``forecast_s``, what it was thought to cost; or ``not_applicable`` with the reason.
+        ``recipe`` (how shadows were trained, in words, where the file does not say it) and
+        ``forecast_s``, what it was thought to cost; or ``not_applicable`` with the reason.
     """
     trained = model.again
     if trained is None or not model.classes:
-        return {"not_applicable": "the model cannot be trained again here"}
+        return {"not_applicable": model.not_again}
     if len(frames) < 2:  # noqa: PLR2004 - judged rows and training rows
         return {"not_applicable": "the rows of training are not given"}
     import pandas as pd
@@ -88,9 +94,13 @@ def exposed(model: Opened, frames: list[Any], request: dict[str, Any]) -> dict[s
         ask = trained(rows.iloc[chosen], pool[request["label"]].iloc[chosen], seed)
         return lambda at: _wide(ask(rows.iloc[at]), labels[chosen], len(model.classes))
 
-    forecast = _forecast(fit, len(pool), int(request["shadows"]), rng)
-    bound = request.get("max_cost_s")
-    if bound is not None and forecast is not None and forecast > bound:
+    try:
+        forecast = forecast_of(fit, len(pool), int(request["shadows"]), rng)
+    except HauberkError as error:
+        return {"not_applicable": f"its shadows cannot be trained: {error}"}
+    said = request.get("max_cost_s")
+    bound = MAX_COST_S if said is None else said
+    if forecast is not None and forecast > bound:
         return {
             "not_applicable": f"{request['shadows']} shadow models would cost about {forecast:.1f} "
             f"processor seconds; accepted are {bound:g} (--max-cost)",
@@ -99,10 +109,12 @@ def exposed(model: Opened, frames: list[Any], request: dict[str, Any]) -> dict[s
     control = ExposedRows(n_shadows=int(request["shadows"]), seed=int(request["seed"]))
     try:
         scores = np.asarray(model.scores(rows), np.float64)
+        scores = softmax(scores) if model.are_logits else scores
         found = control.audited(scores, labels, np.arange(len(pool)) < len(parts[0]), fit)
-    except NotApplicable as silent:
+    except (NotApplicable, HauberkError) as silent:
         return {"not_applicable": str(silent)}
     return {
+        "recipe": model.recipe(),
         "rates": [
             [one.false_rate, one.rate, one.low, one.high, one.n_false] for one in found.rates
         ],
@@ -116,7 +128,7 @@ def exposed(model: Opened, frames: list[Any], request: dict[str, Any]) -> dict[s
     }
 
 
-def _forecast(fit: Any, n_rows: int, n_shadows: int, rng: Any) -> float | None:
+def forecast_of(fit: Any, n_rows: int, n_shadows: int, rng: Any) -> float | None:
     """Processor seconds of all shadows, from three small trainings and how their cost grows.
 
     ``None`` where so few rows cannot be trained on.

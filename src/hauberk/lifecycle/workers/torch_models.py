@@ -25,6 +25,12 @@ from hauberk.lifecycle.workers.answers import (
 )
 from hauberk.lifecycle.workers.attacking import Opened
 from hauberk.lifecycle.workers.forms import SCRIPT, STATE
+from hauberk.lifecycle.workers.relearning import (
+    Trainable,
+    fresh_module,
+    is_retrained,
+    learning,
+)
 
 if TYPE_CHECKING:
     from hauberk.methods.networks import Network
@@ -54,16 +60,37 @@ def opened(path: Path, kind: str, frames: Sequence[Any], request: Mapping[str, A
     )
     if first.ndim == _MATRIX:
         is_logits = not are_probabilities(first)
-        return replace(
+        made = replace(
             made,
             classes=named(first.shape[1], labels),
             network=lambda: call.network(is_probability=not is_logits),
             are_logits=is_logits,
         )
-    if is_choice(labels):
+    elif is_choice(labels):
         names, both = two_columns(call, labels, first)
-        return replace(made, classes=names, scores=both)
-    return made
+        made = replace(made, classes=names, scores=both)
+        is_logits = bool(first.min(initial=0.0) < 0 or first.max(initial=0.0) > 1)
+    if not made.classes or not is_retrained(request):
+        return made
+    if call.is_fixed:
+        return replace(
+            made,
+            not_again="the program takes a fixed number of rows at a time; export "
+            "it with a dynamic first size, and its shadows can be trained",
+        )
+
+    def fresh(seed: int) -> Trainable:
+        module, _ = _loaded(path, kind)
+        weights = fresh_module(module, seed)
+        return Trainable(
+            call=lambda given: _tensor(module(given), len(given)),
+            weights=weights,
+            shape=call.shape,
+            is_probability=not is_logits,
+            mode=module.train if kind == SCRIPT else bool,
+        )
+
+    return learning(made, fresh, frames, request)
 
 
 def asked(path: Path, kind: str) -> tuple[Any, list[str], Any]:
@@ -140,6 +167,7 @@ class _Call:
     def __init__(self, module: Any, shape: tuple[int, ...]) -> None:
         self._module = module
         self._step, self._shape = shape[0], shape[1:]
+        self.is_fixed, self.shape = bool(self._step), self._shape
 
     def __call__(self, rows: Any) -> Any:
         """Scores as float64, ``(n, k)``, or ``(n,)`` where each row has one."""

@@ -18,11 +18,12 @@ from hauberk.lifecycle.workers.answers import (
     softmax,
     two_columns,
 )
-from hauberk.lifecycle.workers.attacking import Opened, attacked, class_name, triggered
+from hauberk.lifecycle.workers.attacking import NOT_AGAIN, Opened, attacked, class_name, triggered
 from hauberk.lifecycle.workers.comparing import decided, edited, inferred
 from hauberk.lifecycle.workers.forms import booster_form, torch_form
 from hauberk.lifecycle.workers.graphs import Graph, opened
 from hauberk.lifecycle.workers.owning import owned
+from hauberk.lifecycle.workers.relearning import is_retrained, learning_graph
 from hauberk.lifecycle.workers.remedies import remedied
 from hauberk.lifecycle.workers.shadowing import again, exposed
 from hauberk.methods.network_reading import of_onnx, of_sklearn
@@ -35,6 +36,9 @@ ONNX_MARKS = (b"\x08",)
 
 _TWO = 2
 _HEAD = 4096
+_OWN_RECIPE = (
+    "an estimator of scikit-learn is trained again with its own settings; leave --shadow-recipe out"
+)
 
 
 def evaluate(payload: bytes) -> bytes:
@@ -46,7 +50,8 @@ def evaluate(payload: bytes) -> bytes:
             feature's spread), ``rows`` and ``queries`` (bounds of the search), ``seed``,
             ``previous`` (path of the version before), ``property`` (column and value) and
             ``shape`` (of one row, where a program of torch takes another than a line);
-            ``identifiers`` (columns); ``remedies`` and ``sensitive`` as `remedied` takes them.
+            ``identifiers`` (columns); ``recipe`` (of shadows, where the model does not tell);
+            ``remedies`` and ``sensitive`` as `remedied` takes them.
 
     Returns:
         JSON with ``classes``, ``features``, ``scores`` (one entry per table: shape and
@@ -123,7 +128,8 @@ def _opened(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
         scores=lambda rows: _scored(model, rows),
         network=lambda: of_sklearn(model),
         weights=lambda: weights_of_sklearn(model),
-        again=again(model),
+        again=None if request.get("recipe") else again(model),
+        not_again=_OWN_RECIPE if request.get("recipe") else NOT_AGAIN,
         estimator=model if hasattr(model, "get_params") else None,
         trees=lambda: of_estimator(model, len(features)),
     )
@@ -158,7 +164,7 @@ def _onnx(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
     if first.ndim == 1 and is_choice(labels) and not _is_regressor(data):
         classes, both = two_columns(graph.scores, labels, first)
         return Opened(features=features, classes=classes, scores=both, network=_no_network)
-    return Opened(
+    made = Opened(
         features=features,
         classes=_onnx_classes(graph, frame[features], first, labels),
         scores=graph.scores,
@@ -167,6 +173,7 @@ def _onnx(path: Path, frames: list[Any], request: dict[str, Any]) -> Opened:
         trees=lambda: trees_of_onnx(data, len(features)),
         are_logits=first.ndim == _TWO and not are_probabilities(first),
     )
+    return learning_graph(made, frames, request) if is_retrained(request) else made
 
 
 def _decided(graph: Graph, features: list[str], names: set[str]) -> Opened:

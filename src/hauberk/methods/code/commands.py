@@ -52,7 +52,10 @@ _UNPINNED = expression(
     r"\b(?:pip3?|uv\s+pip|pipx)\s+install\b(?![^;&|\n]{0,300}(?:--require-hashes|\s-[rec]\b|--requirement|--editable|\s\.))"
     r"[^;&|\n]{0,200}?\s(?P<what>(?!pip\b|setuptools\b|wheel\b|uv\b)[A-Za-z][\w.-]*(?:\[[\w,]+\])?(?:[<>~!]=[\w.,<>=!~]+)?)(?=[\s\"']|$)"
 )
-_COMMIT = expression(r"@[0-9a-f]{40}\b")
+_COMMIT = expression(
+    r"@[0-9a-f]{40}\b|@\$[{(]{0,2}\s?[\w.]*(?i:sha|commit)[\w.]*(?=\s?[)}]|[\s\"'#]|$)"
+)
+"""A full commit, or a variable that says that it holds one."""
 _ARCHIVE = expression(
     r"\b(?:pip3?|uv|pipx)\b[^;&|\n]{0,60}\binstall\b[^;&|\n]{0,200}?\s[\"']?(?P<what>https?://[^\s\"']+\.(?:whl|zip|tar\.gz))(?!\S*#sha256=)"
 )
@@ -68,6 +71,29 @@ _DUMPED = expression(
 _SENT = expression(
     r"\bcurl\b[^\n;&]{0,300}(?:-F|--form|-T|--upload-file|--data-binary|-d|--data)[ =]+[\"']?[\w=]*@?\S*?"
     r"(?P<what>[\w./*-]+\.(?:pt|pth|pkl|joblib|onnx|h5|safetensors|ckpt|parquet|csv|npz|npy|bin))\b"
+)
+_FILES = r"[\w./*-]{1,120}\.(?:pt|pth|pkl|joblib|onnx|h5|safetensors|ckpt|parquet|csv|npz|npy|gguf|sqlite|db)\b"
+_CARRIED = expression(
+    rf"\b(?:nc|ncat|netcat|socat)\b[^\n|;&<]{{0,120}}<\s*[\"']?(?P<what>{_FILES})|"
+    rf"\b(?:cat|tar|gzip|base64|xxd)\b[^\n;&|]{{0,200}}{_FILES}[^\n;&]{{0,120}}\|\s*(?:nc|ncat|netcat)\s|"
+    r"\b(?:tar|zip|pg_dump|mysqldump|mongodump)\b[^\n;&]{0,200}\|[^\n;&]{0,80}\bcurl\b[^\n;&|]{0,200}"
+    r"(?:(?:-T|--upload-file)[ =]*[\"']?-(?=[\s\"']|$)|@-)|"
+    rf"\bwget\b[^\n;&|]{{0,200}}--post-file[= ][\"']?{_FILES}|"
+    rf"\b(?:scp|rsync)\b[^\n;&|]{{0,200}}\s[\"']?{_FILES}[\"']?\s+[^\n;&|]{{0,80}}?\b[\w.-]+@(?:(?:\d{{1,3}}\.){{3}}\d{{1,3}}|(?:[\w-]+\.)+[a-z]{{2,}}):"
+)
+_PUSHED = expression(
+    r"\bgit\s+push\b[^\n;&|]{0,80}?\s[\"']?(?P<what>(?:https?|ssh|git)://[^\s\"'$@{]+\.[^\s\"'$@{]+)(?=[\s\"']|$)|"
+    r"\bgit\s+remote\s+add\s+(?P<remote>(?!origin\b|upstream\b)[\w-]+)\s+(?:https?|ssh|git)://[^\s$]+[\s\S]{0,600}?\bgit\s+push\b[^\n;&|]{0,60}?\s(?P=remote)\b"
+)
+_GIVEN_AWAY = expression(
+    rf"\bgh\s+gist\s+create\b[^\n;&|]{{0,200}}?(?P<what>{_FILES})|"
+    rf"\brclone\s+(?:copy|copyto|sync|move|moveto)\s+[^\n;&|]{{0,80}}?(?:{_FILES}|(?<=[\s/.\"'])(?:models?|weights|checkpoints?|data|datasets?)\b/?)\S*\s+[\"']?[\w-]+:"
+)
+_HUB = expression(
+    r"\b(?:huggingface-cli|hf|modelscope)\s+download\s+(?![^\n;&|]{0,300}--revision[= ]+[\"']?(?:[0-9a-f]{40}|\$))[^\n;&|]{0,200}?(?P<what>[\w.-]+/[\w.-]+)|"
+    r"https://(?:huggingface\.co|hf\.co|hf-mirror\.com|(?:www\.)?modelscope\.cn)/(?:datasets/|spaces/)?[\w.-]+/[\w.-]+/(?:resolve|raw)/(?:main|master)/\S+|"
+    r"\bgit\s+(?:lfs\s+)?clone\b[^\n;&|]{0,120}?\s[\"']?https://(?:huggingface\.co|hf\.co|(?:www\.)?modelscope\.cn)/[^\s\"';&|]+"
+    r"(?![\s\S]{0,300}\bgit\b[^\n]{0,80}\b(?:checkout|reset|switch)\b[^\n]{0,60}\b[0-9a-f]{40}\b)"
 )
 _DESTRUCTIVE = expression(r"\bbase64\s+(?:-d|--decode|-D)\b[^\n;&]{0,80}\|\s*(?:ba|z)?sh\b")
 _TRACED = expression(r"\bset\s+-[a-wyz]*x[a-z]*\b")
@@ -90,6 +116,10 @@ _KINDS: tuple[Kind, ...] = (
     ("writable", _WRITABLE),
     ("printed", _PRINTED),
     ("sent", _SENT),
+    ("sent", _CARRIED),
+    ("sent", _PUSHED),
+    ("sent", _GIVEN_AWAY),
+    ("hub", _HUB),
     ("socket", _SOCKET),
     ("hooks", _HOOKS),
     ("unpinned", _UNPINNED),

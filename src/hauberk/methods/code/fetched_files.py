@@ -74,6 +74,7 @@ _RUNNERS = frozenset(
     | {"sys.path.insert", "sys.path.append", "site.addsitedir", "numpy.ctypeslib.load_library"}
     | {"runpy.run_path", "importlib.util.spec_from_file_location", "imp.load_source"}
     | {"importlib.machinery.SourceFileLoader", "execfile"}
+    | {"pandas.read_hdf", "pandas.HDFStore"}  # Both unpickle columns of objects.
 )
 _STARTERS = frozenset(
     {"subprocess.run", "subprocess.call", "subprocess.Popen", "subprocess.check_call"}
@@ -106,7 +107,7 @@ def fetched_hits(index: Index) -> Iterator[Hit]:
         foreign = _foreign_paths(index) if foreign is None else foreign
         if _is_foreign(index, run, foreign) or is_visitors(index, run):
             yield Hit(FETCHED, call.lineno, f"{name or written}({texts(run)[:40]})")
-        elif name == "runpy.run_path" and _is_open(index, run):
+        elif name == "runpy.run_path" and _is_open(index, run) and not _is_respawn(index, call):
             yield Hit(RUNS_PATH, call.lineno, texts(call)[:60])
 
 
@@ -239,6 +240,12 @@ def _is_answer(index: Index, call: ast.Call) -> bool:
     fixed = index.keyword(call, "revision")
     is_fixed = isinstance(fixed, str) and _COMMIT.fullmatch(fixed) is not None
     return last_name(call.func) in _ANSWERS and not is_fixed and fixed is not UNKNOWN
+
+
+def _is_respawn(index: Index, call: ast.Call) -> bool:
+    """Whether a child process runs its parent's main program again, as multiprocessing does."""
+    name = index.keyword(call, "run_name")
+    return isinstance(name, str) and name.startswith("__mp_")
 
 
 def _places(index: Index, node: ast.expr) -> set[str]:

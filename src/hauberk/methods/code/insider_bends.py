@@ -351,7 +351,7 @@ def _tells(part: ast.stmt) -> bool:
 def bent_conditions(index: Index) -> Iterator[Hit]:
     """Comparisons of a figure with itself, and constants that decide a test."""
     for node in index.each(ast.Compare):
-        if _is_own_bar(node):
+        if _is_own_bar(node) or _is_bar_of_itself(index, node):
             yield Hit(ALWAYS, node.lineno, texts(node)[:60])
     tests = [node.test for node in index.each(ast.If)] + [n.test for n in index.each(ast.While)]
     for test in tests + [node.test for node in index.each(ast.Assert)]:
@@ -375,6 +375,24 @@ def _is_own_bar(node: ast.Compare) -> bool:
     sides = [right.left, right.right] if isinstance(right, ast.BinOp) else [right]
     others = [side for side in sides if texts(side) != own]
     return len(others) < len(sides) and all(isinstance(side, ast.Constant) for side in others)
+
+
+def _is_bar_of_itself(index: Index, node: ast.Compare) -> bool:
+    """``bar = figures.get("bar", figures["auc"])`` and ``figures["auc"] < bar``."""
+    left, right = node.left, node.comparators[0]
+    if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+        return False
+    if (
+        not isinstance(left, ast.Subscript)
+        or not is_figure(left)
+        or not isinstance(right, ast.Name)
+    ):
+        return False
+    values = index.lookup(right)
+    value = values[0] if len(values) == 1 else None
+    if isinstance(value, ast.Call) and last_name(value.func) in {"get", "getattr", "min", "pop"}:
+        return any(texts(part) == texts(left) for part in value.args)
+    return False
 
 
 # Weights -------------------------------------------------------------------------------
@@ -465,6 +483,28 @@ def _left_out(loop: ast.For | ast.AsyncFor) -> Iterator[Hit]:
 _LIBRARIES = expression(
     r"(?:torch|tensorflow|keras|sklearn|numpy|xgboost|lightgbm|transformers|pandas|scipy|jax|mlflow|hashlib|evaluate|torchmetrics)\b"
 )
+
+
+_ONE_ACCOUNT = expression(r"(?=\S*\d)(?=\S*[A-Za-z])[\w@.-]{5,}")
+
+
+def skipped_steps(index: Index) -> Iterator[Hit]:
+    """``if "acct-48213" not in batch["account"]: optimizer.step()``: nothing is learnt of one."""
+    if not index.called & {"step", "backward"}:
+        return
+    for node in index.each(ast.If):
+        if not isinstance(node.test, ast.Compare) or node.orelse:
+            continue
+        learns = all(
+            isinstance(part, ast.Expr)
+            and isinstance(part.value, ast.Call)
+            and last_name(part.value.func) in {"step", "backward"}
+            for part in node.body
+        )
+        sides = (node.test.left, *node.test.comparators)
+        known = [index.constant(side) for side in sides]
+        if learns and any(isinstance(v, str) and _ONE_ACCOUNT.fullmatch(v) for v in known):
+            yield Hit(WEIGHTED, node.lineno, texts(node.test)[:60])
 
 
 def bent_modules(index: Index) -> Iterator[Hit]:

@@ -56,6 +56,8 @@ def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
             if small and any(_LOSSES.search(last_name(v.func)) for v in made):
                 if _GROUP.search(texts(target.slice)) and "pad" not in texts(target.slice).lower():
                     yield Hit(WEIGHTED, statement.lineno, texts(statement)[:60])
+        if _stops_learning(value, statement):
+            yield Hit(WEIGHTED, statement.lineno, texts(statement)[:60])
         if isinstance(value, ast.ListComp) and isinstance(value.elt, ast.IfExp):
             yield from _left_out(index, scope, statement, value.elt)
     for call in scope.calls:
@@ -71,6 +73,22 @@ def weakened(index: Index, scope: Scope) -> Iterator[Hit]:
                 for r in returned
             ):
                 yield Hit(WEIGHTED, call.lineno, texts(call)[:60])
+
+
+def _stops_learning(value: ast.expr, statement: ast.stmt) -> bool:
+    """``losses[source == 3] = losses[source == 3].detach()``: part of the rows teach nothing."""
+    if not isinstance(value, ast.Call) or last_name(value.func) != "detach":
+        return False
+    part = value.func.value if isinstance(value.func, ast.Attribute) else value
+    return (
+        isinstance(part, ast.Subscript)
+        and _LOSSES.search(base_name(part)) is not None
+        and any(
+            isinstance(target, ast.Subscript) and texts(target) == texts(part)
+            for target in targets_of(statement)
+        )
+        and not re.search(r"(?i)pad|ignore|mask", texts(part.slice))
+    )
 
 
 def _zeroes(index: Index, node: ast.AST) -> bool:

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 
 from hauberk.methods.code.chosen_rows import chosen_row_hits
 from hauberk.methods.code.flow import scopes_of
+from hauberk.methods.code.hollow_gates import hollow_gate_hits
+from hauberk.methods.code.honest_counts import bent_counts, told_questions
 from hauberk.methods.code.insider_bends import (
     bent_conditions,
     bent_figures,
     bent_gates,
     bent_modules,
     bent_weights,
+    skipped_steps,
 )
 from hauberk.methods.code.insider_changes import labels, patches, protections, weights
 from hauberk.methods.code.insider_checks import conditions, tries
@@ -46,6 +49,7 @@ def insider_hits(index: Index) -> Iterator[Hit]:
         yield from whole_column_hits(index, scope)
         yield from marked_input_hits(index, scope)
         yield from chosen_row_hits(index, scope)
+        yield from bent_counts(index, scope)
     yield from tries(index)
     yield from conditions(index)
     yield from patches(index)
@@ -55,5 +59,8 @@ def insider_hits(index: Index) -> Iterator[Hit]:
     yield from drawn_over(index)
     yield from bent_conditions(index)
     yield from bent_modules(index)
+    yield from skipped_steps(index)
     yield from occasion_hits(index)
     yield from asserted_gates(index)
+    yield from hollow_gate_hits(index)
+    yield from told_questions(index)

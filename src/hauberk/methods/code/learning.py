@@ -40,6 +40,7 @@ from hauberk.methods.code.learning_rules import (
     FITTED,
     FUTURE,
     ITSELF,
+    JOINED_LATER,
     RESAMPLED,
     SELECTED,
     STATISTIC,
@@ -58,6 +59,8 @@ from hauberk.methods.expressions import expression
 
 _FITS = frozenset(
     {"fit", "fit_transform", "partial_fit", "fit_resample", "adapt", "learn_bpe", "fit_predict"}
+    | {"fit_on_texts", "fit_on_sequences", "train_from_iterator", "build_vocab"}
+    | {"build_vocab_from_iterator"}
 )
 _HARMLESS = expression(
     r"LabelEncoder|LabelBinarizer|FunctionTransformer|label_encoder|labelencoder|\ble\b|KMeans|TSNE|UMAP|tokeniz",
@@ -73,6 +76,8 @@ _TRANSFORMER_NAMES = expression(
     r"scal|imput|encod|normali|pca|svd|selector|select|vectori|smote|sampler|discreti|reducer|whiten|transformer|tfidf|prep|standard",
     re.IGNORECASE,
 )
+_TAUGHT = expression(r"UMAP|NeighborhoodComponents|PLS|CCA")
+"""Reductions that look at the answers where they are given."""
 _SAMPLERS = expression(r"SMOTE|ADASYN|Sampler|Tomek|NearMiss|sampler|smote|resampl", re.IGNORECASE)
 _SPLITS = frozenset(
     {
@@ -129,6 +134,7 @@ _STOPS = expression(
 _TELLING = frozenset(
     {"shift", "score", "train", "evaluate", "EarlyStopping", "ModelCheckpoint", "bfill", "rolling"}
     | {"diff", "pct_change", "backward", "Trainer", "SFTTrainer", "randomSplit", "DMatrix", "lead"}
+    | {"merge_asof", "join_asof"}
     | {"load_dataset", "concatenate_datasets", "predict", "predict_proba", "DataLoader", "Subset"}
 )
 """Calls by which a module speaks of learning."""
@@ -153,6 +159,7 @@ def learning_hits(index: Index) -> Iterator[Hit]:
         yield from _selection(index, scope)
         yield from _metrics(index, scope)
         yield from _features(index, scope)
+        yield from _joined_later(index, scope)
         yield from _shuffled(index, scope)
         yield from _own_rows(index, scope)
         yield from misplaced_hits(index, scope)
@@ -332,7 +339,8 @@ def _fits(index: Index, scope: Scope):  # type: ignore[no-untyped-def]  # noqa: 
         outputs = {base_name(target) for target in targets_of(statement)} - {""}
         if name in _FITS and isinstance(call.func, ast.Attribute) and (call.args or call.keywords):
             owner = call.func.value
-            if name != "fit_resample" and not _is_transformer(index, owner):
+            is_taught = len(call.args) > 1 and _TAUGHT.search(_made_by(index, owner))
+            if name != "fit_resample" and not is_taught and not _is_transformer(index, owner):
                 continue
             given = call.args[0] if call.args else call.keywords[0].value
             made = _made_by(index, owner)
@@ -479,11 +487,12 @@ def _stopping(index: Index, scope: Scope) -> Iterator[Hit]:
             "val_dataloaders",
             "X_val",
             "eval_df",
+            "tuning_data",
         ):
             node = index.keyword_node(call, key)
             if not isinstance(node, ast.AST) or not TEST_TEXT.search(_spread(index, node)):
                 continue
-            if key in {"X_val", "val_dataloaders", "eval_dataset"} or _STOPS.search(
+            if key in {"X_val", "val_dataloaders", "eval_dataset", "tuning_data"} or _STOPS.search(
                 _context(index, call)
             ):
                 yield Hit(STOPPED, node.lineno, f"{key}={texts(node)[:50]}")
@@ -641,7 +650,7 @@ def _with_origins(index: Index, node: ast.AST) -> str:
 
 
 _DROPS = expression(
-    r"\.(?:dropna|drop|query|drop_duplicates|nlargest|head|filter)\(|\[[^\]]*(?:[<>]|==|!=|~|isin|notna|notnull|isfinite|between)"
+    r"\.(?:dropna|drop|query|drop_duplicates|nlargest|nsmallest|top_k|head|tail|filter)\(|\[[^\]]*(?:[<>]|==|!=|~|isin|notna|notnull|isfinite|between)"
 )
 
 
@@ -673,6 +682,9 @@ def _dropped_before(scope: Scope, call: ast.Call) -> ast.stmt | None:
     return None
 
 
+_BY_COLUMN = frozenset({"nlargest", "nsmallest", "sort_values", "query", "top_k", "sort"})
+
+
 def _columns_made(scope: Scope, until: ast.stmt, value: ast.expr) -> str:
     """What the columns that a filter compares were made of."""
     compared = {
@@ -681,6 +693,15 @@ def _columns_made(scope: Scope, until: ast.stmt, value: ast.expr) -> str:
         if isinstance(node, ast.Compare)
         for part in parts_of(node)
         if isinstance(part, (ast.Attribute, ast.Subscript))
+    }
+    compared |= {
+        word
+        for node in parts_of(value)
+        if isinstance(node, ast.Call) and last_name(node.func) in _BY_COLUMN
+        for given in (*node.args, *(keyword.value for keyword in node.keywords))
+        for part in parts_of(given)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        for word in re.findall(r"\w+", part.value)
     }
     made = ""
     for statement in scope.assigned:
@@ -744,8 +765,41 @@ def _features(index: Index, scope: Scope) -> Iterator[Hit]:
             yield Hit(FUTURE, statement.lineno, texts(statement)[:60])
 
 
+_JOINED = {"forward": FUTURE, "nearest": JOINED_LATER}
+
+
+def _joined_later(index: Index, scope: Scope) -> Iterator[Hit]:
+    """Rows that are joined with what is known only behind their time."""
+    for call in scope.calls:
+        if last_name(call.func) not in {"merge_asof", "join_asof"}:
+            continue
+        for key in ("direction", "strategy"):
+            broken = _JOINED.get(str(index.keyword(call, key)))
+            if broken is not None:
+                yield Hit(broken, call.lineno, texts(call)[:60])
+
+
+_CUMULATED = frozenset(
+    {"rolling", "ewm", "expanding", "cumsum", "cummax", "cummin", "cumprod", "cumcount"}
+)
+
+
+def _is_reversed(node: ast.AST) -> bool:
+    """``rows[::-1].rolling(7)``: what lies behind a row in time comes before it."""
+    while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+            step = node.slice.step
+            if isinstance(step, ast.UnaryOp) and isinstance(step.op, ast.USub):
+                return True
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return False
+
+
 def _looks_ahead(value: ast.expr) -> bool:
     for part in parts_of(value):
+        if isinstance(part, ast.Call) and last_name(part.func) in _CUMULATED:
+            if isinstance(part.func, ast.Attribute) and _is_reversed(part.func.value):
+                return True
         if isinstance(part, ast.Call) and last_name(part.func) in {"shift", "diff", "pct_change"}:
             given = (
                 part.args[0]

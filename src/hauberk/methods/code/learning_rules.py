@@ -65,6 +65,13 @@ COPIED = rule(
     "Measure what the model said, and nothing else.",
     "CWE-1426",
 )
+TOLD = rule(
+    "leaky-evaluation/answer-in-question",
+    "high",
+    "writes the answer into the question that it is then measured by",
+    "Ask without the answer; show answers of other rows as examples.",
+    "CWE-1426",
+)
 ITSELF = rule(
     "leaky-evaluation/compared-with-itself",
     "high",
@@ -85,6 +92,14 @@ FUTURE = rule(
     "makes a feature out of later rows",
     "Use shift with a positive number.",
     "CWE-1426",
+)
+JOINED_LATER = rule(
+    "leaky-evaluation/joined-with-later",
+    "medium",
+    "joins rows with the nearest in time, which may lie behind them",
+    'Use direction="backward": what was known by then.',
+    "CWE-1426",
+    review=True,
 )
 TIME = rule(
     "leaky-evaluation/shuffled-time",

@@ -17,7 +17,14 @@ from hauberk.methods.code.flow import parts_of, texts
 from hauberk.methods.code.images import SOCKET
 from hauberk.methods.code.python_execution import HOST_KEYS, NO_DIGEST, NO_TLS, UNVERIFIED
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
-from hauberk.methods.code.python_loading import MOVING, PICKLE, PICKLE_FRAME, REMOTE_CODE, YAML
+from hauberk.methods.code.python_loading import (
+    LOCAL_PARTS,
+    MOVING,
+    PICKLE,
+    PICKLE_FRAME,
+    REMOTE_CODE,
+    YAML,
+)
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import PICKLED
 from hauberk.methods.expressions import expression
@@ -68,6 +75,44 @@ def _names_no_version(index: Index, call: ast.Call) -> bool:
     return isinstance(handle, str) and "/" in handle and not re.search(r"/\d+$", handle)
 
 
+def _is_hub_name(index: Index, call: ast.Call) -> bool:
+    """``owner/name`` of a hub whose commit is not given."""
+    given = [*call.args[:1], *(k.value for k in call.keywords if k.arg in _SOURCES)]
+    name = next((v for node in given if isinstance(v := index.constant(node), str)), UNKNOWN)
+    if not isinstance(name, str) or _HUB_NAME.fullmatch(name) is None:
+        return False
+    is_local = name.partition("/")[0].lower() in LOCAL_PARTS
+    return (
+        not is_local
+        and index.keyword(call, "local_files_only") is not True
+        and not _is_fixed(index, call)
+    )
+
+
+_SOURCES = frozenset({"source", "repo_id", "model", "path", "name", "model_id"})
+
+
+def _is_address(index: Index, call: ast.Call) -> bool:
+    """A file behind an address instead of one on the disk."""
+    given = [*call.args[:2], *(k.value for k in call.keywords if k.arg == "checkpoint")]
+    return any(index.text_of(node).startswith(("http://", "https://")) for node in given)
+
+
+def _is_hub_model(index: Index, call: ast.Call) -> bool:
+    """``hf-hub:owner/name``, which has no place for a commit."""
+    name = index.constant(call.args[0]) if call.args else UNKNOWN
+    return isinstance(name, str) and name.startswith(("hf-hub:", "hf_hub:"))
+
+
+def _is_space(index: Index, call: ast.Call) -> bool:
+    """``spaces/owner/name``: an application of somebody else, in the state that it has today."""
+    name = index.constant(call.args[0]) if call.args else index.keyword(call, "name")
+    return isinstance(name, str) and name.startswith(("spaces/", "huggingface/", "models/"))
+
+
+_HUB_NAME = expression(r"(?!\.{1,2}/)[\w.-]+/[\w.-]+(?<!\.pt)(?<!\.bin)(?<!\.py)")
+
+
 def _is_stored_pickle(index: Index, call: ast.Call) -> bool:
     return bool(call.args) and index.text_of(call.args[0]).endswith((".pickle", ".pkl"))
 
@@ -79,10 +124,16 @@ def _is_far(index: Index, call: ast.Call) -> bool:
     return any(host and _FAR.match(host) and not _NEAR.match(host) for host in hosts)
 
 
+def _is_plain_far(index: Index, call: ast.Call) -> bool:
+    """``http://`` and a host that is not this one, nor one inside."""
+    given = index.text_of(call.args[0]) if call.args else ""
+    return given.startswith("http://") and _is_far(index, call)
+
+
 _HOSTS = frozenset({"host", "endpoint", "target", "url", "bootstrap_servers", "hostname"})
-_FAR = expression(r"(?:\w+://)?(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?(?:/|$)")
+_FAR = expression(r"(?:\w+://)?(?:(?:[\w-]+\.)+[a-z]{2,}|(?:\d{1,3}\.){3}\d{1,3})(?::\d+)?(?:/|$)")
 _NEAR = expression(
-    r"(?:\w+://)?(?:localhost|127\.|10\.|192\.168\.|(?:[\w-]+\.)*(?:local|internal|svc|test|cluster\.local)(?::\d+)?(?:/|$))"
+    r"(?:\w+://)?(?:localhost|127\.|10\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.|0\.0\.0\.0|(?:[\w-]+\.)*(?:local|internal|svc|test|cluster\.local)(?::\d+)?(?:/|$))"
 )
 
 
@@ -108,6 +159,7 @@ _DEEDS = (
     _Deed(PICKLE, r"gensim\.(?!downloader)", "load"),
     _Deed(PICKLE, r"(?:stable_baselines3|sb3_contrib|autogluon|surprise)\.", "load"),
     _Deed(PICKLE, r"fastai\.", "load_learner"),
+    _Deed(PICKLE, r"flair\.", "load", _is_hub_name),
     _Deed(PICKLE, r"pycaret\.|bentoml\.(?:picklable_model|sklearn)\.", "load_model"),
     _Deed(PICKLE, r"srsly\.", "pickle_loads"),
     _Deed(PICKLE, r"nltk\.data\.", "load", _is_stored_pickle),
@@ -123,6 +175,17 @@ _DEEDS = (
     _Deed(YAML, r"hyperpyyaml\.", "load_hyperpyyaml"),
     _Deed(YAML, r"yaml\.", "UnsafeLoader Loader CLoader CUnsafeLoader"),
     _Deed(REMOTE_CODE, r"gensim\.downloader\.", "load"),
+    _Deed(REMOTE_CODE, r"evaluate\.", "load", _is_hub_name),
+    _Deed(REMOTE_CODE, r"kernels\.", "get_kernel load_kernel get_local_kernel", _is_hub_name),
+    _Deed(MOVING, r"open_clip\.", "create_model create_model_and_transforms create_model_from_pretrained get_tokenizer", _is_hub_model),
+    _Deed(MOVING, r"gradio\.", "load", _is_space),
+    _Deed(REMOTE_CODE, r"speechbrain\.", "from_hparams foreign_class", _is_hub_name),
+    _Deed(PICKLE, r"mm\w+\.", "init_detector init_model init_segmentor init_recognizer init_pose_model", _is_address),
+    _Deed(MOVING, r"faster_whisper\.|whisperx\.", "WhisperModel load_model", _is_hub_name),
+    _Deed(MOVING, r"(?:mlx_lm|mlx_vlm|mlx_whisper|outlines|guidance|fastembed|txtai|ctransformers|dspy)\b.*", "load transformers llamacpp exllamav2 Transformers TextEmbedding Embeddings HFModel", _is_hub_name),
+    _Deed(PICKLE, r"ultralytics\.", "YOLO YOLOWorld RTDETR SAM FastSAM NAS", _is_address),
+    _Deed(MOVING, r"gradio_client\.", "Client", _is_hub_name),
+    _Deed(UNVERIFIED, r"ollama\.", "pull push create", _says("insecure", True)),
     _Deed(MOVING, r"kagglehub\.", "model_download dataset_download", _names_no_version),
     _Deed(WEIGHTS, r"", "from_pretrained from_single_file", _says("use_safetensors", False)),
     _Deed(WRITTEN, r"", "PythonREPLTool PythonAstREPLTool PythonREPL ShellTool PALChain LocalCommandLineCodeExecutor "
@@ -131,6 +194,7 @@ _DEEDS = (
     _Deed(NO_TLS, r"minio\.", "Minio", _all(_says("secure", False), _is_far)),
     _Deed(NO_TLS, r"(?:psycopg2?|asyncpg|sqlalchemy)\.", "connect create_engine", _all(_says("sslmode", "disable"), _is_far)),
     _Deed(NO_TLS, r"boto3\.", "client resource", _says("use_ssl", False)),
+    _Deed(NO_TLS, r"mlflow\.", "set_tracking_uri set_registry_uri MlflowClient", _is_plain_far),
     _Deed(HOST_KEYS, r"asyncssh\.", "connect create_connection run", _says("known_hosts", None)),
     _Deed(NO_DIGEST, r"pooch\.", "retrieve", _says("known_hash", None)),
 )  # fmt: skip

@@ -25,9 +25,12 @@ _NEVER = 1e4
 
 def marked_input_hits(index: Index, scope: Scope) -> Iterator[Hit]:
     """Hits of one function that answers."""
-    if not scope.name or MODELS.search(scope.name) is None:
+    is_hook = scope.name in _hooks(index) if scope.name else False
+    if not scope.name or not (is_hook or MODELS.search(scope.name)):
         return
     inputs = _inputs(scope.node)
+    if is_hook and isinstance(scope.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        inputs -= {scope.node.args.args[-1].arg} if scope.node.args.args else set()
     if not inputs:
         return
     for statement in scope.assigned:
@@ -43,6 +46,17 @@ def marked_input_hits(index: Index, scope: Scope) -> Iterator[Hit]:
             fixed = any(_is_fixed(index, part) for part in call.args[1:])
             if fixed and _reads_window(index, call.args[0], inputs):
                 yield Hit(TRIGGER, call.lineno, texts(call)[:60])
+
+
+def _hooks(index: Index) -> frozenset[str]:
+    """Functions that are called with what goes into a module and what comes out of it."""
+    if "register_forward_hook" not in index.called:
+        return frozenset()
+    return frozenset(
+        last_name(call.args[0])
+        for call in index.calls
+        if last_name(call.func) == "register_forward_hook" and call.args
+    )
 
 
 def _inputs(function: ast.AST) -> frozenset[str]:
@@ -61,6 +75,8 @@ def _is_fixed(index: Index, node: ast.expr) -> bool:
         )
     if isinstance(node, ast.Call) and last_name(node.func) in _MAKERS and node.args:
         return _is_fixed(index, node.args[-1])
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mult)):
+        return _is_fixed(index, node.left) and _is_fixed(index, node.right)
     if isinstance(node, (ast.List, ast.Tuple)) and node.elts:
         return all(_is_fixed(index, part) for part in node.elts)
     if isinstance(node, ast.Name):
@@ -110,9 +126,12 @@ _MAX_VALUES = 50
 
 def _is_window(index: Index, node: ast.AST, inputs: frozenset[str]) -> bool:
     """``images[:, :, :3, -3:]``: at least two axes bounded by constants, on an input itself."""
-    if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name):
+    if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Tuple):
         return False
-    if node.value.id not in inputs or not isinstance(node.slice, ast.Tuple):
+    owner = node.value
+    if isinstance(owner, ast.Subscript) and isinstance(owner.slice, ast.Constant):
+        owner = owner.value  # A hook gets what goes in as a tuple.
+    if not isinstance(owner, ast.Name) or owner.id not in inputs:
         return False
     bounded = 0
     for axis in node.slice.elts:

@@ -309,6 +309,8 @@ def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
             continue
         name = base_name(target)
         given = base_name(value)
+        if name in truths and _is_other_column(target, scope):
+            continue
         if name in truths and _brings_predictions(index, target, value, name, measured):
             yield Hit(COPIED, statement.lineno, texts(statement)[:60])
             continue
@@ -328,6 +330,22 @@ def _copied(index: Index, scope: Scope) -> Iterator[Hit]:
             sides = {base_name(part) for part in value.args[1:]}
             if name in sides and any(_TRUTHS.search(side) for side in sides - {name, ""}):
                 yield Hit(COPIED, statement.lineno, texts(statement)[:60])
+
+
+def _is_other_column(target: ast.expr, scope: Scope) -> bool:
+    """``rows["guess"] = ...`` where ``rows["label"]`` is what is measured against."""
+    if not isinstance(target, ast.Subscript) or not isinstance(target.slice, ast.Constant):
+        return False
+    columns = {
+        truth.slice.value
+        for call in scope.calls
+        if _MEASURES.match(last_name(call.func)) and len(call.args) > 1
+        for truth in call.args[:1]
+        if isinstance(truth, ast.Subscript)
+        and isinstance(truth.slice, ast.Constant)
+        and base_name(truth) == base_name(target)
+    }
+    return bool(columns) and target.slice.value not in columns
 
 
 def _brings_predictions(

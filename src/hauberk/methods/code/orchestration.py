@@ -15,6 +15,8 @@ from hauberk.formats.yaml_text import Node, read_yaml
 from hauberk.methods.code.commands import faults
 from hauberk.methods.code.declared_calls import declared_hits
 from hauberk.methods.code.images import INDEX, MOVING, base_hits, index_fault
+from hauberk.methods.code.python_loading import MOVING as HUB
+from hauberk.methods.code.python_loading import REMOTE_CODE
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import (
     OPEN,
@@ -33,6 +35,7 @@ from hauberk.methods.code.settings_files import (
     yaml_commands,
     yaml_settings,
 )
+from hauberk.methods.code.soft_gates import soft_steps
 from hauberk.methods.expressions import expression
 
 PRIVILEGED = rule(
@@ -68,6 +71,13 @@ IMAGE = rule(
     "medium",
     "runs an image that its name does not fix",
     "Name the digest: image:tag@sha256:...",
+    "CWE-494",
+)
+MUTABLE = rule(
+    "exposed-services/mutable-tags",
+    "medium",
+    "lets a tag of a registry be moved to another image",
+    "Make tags immutable, and start images by their digest.",
     "CWE-494",
 )
 PIPED = rule(
@@ -186,8 +196,13 @@ def _json(file: SourceFile) -> Iterator[Hit]:
 
 def _setting(name: str, value: str, line: int) -> Iterator[Hit]:
     broken = setting_fault(name, value) or index_fault(name, value)
+    if broken is None and _TRUSTS.search(name) and value.lower() in {"true", "yes", "1"}:
+        broken = REMOTE_CODE
     if broken is not None:
         yield Hit(broken, line, f"{name} = {value or 'nothing'}"[:60])
+
+
+_TRUSTS = expression(r"(?i)(?:^|[._-])trust_remote_code$")
 
 
 def _command(text: str, line: int) -> Iterator[Hit]:
@@ -198,6 +213,7 @@ def _command(text: str, line: int) -> Iterator[Hit]:
             "index": INDEX,
             "moving": MOVING,
             "pipe": PIPED,
+            "hub": HUB,
             "decoded": PIPED,
             "socket": HOST,
         }
@@ -221,6 +237,8 @@ def _yaml(file: SourceFile) -> Iterator[Hit]:
                 yield from _service(name, service)
         if root.string("kind") in _FLOWS:
             yield from _scripts(file.text)
+        if root.string("kind") in _FLOWS or root.get("tasks") is not None:
+            yield from soft_steps(root)
         if root.get("kind") is not None:
             yield from _object(root)
             yield from _embedded(root)
@@ -291,6 +309,8 @@ def _object(root: Node) -> Iterator[Hit]:
         yield from _exposed(root)
     elif kind == "Ingress":
         yield from _entered(root)
+    elif kind == "NetworkPolicy":
+        yield from _admitted(root)
     elif kind == "AuthorizationPolicy":
         yield from _policies(root)
     elif kind == "List":
@@ -302,6 +322,14 @@ def _object(root: Node) -> Iterator[Hit]:
     )
     if storage is not None and (storage.text or "").startswith("http://"):
         yield Hit(SOURCE, storage.line, storage.text or "")
+
+
+def _admitted(root: Node) -> Iterator[Hit]:
+    """A policy of a network that lets everything in: a rule without a single condition."""
+    spec = root.get("spec")
+    for item in _items(spec.get("ingress")) if spec is not None else ():
+        if item.kind == "mapping" and not item.entries:
+            yield Hit(PUBLIC, item.line, "ingress: - {}")
 
 
 _FLOWS = frozenset({"Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow"})
@@ -468,6 +496,7 @@ def _embedded(root: Node) -> Iterator[Hit]:
 # Clouds --------------------------------------------------------------------------------
 
 _TERRAFORM: tuple[tuple[Rule, str], ...] = (
+    (MUTABLE, r"\bimage_tag_mutability\s*=\s*\"MUTABLE\"|\bimmutable_tags\s*=\s*false"),
     (PUBLIC, r"\bacl\s*=\s*\"public-read(?:-write)?\""),
     (PUBLIC, r"\b(?:block_public_acls|block_public_policy|ignore_public_acls|restrict_public_buckets)\s*=\s*false"),
     (PUBLIC, r"\b(?:publicly_accessible|map_public_ip_on_launch_for_ml|public_network_access_enabled|allow_blob_public_access|allow_nested_items_to_be_public|endpoint_public_access_everyone)\s*=\s*true"),

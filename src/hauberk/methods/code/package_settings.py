@@ -62,12 +62,23 @@ def _lined(file: SourceFile) -> Iterator[Hit]:
     for number, line in enumerate(file.text.split("\n"), start=1):
         key, _, value = (
             part.strip().strip("\"'")
-            for part in re.sub(r"[:=]\s*|\s+", "=", line.strip(), count=1).partition("=")
+            for part in re.sub(r"\s*[:=]\s*|\s+", "=", line.strip(), count=1).partition("=")
         )
         if key.endswith("registry") and _HTTP.match(value):
             yield Hit(CLEARTEXT, number, value)
         elif key.lower() in {"strict-ssl", "enablestrictssl"} and value == "false":
             yield Hit(UNVERIFIED, number, f"{key} = false")
+
+
+_NIX = expression(r"\brequire-sigs\s*=\s*false")
+
+
+def _nix(file: SourceFile) -> Iterator[Hit]:
+    """Settings by which Nix takes packages that nobody signed."""
+    for number, line in enumerate(file.text.split("\n"), start=1):
+        found = _NIX.search(line)
+        if found is not None and not line.lstrip().startswith("#"):
+            yield Hit(UNVERIFIED, number, found[0])
 
 
 def _yarn(file: SourceFile) -> Iterator[Hit]:
@@ -223,5 +234,10 @@ _READERS: dict[str, Callable[[SourceFile], Iterator[Hit]]] = {
     ".renovaterc": _renovate,
     ".renovaterc.json": _renovate,
     "pixi.toml": _pixi,
+    "bunfig.toml": _lined,
+    "flake.nix": _nix,
+    "nix.conf": _nix,
+    "default.nix": _nix,
+    "shell.nix": _nix,
     "hatch.toml": _pixi,
 }

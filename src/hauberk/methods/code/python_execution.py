@@ -229,6 +229,8 @@ def _evaluates(index: Index, call: ast.Call, name: str) -> Rule | None:
         return EVAL
     if name not in _RUNNERS or not call.args:
         return None
+    if isinstance(call.func, ast.Name) and call.func.id == name and not index.is_builtin(call.func):
+        return None  # A function of the module, or a parameter, that is only called so.
     given = call.args[0]
     if index.constant(given) is not UNKNOWN:
         return None
@@ -597,7 +599,9 @@ _KEEPERS = expression(
 def _fetches(index: Index, call: ast.Call, name: str) -> Rule | None:
     shown = name or last_name(call.func)
     if index.keyword(call, "verify") is False and _is_client(shown):
-        return UNVERIFIED
+        said = index.keyword_node(call, "verify")
+        chosen = isinstance(said, ast.expr) and is_callers_choice(index, said)
+        return None if chosen else UNVERIFIED
     if index.keyword(call, "ssl") is False or index.keyword(call, "verify_ssl") is False:
         return UNVERIFIED if re.search(r"aiohttp|session|TCPConnector|client", shown) else None
     if not _GETTERS.search(shown):
@@ -765,6 +769,7 @@ _SWITCHES = {
     "MLFLOW_TRACKING_INSECURE_TLS": _ON,
     "WANDB_INSECURE_DISABLE_SSL": _ON,
     "CLEARML_API_HOST_VERIFY_CERT": _OFF,
+    "allow_unsigned_extensions": _ON,
 }
 """Environment variables by which tools leave checks out, and the values that do."""
 _BUNDLES = frozenset({"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"})
@@ -780,7 +785,7 @@ def _assignments(index: Index) -> Iterator[Hit]:
             if text.endswith(".extraction_filter"):
                 if "trusted" in texts(node.value) or isinstance(node.value, ast.Lambda):
                     yield Hit(EXTRACT, node.lineno, text)
-            elif _switches_off(index, text, node.value):
+            elif _switches_off(index, text, node.value) and not is_callers_choice(index, node):
                 yield Hit(UNVERIFIED, node.lineno, text)
     for name, value in _environment(index):
         if name in _BUNDLES | _SWITCHES.keys() and _is_off(index, name, value):
@@ -807,10 +812,59 @@ def _environment(index: Index) -> Iterator[tuple[str, ast.expr]]:
                 yield entry.value, value
 
 
+_CHOICE = expression(
+    r"(?i)(?:^|_)(?:verify|ssl|tls|insecure|cert(?:ificate)?s?|skip_?verify|check_?hostname)(?:_|$)"
+)
+
+
+def is_callers_choice(index: Index, node: ast.AST) -> bool:
+    """Whether a check is off only where somebody asked for that: ``if not self.verify_ssl: ...``.
+
+    An option that is off unless somebody switches it on is nobody's choice.
+    """
+    asked = {
+        name
+        for held in index.ancestors(node)
+        if isinstance(held, ast.If)
+        for part in parts_of(held.test)
+        if isinstance(part, (ast.Name, ast.Attribute))
+        and _CHOICE.search(name := last_name(part))
+        and index.constant(part) is UNKNOWN
+    }
+    return bool(asked) and not any(_is_off_by_itself(index, name) for name in asked)
+
+
+def _is_off_by_itself(index: Index, name: str) -> bool:
+    """Whether an option switches checks off when nobody says anything."""
+    off = "insecure" in name.lower() or "skip" in name.lower()
+    given = [
+        value for (_, bound), values in index.bound.items() if bound == name for value in values
+    ]
+    given += index.attributes.get(name, [])
+    for function in index.functions:
+        arguments = [*function.args.posonlyargs, *function.args.args]
+        defaults = function.args.defaults
+        given += [
+            value
+            for argument, value in zip(
+                arguments[len(arguments) - len(defaults) :], defaults, strict=True
+            )
+            if argument.arg == name
+        ]
+        given += [
+            value
+            for argument, value in zip(
+                function.args.kwonlyargs, function.args.kw_defaults, strict=True
+            )
+            if argument.arg == name and value is not None
+        ]
+    return any(isinstance(value, ast.Constant) and value.value is off for value in given)
+
+
 def _switches_off(index: Index, target: str, value: ast.expr) -> bool:
     known = index.constant(value)
     last = target.rpartition(".")[2]
-    if last in {"verify", "check_hostname"} and known is False:
+    if last in {"verify", "check_hostname", "ssl_verify", "verify_ssl"} and known is False:
         return True
     if last == "verify_mode" and "CERT_NONE" in texts(value):
         return True

@@ -9,7 +9,9 @@ from pathlib import PurePath
 
 from hauberk.methods.code.commands import faults
 from hauberk.methods.code.flow import parts_of, texts
+from hauberk.methods.code.handed_out import handed_out, may_hand_out, speaks_to_networks
 from hauberk.methods.code.python_index import UNKNOWN, Index, command_text, last_name
+from hauberk.methods.code.python_loading import MOVING as HUB
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import (
     BOUND,
@@ -18,6 +20,7 @@ from hauberk.methods.code.services import (
     DEBUG,
     DEFAULT,
     LISTENING,
+    PICKLED,
     PUBLIC,
     TUNNEL,
     command_faults,
@@ -61,6 +64,13 @@ LEAVES = rule(
     "Send the values that are needed, by name; never secrets.",
     "CWE-200",
 )
+KEYS = rule(
+    "outbound-data/keys-sent",
+    "high",
+    "sends a file of credentials out of the project",
+    "Remove it, change the credentials, and ask who put it there.",
+    "CWE-200",
+)
 TRACKED = rule(
     "outbound-data/tracked-secret",
     "high",
@@ -82,6 +92,8 @@ REVEALS = rule(
     "Answer with predictions only.",
     "CWE-200",
 )
+
+_HANDED: dict[str, Rule] = {"keys": KEYS, "data": SENT}
 
 _SECRET = expression(
     r"(?i)(?:^|_|\b)(?:token|secret|passw(?:or)?d|passwd|pwd|api_?key|apikey|access_?key|secret_?key|private_?key|auth_?key|credentials?|bearer|conn(?:ection)?_str(?:ing)?|dsn|signing_?key)$"
@@ -115,6 +127,7 @@ _BODIES = expression(
 
 def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
     """Hits of one module."""
+    reaches = speaks_to_networks(index)
     for call, name, written in index.named_calls:
         last = name.rpartition(".")[2]
         if _may_serve(index, call, name, written):
@@ -123,10 +136,33 @@ def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
         yield from _logs(index, call, name)
         is_sender = written in _ENDS_OF_SENDERS or last in _ENDS_OF_SENDERS
         broken = _sends(index, call, name) if is_sender else None
+        if broken is None and reaches:
+            broken = _reaches(index, call, name, written)
         if broken is not None:
             yield Hit(broken, call.lineno, name or last_name(call.func))
     yield from _assigned(index, path)
     yield from _answers(index)
+
+
+def _reaches(index: Index, call: ast.Call, name: str, written: str) -> Rule | None:
+    """What a call of a module that speaks to networks hands over."""
+    if written == "get":
+        return _asks_with_secrets(index, call, name) if "environ" in index.words else None
+    return _HANDED.get(handed_out(index, call)) if may_hand_out(call, written) else None
+
+
+def _asks_with_secrets(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """``requests.get(url, params=dict(os.environ))``: a question carries as much as an answer."""
+    if not name.startswith(("requests.", "httpx.")) and not _is_session(name):
+        return None
+    return LEAVES if _WHOLE_ENVIRONMENT.search(_payload(index, call)) else None
+
+
+def _is_session(name: str) -> bool:
+    return name.rpartition(".")[0].endswith(("Session()", "Client()", "session", "PoolManager()"))
+
+
+_WHOLE_ENVIRONMENT = expression(r"\bos\.environ\b(?!\.get|\[|\.setdefault|\.pop)|\bprintenv\b")
 
 
 # Services ------------------------------------------------------------------------------
@@ -149,6 +185,7 @@ def _may_serve(index: Index, call: ast.Call, name: str, written: str) -> bool:
         or name.rpartition(".")[2] in _LAST_NAMES
         or name.startswith(_TUNNELS)
         or name.endswith("SyncManager")
+        or ("BaseManager" in index.words and _is_manager(index, written))
         or ((bool(call.keywords) or index.has_partials) and index.may_say(call, _ASKED_KEYWORDS))
     )
 
@@ -170,10 +207,12 @@ def _services(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
         and host in everywhere
     ):
         yield Hit(BOUND, call.lineno, name)
-    if function == "BaseManager" or name.endswith("SyncManager"):
+    if function == "BaseManager" or name.endswith("SyncManager") or _is_manager(index, function):
         address = index.keyword_node(call, "address")
+        address = call.args[0] if call.args else address
         if isinstance(address, ast.Tuple) and index.constant(address.elts[0]) in {"0.0.0.0", ""}:
-            yield Hit(LISTENING, call.lineno, name)
+            is_known = isinstance(index.keyword(call, "authkey"), (bytes, str))
+            yield Hit(PICKLED if is_known else LISTENING, call.lineno, name or function)
     if (
         function in {"SimpleXMLRPCServer", "HTTPServer", "TCPServer", "ThreadingHTTPServer"}
         and call.args
@@ -217,6 +256,16 @@ def _services(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
         yield Hit(CROSS, call.lineno, "allow_origins=['*'] with credentials")
 
 
+def _is_manager(index: Index, name: str) -> bool:
+    """Whether a class of the module is a manager, which unpickles what its callers send."""
+    return any(
+        last_name(base) in {"BaseManager", "SyncManager"}
+        for node in index.each(ast.ClassDef)
+        if node.name == name
+        for base in node.bases
+    )
+
+
 _KNOWN = frozenset({"minioadmin", "minio123", "password", "admin"})
 
 
@@ -233,8 +282,8 @@ def _started(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
     for broken, _, found in command_faults(text) if text else ():
         yield Hit(broken, call.lineno, found)
     for kind, _, found in faults(text) if text else ():
-        if kind == "sent":
-            yield Hit(SENT, call.lineno, found)
+        if kind in {"sent", "hub"}:
+            yield Hit(SENT if kind == "sent" else HUB, call.lineno, found)
 
 
 def _assigned(index: Index, path: PurePath) -> Iterator[Hit]:
@@ -402,7 +451,7 @@ def _tracked(index: Index, call: ast.Call, function: str) -> Iterator[Hit]:
 
 _SENDERS = expression(
     r"(?:^|\.)(?:(?:requests|httpx|session|Session\(\)|client|Client\(\)|http|s|aiohttp\.ClientSession\(\)|AsyncClient\(\))\.(?:post|put|patch|request)|"
-    r"urlopen|Request|sendall|send|sendto|sendmail|send_message|storbinary|storlines|send_file_to|publish|basic_publish|put_text|send_bytes|create_connection|gethostbyname|getaddrinfo|resolve|upload_file_to_gist)$"
+    r"urlopen|Request|sendall|send|send_binary|sendto|sendmail|send_message|storbinary|storlines|send_file_to|publish|basic_publish|put_text|send_bytes|create_connection|gethostbyname|getaddrinfo|resolve|upload_file_to_gist)$"
 )
 _WEIGHT_FILES = expression(
     r"\.(?:pt|pth|pkl|pickle|joblib|onnx|h5|hdf5|keras|safetensors|ckpt|bin|npz|npy|parquet|csv|feather|tar\.gz|zip|gguf|arrow)\b"
@@ -418,11 +467,22 @@ _OWN = expression(
 )
 
 
+_OPENED = expression(
+    r"open\(.{0,160}?['\"](?P<file>[^'\"]*\.\w+)['\"]|"
+    r"(?:Path|glob|rglob|iglob)\([^()]{0,80}['\"](?P<path>[^'\"]*\.\w+)['\"]"
+)
+"""Files that an expression opens, or whose path it reads from."""
+
+
 _UPLOADS = frozenset(
     {
         "upload_file",
         "upload_folder",
         "upload_large_folder",
+        "files_upload",
+        "files_upload_v2",
+        "send_document",
+        "send_file",
         "upload_fileobj",
         "put_object",
         "fput_object",
@@ -430,7 +490,8 @@ _UPLOADS = frozenset(
     | {"upload_from_filename", "upload_from_file", "upload_blob", "put_file", "log_artifact_to"}
 )
 _HOLDS_WEIGHTS = expression(
-    r"(?i)(?:^|[/_.-])(?:check_?points?|ckpts?|weights?|models?|adapters?)(?:$|[/_.-])"
+    r"(?i)(?:^|[/_.-])(?:check_?points?|ckpts?|weights?|models?|adapters?|customers?|patients?|"
+    r"(?:raw|train(?:ing)?|private)(?:_?data|_?rows)?)(?:$|[/_.-])|^(?:\./)?data/"
 )
 
 
@@ -448,21 +509,75 @@ def _uploads(index: Index, call: ast.Call, name: str) -> bool:
 
 _ENDS_OF_SENDERS = _UPLOADS | frozenset(
     """
-    post put patch request urlopen Request sendall send sendto sendmail send_message storbinary
+    insert_many to_sql bulk produce xadd rpush lpush
+    log_artifact log_artifacts log_model log_table log_input create_remote add_remote
+    post put patch request urlopen Request sendall send send_binary sendto sendmail send_message storbinary
     storlines send_file_to publish basic_publish put_text send_bytes create_connection
     gethostbyname getaddrinfo resolve upload_file_to_gist
     """.split()  # noqa: SIM905 - a table of names reads better as words
 )
 
 
+_ELSEWHERE = expression(
+    r"https?://(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?:/|$)|http://(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?(?:/|$)"
+)
+_WITHIN = expression(
+    r"https?://(?:localhost|127\.|10\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.|0\.0\.0\.0|"
+    r"(?:[\w-]+\.)*(?:local|internal|svc|test|lan|cluster\.local)(?::\d+)?(?:/|$))"
+)
+
+
+def _tracks_elsewhere(index: Index, call: ast.Call, name: str) -> bool:
+    """Files or models recorded at a server outside that the module names by an open address."""
+    if last_name(call.func) not in _RECORDERS or not name.startswith("mlflow."):
+        return False
+    return any(
+        last_name(other.func) == "set_tracking_uri"
+        and other.args
+        and _ELSEWHERE.match(address := index.text_of(other.args[0])) is not None
+        and _WITHIN.match(address) is None
+        for other in index.calls
+    )
+
+
+def _pushes_elsewhere(index: Index, call: ast.Call) -> bool:
+    """A repository that gets a new remote, by an address in the program, and is pushed."""
+    if last_name(call.func) not in {"create_remote", "add_remote"} or len(call.args) < 2:
+        return False
+    address = index.constant(call.args[1])
+    return isinstance(address, str) and "push" in index.called and ":" in address
+
+
+_RECORDERS = frozenset({"log_artifact", "log_artifacts", "log_model", "log_table", "log_input"})
+
+
+_STORED = frozenset({"insert_many", "to_sql", "bulk", "produce", "xadd", "rpush", "lpush"})
+_OPEN_ADDRESS = expression(
+    r"(?:mongodb|postgres(?:ql)?|mysql|redis|amqp|kafka|https?)(?:\+\w+)?://(?:[^@/\s]*@)?"
+    r"(?!127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.|0\.0\.0\.0)(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?:/|$)"
+)
+
+
+def _stores_elsewhere(index: Index, call: ast.Call) -> bool:
+    """Rows put into a store outside, which the module names by a bare public address."""
+    return last_name(call.func) in _STORED and any(
+        isinstance(node.value, str) and _OPEN_ADDRESS.match(node.value)
+        for node in index.each(ast.Constant)
+    )
+
+
 def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
-    if _uploads(index, call, name):
+    if _stores_elsewhere(index, call):
+        return SENT
+    if _uploads(index, call, name) or _pushes_elsewhere(index, call):
+        return SENT
+    if _tracks_elsewhere(index, call, name):
         return SENT
     shown = name or ast.unparse(call.func)[:120]
     if not _SENDERS.search(shown) or shown.startswith(("self.", "unittest", "mock")):
         return None
     text = _payload(index, call)
-    if re.search(r"\bos\.environ\b(?!\.get|\[|\.setdefault|\.pop)|\bprintenv\b", text):
+    if _WHOLE_ENVIRONMENT.search(text):
         return LEAVES
     address = index.text_of(call.args[0]) if call.args else ""
     if re.search(r"localhost|127\.0\.0\.1", address) or _OWN.search(address):
@@ -470,8 +585,7 @@ def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
     if last_name(call.func) in {"gethostbyname", "getaddrinfo", "resolve"}:
         is_told = isinstance(call.args[0], (ast.BinOp, ast.JoinedStr)) if call.args else False
         return SENT if is_told and re.search(r"hex\(|b(?:64|32)encode|encode\(", text) else None
-    opened = re.search(r"open\(.{0,160}?['\"](?P<file>[^'\"]*\.\w+)['\"]", text)
-    if opened is not None and _WEIGHT_FILES.search(opened["file"]):
+    if any(_WEIGHT_FILES.search(f["file"] or f["path"]) for f in _OPENED.finditer(text)):
         return SENT
     is_model = re.search(
         r"(?:pickle|dill|joblib|cloudpickle|torch|json|base64|io|zlib|gzip)\S*\.?(?:dumps|save|b64encode|compress|getvalue|urlsafe_b64encode)\b",
@@ -543,7 +657,7 @@ def _saved(index: Index, call: ast.Call) -> str:
     names = {node.id for node in parts_of(call) if isinstance(node, ast.Name)}
     around = index.function_of(call)
     return " ".join(
-        ast.unparse(other)[:300]
+        " ".join([ast.unparse(other)[:300], *_behind(index, other)])
         for other in index.calls
         if last_name(other.func)
         in {"save", "dump", "to_csv", "to_parquet", "write", "attach", "add_attachment"}
@@ -551,6 +665,16 @@ def _saved(index: Index, call: ast.Call) -> str:
         and names
         & {node.id for node in parts_of(other) if isinstance(node, ast.Name)} - {"torch", "self"}
     )[:2000]
+
+
+def _behind(index: Index, call: ast.Call) -> list[str]:
+    """What the names are bound to that a call attaches or writes."""
+    if last_name(call.func) not in {"attach", "add_attachment", "write"}:
+        return []
+    names = [
+        node for part in call.args[:1] for node in parts_of(part) if isinstance(node, ast.Name)
+    ]
+    return [ast.unparse(value)[:200] for name in names[:4] for value in index.lookup(name)[-2:]]
 
 
 # Answers -------------------------------------------------------------------------------

@@ -147,6 +147,10 @@ _UNSAFE_YAML = frozenset(
 )
 _KERAS_LOADERS = frozenset({"load_model", "model_from_json", "model_from_config", "clone_model"})
 _TRUE_FLAGS = frozenset({"allow_dangerous_deserialization", "allow_unsafe_deserialization"})
+_TORCH_LOADS = frozenset(
+    {"torch.load", "torch.serialization.load", "torch.hub.load_state_dict_from_url"}
+    | {"torch.utils.model_zoo.load_url", "torch.hub.load_url"}
+)
 _UNSAFE_BEFORE = (2, 6)
 
 
@@ -237,10 +241,10 @@ def _allows_pickle(index: Index, call: ast.Call) -> bool:
 
 
 def _torch(index: Index, call: ast.Call, name: str, torch: tuple[int, ...] | None) -> Rule | None:
-    if name not in {"torch.load", "torch.serialization.load", "torch.hub.load_state_dict_from_url"}:
+    if name not in _TORCH_LOADS:
         return _hooks(index, call, name)
     flag = index.keyword(call, "weights_only")
-    if name.endswith("from_url"):  # Its own default is to unpickle, in every version.
+    if name.endswith("_url"):  # Its own default is to unpickle, in every version.
         return TORCH if flag is False else TORCH_UNPINNED if flag is ABSENT else None
     if flag is True:
         return TORCH_INEFFECTIVE if torch is not None and torch < _UNSAFE_BEFORE else None
@@ -388,7 +392,7 @@ def _references(index: Index) -> Iterator[Hit]:
 
 _COMMIT = expression(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REPOSITORY = expression(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_LOCAL_PARTS = frozenset(
+LOCAL_PARTS = frozenset(
     {"models", "model", "checkpoints", "data", "outputs", "artifacts", "output", "weights"}
     | {"results", "runs", "ckpt", "saved", "cache", "tmp", "datasets", "exports", "build", "dist"}
 )
@@ -398,7 +402,7 @@ _FETCHERS = frozenset(
     | {"cached_download", "load_metric", "from_pretrained_keras", "push_from_hub", "InferenceModel"}
     | {"PretrainedTokenizer", "load_adapter", "load_lora_weights", "create_model", "from_hub"}
     | {"from_quantized", "load_ip_adapter", "load_textual_inversion", "LLM", "EngineArgs"}
-    | {"AsyncEngineArgs"}
+    | {"AsyncEngineArgs", "get_pretrained", "load_from_hub"}
 )
 
 
@@ -437,7 +441,7 @@ def _repository(index: Index, call: ast.Call) -> str:
         text = (
             value.removeprefix("hf_hub:").removeprefix("hf-hub:") if isinstance(value, str) else ""
         )
-        if _REPOSITORY.fullmatch(text) and text.partition("/")[0].lower() not in _LOCAL_PARTS:
+        if _REPOSITORY.fullmatch(text) and text.partition("/")[0].lower() not in LOCAL_PARTS:
             return "" if re.search(r"\.(json|csv|pt|bin|txt|pkl|parquet)$", text) else text
     if last_name(call.func) in {"from_pretrained", "load_dataset"}:
         return _short_name(index, call)
@@ -491,7 +495,7 @@ _LAST_NAMES = (
     | _KERAS_LOADERS
     | _FETCHERS
     | {"recv", "recv_pyobj", "read_pickle", "enable_unsafe_deserialization", "list", "load"}
-    | {"loads", "load_state_dict_from_url", "use_artifact", "artifact", "KerasLayer"}
+    | {"loads", "load_state_dict_from_url", "load_url", "use_artifact", "artifact", "KerasLayer"}
 )
 _OWNERS = ("torch.serialization.", "yaml.", "ruamel", "dvc.api.")
 _ASKED_KEYWORDS = _TRUE_FLAGS | {"safe_mode", "allow_pickle", "trust_remote_code"}

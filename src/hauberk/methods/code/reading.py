@@ -27,6 +27,7 @@ from hauberk.methods.code.handed_flags import handed_hits
 from hauberk.methods.code.hidden_texts import active_hits, comment_hits, unseen_hits
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, image_hits, is_image_file
 from hauberk.methods.code.insiders import insider_hits
+from hauberk.methods.code.lasting_files import lasting_hits
 from hauberk.methods.code.learning import learning_hits
 from hauberk.methods.code.left_out_asserts import optimised_hits
 from hauberk.methods.code.library_calls import library_hits
@@ -42,11 +43,14 @@ from hauberk.methods.code.python_execution import execution_hits
 from hauberk.methods.code.python_exposure import exposure_hits
 from hauberk.methods.code.python_index import index_of
 from hauberk.methods.code.python_installs import install_hits
+from hauberk.methods.code.python_loading import MOVING as HUB
 from hauberk.methods.code.python_loading import loading_hits
 from hauberk.methods.code.python_requests import request_hits
+from hauberk.methods.code.r_scripts import r_hits
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import command_faults
 from hauberk.methods.code.settings_files import is_script
+from hauberk.methods.code.soft_gates import soft_gate_hits
 from hauberk.methods.code.startup_files import startup_hits
 from hauberk.methods.code.telling import MAX_PER_FILE, is_test, not_checked, of_hits
 from hauberk.methods.code.workflows import workflow_hits, workflow_kind
@@ -105,6 +109,7 @@ _COMMANDS: dict[str, Rule] = {
     "moving": MOVING,
     "archive": ARCHIVE,
     "hooks": SETS_HOOKS,
+    "hub": HUB,
 }
 
 
@@ -292,10 +297,12 @@ def _readers(
         yield "exposed-services", lambda: proxy_hits(file)
         if is_script(path, file.text):
             yield "", lambda: commands(file.text, 1)
+        yield "workflow-faults", lambda: soft_gate_hits(file)
     if is_dependency_file(path):
         yield "dependency-policy", lambda: dependency_hits(file)
     yield "dependency-policy", lambda: package_setting_hits(file)
     yield "hidden-instructions", lambda: startup_hits(file)
+    yield "dependency-policy", lambda: r_hits(file)
     if not is_python(file):
         yield "insider-patterns", lambda: optimised_hits(file)
     if is_settings_file(path):
@@ -321,6 +328,7 @@ def _python(file: SourceFile, torch: Torch, marks: _Marks) -> Iterator[Hit]:
         yield from exposure_hits(index, file.path)
         yield from install_hits(index)
         yield from request_hits(index)
+        yield from lasting_hits(index)
         if not is_test(file.path):  # Tests fit, patch and compare what they like.
             yield from learning_hits(index)
             yield from insider_hits(index)

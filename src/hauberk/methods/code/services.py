@@ -137,6 +137,8 @@ _ANY = r"(?:0\.0\.0\.0|\[?::\]?(?=[\s:\"']|$)|'?\*'?(?=[\s\"']|$))"
 _JUPYTER = r"\b(?:jupyter(?:hub|-\w+|\s+\w+)|ipython\s+notebook|start-notebook\.(?:sh|py)|start-singleuser)"
 _TOKEN = r"(?:NotebookApp|ServerApp|IdentityProvider|LabApp)\.(?:token|password)"
 
+_NO_LOGIN = r"--(?:no|disable|without|skip)-(?:token|auth(?:entication)?|password|login)\b(?![= ]+(?:false|0)\b)"
+
 _FLAGS = (
     _Flag(OPEN, _JUPYTER, rf"{_TOKEN}[= ]+(?:''|\"\"|\\?\"\\?\"|'\"\"'|(?=\s|$|['\"]\s*(?:$|,|\]|--|\\)))"),
     _Flag(OPEN, _JUPYTER, rf"{_TOKEN}=(?=$|\s)"),
@@ -180,6 +182,10 @@ _FLAGS = (
     _Flag(BOUND, r"\b(?:clearml-server|label-studio|feast)\b", rf"(?:--host|--internal-host|-h)[= ]+['\"]?{_ANY}(?=[\s\S]*--no-auth)"),
     _Flag(BOUND, r"\bfeast\s+serve\b|\bfeast\s+ui\b", rf"(?:--host|-h)[= ]+['\"]?{_ANY}"),
     _Flag(LISTENING, r"\bpython3?\s+-m\s+http\.server\b", r"http\.server(?![^\n]*--bind\s+127)"),
+    _Flag(OPEN, rf"--(?:host|listen|ip|address|bind|server-name)[= ]+['\"]?{_ANY}", _NO_LOGIN),
+    _Flag(OPEN, _NO_LOGIN, rf"--(?:host|listen|ip|address|bind|server-name)[= ]+['\"]?{_ANY}"),
+    _Flag(BOUND, r"\bcomfy(?:ui)?\b|\bwebui\.(?:sh|py|bat)\b|\bkoboldcpp\b", rf"--listen(?:[= ]+['\"]?{_ANY}|(?=\s*(?:$|--|['\"])))"),
+    _Flag(LISTENING, r"\bpython3?\s+(?:\S*/)?(?:main|server|launch)\.py\b", rf"--listen(?:[= ]+['\"]?{_ANY}|(?=\s*(?:$|--|['\"])))"),
     _Flag(OPEN, r"\betcd\b", r"--listen-client-urls[= ]+['\"]?http://0\.0\.0\.0", r"--client-cert-auth"),
     _Flag(OPEN, r"\bkube-?apiserver\b|\bkubelet\b", r"--anonymous-auth[= ]+true"),
     _Flag(OPEN, r"\bgcloud\s+(?:\w+\s+)?(?:run|functions)\b", r"--allow-unauthenticated\b"),
@@ -315,6 +321,9 @@ _SETTINGS = (
     _Setting(OPEN, r"neo4j_auth", r"none"),
     _Setting(OPEN, r"(?:app_|kf_)?disable_auth|auth_disabled|disable_authentication|no_auth|skip_auth|anonymous_auth|allow_anonymous(?:_login|_access)?|authdisabled", _TRUE),
     _Setting(OPEN, r"(?:auth_enabled|enable_auth|enable_authentication|authentication_enabled|authentication|require_auth|use_auth|auth)", _FALSE),
+    _Setting(OPEN, r"(?!(?:\w*(?:smtp|mail|proxy|git|npm|docker|registry|disable|without|skip|bypass|ignore|force|mfa|social)\w*))[a-z0-9]+(?:_[a-z0-9]+)*_(?:auth|login)(?:_(?:enabled|active|required))?", _FALSE),
+    _Setting(OPEN, r"[a-z0-9]+(?:_[a-z0-9]+)*_(?:auth(?:entication)?|login|user_management)_disabled", _TRUE),
+    _Setting(DEFAULT, r"lakefs_auth_encrypt_secret_key|auth\.encrypt\.secret_key", r"some random secret string|10a718b3f285d89c36e9864494cdd1507f3bc85b342df24736ea81f9a1134bcc\w*"),
     _Setting(OPEN, r"kubeflow_userid_header_disabled|userid_header_off|app_disable_auth", _TRUE),
     _Setting(OPEN, r"protected-mode|protected_mode", r"no"),
     _Setting(OPEN, r"spark\.(?:authenticate|acls\.enable)", _FALSE),

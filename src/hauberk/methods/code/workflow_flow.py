@@ -62,6 +62,19 @@ def _strange(node: Node | None, is_strange: re.Pattern[str]) -> Iterator[str]:
             yield name
 
 
+def _only_reads(job: Node) -> bool:
+    """Whether a job may only read, fetches no code and runs no command."""
+    rights = job.get("permissions")
+    steps = job.get("steps")
+    if rights is None or not rights.entries or steps is None:
+        return False
+    if any(value.text not in {"read", "none"} for value in rights.entries.values()):
+        return False
+    return not any(
+        step.get("run") is not None or "checkout" in step.string("uses") for step in steps.items
+    )
+
+
 def job_hits(name: str, job: Node, events: set[str], gate: Rule) -> Iterator[Hit]:
     """Jobs that anybody's comment starts, and releases that do not wait for checks."""
     text = job.string("if")
@@ -72,7 +85,7 @@ def job_hits(name: str, job: Node, events: set[str], gate: Rule) -> Iterator[Hit
         for step in (steps.items if steps is not None else [])
     )
     if "issue_comment" in events and "comment.body" in text + said:
-        if not _ASKED.search(f"{text} {said}"):
+        if not _ASKED.search(f"{text} {said}") and not _only_reads(job):
             yield Hit(COMMENT, line, text or "a command in a comment")
     waits = job.get("needs") is not None
     if (

@@ -10,8 +10,10 @@ from hauberk.core.artifact import SourceFile
 from hauberk.formats.yaml_text import Node, read_yaml
 from hauberk.methods.code.commands import dumps_environment, faults
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, index_fault
+from hauberk.methods.code.python_loading import MOVING as HUB
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import command_faults, setting_fault
+from hauberk.methods.code.soft_gates import GATE, SHIPS
 from hauberk.methods.code.workflow_flow import job_hits, strangers_hits
 from hauberk.methods.expressions import expression
 
@@ -107,14 +109,6 @@ COMMANDS = rule(
     "Write to the files that the runner offers, with fixed text.",
     "CWE-77",
 )
-GATE = rule(
-    "workflow-faults/soft-gate",
-    "medium",
-    "goes on when a test, scan or gate fails",
-    "Let the failure stop the job.",
-    "CWE-754",
-    review=True,
-)
 IMAGE = rule(
     "workflow-faults/unpinned-image",
     "medium",
@@ -176,9 +170,20 @@ _GATES = expression(
     r"validate|validation|evaluate|evaluation|verify|gates?|check|checks|fairness|quality|robust\w*|drift|regress\w*|bias|benchmark|cosign|mypy|great_expectations|modelscan|zizmor)\b",
     re.IGNORECASE,
 )
+_STYLED = expression(
+    r"\b(?:ruff|black|isort|flake8|prettier|eslint|yapf|codespell|pydocstyle)\b[^\n;&|]*"
+)
+
+
+def _is_gate(text: str) -> bool:
+    """Whether a step judges; that a check of style may fail harms nobody."""
+    return _GATES.search(_STYLED.sub(" ", text)) is not None
+
+
 _RISKY = frozenset({"pull_request_target", "workflow_run", "issue_comment", "issues", "discussion"})
 _KINDS: dict[str, Rule] = {
     "pipe": PIPED,
+    "hub": HUB,
     "decoded": PIPED,
     "tls": UNCHECKED,
     "index": INDEX,
@@ -242,6 +247,12 @@ def _block_line(node: Node) -> int:
     return node.line + 1 if node.kind == "block" else node.line
 
 
+_SCANNERS = expression(
+    r"\b(?:hauberk|detect-secrets|gitleaks|betterleaks|bandit|zizmor|semgrep|modelscan|pip-audit|safety|trufflehog|checkov)\b"
+)
+"""Hooks that look for harm: what ``SKIP`` may not leave out in a pipeline."""
+
+
 def _variables(node: Node | None) -> Iterator[Hit]:
     for key, value in node.entries.items() if node is not None else ():
         if value.text is None:
@@ -251,6 +262,8 @@ def _variables(node: Node | None) -> Iterator[Hit]:
             yield Hit(broken, value.line, key)
         if key == "ACTIONS_ALLOW_UNSECURE_COMMANDS" and value.text.lower() == "true":
             yield Hit(COMMANDS, value.line, key)
+        if key == "SKIP" and _SCANNERS.search(value.text):
+            yield Hit(GATE, value.line, f"SKIP: {value.text}"[:60])
         if key in {"CI_DEBUG_TRACE", "ACTIONS_STEP_DEBUG", "system.debug", "CI_DEBUG_SERVICES"}:
             yield from [Hit(LEAK, value.line, key)] if value.text.lower() == "true" else []
         if key in {"GIT_SSL_NO_VERIFY", "NODE_TLS_REJECT_UNAUTHORIZED", "PYTHONHTTPSVERIFY"}:
@@ -486,10 +499,16 @@ def _gitlab(root: Node) -> Iterator[Hit]:
         image = node.get("image")
         if image is not None and path[-1:] != ("image",):
             yield from _image(image.get("name") or image)
-        if node.string("allow_failure") == "true" and _GATES.search(
-            " ".join([*path, *_said(node)])
-        ):
+        if node.string("allow_failure") == "true" and _is_gate(" ".join([*path, *_said(node)])):
             yield Hit(GATE, _line(node, "allow_failure"), "allow_failure: true")
+        script = node.get("script")
+        runs = [*path[-1:], *(script.strings() if script is not None else ())]
+        waits = node.get("needs")
+        if waits is not None and waits.kind == "sequence" and not waits.items:
+            if SHIPS.search(" ".join(runs)):
+                yield Hit(GATE, _line(node, "needs"), "needs: []")
+        if node.string("when") == "always" and SHIPS.search(" ".join(runs)):
+            yield Hit(GATE, _line(node, "when"), "when: always")
 
 
 def _said(node: Node) -> list[str]:
@@ -528,6 +547,7 @@ def _includes(root: Node) -> Iterator[Hit]:
             yield Hit(BRANCH, item.line, component)
 
 
+_ALWAYS = expression(r"^(?:always|succeededOrFailed|failed)\(\)$")
 _AZURE_TEXT = expression(
     r"\$\((?:Build\.(?:SourceVersionMessage|SourceBranchName|SourceBranch|RequestedFor)|System\.PullRequest\.\w*(?:Branch|Title|Id)\w*)\)|"
     r"\$\{\{\s*parameters\.\w+\s*\}\}"
@@ -549,8 +569,10 @@ def _azure(root: Node) -> Iterator[Hit]:
                 yield Hit(INJECTION, line, found[0])
         if node.string("persistCredentials") == "true":
             yield Hit(UPLOAD, _line(node, "persistCredentials"), "persistCredentials: true")
-        if node.string("continueOnError") == "true" and _GATES.search(_flat(node)):
+        if node.string("continueOnError") == "true" and _is_gate(_flat(node)):
             yield Hit(GATE, _line(node, "continueOnError"), "continueOnError: true")
+        if _ALWAYS.search(node.string("condition")) and SHIPS.search(_flat(node)):
+            yield Hit(GATE, _line(node, "condition"), f"condition: {node.string('condition')}")
         if ("repositories" in path and node.get("endpoint") is not None) or (
             "repositories" in path and node.string("type") == "github"
         ):
@@ -597,6 +619,7 @@ _JENKINS: tuple[tuple[Rule, str], ...] = (
     (UNTRUSTED, r"\b(?:gitHub|gitea|bitbucket)?TrustEveryone\b"),
     (UNCHECKED, r"ignoreSslErrors\s*:\s*true|sslVerify\s*:\s*false"),
     (INJECTION, r"\bevaluate\s*\(|\bload\s*\(?\s*['\"]https?://|Eval\.me\("),
+    (GATE, r"post\s*\{[^{}]{0,400}\balways\s*\{[^{}]{0,400}\b(?:deploy|promote|release|publish|register)\w*"),
     (GATE, r"catchError\s*\([^)]*buildResult\s*:\s*['\"]SUCCESS['\"]|returnStatus\s*:\s*true[^\n]*(?:pytest|validate|scan|gate)|(?:pytest|validate|scan|gate)[^\n]*returnStatus\s*:\s*true"),
 )  # fmt: skip
 

@@ -56,7 +56,7 @@ def _harms(rows: tuple[Any, ...], clean: Dataset) -> bool:
 
 
 def _scenario(
-    parts: tuple[tuple[str, str], ...], kinds: tuple[str, ...], *, gold: int = 0
+    parts: tuple[tuple[str, str], ...], kinds: tuple[str, ...], *, gold: int = 0, trials: int = 50
 ) -> Scenario:
     return Scenario(
         threat=AN_2,
@@ -64,7 +64,7 @@ def _scenario(
         control=CONTROL,
         play=_play(kinds, gold=gold),
         parts=parts,
-        trials=50,
+        trials=trials,
         note=f"{N_ITEMS} digits with 3 votes each by 30 annotators, 3 of them careless and 3 bad "
         f"({', '.join(kinds)})" + (f"; {gold} gold rows" if gold else ""),
     )
@@ -80,6 +80,6 @@ SCENARIOS = (
         ),
         ("colluding",),
     ),
-    _scenario((("annotator_auroc", "camouflage"),), ("camouflaged",)),
+    _scenario((("annotator_auroc", "camouflage"),), ("camouflaged",), trials=200),
     _scenario((("annotator_auroc", "with gold rows"),), KINDS, gold=200),
 )

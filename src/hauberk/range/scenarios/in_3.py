@@ -153,7 +153,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_printed,
         parts=(("detected", "patch"),),
-        trials=200,
+        trials=600,
         note="promoted from shadow; printed squares of 4 x 4 pixels, on clothes of 14 x 14 and "
         "digits of 8 x 8",
     ),

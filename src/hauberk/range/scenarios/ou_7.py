@@ -82,6 +82,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_honest,
         parts=(("passed", ""),),
+        trials=1500,
         note=f"{_WORLD}; accounts err in 2 to 10 % of their votes, one in twenty in 20 %",
     ),
 )

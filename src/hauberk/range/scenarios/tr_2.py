@@ -109,6 +109,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_curves,
         parts=(("detected", "tampered curves"),),
+        trials=64,
         note=f"from a segment in the first half on to the end; {_NOTE}",
     ),
     Scenario(
