@@ -164,7 +164,8 @@ SCENARIOS = (
         play=_prompted,
         parts=(("detected", "held-out template families"),),
         trials=300,
-        note="promoted from shadow; 15 families of wordings and 4 languages that the model was not "
-        "trained on, three of ten disguised; honest twins of the same words",
+        note="promoted from shadow; 15 families of wordings that avoid the usual words on purpose, "
+        "four of their languages not trained on, three of ten disguised; what others have "
+        "written is in docs/chat-guard.md",
     ),
 )
