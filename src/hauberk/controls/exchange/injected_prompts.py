@@ -89,7 +89,7 @@ class InjectedPrompts(Watch):
     """
 
     title: ClassVar[str] = "Messages that take the model over"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-8"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-8"), ThreatId("IN-3"))
     subject: ClassVar[type] = Exchange
     shadow: ClassVar[bool] = True
 
