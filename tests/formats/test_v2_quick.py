@@ -122,6 +122,70 @@ def test_what_the_quick_reader_accepts_the_strict_one_accepts_alike(seed):
             assert same(quick, strict), changed
 
 
+FLOATS = InputSchema(inputs=(NUMBERS,), max_rows=300)
+FLOAT_LIMITS = limits_for(FLOATS, Limits())
+FLOAT_READER = reader_for(FLOATS, FLOAT_LIMITS)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 32, 33, 300])
+def test_the_one_input_of_a_model_is_read_quickly_and_alike(n_rows):
+    for shape in ("flat", "nested"):
+        rows = [[0.5 * row - 9.0 if row < 30 else 1.0, float(row)] for row in range(n_rows)]
+        data = rows if shape == "nested" else [x for row in rows for x in row]
+        body = json.dumps({"inputs": [tensor("x", "FP32", data, [n_rows, 2])]}).encode()
+        quick, strict = FLOAT_READER.read(body), strictly(body, FLOATS, FLOAT_LIMITS)
+        assert quick is not None
+        assert strict is not None
+        assert same(quick, strict)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_what_is_changed_in_the_one_input_is_read_as_the_strict_one_reads_it(seed):
+    rng = random.Random(seed)
+    inputs = [tensor("x", "FP32", [rng.uniform(0, 9) for _ in range(4)], [2, 2])]
+    body = json.dumps({"inputs": inputs}).encode()
+    for _ in range(60):
+        place, end = sorted((rng.randrange(len(body) + 1), rng.randrange(len(body) + 1)))
+        changed = rng.choice(
+            (
+                body[:place] + rng.choice(PIECES) + body[place:],
+                body[:place] + body[place + 1 :],
+                body[:end] + body[place:end] + body[end:],
+                body[:place] + rng.choice(PIECES) + body[min(end, place + 6) :],
+            )
+        )
+        quick = FLOAT_READER.read(changed)
+        if quick is not None:
+            strict = strictly(changed, FLOATS, FLOAT_LIMITS)
+            assert strict is not None, changed
+            assert same(quick, strict), changed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"inputs":[{"name":"x","name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}',
+        b'{"inputs":[{"name":"x","shape":[1,2],"shape":[1,2],"datatype":"FP32","data":[1,2]}]}',
+        b'{"inputs":[],"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}',
+        b'{"inputs":[{"name":"x","shape":[1.0,2],"datatype":"FP32","data":[1,2]}]}',
+        b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":["1",2]}]}',
+        b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[true,2]}]}',
+        b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2,3]}]}',
+        b'{"inputs":[{"name":"x","shape":[0,2],"datatype":"FP32","data":[]}]}',
+        b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[11,2]}]}',
+        b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,-2]}]}',
+        b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[1,2]}]}',
+        b'{"inputs":[{"name":"y","shape":[1,2],"datatype":"FP32","data":[1,2]}]}',
+        b'{"inputs":[{"name":"x","shape":[-1,-2],"datatype":"FP32","data":[1,2]}]}',
+        b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1e999,2]}]}',
+        b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[NaN,2]}]}',
+    ],
+)
+def test_the_one_input_is_held_against_everything_the_schema_says(body):
+    assert strictly(body, FLOATS, FLOAT_LIMITS) is None
+    assert FLOAT_READER.read(body) is None
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

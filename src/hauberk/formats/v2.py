@@ -31,6 +31,7 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
+from hauberk.core.quick import maker_of
 from hauberk.errors import ArtifactError
 from hauberk.formats.strict_json import JsonLimits, at_most, decode, refuse, shown
 
@@ -55,6 +56,9 @@ class Datatype(StrEnum):
     # Looked up for every request, and so set once instead of worked out each time.
     numpy: str
     """Name of the little-endian numpy type; ``object`` for ``BYTES``."""
+
+    plain: str
+    """The name itself, as a string that is no more."""
 
     is_float: bool
     """Whether fractions are allowed."""
@@ -82,6 +86,7 @@ _NUMPY = {
 _FLOATS = frozenset({Datatype.FP16, Datatype.FP32, Datatype.FP64})
 for _kind in Datatype:
     _kind.numpy = _NUMPY[_kind]
+    _kind.plain = str(_kind.value)
     _kind.is_float = _kind in _FLOATS
     _kind.is_number = _kind not in (Datatype.BOOL, Datatype.BYTES)
 
@@ -159,6 +164,10 @@ class Tensor:
         return np.asarray(self.values, dtype=self.datatype.numpy).reshape(self.shape)
 
 
+tensor_from = maker_of(Tensor)
+"""Makes a tensor of all its fields in order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedOutput:
     """An output that the client asks for."""
@@ -184,6 +193,10 @@ class Request:
     def n_elements(self) -> int:
         """Values of all inputs together."""
         return sum(len(tensor.values) for tensor in self.inputs)
+
+
+request_from = maker_of(Request)
+"""Makes a request of all its fields in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,10 +18,11 @@ nothing by itself, and what it accepts the strict reader accepts, with the same 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from hauberk.errors import ArtifactError
@@ -35,6 +36,8 @@ from hauberk.formats.v2 import (
     Request,
     Tensor,
     check_values,
+    request_from,
+    tensor_from,
 )
 from hauberk.formats.v2_schema import InputSchema, TensorSchema, check_tensor
 
@@ -51,6 +54,7 @@ _FEW = 64
 """Up to so many values a plain loop beats the start-up cost of numpy."""
 
 _UTF8 = 4
+_NONE: Mapping[str, Any] = MappingProxyType({})
 _ROWS = 2
 """Levels of brackets around values that stand in rows."""
 
@@ -66,6 +70,7 @@ class _Input:
         flat: Decoder of a row of values.
         nested: Decoder of rows of them.
         is_plain: Whether the ranges say all there is to check of its columns.
+        is_floats: Whether its values are floats in any number of rows, and plain.
     """
 
     schema: TensorSchema
@@ -74,19 +79,27 @@ class _Input:
     is_whole: bool
     rank: int
     rows: int | None
-    tail: tuple[int, ...]
+    tail: list[int]
     per_row: int
     ranges: tuple[tuple[float, float], ...] | None
     flat: Callable[[Any], Any]
     nested: Callable[[Any], Any]
     is_plain: bool
+    is_floats: bool
 
 
 class QuickReader:
     """Reads requests of ``schema`` within ``limits``; used after `reader_for`."""
 
-    def __init__(self, schema: InputSchema, limits: Limits, decode: Callable[[bytes], Any]) -> None:
+    def __init__(
+        self,
+        schema: InputSchema,
+        limits: Limits,
+        decode: Callable[[bytes], Any],
+        decode_floats: Callable[[bytes], Any],
+    ) -> None:
         self._decode = decode
+        self._decode_floats = decode_floats
         self._errors: tuple[type[Exception], ...] = (
             *_errors(),
             ValueError,
@@ -103,11 +116,18 @@ class QuickReader:
         self._max_rows = schema.max_rows
         self._inputs = {tensor.name: _input(tensor) for tensor in schema.inputs}
         self._required = sum(not tensor.optional for tensor in schema.inputs)
+        known = next(iter(self._inputs.values()), None)
+        is_one = len(self._inputs) == 1 and known is not None and known.is_floats
+        self._only = known if is_one else None
 
     def read(self, body: bytes) -> Request | None:
         """The request, where it is proved to be one; ``None`` where the strict reader decides."""
         if not self._is_small(body):
             return None
+        found = None if self._only is None else self._floats(self._only, body)
+        return found or self._read(body)
+
+    def _read(self, body: bytes) -> Request | None:
         try:
             top = self._decode(body)
             colons = 1 + (_FIELDS * len(top.inputs))
@@ -127,7 +147,32 @@ class QuickReader:
             colons += _colons_in(tensors)
         if body.count(b":") != colons:
             return None
-        return Request(inputs=tensors, id=name)
+        return request_from(tensors, (), name, _NONE)
+
+    def _floats(self, known: _Input, body: bytes) -> Request | None:
+        """A request for the one input of a model, a flat list of floats; the usual one."""
+        try:
+            top = self._decode_floats(body)
+        except self._errors:
+            return None
+        inputs = top.inputs
+        if top.id.__class__ is str or len(inputs) != 1 or body.count(b":") != 1 + _FIELDS:
+            return None
+        item = inputs[0]
+        values, shape = item.data, item.shape
+        n_rows = shape[0] if len(shape) == known.rank else 0
+        if (
+            item.name != known.schema.name
+            or item.datatype != known.datatype
+            or shape[1:] != known.tail
+            or not 0 < n_rows <= self._max_rows
+            or n_rows * known.per_row != len(values)
+            or not 0 < len(values) <= min(_FEW, self._limits.max_elements)
+            or not _is_inside(known, values)
+        ):
+            return None
+        tensor = tensor_from(item.name, known.schema.datatype, tuple(shape), values, _NONE)
+        return request_from((tensor,), (), None, _NONE)
 
     def _is_small(self, body: bytes) -> bool:
         """Whether the first look at the bytes lets them pass."""
@@ -192,7 +237,27 @@ def reader_for(schema: InputSchema, limits: Limits) -> QuickReader | None:
         forbid_unknown_fields=True,
         gc=False,
     )
-    return QuickReader(schema, limits, msgspec.json.Decoder(request).decode)
+    floats = _floats_alone()
+    return QuickReader(schema, limits, msgspec.json.Decoder(request).decode, floats.decode)
+
+
+def _floats_alone() -> Any:
+    """A decoder of requests whose tensors are flat lists of floats."""
+    import msgspec
+
+    tensor = msgspec.defstruct(
+        "Floats",
+        [("name", str), ("shape", list[int]), ("datatype", str), ("data", list[float])],
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    request = msgspec.defstruct(
+        "FloatsRequest",
+        [("inputs", list[tensor]), ("id", str | msgspec.UnsetType, msgspec.UNSET)],  # type: ignore[valid-type]  # made just now
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    return msgspec.json.Decoder(request)
 
 
 @cache
@@ -223,6 +288,7 @@ def _input(schema: TensorSchema) -> _Input:
         )
         for rule in schema.columns
     )
+    is_plain = schema.datatype.is_number and all(r.categories is None for r in schema.columns)
     return _Input(
         schema=schema,
         datatype=schema.datatype.value,
@@ -230,22 +296,24 @@ def _input(schema: TensorSchema) -> _Input:
         is_whole=schema.datatype.is_number and not schema.datatype.is_float,
         rank=len(schema.shape),
         rows=schema.shape[0],
-        tail=tail,
+        tail=list(tail),
         per_row=math.prod(tail),
         ranges=(ranges or ((low, high),)) if schema.datatype.is_number else None,
         flat=msgspec.json.Decoder(list[kind]).decode,
         nested=msgspec.json.Decoder(list[list[kind]]).decode,
-        is_plain=schema.datatype.is_number and all(r.categories is None for r in schema.columns),
+        is_plain=is_plain,
+        is_floats=is_plain and schema.datatype.is_float and schema.shape[0] is None,
     )
 
 
 def _tensor(known: _Input, item: Any, room: int) -> Tensor | None:
     """The tensor, where it is as declared."""
     shape = item.shape
-    if len(shape) != known.rank or tuple(shape[1:]) != known.tail:
+    if len(shape) != known.rank or shape[1:] != known.tail:
         return None
-    if any(size.__class__ is not int for size in shape):
-        return None
+    for size in shape:
+        if size.__class__ is not int:
+            return None
     n_rows = shape[0]
     wanted = n_rows * known.per_row
     if not (0 < wanted <= room and known.rows in (None, n_rows)):
@@ -253,9 +321,7 @@ def _tensor(known: _Input, item: Any, room: int) -> Tensor | None:
     values = _values(known, bytes(item.data), shape)
     if values is None or len(values) != wanted or not _is_inside(known, values):
         return None
-    found = Tensor(
-        name=item.name, datatype=known.schema.datatype, shape=tuple(shape), values=values
-    )
+    found = tensor_from(item.name, known.schema.datatype, tuple(shape), values, _NONE)
     if not known.is_plain:
         check_values("", found.values, known.schema.datatype)
         check_tensor(found, known.schema)
@@ -289,7 +355,10 @@ def _is_inside(known: _Input, values: Any) -> bool:
     if len(values) <= _FEW or isinstance(values, list):
         width = len(ranges)
         if width == len(values):
-            return all(low <= x <= high for x, (low, high) in zip(values, ranges, strict=True))
+            for x, (low, high) in zip(values, ranges, strict=True):  # noqa: SIM110 - thrice as quick
+                if not low <= x <= high:
+                    return False
+            return True
         return all(
             low <= min(column) and max(column) <= high
             for column, (low, high) in (
@@ -341,7 +410,7 @@ class AnswerWriter:
                 return None
             if tensor.datatype.is_float and not math.isfinite(sum(values)):
                 return None
-            written.append(self._tensor(tensor.name, tensor.shape, tensor.datatype.value, values))
+            written.append(self._tensor(tensor.name, tensor.shape, tensor.datatype.plain, values))
         chosen = self._no_id if name is None else name
         return self._encode(self._response(self._name, self._version, chosen, written))
 

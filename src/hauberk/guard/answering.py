@@ -66,6 +66,14 @@ class Answers(Protocol):
         """
         ...
 
+    def at_once(self, request: Request, n_rows: int, meter: Meter) -> tuple[Tensor, ...] | None:
+        """The same where nothing has to be waited for; ``None`` where something has.
+
+        Raises:
+            ArtifactError: There is no answer for this input.
+        """
+        ...
+
     async def ready(self) -> bool:
         """Whether it would answer now."""
         ...
@@ -113,10 +121,12 @@ class Local:
         """A loaded model is."""
         return True
 
+    def at_once(self, request: Request, n_rows: int, meter: Meter) -> tuple[Tensor, ...] | None:
+        """Run a model that is quick enough for the event loop."""
+        return self._timed(request, n_rows, meter, None) if self.pace.is_quick(n_rows) else None
+
     async def outputs(self, request: Request, n_rows: int, meter: Meter) -> tuple[Tensor, ...]:
-        """Run the model."""
-        if self.pace.is_quick(n_rows):
-            return self._timed(request, n_rows, meter, None)
+        """Run the model in a thread."""
         end = Ending()
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._pool, self._timed, request, n_rows, meter, end)

@@ -22,14 +22,14 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from hauberk.core.artifact import Exchange
+from hauberk.core.artifact import Exchange, exchange_of
 from hauberk.formats.v2_binary import HEADER as BINARY_HEADER
 from hauberk.guard.begun import Begun
 from hauberk.guard.desk import METHOD, ROUTE, SINK_HEADER, TRACE_HEADER, Desk
 from hauberk.guard.identity import NOBODY, Holder, Keyring, Ways
 from hauberk.guard.metrics import OTHER
 from hauberk.guard.policy import GuardPolicy
-from hauberk.guard.replies import Reply, refusal
+from hauberk.guard.replies import JSON, Reply, refusal
 from hauberk.guard.service import Page, Post
 from hauberk.guard.transport import PEER
 
@@ -59,6 +59,7 @@ _SECURITY = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_JSON = (b"content-type", JSON.encode())
 _READ = {
     name.encode(): name
     for name in (
@@ -121,7 +122,7 @@ class _Routes:
     served: Served
     posts: Mapping[str, Post]
     pages: Mapping[str, Page]
-    passed: dict[Any, tuple[Holder, dict[str, str], Post]] | None
+    passed: dict[Any, _Known] | None
 
     @classmethod
     def of(cls, served: Served) -> _Routes:
@@ -189,7 +190,7 @@ class App:
         elif scope["type"] == "http":
             started = time.perf_counter()
             reply = await self._reply(scope, receive, started)
-            if _CLOSE not in reply.headers:
+            if not reply.headers or _CLOSE not in reply.headers:
                 await _send(send, reply)
                 return
             await _send(send, reply, is_last=False)
@@ -206,14 +207,18 @@ class App:
                 self.close()
                 return
 
-    async def _reply(self, scope: Message, receive: Receive, started: float) -> Reply:
+    def _reply(self, scope: Message, receive: Receive, started: float) -> Awaitable[Reply]:
         routes = self._served
-        desk = routes.served.desk
         mark = None if routes.passed is None else _mark(scope)
         known = routes.passed.get(mark) if routes.passed and mark is not None else None
         if known is not None:
-            caller = _Caller(known[0], known[1], desk.world.clock())
-            return await _answer(desk, known[2], caller, receive, started)
+            return _known(routes.served.desk, known, receive, started)
+        return self._first(scope, mark, receive, started)
+
+    async def _first(self, scope: Message, mark: Any, receive: Receive, started: float) -> Reply:
+        """To a request with a head that has not passed yet."""
+        routes = self._served
+        desk = routes.served.desk
         headers, problem = _headers(scope)
         path = scope.get("raw_path", b"")[: MAX_PATH + 1].decode("latin-1")
         headers[METHOD] = scope["method"] if scope["method"] in _METHODS else OTHER
@@ -233,7 +238,7 @@ class App:
             return await _refused(desk, caller, reply, started)
         if "expect" not in headers and TRACE_HEADER not in headers:  # else it does not come again
             routes.remember(mark, holder or NOBODY, headers, post)
-        return await _answer(desk, post, caller, receive, started)
+        return await _answer(desk, post, caller, (Begun(receive()), receive), started)
 
     def _refused_outside(
         self, scope: Message, headers: dict[str, str], path: str, holder: Holder | None
@@ -261,6 +266,10 @@ class App:
         return None
 
 
+_Known = tuple[Holder, dict[str, str], Post]
+"""Who sent a head that passed, what was read in it, and who answers."""
+
+
 class _Caller:
     """Who asks, when, and with which headers."""
 
@@ -277,28 +286,44 @@ class _Caller:
 
     def asks(self, desk: Desk, body: bytes = b"") -> Exchange:
         """The exchange with its body."""
-        return Exchange(
-            name=desk.name,
-            principal=self._holder.principal,
-            at=self._at,
-            request=body,
-            content_type=self.headers.get("content-type", ""),
-            headers=self.headers,
-            sink=self.sink(desk),
-            role=self._holder.role,
+        holder, headers = self._holder, self.headers
+        return exchange_of(
+            desk.name,
+            None,
+            holder.principal,
+            self._at,
+            body,
+            headers.get("content-type", ""),
+            headers,
+            None,
+            desk.policy.sink or headers.get(SINK_HEADER),
+            holder.role,
+            None,
+            (),
+            None,
         )
 
 
+async def _known(desk: Desk, known: _Known, receive: Receive, started: float) -> Reply:
+    """To a request with a head that has passed before."""
+    holder, headers, post = known
+    caller = _Caller(holder, headers, desk.world.clock())
+    first = Begun(receive())
+    if first.is_done and first.value is not None and _is_whole(first.value):
+        body: bytes = first.value.get("body", b"")  # the usual case, without a timer
+        if len(body) <= desk.policy.max_body_bytes:
+            return await post(caller.asks(desk, body), started)
+    return await _answer(desk, post, caller, (first, receive), started)
+
+
 async def _answer(
-    desk: Desk, post: Post, caller: _Caller, receive: Receive, started: float
+    desk: Desk, post: Post, caller: _Caller, arriving: tuple[Begun, Receive], started: float
 ) -> Reply:
-    """The body, then whoever answers at this path."""
+    """The body, which has begun to arrive, then whoever answers at this path."""
     policy = desk.policy
     reply = None
-    first = Begun(receive())
-    if (
-        first.is_done and first.value is not None and _is_whole(first.value)
-    ):  # the usual case, without a timer
+    first, receive = arriving
+    if first.is_done and first.value is not None and _is_whole(first.value):
         body: bytes = first.value.get("body", b"")
         reply = _too_large(policy.max_body_bytes) if len(body) > policy.max_body_bytes else None
     else:
@@ -447,8 +472,9 @@ async def _drain(receive: Receive, max_bytes: int) -> None:
 
 
 async def _send(send: Send, reply: Reply, *, is_last: bool = True) -> None:
+    kind = reply.content_type
     head = [
-        (b"content-type", reply.content_type.encode("latin-1")),
+        _JSON if kind is JSON else (b"content-type", kind.encode("latin-1")),
         (b"content-length", b"%d" % len(reply.body)),
         *_SECURITY,
     ]

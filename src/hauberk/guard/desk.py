@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
@@ -19,7 +20,7 @@ from hauberk.controls.exchange.costly_inputs import CostlyInputs
 from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.controls.exchange.telling_times import TellingTimes
 from hauberk.core.artifact import Digest, Exchange
-from hauberk.core.control import Action, Watch
+from hauberk.core.control import Action, Signal, Watch
 from hauberk.core.policy import Waiver
 from hauberk.core.ports import ClientState
 from hauberk.errors import HauberkError
@@ -226,10 +227,15 @@ class Desk:
         reply = self.admit(exchange)
         if reply is not None:
             return reply
-        state = self.world.state
-        signal = self.leases.charge(exchange, state)
-        if signal is None:
-            return None
+        signal = self.charge(exchange)
+        return None if signal is None else await self.turn_away(exchange, signal)
+
+    def charge(self, exchange: Exchange) -> Signal | None:
+        """Take the cost of a request from its sender's budgets; why it is refused, or nothing."""
+        return self.leases.charge(exchange, self.world.state)
+
+    async def turn_away(self, exchange: Exchange, signal: Signal) -> Reply:
+        """The refusal that a budget asks for, late where it says so."""
         if signal.action is Action.SLOW:
             await self.slow_down(exchange.principal)
         return refused(signal)
@@ -266,7 +272,7 @@ class Desk:
             await asyncio.to_thread(ask, exchange, self.world.state, course)
         else:
             ask(exchange, self.world.state, course)
-        return await self._obey(exchange, course) if course.noted else None
+        return await self.obey(exchange, course) if course.noted else None
 
     async def judge_answer(
         self, exchange: Exchange, course: Course, *, apart: bool = False
@@ -281,11 +287,16 @@ class Desk:
             ask(exchange, self.world.state, course)
         if not course.noted:
             return None
-        return await self._obey(exchange, course, has_waited=was_slow)
+        return await self.obey(exchange, course, has_waited=was_slow)
 
-    async def _obey(
+    async def obey(
         self, exchange: Exchange, course: Course, *, has_waited: bool = False
     ) -> Reply | None:
+        """The refusal that what was noted asks for, if any; waits where it asks for that.
+
+        Args:
+            has_waited: Whether this exchange was slowed down already.
+        """
         detail = self.detail_for(exchange)
         reply = refusal_of(course, is_strong=detail is not None and detail.strong)
         if reply is None and course.is_slowed and not has_waited:
@@ -326,28 +337,41 @@ class Desk:
         Args:
             started: ``time.perf_counter`` when the request's headers were there.
         """
-        course = course or Course()
+        written = self.book(exchange, reply, started, course or Course())
+        return reply if written is None else await self.once(written, reply)
+
+    def book(
+        self, exchange: Exchange, reply: Reply, started: float, course: Course
+    ) -> Future[None] | None:
+        """Count a reply and hand the decision to the log; see `conclude`.
+
+        Returns:
+            What `once` has to wait for before the reply may be given, if anything.
+        """
         seconds = time.perf_counter() - started
-        headers = exchange.headers
-        method, route = headers.get(METHOD, "POST"), headers.get(ROUTE, "")
-        self.metrics.answered(reply.status, seconds, method, route)
-        self.metrics.rows += course.rows
-        self.metrics.shadows.take(exchange.principal, course.noted)
+        headers, metrics, world = exchange.headers, self.metrics, self.world
+        metrics.answered(reply.status, seconds, headers.get(METHOD, "POST"), headers.get(ROUTE, ""))
+        metrics.rows += course.rows
+        metrics.shadows.take(exchange.principal, course.noted)
         if reply.rule:
-            self.metrics.refuse(reply.rule)
-            self.world.tap.refused(reply.rule, exchange.at)
-        self.world.tap.concluded(reply.status, seconds, exchange.at)
-        if self.world.observer is not None:
-            self.world.observer.ended(exchange, reply, seconds, course)
+            metrics.refuse(reply.rule)
+            world.tap.refused(reply.rule, exchange.at)
+        world.tap.concluded(reply.status, seconds, exchange.at)
+        if world.observer is not None:
+            world.observer.ended(exchange, reply, seconds, course)
         auditor = self.books.auditor
         if auditor is None:
-            return reply
+            return None
         record = record_of(self._decision(exchange, reply, seconds, course))
         if self.policy.audit is Audit.ASYNC or reply.rule:
             auditor.append(record)
-            return reply
+            return None
+        return auditor.append_durably(record)
+
+    async def once(self, written: Future[None], reply: Reply) -> Reply:
+        """The reply, once its decision is durable; by policy a refusal where it cannot be."""
         try:
-            await asyncio.wrap_future(auditor.append_durably(record))
+            await asyncio.wrap_future(written)
         except (HauberkError, OSError):
             return self._unaudited() or reply
         return reply

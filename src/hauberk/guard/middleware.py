@@ -138,6 +138,9 @@ class _Inner:
     async def ready(self) -> bool:
         return True
 
+    def at_once(self, request: Request, n_rows: int, meter: Meter) -> None:
+        del request, n_rows, meter
+
     async def outputs(self, request: Request, n_rows: int, meter: Meter) -> tuple[Tensor, ...]:
         started = time.monotonic()
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from hauberk.core.control import Signal
+from hauberk.core.quick import maker_of
 from hauberk.formats import v2
 
 JSON = "application/json"
@@ -26,6 +27,10 @@ class Reply:
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
     rule: str = ""
+
+
+reply_of = maker_of(Reply)
+"""Makes a reply of all its fields in order."""
 
 
 def refusal(status: int, message: str, rule: str, *headers: tuple[str, str]) -> Reply:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hauberk.errors import ArtifactError, LimitError, UnavailableError
-from hauberk.formats.v2 import Datatype, Request, Tensor, tensor_of
+from hauberk.formats.v2 import Datatype, Request, Tensor, tensor_from, tensor_of
 from hauberk.formats.v2_schema import InputSchema, TensorSchema
 
 _DATATYPES = {
@@ -41,6 +41,7 @@ class Model:
         errors: What the runtime raises.
         kinds: Outputs that are numbers, by name: class of the array, its type, and the
             protocol's name of it.
+        options: Of all runs that nothing ends; without them the runtime makes some for each.
     """
 
     session: Any
@@ -48,6 +49,7 @@ class Model:
     output_names: list[str]
     errors: tuple[type[Exception], ...]
     kinds: Mapping[str, tuple[type, Any, Datatype]] = field(default_factory=dict)
+    options: Any = None
 
     def infer(self, request: Request, end: Ending | None = None) -> tuple[Tensor, ...]:
         """The outputs asked for, or all of them in the model's order.
@@ -64,7 +66,7 @@ class Model:
         asked = [output.name for output in request.outputs] if request.outputs else None
         names = asked or self.output_names
         try:
-            arrays = self.session.run(names, feeds, None if end is None else end.options())
+            arrays = self.session.run(names, feeds, self.options if end is None else end.options())
         except self.errors as error:
             if end is not None and end.asked:
                 raise LimitError("the model took longer than its deadline") from error
@@ -84,13 +86,7 @@ class Model:
         found: Any = array
         if not (found.ndim and 0 < found.size < _MANY and found.dtype == declared[1]):
             return _output(name, array)
-        return Tensor(
-            name=name,
-            datatype=declared[2],
-            shape=found.shape,
-            values=found.ravel().tolist(),
-            parameters=_NONE,
-        )
+        return tensor_from(name, declared[2], found.shape, found.ravel().tolist(), _NONE)
 
 
 @dataclass(slots=True)
@@ -170,6 +166,7 @@ def open_model(model: bytes, *, threads: int = 1) -> Model:
         output_names=names,
         errors=_runtime_errors(),
         kinds=_kinds(signature),
+        options=onnxruntime.RunOptions(),
     )
 
 

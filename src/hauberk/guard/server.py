@@ -116,13 +116,13 @@ def serve(
     """Serve until SIGTERM or SIGINT; running requests may end within `DRAIN_S`.
 
     Args:
-        say_open: Called once signals are heeded and the socket takes connections.
+        say_open: Called once signals are heeded and every door takes connections.
         tls: The door's side of TLS; ``None`` leaves it to somebody in front.
 
     Returns:
         Whether a signal ended it.
     """
-    server = _server(app, policy, tls)
+    server = _server(app, policy, tls, say_open)
     stopped = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -132,7 +132,6 @@ def serve(
     sys.setswitchinterval(SWITCH_S)
     old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        say_open()
         _run(server, sock)
     finally:
         for number, handler in old.items():
@@ -190,7 +189,12 @@ def _run(server: Any, sock: socket.socket) -> None:
         server.run(sockets=[sock])
 
 
-def _server(app: Asgi, policy: Bounds, tls: ssl.SSLContext | None) -> Any:
+def _server(
+    app: Asgi,
+    policy: Bounds,
+    tls: ssl.SSLContext | None,
+    say_open: Callable[[], None] = lambda: None,
+) -> Any:
     try:
         import uvicorn
     except ImportError as error:
@@ -227,6 +231,8 @@ def _server(app: Asgi, policy: Bounds, tls: ssl.SSLContext | None) -> Any:
                     loop.create_server, ssl_handshake_timeout=policy.header_timeout_s
                 )
             await super().startup(sockets)
+            if self.started:
+                say_open()
 
     config.load()
     config.ssl = tls

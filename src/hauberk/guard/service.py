@@ -16,7 +16,6 @@ A request passes these stations, in this order; each can end it:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -53,7 +52,7 @@ from hauberk.guard.desk import (
 )
 from hauberk.guard.judging import Course
 from hauberk.guard.policy import GuardPolicy
-from hauberk.guard.replies import JSON, OCTETS, Reply, refusal, refused
+from hauberk.guard.replies import JSON, OCTETS, Reply, refusal, refused, reply_of
 from hauberk.guard.runtime import open_model
 from hauberk.guard.shaping import Level, shape
 from hauberk.guard.turns import Turns
@@ -112,7 +111,7 @@ class Service:
         )
         self._reader = reader_for(bundle.schema, limits)
         self._writer = writer_for(bundle.name, bundle.version)
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, int] = {}
         self._turns = Turns()
 
     @property
@@ -205,33 +204,41 @@ class Service:
             started: ``time.perf_counter`` when its headers were there.
         """
         course = Course()
+        desk = self.desk
         reply = await self._answer(exchange, course)
-        if not reply.rule:
-            await self.desk.pad(started)
-        return await self.desk.conclude(exchange, reply, started, course)
+        if desk.times.bucket_s and not reply.rule:
+            await desk.pad(started)
+        written = desk.book(exchange, reply, started, course)
+        return reply if written is None else await desk.once(written, reply)
 
     # The stations ---------------------------------------------------------------------
 
     async def _answer(self, exchange: Exchange, course: Course) -> Reply:
-        reply = await self.desk.enter(exchange)  # 1
+        # What need not wait does not: a step that is awaited costs as much as reading a row.
+        desk = self.desk
+        reply = desk.admit(exchange)  # 1
         if reply is not None:
             return reply
-        try:
-            request = await self._read(exchange)  # 2
+        signal = desk.charge(exchange)
+        if signal is not None:
+            return await desk.turn_away(exchange, signal)
+        try:  # 2
+            is_small = len(exchange.request) <= LARGE_BYTES
+            request = self._read(exchange) if is_small else await self._read_in_turn(exchange)
         except ArtifactError as error:
             return refused(self.schema.signal_of(error))
-        if self.desk.judges:  # 3
+        if desk.judges:  # 3
             exchange = _decoded(exchange, request)
-            reply = await self.desk.judge(exchange, course)
-            if reply is not None:
-                return reply
-        return await self._in_place(exchange, request, course)
+            desk.judges.request(exchange, desk.world.state, course)
+            reply = await desk.obey(exchange, course) if course.noted else None
+        return reply or await self._in_place(exchange, request, course)
 
-    async def _read(self, exchange: Exchange) -> Request:
-        if len(exchange.request) <= LARGE_BYTES:
-            return self._read_quickly(exchange) or self.schema.admit(exchange)
+    def _read(self, exchange: Exchange) -> Request:
+        return self._read_quickly(exchange) or self.schema.admit(exchange)
+
+    async def _read_in_turn(self, exchange: Exchange) -> Request:
         async with self._turns.of(exchange.principal):
-            return self._read_quickly(exchange) or self.schema.admit(exchange)
+            return self._read(exchange)
 
     def _read_quickly(self, exchange: Exchange) -> Request | None:
         """The request, where headers and body are as most are; see `formats.v2_quick`."""
@@ -248,7 +255,7 @@ class Service:
     def _no_place(self, principal: str) -> Reply | None:
         """Why there is no place among those who wait or run; ``None`` where there is one."""
         policy = self.bundle.policy
-        if self._held[principal] >= policy.per_principal:
+        if self._held.get(principal, 0) >= policy.per_principal:
             text = "refused: too many requests at once; wait for answers"
             return refusal(429, text, "requests of one principal at once", ("retry-after", "1"))
         if self.metrics.in_flight >= policy.workers + policy.queue:
@@ -260,21 +267,25 @@ class Service:
         full = self._no_place(exchange.principal)
         if full is not None:
             return full
-        self._held[exchange.principal] += 1
+        held, principal = self._held, exchange.principal
+        held[principal] = held.get(principal, 0) + 1
         self.metrics.in_flight += 1
         try:
             return await self._run(exchange, request, course)
         finally:
             self.metrics.in_flight -= 1
-            self._held[exchange.principal] -= 1
-            if not self._held[exchange.principal]:
-                del self._held[exchange.principal]
+            if held[principal] == 1:
+                del held[principal]
+            else:
+                held[principal] -= 1
 
     async def _run(self, exchange: Exchange, request: Request, course: Course) -> Reply:
         n_rows = _rows(request)
         meter = Meter()
         try:
-            outputs = await self.answers.outputs(request, n_rows, meter)  # 4
+            outputs = self.answers.at_once(request, n_rows, meter)  # 4
+            if outputs is None:
+                outputs = await self.answers.outputs(request, n_rows, meter)
         except LimitError:  # of a model in this process
             text = "refused: the answer takes longer than the deadline; send fewer rows"
             return refusal(422, text, "deadline")
@@ -286,7 +297,9 @@ class Service:
             course.model_s = meter.seconds
             self.desk.settle(exchange, meter.seconds)
         try:
-            reply = await self._given(exchange, request, outputs, course)
+            has_more = bool(self.desk.judges.after)  # 5
+            reply = await self._judged(exchange, outputs, course) if has_more else None
+            reply = reply or self._given(exchange, request, outputs, course)
         except ArtifactError as error:
             return refusal(422, str(error), error.rule or "answer")
         if not reply.rule:
@@ -294,6 +307,11 @@ class Service:
             course.marks = self._marks(outputs)
             self.desk.world.tap.accepted(request, outputs, exchange.at)
         return reply
+
+    async def _judged(
+        self, exchange: Exchange, outputs: tuple[Tensor, ...], course: Course
+    ) -> Reply | None:
+        return await self.desk.judge_answer(exchange.telling(outputs=outputs), course)
 
     def _marks(self, outputs: tuple[Tensor, ...]) -> tuple[bytes, ...]:
         """Marks of the texts that the model gave, where there is a log to keep them."""
@@ -304,13 +322,9 @@ class Service:
             return ()
         return marks_of(value for tensor in texts for value in tensor.values)
 
-    async def _given(
+    def _given(
         self, exchange: Exchange, request: Request, outputs: tuple[Tensor, ...], course: Course
     ) -> Reply:
-        if self.desk.judges.after:  # 5
-            reply = await self.desk.judge_answer(exchange.telling(outputs=outputs), course)
-            if reply is not None:
-                return reply
         detail = self.desk.detail_for(exchange)
         if course.noted or detail is None or detail.detail is not Level.FULL:  # 6
             outputs = shape(outputs, self.desk.occasion(exchange, request, course))
@@ -336,7 +350,7 @@ class Service:
         if self._writer is not None and not exchange.sink and not raw:
             body = self._writer.write(request.id, outputs)
             if body is not None:
-                return Reply(status=200, body=body)
+                return reply_of(200, body, JSON, (), "")
         response = Response(
             model_name=self.bundle.name,
             model_version=self.bundle.version,

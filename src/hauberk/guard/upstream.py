@@ -113,6 +113,10 @@ class Remote:
         self._ready = (time.monotonic(), is_ready)
         return is_ready
 
+    def at_once(self, request: Request, n_rows: int, meter: Meter) -> None:
+        """A server is always waited for."""
+        del request, n_rows, meter
+
     async def outputs(self, request: Request, n_rows: int, meter: Meter) -> tuple[Tensor, ...]:
         """Ask the server."""
         started = time.monotonic()
