@@ -226,6 +226,7 @@ def test_remedies_say_what_they_would_change(loans, capsys):
     words = [*train, "--eps", "0.25", "--remedy", "squeeze=4", "--remedy", "reweighing"]
     _validate(loans, *words, "--format", "json")
     squeeze, reweighing = json.loads(capsys.readouterr().out)["remedies"]
+    assert squeeze["name"] == "squeeze=4"
     assert set(squeeze["before"]) == {"accuracy", "robust_accuracy@0.25"}
     gap = "gap in selection of yes"
     assert reweighing["after"][gap] < reweighing["before"][gap] - 0.1
