@@ -58,8 +58,8 @@ def remedied(model: Opened, frames: Sequence[Any], request: Mapping[str, Any]) -
             takes.
 
     Returns:
-        For each: ``name`` (with its value, where one was given), and ``before`` and ``after`` (metric to value), or
-        ``not_applicable`` with the reason.
+        For each: ``name`` (with its value, where one was given), and ``before`` and ``after``
+        (metric to value), or ``not_applicable`` with the reason.
     """
     found: list[Effect] = []
     for name, value in request["remedies"]:
