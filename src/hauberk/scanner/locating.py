@@ -227,10 +227,8 @@ def _file(
         )
         return
     kind = FileKind(seen["kind"]) if seen else kind_of(path)
-    if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
-        path, seen, kind, options, is_named=is_named
-    ):
-        yield _table(path, kind, options, is_named=is_named)
+    yield from _tables(path, seen, kind, options, is_named=is_named)
+    kind = FileKind.TEXT if kind is FileKind.TEXT_OF_TABLES else kind
     if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
         yield from _text(path, seen, kind, is_named=is_named)
         if options.train is not None:
@@ -239,6 +237,29 @@ def _file(
         yield from _pairs(path, seen, kind, options)
         for found in _model(path, name, kind, options, is_named=is_named):
             yield _with_answer(found, seen)
+
+
+def _tables(
+    path: Path, seen: Mapping[str, Any], kind: FileKind, options: ScanOptions, *, is_named: bool
+) -> Iterator[Located]:
+    if kind is FileKind.TEXT_OF_TABLES:
+        yield _several(path, options, is_named=is_named)
+    if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
+        path, seen, kind, options, is_named=is_named
+    ):
+        yield _table(path, kind, options, is_named=is_named)
+
+
+def _several(path: Path, options: ScanOptions, *, is_named: bool) -> Located:
+    """Tables that no control of data looks at: a gap where data was meant, else a note."""
+    from hauberk.formats.json_objects import outline, several
+
+    def refuse() -> NoReturn:
+        found = outline(path)
+        raise several(path, sorted(found.tables) if found else [])
+
+    is_meant = is_named and options.has_roles()
+    return Located(path=str(path), kind=FileKind.TEXT_OF_TABLES, open=refuse if is_meant else None)
 
 
 def _table(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bool) -> Located:
