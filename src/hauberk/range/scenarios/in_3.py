@@ -27,7 +27,7 @@ SURE = 0.7
 def canvas(model: Victim, seed: int) -> Canvas:
     """A picture that the model is right about, with another one to hide in a large one."""
     rng = np.random.default_rng([seed, 4])
-    labels, right = model.foe.labels, sure_of(model.name)
+    labels, right = model.foe.labels, _right(model.name)
     place = rng.choice(right)
     other = rng.choice(right[labels[right] != labels[place]])
     return Canvas(
@@ -40,7 +40,7 @@ def canvas(model: Victim, seed: int) -> Canvas:
 
 
 @cache
-def sure_of(name: str) -> Any:
+def _right(name: str) -> Any:
     """Places of pictures that the model is right about and sure of."""
     model = pictures.victim(name)
     scores = model.network.scores(model.foe.rows[:3000])

@@ -28,8 +28,10 @@ SURE = 0.99
 """Inputs that the model is less sure of fall to the first noise; no search is needed."""
 
 CRAFTED = tuple(CraftPicture(technique=name, eps=8 / 255) for name in ("sign", "steps"))
-N_CRAFTED = 20
-"""Pictures that an attacker who knows the model tries at home; the first that works is sent."""
+N_CRAFTED = 200
+N_TRIED = 20
+"""Of so many pictures an attacker who knows the model tries the least sure ones at home;
+the first that works is sent."""
 
 N_PICTURES = 40
 BACKGROUND = 20
@@ -126,13 +128,21 @@ def _alarmed(seed: int) -> Trial:
     return Trial(values={"false_alarms": watched.bothers(honest(watched.victim, seed), f"c{seed}")})
 
 
+def _unsure(model: Victim, rng: np.random.Generator) -> Any:
+    """Places of pictures that the model is right about, the least sure first."""
+    places = rng.choice(len(model.foe.rows), N_CRAFTED, replace=False)
+    scores = model.network.scores(model.foe.rows[places])
+    places = places[scores.argmax(axis=1) == model.foe.labels[places]]
+    return places[np.argsort(model.network.scores(model.foe.rows[places]).max(axis=1))]
+
+
 def _crafted(seed: int) -> Trial:
     """One input made with the gradient of the model, and a picture of a visitor beside it."""
     name = pictures.subject(seed)
     model, control = pictures.victim(name), in_3.fitted(name)
     attack = CRAFTED[seed // len(pictures.SUBJECTS) % len(CRAFTED)]
     rng = np.random.default_rng([seed, 8])
-    for place in rng.choice(in_3.sure_of(name), N_CRAFTED, replace=False):
+    for place in _unsure(model, rng)[:N_TRIED]:
         made = Canvas(
             network=model.network, image=model.foe.images[place], label=int(model.foe.labels[place])
         )
