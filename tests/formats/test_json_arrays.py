@@ -66,7 +66,7 @@ def test_borders_of_what_is_read_at_once_do_not_matter(
         ('[{"a": 1}, {"a": "' + "x" * 5_000_000 + '"}]', "Item 2"),
         ('[{"a": 1},]', "Item 2"),
         ('[{"a": 1}] [{"a": 2}]', "Item 1"),
-        ('[{"a": 99999999999999999999}]', "A line"),
+        ('[{"a": 99999999999999999999}]', "Row 1"),
     ],
     ids=[
         "cut",
@@ -102,4 +102,4 @@ def test_a_scan_takes_an_array_of_rows_for_a_table_and_lists_of_settings_for_tex
     assert file_kind(written(tmp_path, json.dumps(unlike))) is FileKind.TEXT
     assert file_kind(written(tmp_path, json.dumps([1, 2, 3]))) is FileKind.TEXT
     several = {"train": ROWS, "test": ROWS}  # to choose one would lose the rows of the other
-    assert file_kind(written(tmp_path, json.dumps(several))) is FileKind.TEXT
+    assert file_kind(written(tmp_path, json.dumps(several))) is FileKind.TEXT_OF_TABLES

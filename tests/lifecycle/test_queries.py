@@ -136,3 +136,76 @@ def test_sqlalchemy_reaches_what_it_has_a_driver_for(shop):
     pytest.importorskip("sqlalchemy")
     uri = f"sqlalchemy+sqlite:///{shop / 'shop.db'}"
     assert rows(shop, "SELECT id FROM orders ORDER BY id", uri)[0] == "id\n0\n1\n2\n"
+
+
+def test_adbc_reads_a_file_and_gives_the_rows_of_every_other_way(shop):
+    pytest.importorskip("adbc_driver_sqlite")
+    query = "SELECT id, town, price FROM orders ORDER BY id DESC"
+    text, answer = rows(shop, query, "adbc+sqlite:shop.db")
+    assert text == rows(shop, query)[0]
+    assert answer.snapshot.state == rows(shop, query)[1].snapshot.state
+    assert "ADBC" in answer.snapshot.engine
+    assert answer.snapshot.origin == "adbc+sqlite:shop.db"
+
+
+def test_adbc_changes_nothing(shop):
+    pytest.importorskip("adbc_driver_sqlite")
+    query = "WITH a AS (SELECT 1 AS b ORDER BY 1) INSERT INTO orders SELECT b, 0, 0, 0 FROM a"
+    with pytest.raises((UnavailableError, UsageError)):
+        rows(shop, query, "adbc+sqlite:shop.db")
+    assert rows(shop, "SELECT count(*) AS n FROM orders ORDER BY 1")[0] == "n\n3\n"
+
+
+def test_adbc_reads_one_snapshot_of_postgresql(postgres, tmp_path):
+    pytest.importorskip("adbc_driver_postgresql")
+    query = "SELECT 1.5::float8 AS a, 'x' AS b, true AS c ORDER BY 1"
+    text, answer = rows(tmp_path, query, f"adbc+{postgres.address}")
+    assert text == "a,b,c\n1.5,x,true\n"
+    assert answer.snapshot.state.startswith("snapshot ")
+    psycopg = pytest.importorskip("psycopg")
+    name = postgres.schema()
+    with psycopg.connect(postgres.address, autocommit=True) as base:
+        base.execute(f"CREATE SCHEMA {name}")
+        base.execute(f"CREATE SEQUENCE {name}.s")
+    with pytest.raises(UnavailableError, match="read-only"):
+        rows(tmp_path, f"SELECT nextval('{name}.s') AS a ORDER BY 1", f"adbc+{postgres.address}")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "adbc+postgresql://ann:word@localhost/shop",
+        "adbc+snowflake:ann:word@account/base",
+        "adbc+flightsql:grpc+tls://ann:word@host:1",
+        "postgresql://localhost/shop?password=word",
+        "adbc+bigquery:project?auth_token=word",
+    ],
+)
+def test_secrets_in_an_address_are_refused_and_not_repeated(uri, tmp_path):
+    with (
+        pytest.raises(TrustError, match="password") as caught,
+        asked(uri, "SELECT 1 AS a ORDER BY 1", tmp_path),
+    ):
+        pass
+    assert "word" not in caught.value.subject
+    assert "ann" not in caught.value.subject
+
+
+@pytest.mark.parametrize(
+    "uri", ["adbc+flightsql:grpc://far:1", "adbc+postgresql://far/b?sslmode=off"]
+)
+def test_adbc_goes_to_other_machines_over_tls(uri, tmp_path):
+    with (
+        pytest.raises(TrustError, match="others can change"),
+        asked(uri, "SELECT 1 AS a ORDER BY 1", tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("uri", ["adbc:x", "adbc+../os:x", "adbc+none:x"])
+def test_a_driver_that_is_none_is_refused(uri, tmp_path):
+    with (
+        pytest.raises((UsageError, UnavailableError)),
+        asked(uri, "SELECT 1 AS a ORDER BY 1", tmp_path),
+    ):
+        pass

@@ -22,7 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "uri",
         metavar="DATABASE",
-        help="sqlite:FILE, duckdb:FILE, postgresql://USER@HOST/BASE or sqlalchemy+DIALECT://...",
+        help="sqlite:FILE, duckdb:FILE, postgresql://USER@HOST/BASE, sqlalchemy+DIALECT://... or "
+        "adbc+DRIVER:ADDRESS",
     )
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--query", metavar="SQL", help="SELECT ... ORDER BY ...")

@@ -99,6 +99,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--against", metavar="FILE", type=Path, help="an older version of PATH, a table or a model"
     )
     data.add_argument(
+        "--changes",
+        metavar="FILE",
+        type=Path,
+        help="write each row that changed since --against, as JSON lines",
+    )
+    data.add_argument(
         "--reference", metavar="FILE", type=Path, help="rows that somebody vouches for"
     )
     data.add_argument(
@@ -145,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
     # matrices: decision 0360.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _check_rows(args.rows)
-    for name in ("output", "rows", "write_baseline", "quarantine"):
+    for name in ("output", "rows", "write_baseline", "quarantine", "changes"):
         _check_folder(f"--{name.replace('_', '-')}", getattr(args, name))
     with landed(args.paths) as places:
         return _scan(args, places)
@@ -177,6 +183,7 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         jobs=_jobs(args.jobs),
         digest=args.digest,
         cache=not args.no_cache,
+        changes=_changes(args),
     )
     policy = Policy(fail_on=Severity(args.fail_on))
     result = scan(list(places), options=options, policy=policy, today=datetime.now(UTC).date())
@@ -193,6 +200,21 @@ def _scan(args: argparse.Namespace, places: Mapping[Path, str]) -> int:
         _keep(args.write_baseline, [baseline_text(result.findings)])
     _write(result, args)
     return int(result.summary["exit_code"])
+
+
+def _changes(args: argparse.Namespace) -> Path | None:
+    """Where the changes go; there are none without a version before."""
+    if args.changes is not None and args.against is None:
+        from hauberk.errors import UsageError
+
+        raise UsageError(
+            "--changes tells rows that changed since another version",
+            subject="--changes",
+            expected="--against OLD beside it",
+            found="none",
+        )
+    path: Path | None = args.changes
+    return path
 
 
 def _set_aside(

@@ -14,11 +14,10 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hauberk.core.artifact import Dataset, Summaries
 from hauberk.core.policy import Isolation
@@ -26,9 +25,7 @@ from hauberk.errors import ArtifactError, TrustError, UsageError
 from hauberk.isolation.grants import Grants
 from hauberk.isolation.limits import Limits
 from hauberk.sketches.parts import MAX_PART_BYTES, asked, merged, part_of
-
-if TYPE_CHECKING:
-    from hauberk.sketches.profile import Profile
+from hauberk.sketches.profile import Profile
 
 TASK = "hauberk.sketches.parts:work"
 """What a worker does with what it is told; bytes to bytes."""
@@ -127,8 +124,18 @@ def _work(engine: Engine) -> Callable[[Dataset, int], Sequence[bytes]]:
 
 
 def _threads(engine: Engine, table: Dataset, n: int) -> Sequence[bytes]:
+    """One read, whose batches go to the parts in turn; a part takes in one batch at a time."""
+    profiles = [Profile.start(table) for _ in range(n)]
+    last: list[Future[None] | None] = [None] * n
     with ThreadPoolExecutor(engine.n_workers) as pool:
-        return list(pool.map(lambda place: part_of(table, place, n), range(n)))
+        for number, batch in enumerate(table.read()):
+            before = last[number % n]
+            if before is not None:
+                before.result()  # which also bounds the batches that wait to one for each part
+            last[number % n] = pool.submit(profiles[number % n].update, batch)
+        for future in filter(None, last):
+            future.result()
+    return [profile.to_bytes() for profile in profiles]
 
 
 def _processes(engine: Engine, table: Dataset, n: int) -> Sequence[bytes]:

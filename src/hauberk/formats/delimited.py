@@ -179,6 +179,7 @@ def _read(path: Path, dialect: Dialect, types: dict[str, Any]) -> Iterator[Any]:
     from pyarrow import csv as arrow
 
     bad: list[Any] = []
+    n_read = 0
     if not dialect.has_rows:
         return
 
@@ -209,8 +210,9 @@ def _read(path: Path, dialect: Dialect, types: dict[str, Any]) -> Iterator[Any]:
         )
         for batch in reader:
             yield _blank_to_null(batch)
+            n_read += batch.num_rows
     except pa.ArrowInvalid as error:
-        raise _explain(path, dialect, bad, error) from None
+        raise _explain(path, dialect, bad, error, n_read) from None
     except UnicodeDecodeError:
         raise _refusal(
             "The text ends inside a character", path, expected=dialect.encoding, found="other bytes"
@@ -231,8 +233,14 @@ def _blank_to_null(batch: Any) -> Any:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _explain(path: Path, dialect: Dialect, bad: list[Any], error: Exception) -> ArtifactError:
-    """Arrow's complaint as ours, without the raw row that Arrow quotes."""
+def _explain(
+    path: Path, dialect: Dialect, bad: list[Any], error: Exception, n_read: int
+) -> ArtifactError:
+    """Arrow's complaint as ours, without the raw row that Arrow quotes.
+
+    Args:
+        n_read: Rows of the blocks before, which had nothing wrong.
+    """
     width = len(dialect.names)
     if bad:
         row = bad[0]
@@ -247,7 +255,7 @@ def _explain(path: Path, dialect: Dialect, bad: list[Any], error: Exception) -> 
             "A row is too long or a quote is never closed",
             path,
             expected=f"at most {MAX_ROW_BYTES} bytes a row",
-            found="a longer row",
+            found=f"a longer row, or an open quote, after row {n_read} (the header left out)",
         )
     return _refusal("The file changed or does not parse", path, expected="the same file", found="")
 

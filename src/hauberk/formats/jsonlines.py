@@ -29,7 +29,7 @@ _ARRAY = re.compile(r"\s*\[\s*(?=\{)")
 _BETWEEN = re.compile(r"\s*,\s*")
 _END = re.compile(r"\s*\]")
 
-_Records = Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]
+Records = Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]
 
 
 def open_json_lines(path: Path) -> tuple[Any, Any]:
@@ -38,8 +38,7 @@ def open_json_lines(path: Path) -> tuple[Any, Any]:
     Raises:
         ArtifactError: A line is no JSON object or breaks a bound; names the line.
     """
-    schema = _infer(path, _records)
-    return schema, partial(_batches, path, schema, _records)
+    return open_records(path, _records)
 
 
 def open_json_array(path: Path) -> tuple[Any, Any]:
@@ -51,8 +50,13 @@ def open_json_array(path: Path) -> tuple[Any, Any]:
     Raises:
         ArtifactError: An item is no JSON object or breaks a bound; names the item.
     """
-    schema = _infer(path, _items)
-    return schema, partial(_batches, path, schema, _items)
+    return open_records(path, _items)
+
+
+def open_records(path: Path, records: Records) -> tuple[Any, Any]:
+    """The same for whatever gives objects with their lengths, pass after pass."""
+    schema = _infer(path, records)
+    return schema, partial(_batches, path, schema, records)
 
 
 def looks_like_array(head: bytes) -> bool:
@@ -68,7 +72,7 @@ def first_items(head: bytes) -> list[dict[str, Any]]:
     place = _ARRAY.match(text)
     while place is not None:
         try:
-            item, end = _DECODER.raw_decode(text, place.end())
+            item, end = DECODER.raw_decode(text, place.end())
         except (ValueError, RecursionError):
             break
         if not isinstance(item, dict):
@@ -83,7 +87,7 @@ def looks_like_json_lines(head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
 
 
-def _infer(path: Path, records: _Records) -> Any:
+def _infer(path: Path, records: Records) -> Any:
     import pyarrow as pa
 
     kinds: dict[str, set[type]] = {}
@@ -106,32 +110,53 @@ def _arrow_type(seen: set[type]) -> Any:
     return pa.float64() if present == {int, float} else pa.string()
 
 
-def _batches(path: Path, schema: Any, records: _Records) -> Iterator[Batch]:
+def _batches(path: Path, schema: Any, records: Records) -> Iterator[Batch]:
     return bounded(_record_batches(path, schema, records))
 
 
-def _record_batches(path: Path, schema: Any, records: _Records) -> Iterator[Any]:
+def _record_batches(path: Path, schema: Any, records: Records) -> Iterator[Any]:
     rows: list[dict[str, Any]] = []
-    size = 0
+    size = first = 0
     for length, record in records(path):
         rows.append(record)
         size += length
         if len(rows) >= _ROWS or size >= MAX_LINE_BYTES:
-            yield _batch(rows, schema, path)
+            yield _batch(rows, schema, path, first)
+            first += len(rows)
             rows, size = [], 0
     if rows:
-        yield _batch(rows, schema, path)
+        yield _batch(rows, schema, path, first)
 
 
-def _batch(rows: list[dict[str, Any]], schema: Any, path: Path) -> Any:
+def _batch(rows: list[dict[str, Any]], schema: Any, path: Path, first: int) -> Any:
     import pyarrow as pa
 
-    columns = [[_cell(row.get(field.name), field.type) for row in rows] for field in schema]
-    try:
-        arrays = [pa.array(cells, field.type) for cells, field in zip(columns, schema, strict=True)]
-    except (pa.ArrowInvalid, OverflowError):
-        _refuse(path, None, "values that fit 64 bits", "a number beyond them or a changed file")
+    arrays = []
+    for field in schema:
+        cells = [_cell(row.get(field.name), field.type) for row in rows]
+        try:
+            arrays.append(pa.array(cells, field.type))
+        except (pa.ArrowInvalid, OverflowError):
+            _refuse_cell(path, field, cells, first)
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _refuse_cell(path: Path, field: Any, cells: list[Any], first: int) -> NoReturn:
+    """Name the first cell that its column cannot hold; ``first`` rows came before ``cells``."""
+    import pyarrow as pa
+
+    for place, cell in enumerate(cells):
+        try:
+            pa.array([cell], field.type)
+        except (pa.ArrowInvalid, OverflowError):
+            _refuse(
+                path,
+                first + place + 1,
+                f"values of column {field.name!r} that fit 64 bits",
+                "a number beyond them or a changed file",
+                word="Row",
+            )
+    _refuse(path, None, "values that fit 64 bits", "a changed file")
 
 
 def _cell(value: Any, kind: Any) -> Any:
@@ -169,52 +194,90 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
 
 
 def _items(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Length in characters and content of each item of an array."""
+    """Length in characters and content of each item of an array that is the whole file."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from _Array(path, file).items()
+        text = JsonText(path, file)
+        if not text.take(_ARRAY):
+            text.refuse("an array of objects", "none")
+        for item in text.items():
+            if not isinstance(item, dict):
+                text.refuse("a JSON object", f"a JSON {type(item).__name__}")
+            yield text.last, item
+        if text.more():
+            text.refuse("nothing behind the array's end", "more")
 
 
-class _Array:
-    """A pass over an array: the text that was read, and where the next item begins in it."""
+class JsonText:
+    """A pass over JSON text: what was read, and where in it the next thing begins.
 
-    def __init__(self, path: Path, file: IO[str]) -> None:
-        self._path, self._file = path, file
+    No value may be longer than `MAX_LINE_BYTES` characters, but for the arrays whose items are
+    asked for one by one.
+
+    Attributes:
+        last: Characters of the value that was read last.
+    """
+
+    def __init__(self, path: Path, file: IO[str], *, word: str = "Item") -> None:
+        self._path, self._file, self._word = path, file, word
         self._text, self._at, self._number = "", 0, 0
+        self.last = 0
 
-    def items(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Every item; nothing may stand behind the array."""
-        self._read(_CHUNK)
-        start = _ARRAY.match(self._text)
-        if start is None:
-            self._refuse("an array of objects", "none")
-        self._at = start.end()
+    def items(self) -> Iterator[Any]:
+        """Every item of an array whose opening bracket was taken, and its end."""
+        self._number = 0
         while True:
             self._number += 1
-            item, size = self._item()
-            yield size, item
+            yield self.value()
             if not self._goes_on():
                 return
 
-    def _item(self) -> tuple[dict[str, Any], int]:
-        """The next item, and how many characters it has."""
+    def value(self) -> Any:
+        """The next value.
+
+        Raises:
+            ArtifactError: There is none, or it is longer than the bound.
+        """
         size = _CHUNK
         while True:
             try:
-                record, end = _DECODER.raw_decode(self._text, self._at)
+                value, end = DECODER.raw_decode(self._text, self._at)
             except (ValueError, RecursionError) as error:
                 found = getattr(error, "msg", None) or type(error).__name__
                 if len(self._text) - self._at > MAX_LINE_BYTES:
-                    self._refuse(f"at most {MAX_LINE_BYTES} characters", "a longer item, or none")
+                    self.refuse(f"at most {MAX_LINE_BYTES} characters", "a longer item, or none")
                 if isinstance(error, RecursionError) or not self._read(size):
-                    self._refuse("one JSON object in UTF-8", found)
+                    self.refuse("one JSON object in UTF-8", found)
                 size *= 2
                 continue
-            if not isinstance(record, dict):
-                self._refuse("a JSON object", f"a JSON {type(record).__name__}")
-            length, self._at = end - self._at, end
-            if length > MAX_LINE_BYTES:
-                self._refuse(f"at most {MAX_LINE_BYTES} characters", f"{length}")
-            return record, length
+            if end == len(self._text) and not isinstance(value, dict | list | str):
+                if self._read(size):  # a number may go on
+                    continue
+                end = len(self._text)
+            self.last, self._at = end - self._at, end
+            if self.last > MAX_LINE_BYTES:
+                self.refuse(f"at most {MAX_LINE_BYTES} characters", f"{self.last}")
+            return value
+
+    def take(self, mark: re.Pattern[str]) -> bool:
+        """Whether ``mark`` stands here; then the place is behind it."""
+        while True:
+            found = mark.match(self._text, self._at)
+            if found is not None and found.end() < len(self._text):
+                self._at = found.end()
+                return True
+            if len(self._text) - self._at > _CHUNK or not self._read(_CHUNK):
+                break
+        if found is not None:
+            self._at = found.end()
+        return found is not None
+
+    def more(self) -> bool:
+        """Whether anything but blanks follows."""
+        while not self._text[self._at :].strip():
+            self._at = len(self._text)
+            if not self._read(_CHUNK):
+                return False
+        return True
 
     def _goes_on(self) -> bool:
         """Whether another item follows; then the place is where it begins."""
@@ -225,30 +288,26 @@ class _Array:
                 return True
             if comma is None and (end := _END.match(self._text, self._at)):
                 self._at = end.end()
-                self._finish()
                 return False
             if self._text[self._at :].strip(", \t\r\n") or not self._read(_CHUNK):
-                self._refuse("a comma or the array's end behind it", "neither")
-
-    def _finish(self) -> None:
-        while True:
-            if self._text[self._at :].strip():
-                self._refuse("nothing behind the array's end", "more")
-            self._at = len(self._text)
-            if not self._read(_CHUNK):
-                return
+                self.refuse("a comma or the array's end behind it", "neither")
 
     def _read(self, size: int) -> bool:
         """Read on; what was given already is let go."""
         try:
             more = self._file.read(size)
         except ValueError as error:
-            self._refuse("UTF-8", type(error).__name__)
+            self.refuse("UTF-8", type(error).__name__)
         self._text, self._at = self._text[self._at :] + more, 0
         return bool(more)
 
-    def _refuse(self, expected: str, found: str) -> NoReturn:
-        _refuse(self._path, self._number or 1, expected, found, word="Item")
+    def refuse(self, expected: str, found: str) -> NoReturn:
+        """Say what was expected at this item.
+
+        Raises:
+            ArtifactError: Always.
+        """
+        _refuse(self._path, self._number or 1, expected, found, word=self._word)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -264,7 +323,7 @@ def _refuse(
     path: Path, line: int | None, expected: str, found: str, *, word: str = "Line"
 ) -> NoReturn:
     where = "A line" if line is None else f"{word} {line}"
-    kind = "JSON lines" if word == "Line" else "an array of objects"
+    kind = {"Line": "JSON lines", "Row": "its column"}.get(word, "an array of objects")
     raise ArtifactError(
         f"{where} does not fit {kind}",
         subject=str(path),
@@ -275,4 +334,4 @@ def _refuse(
     )
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+DECODER = json.JSONDecoder(object_pairs_hook=_unique)

@@ -18,7 +18,7 @@ from typing import Any
 from hauberk.core.artifact import ROW_COLUMN, Batch, Column, Dataset
 from hauberk.errors import ArtifactError, UsageError
 from hauberk.formats import arrays as array_files
-from hauberk.formats import columnar, delimited, jsonlines
+from hauberk.formats import columnar, delimited, json_objects, jsonlines
 from hauberk.formats.batches import columns_of
 
 _HEAD_BYTES = 4_096
@@ -30,6 +30,7 @@ class TableKind(StrEnum):
     CSV = "csv"
     JSON_LINES = "jsonl"
     JSON_ARRAY = "json"
+    JSON_OBJECT = "json object"
     PARQUET = "parquet"
     ARROW = "arrow"
     NPY = "npy"
@@ -59,17 +60,37 @@ def kind_of(path: Path) -> TableKind:
     if jsonlines.looks_like_array(head):
         return TableKind.JSON_ARRAY
     if jsonlines.looks_like_json_lines(head):
-        return TableKind.JSON_LINES
+        return TableKind.JSON_OBJECT if _holds_rows(path) else TableKind.JSON_LINES
     if not head.strip() or (b"\0" in head and head[:2] not in (b"\xff\xfe", b"\xfe\xff")):
         raise ArtifactError(
             "The file is empty or of no kind that holds tables",
             subject=str(path),
             rule="the kind of a table is found by its content",
             expected="CSV, JSON lines, a JSON array of objects, Parquet, Arrow IPC, npz or npy",
-            found="binary data" if head.strip() else "no content",
-            hint="Convert it to Parquet or CSV.",
+            found=("text in UTF-16 without its mark" if _is_wide(head) else "binary data")
+            if head.strip()
+            else "no content",
+            hint="Write it as UTF-8." if _is_wide(head) else "Convert it to Parquet or CSV.",
         )
     return TableKind.CSV
+
+
+def _holds_rows(path: Path) -> bool:
+    """Whether the file is one object with arrays of rows; a line of JSON lines may look like it."""
+    with path.open("rb") as file:
+        head = file.read(json_objects.HEAD_BYTES)
+    if not json_objects.may_hold_rows(head):
+        return False
+    found = json_objects.outline(path)
+    return found is not None and found.is_whole and bool(found.tables)
+
+
+def _is_wide(head: bytes) -> bool:
+    """Whether every second byte is zero, as in Latin text of two bytes a character."""
+    pairs = len(head) // 2
+    return any(
+        head[at::2].count(0) > pairs // 2 and not head[1 - at :: 2].count(0) for at in (0, 1)
+    )
 
 
 def _head(path: Path) -> bytes:
@@ -102,6 +123,7 @@ def open_table(
 
     Raises:
         ArtifactError: The file is malformed, hostile or beyond a bound; names the place.
+        UnavailableError: It is one JSON object with several tables, of which none is chosen.
         UsageError: There is no such file, or it lacks a column that was named.
     """
     path = Path(path)
@@ -132,6 +154,7 @@ def _open(
         TableKind.CSV: delimited.open_delimited,
         TableKind.JSON_LINES: jsonlines.open_json_lines,
         TableKind.JSON_ARRAY: jsonlines.open_json_array,
+        TableKind.JSON_OBJECT: json_objects.open_json_object,
         TableKind.PARQUET: columnar.open_parquet,
         TableKind.ARROW: columnar.open_arrow,
         TableKind.NPY: partial(array_files.open_arrays, arrays=("X", arrays[1])),

@@ -2,7 +2,8 @@
 
 SQLite and DuckDB files of the project (``sqlite:data/shop.db``, ``duckdb:data/shop.duckdb``),
 PostgreSQL (``postgresql://user@host/base``), and what SQLAlchemy reaches where it is installed
-(``sqlalchemy+mysql://host/base``). All are opened to read only, in one transaction whose
+(``sqlalchemy+mysql://host/base``) or a driver of ADBC does (``adbc+flightsql:grpc+tls://host``,
+``adbc+postgresql://host/base``). All are opened to read only, in one transaction whose
 snapshot is recorded. Rows leave as CSV in the order of the query, so that the same rows have
 the same digest; a query without an order has none and is refused.
 """
@@ -25,13 +26,15 @@ from typing import Any
 
 from hauberk.errors import ArtifactError, TrustError, UnavailableError, UsageError
 
-SCHEMES = ("sqlite", "duckdb", "postgresql", "sqlalchemy")
+SCHEMES = ("sqlite", "duckdb", "postgresql", "sqlalchemy", "adbc")
 MAX_QUERY_CHARACTERS = 100_000
 TIMEOUT_S = 600
 """Of a statement on a server."""
 
 _BATCH = 5_000
 _LOCAL = frozenset({"", "localhost", "127.0.0.1", "::1"})
+_SECRET = re.compile(r"(?:^|_)(?:passw|pwd|secret|token|key|auth)", re.IGNORECASE)
+_DRIVER = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 
 
@@ -106,13 +109,13 @@ def asked(uri: str, query: str, root: Path | None) -> Iterator[Answer]:
         UnavailableError: The database, or the package that talks to it, is not there.
     """
     statement = checked(query)
-    if urllib.parse.urlsplit(uri).password:
+    if _holds_secret(uri):
         raise TrustError(
             "a database address carries a password",
             subject=_origin(uri),
             rule="secrets stand in no file and no command line",
             expected="an address without a password",
-            found="user:...@host",
+            found="user:...@host, or an option that names a secret",
             hint="use PGPASSWORD, a password file or the driver's own configuration",
         )
     opener = {
@@ -120,6 +123,7 @@ def asked(uri: str, query: str, root: Path | None) -> Iterator[Answer]:
         "duckdb": _duckdb,
         "postgresql": _postgresql,
         "sqlalchemy": _sqlalchemy,
+        "adbc": _adbc,
     }[scheme_of(uri)]
     with opener(uri, statement, root) as (engine, state, cursor):
         columns = tuple(str(one[0]) for one in cursor.description or ())
@@ -135,6 +139,21 @@ def asked(uri: str, query: str, root: Path | None) -> Iterator[Answer]:
             origin=_origin(uri), query=statement, engine=engine, state=state, columns=columns
         )
         yield Answer(snapshot, cursor)
+
+
+def _holds_secret(uri: str) -> bool:
+    """Whether an address has a password in one of the places where drivers take them."""
+    parts = urllib.parse.urlsplit(_plain(uri))
+    if parts.password or any(_SECRET.search(name) for name in urllib.parse.parse_qs(parts.query)):
+        return True
+    return not parts.netloc and ":" in parts.path.rpartition("@")[0]
+
+
+def _plain(uri: str) -> str:
+    """The address as the driver of ``adbc+driver:address`` sees it."""
+    head, _, rest = uri.partition(":")
+    is_whole = head.startswith("adbc+") and "://" in rest
+    return rest if is_whole else uri
 
 
 def checked(query: str) -> str:
@@ -167,9 +186,13 @@ def checked(query: str) -> str:
 
 
 def _origin(uri: str) -> str:
+    plain = _plain(uri)
+    if plain != uri:
+        return f"{uri.partition(':')[0]}:{_origin(plain)}"
     parts = urllib.parse.urlsplit(uri)
     if not parts.netloc:
-        return uri.partition("?")[0]
+        scheme, _, rest = uri.partition("?")[0].partition(":")
+        return f"{scheme}:{rest.rpartition('@')[2]}"
     port = f":{parts.port}" if parts.port else ""
     return urllib.parse.urlunsplit(
         (parts.scheme, f"{parts.hostname or ''}{port}", parts.path, "", "")
@@ -321,6 +344,65 @@ def _sqlalchemy(uri: str, statement: str, root: Path | None) -> Iterator[tuple[s
             engine.dispose()
     except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
         raise _refused(uri, error) from error
+
+
+@contextmanager
+def _adbc(uri: str, statement: str, root: Path | None) -> Iterator[tuple[str, str, Any]]:
+    """Whatever has a driver of ADBC, by the module that the driver's package brings."""
+    head, _, rest = uri.partition(":")
+    driver = head.partition("+")[2]
+    if not _DRIVER.fullmatch(driver):
+        raise UsageError(
+            "an address names the driver of ADBC that reads it",
+            subject=_origin(uri),
+            expected="adbc+DRIVER:ADDRESS, as adbc+postgresql://host/base",
+            found=head[:60],
+        )
+    path = _file(f"sqlite:{rest}", root) if driver == "sqlite" else None
+    address = _adbc_address(uri, driver, path)
+    name = f"adbc-driver-{driver.replace('_', '-')}"
+    _package(f"adbc_driver_{driver}", uri, extra=name)
+    dbapi = _package(f"adbc_driver_{driver}.dbapi", uri, extra=f"{name} pyarrow")
+    try:
+        with dbapi.connect(address) as base, base.cursor() as cursor:
+            about = base.adbc_get_info()
+            server = f"{about.get('vendor_name', driver)} {about.get('vendor_version', '')}".strip()
+            state = _adbc_state(driver, cursor) if path is None else f"file sha256:{_digest(path)}"
+            cursor.execute(statement)
+            yield f"{server} through ADBC {about.get('driver_version', '')}".strip(), state, cursor
+            base.rollback()
+    except dbapi.Error as error:
+        raise _refused(uri, error) from error
+
+
+def _adbc_address(uri: str, driver: str, path: Path | None) -> str:
+    """What the driver is given: a file to read only, or a server over TLS."""
+    if path is not None:
+        return f"file:{urllib.parse.quote(str(path))}?mode=ro"
+    if driver == "postgresql":
+        return _over_tls(uri.removeprefix("adbc+"))
+    address = _plain(uri)
+    parts = urllib.parse.urlsplit(address)
+    is_safe = parts.scheme.endswith(("+tls", "https")) or (parts.hostname or "") in _LOCAL
+    if not is_safe:
+        raise TrustError(
+            "a database is reached by a way that others can change",
+            subject=_origin(uri),
+            rule="sources come over TLS from a server whose certificate is checked",
+            expected="an address that says TLS, as grpc+tls://host or https://host",
+            found=f"{parts.scheme}://",
+        )
+    return address
+
+
+def _adbc_state(driver: str, cursor: Any) -> str:
+    """The state that PostgreSQL names, in a transaction that only reads; others name none."""
+    if driver != "postgresql":
+        return "no name of its state"
+    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    cursor.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_S}s'")
+    cursor.execute("SELECT pg_current_snapshot()::text")
+    return f"snapshot {_first(cursor)[0]}"
 
 
 def _digest(path: Path) -> str:

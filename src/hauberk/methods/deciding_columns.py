@@ -19,6 +19,7 @@ MAX_CLASSES = 20
 MAX_COLUMNS = 500
 _DEPTH, _LEAVES = 3, 10
 _ROUNDS = 60
+_LARGEST = 3e38
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +80,11 @@ def deciding(
 def _numbers(cells: Sequence[str | None]) -> Any:
     """Numbers as they are; of other cells, each value's place among its like by frequency."""
     try:
-        return np.array([np.nan if cell is None else float(cell) for cell in cells])
+        numbers = np.array([np.nan if cell is None else float(cell) for cell in cells])
     except ValueError:
         pass
+    else:
+        return np.clip(numbers, -_LARGEST, _LARGEST)  # trees count in 32 bits
     values, places, counts = np.unique(
         [cell or "" for cell in cells], return_inverse=True, return_counts=True
     )

@@ -34,6 +34,9 @@ _HTML = re.compile(r"<(?:!doctype html|html|head|body|div|p|span|a|table)\b", re
 _VOID = frozenset(
     "area base br col embed hr img input link meta source track wbr".split()  # noqa: SIM905 - a list of words
 )
+_SPOKEN = re.compile(r"(?:alt|title|content|placeholder|summary|label|value|aria-\w+|data-[\w-]+)$")
+_MIN_SPOKEN = 4
+_READ_BY_PROGRAMS = frozenset({"title", "noscript", "template"})
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "head", "title", "svg"})
 _TRICK = re.compile(
     r"font-size\s*:\s*0*(?:\.0+)?[01]?(?:px|pt|em|rem|%)?\s*(?:;|!|$)"
@@ -73,6 +76,7 @@ _EARLIER = r"(?:previous|prior|above|earlier|preceding|system|your)"
 _ORDERS = r"(?:instruction|prompt|rule|direction|guideline|context|message|training)"
 _DROP = r"(?:ignore|disregard|forget|override|bypass)"
 _AT_WORK = r"(?:reading|processing|summari[sz]ing|trained|crawling|indexing|parsing|must|should)\b"
+_READS = r"(?:reads?|summari[sz]es?|index(?:es)?|crawls?|process(?:es)?|parses?)"
 _CALL = rf"(?:as|if you are|note to|attention,?|dear|hey|for) (?:an? |any |the |all )?{_AI}"
 _ASKED = r"when(?:ever)? (?:you are |a user |someone |users )?(?:asks?|asked|prompted|queried)"
 _TELL = r"(?:mention|reveal|tell|disclose|inform|say|repeat)"
@@ -92,7 +96,11 @@ _INSTRUCTIONS = tuple(
         (r"\b(?:new|updated|hidden|secret|real) (?:system )?(?:instruction|prompt)s?\b\s*:", 0.5),
         (r"\byou (?:are|must|will) (?:now|from now on|no longer) (?:an?|the|act|in)\b", 0.3),
         (rf"\byou (?:must|should|shall|are instructed to){_NEAR}{_SAY}\b", 0.35),
-        (rf"\b{_CALL}{_NEAR}{_AT_WORK}|\b{_CALL}\s*:", 0.6),
+        (rf"\b{_CALL}{_NEAR}{_AT_WORK}|\b{_CALL}\s*:|^\W*{_AI}\s*:\s", 0.6),
+        (
+            rf"\b(?:who|what)(?:so)?ever {_READS}{_WIDE}(?:must|should|shall|is to){_NEAR}{_SAY}\b",
+            0.5,
+        ),
         (rf"\b{_AI}{_NEAR}(?:must|should|shall|always|never){_NEAR}{_SAY}\b", 0.5),
         (rf"\b{_ASKED}{_WIDE}{_SAY}\b", 0.6),
         (rf"\b(?:always|only|instead|simply) {_SAY}\b", 0.3),
@@ -144,7 +152,8 @@ def signs(text: str) -> Signs:
     text = text[:MAX_CHARACTERS]
     page = _page(text) if _HTML.search(text[:20_000]) else _Page(shown=text)
     open_, trick, folded = page.shown, " ".join(page.tricks), " ".join(page.folded)
-    in_trick, in_folded = instruction(trick), instruction(folded + " " + " ".join(page.comments))
+    in_trick = instruction(trick)
+    in_folded = instruction("\n".join([folded, *page.comments, *page.attributes]))
     shown = instruction(open_)
     said = max(shown, min(1.0, in_trick * 1.6), min(1.0, in_folded * 1.2))
     hidden = 0.0
@@ -283,12 +292,16 @@ class _Page:
     Attributes:
         tricks: Text made unreadable: of no size, without colour, outside of the page.
         folded: Text that is not displayed, as menus are.
+        comments: What the author of the markup noted.
+        attributes: Sentences in place of pictures, on pointing, for programs that read aloud or
+            index: crawlers keep them.
     """
 
     shown: str = ""
     tricks: list[str] = field(default_factory=list)
     folded: list[str] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
+    attributes: list[str] = field(default_factory=list)
 
 
 class _Reader(HTMLParser):
@@ -299,6 +312,11 @@ class _Reader(HTMLParser):
         self.open: list[tuple[str, str]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.page.attributes += [
+            value.strip()
+            for name, value in attrs
+            if value and _SPOKEN.match(name) and len(value.split()) >= _MIN_SPOKEN
+        ]
         if tag in _VOID or len(self.open) >= MAX_DEPTH:
             return
         above = self.open[-1][1] if self.open else "shown"
@@ -312,7 +330,11 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         state = self.open[-1][1] if self.open else "shown"
-        if not data.strip() or state == "unseen":
+        if not data.strip():
+            return
+        if state == "unseen":
+            if self.open[-1][0] in _READ_BY_PROGRAMS:
+                self.page.folded.append(data.strip())
             return
         {"shown": self.parts, "trick": self.page.tricks, "folded": self.page.folded}[state].append(
             data.strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hauberk.core.codec import to_json
@@ -113,10 +113,50 @@ def _closing(console: Console, result: ScanResult) -> list[str]:
     count = result.summary.get("n_unjudged", 0)
     if count:
         nothing.append(f"{plural(count, 'path')} that no control looks at, links among them.")
+    n_tables = result.summary.get("kinds", {}).get("JSON object of several tables", 0)
+    if n_tables:
+        nothing.append(
+            f"{plural(n_tables, 'JSON object')} of several tables: not checked as data, only as "
+            "text. Write each table to a file of its own and scan those."
+        )
+    for changed in result.summary.get("changes", ()):
+        nothing += changed_lines(changed)
     if "secrets" in result.summary:
         engines = ", ".join(result.summary["engines"])
         nothing.append(f"Engines: {engines}; {result.summary['secrets']}.")
     return [line for text in (f"{found}.", f"{judged}.", *nothing) for line in console.wrap(text)]
+
+
+def changed_lines(changed: Mapping[str, Any]) -> list[str]:
+    """What one table changed since the version before, in words; rows count from 0."""
+    pair = f"{changed['path']} since {changed['against']}"
+    if "not_compared" in changed:
+        return [f"{pair}: rows not compared, {changed['not_compared']}."]
+    counts = (
+        f"{pair}: {changed['added']:,} rows added, {changed['removed']:,} removed, "
+        f"{changed['edited']:,} edited ({changed['relabelled']:,} of them relabelled), "
+        f"{changed['kept']:,} kept."
+    )
+    lines = [counts]
+    columns = [f"{name} ({count:,})" for name, count in changed["columns"].items()]
+    columns += [f"{name} (new)" for name in changed["columnsAdded"]]
+    columns += [f"{name} (gone)" for name in changed["columnsRemoved"]]
+    if columns:
+        lines.append(f"Columns: {', '.join(columns)}.")
+    edits = changed["first_edits"]
+    if edits:
+        told = ", ".join(f"row {edit['row']} {edit['column']}" for edit in edits)
+        lines.append(f"First edits: {told}.")
+    lines += [
+        f"First {word}: rows {', '.join(map(str, changed[f'first_{word}']))}."
+        for word in ("added", "removed")
+        if changed[f"first_{word}"]
+    ]
+    if changed["reordered"]:
+        lines.append("The rows stand in another order.")
+    if not changed["complete"]:
+        lines.append("Too many rows changed to compare their cells: they were counted only.")
+    return lines
 
 
 # JSON --------------------------------------------------------------------------------

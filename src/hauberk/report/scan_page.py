@@ -9,7 +9,7 @@ from hauberk.core.finding import Finding, Level, Outcome, Severity
 from hauberk.report.document import document
 from hauberk.report.evidence import assessments_table, checks, findings_list, pairs, unjudged
 from hauberk.report.markup import Markup, element
-from hauberk.report.scan import by_severity, counted
+from hauberk.report.scan import by_severity, changed_lines, counted
 from hauberk.report.scan_result import ScanResult
 from hauberk.report.verdict import OUTCOME_WORDS, Tone
 from hauberk.report.wording import number, plural
@@ -80,6 +80,10 @@ def _said(result: ScanResult) -> Markup | None:
         ("What it is", _kinds(said.get("kinds", {}))),
         ("No control looks at", _passed_over(said)),
         ("Result", _decided(said, has_reviews=has_reviews)),
+        (
+            "Changes",
+            " ".join(line for one in said.get("changes", ()) for line in changed_lines(one)),
+        ),
         ("Engines", _listed(said.get("engines", ()))),
         ("Credentials", said.get("secrets", "")),
     ]

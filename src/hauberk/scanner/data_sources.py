@@ -23,7 +23,7 @@ def open_data(
 
     Raises:
         ArtifactError: It is malformed, hostile or beyond a bound.
-        UnavailableError: It is a table without rows, of which nothing can be said.
+        UnavailableError: It is a table without rows or labels, of which nothing can be said.
         UsageError: It is not there, or a named column is not.
     """
     if path.is_dir() and data_folder(path):
@@ -37,6 +37,15 @@ def open_data(
                 expected="at least one row",
                 found="columns without rows" if found.columns else "nothing",
                 hint="see whether the step that writes it came to its end",
+            )
+        if is_named and options.label is not None and _is_unlabelled(found):
+            raise UnavailableError(
+                f"no row has a label in column {options.label}, so that nothing can be said of it",
+                subject=str(path),
+                rule="the label column has values",
+                expected="a label in at least one row",
+                found="missing cells alone",
+                hint="see whether the labels were lost on the way, or leave --label out",
             )
     return replace(found, min_group=options.min_group)
 
@@ -58,6 +67,7 @@ def beside(dataset: Dataset, options: ScanOptions) -> Any:
         return Splits(train=train, test=dataset, group=options.group, time=options.time)
     if options.against is not None:
         old = _other("--against", options.against, options, dataset)
+        _check_alike(old, dataset, options.against)
         return Comparison(old=old, new=dataset)
     return dataset
 
@@ -74,6 +84,21 @@ def _other(option: str, path: Path, options: ScanOptions, dataset: Dataset) -> D
             found=error.found,
             hint=f"name another file with {option}, or scan this one by itself",
         ) from error
+
+
+def _check_alike(old: Dataset, new: Dataset, path: Path) -> None:
+    """Two versions of one table share columns; else another file was meant."""
+    theirs = [column.name for column in old.columns]
+    ours = [column.name for column in new.columns]
+    if not set(theirs) & set(ours):
+        raise UsageError(
+            "what --against names has no column of the scanned table, and is no version of it",
+            subject=str(path),
+            rule="versions of a table share columns",
+            expected=f"some of: {', '.join(ours[:20])}",
+            found=", ".join(theirs[:20]),
+            hint="name the version before with --against",
+        )
 
 
 def report_beside(path: Path, options: ScanOptions) -> Report:
@@ -167,6 +192,19 @@ def _is_empty(table: Dataset) -> bool:
     """Whether there is no row; what cannot be read is told by whoever reads it all."""
     try:
         return not any(batch.num_rows for batch in table.read())
+    except HauberkError:
+        return False
+
+
+def _is_unlabelled(table: Dataset) -> bool:
+    """Whether every label is missing; an ordinary table says no with its first rows."""
+    import pyarrow.compute as pc
+
+    try:
+        return all(
+            pc.all(pc.is_null(batch.column(table.label), nan_is_null=True)).as_py()
+            for batch in table.read()
+        )
     except HauberkError:
         return False
 

@@ -13,6 +13,7 @@ from hauberk.errors import HauberkError
 from hauberk.formats.archives import Trouble, find_zip, list_zip, stream_kind
 from hauberk.formats.arrow_types import unpickled_parts
 from hauberk.formats.contents import contents
+from hauberk.formats.json_objects import ALIKE, HEAD_BYTES, MIN_ROWS, may_hold_rows, outline
 from hauberk.formats.jsonlines import first_items, looks_like_array
 from hauberk.formats.late_patterns import ending_of
 from hauberk.formats.parts import Kind, Part
@@ -20,12 +21,6 @@ from hauberk.formats.spans import Span, open_span
 
 _HEAD_BYTES = 1 << 16
 _MIN_LINES = 2
-_MIN_ITEMS = 20
-"""Objects of a short array; lists of settings have fewer."""
-
-_ALIKE = 0.5
-"""Share of all names that every object has."""
-
 _TABLE_LINES = 20
 
 _MODEL_ENDINGS = frozenset(
@@ -39,6 +34,11 @@ _MODEL_ENDINGS = frozenset(
 _TABLE_ENDINGS = frozenset({"csv", "tsv", "tab", "jsonl", "ndjson"})
 
 
+_TEXT_BYTES = bytes([0, 9, 10, 13, *range(32, 127), *range(160, 256)])
+_STRAY = 0.02
+"""Share of other bytes in what is text all the same."""
+
+
 class FileKind(StrEnum):
     """What a file is taken for.
 
@@ -50,6 +50,7 @@ class FileKind(StrEnum):
     TABLE = "table"
     TABLE_AND_MODEL = "table that may hold pickles"
     TEXT = "text"
+    TEXT_OF_TABLES = "JSON object of several tables"
     TEXT_AND_MODEL = "text that loaders of models read"
     OTHER = "other"
     UNREADABLE = "unreadable"
@@ -59,7 +60,9 @@ def kind_of(path: Path) -> FileKind:
     """What the file at ``path`` is; never raises for what it holds."""
     try:
         with open_span(path) as span:
-            return _kind_of(span, path.name)
+            kind = _kind_of(span, path.name)
+            is_object = kind is FileKind.TEXT and may_hold_rows(span.read(0, HEAD_BYTES))
+        return _kind_of_object(path) if is_object else kind
     except HauberkError:
         return FileKind.UNREADABLE
 
@@ -132,8 +135,13 @@ def _kind_of_unknown(span: Span, name: str, *, is_empty: bool) -> FileKind:
     is_table = ending in _TABLE_ENDINGS
     if is_empty:
         return FileKind.OTHER if is_table else FileKind.TEXT  # an empty `__init__.py` is code
-    is_table = is_table and b"\0" not in span.read(0, _HEAD_BYTES)
+    is_table = is_table and _is_nearly_text(span.read(0, _HEAD_BYTES))
     return FileKind.TABLE if is_table else FileKind.OTHER
+
+
+def _is_nearly_text(head: bytes) -> bool:
+    """Whether it is text but for a few bytes, or text of two bytes a character without a mark."""
+    return len(head.translate(None, _TEXT_BYTES)) <= _STRAY * len(head)
 
 
 def _kind_of_foreign(span: Span, detail: str) -> FileKind:
@@ -161,6 +169,15 @@ def _kind_of_text(span: Span, name: str, kind: Kind) -> FileKind:
     return FileKind.TABLE if _is_table(span, name) else FileKind.TEXT
 
 
+def _kind_of_object(path: Path) -> FileKind:
+    """One array of many objects beside plain values is a table; more is told, and stays text."""
+    found = outline(path)
+    if found is None or not found.is_whole or not found.tables:
+        return FileKind.TEXT
+    is_one = len(found.tables) == 1 and not found.is_nested
+    return FileKind.TABLE if is_one else FileKind.TEXT_OF_TABLES
+
+
 def _is_table(span: Span, name: str) -> bool:
     """Whether text is made of rows: its name says so, or its first lines agree."""
     if ending_of(name) in _TABLE_ENDINGS:
@@ -179,11 +196,11 @@ def _is_table(span: Span, name: str) -> bool:
 def _is_array_of_rows(head: bytes, *, is_whole: bool) -> bool:
     """Whether an array holds many objects with nearly the same names, as settings do not."""
     rows = first_items(head)
-    if len(rows) < (_MIN_ITEMS if is_whole else _MIN_LINES):
+    if len(rows) < (MIN_ROWS if is_whole else _MIN_LINES):
         return False
     names = [frozenset(row) for row in rows]
     common, every = frozenset.intersection(*names), frozenset.union(*names)
-    return bool(common) and len(common) >= _ALIKE * len(every)
+    return bool(common) and len(common) >= ALIKE * len(every)
 
 
 def _are_records(lines: list[str]) -> bool:

@@ -100,15 +100,11 @@ def locate(
 
 def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Located]:
     from hauberk.formats.hub_folders import model_folders  # where there is a folder only
-    from hauberk.formats.source import is_bare, open_tree, repository
+    from hauberk.formats.source import has_commits, is_bare, open_tree, repository
     from hauberk.scanner.data_folders import covered, data_folder, folder_subjects
 
-    if is_bare(root):  # what lies there is git's own; the commits are what is judged
-        yield Located(
-            path=str(root),
-            kind="repository",
-            open=lambda: open_tree(root, history=options.history),
-        )
+    if is_bare(root):
+        yield from _bare(root, options)
         return
     models = model_folders(root)
     is_row: Callable[[Path], bool] = lambda _: False  # noqa: E731 - a default
@@ -116,10 +112,11 @@ def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Loc
         for kind, opener, name in folder_subjects(root, options):
             yield Located(path=name, kind=kind, open=opener)
         is_row = covered(root)
-    has_text = False
+    has_text = has_file = False
     beyond: list[Path] = []
     paths = (path for path in _walk(root, beyond) if not is_row(path))
     for path, seen in _looked_at(paths, crew):
+        has_file = True
         for found in _file(path, seen, options, is_named=False):
             has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
@@ -127,10 +124,22 @@ def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Loc
     yield from map(_unread, beyond)
     yield from (_model_folder(model, apart=crew is not None) for model in models)
     is_repository = repository(root)
-    if has_text or is_repository:
+    if has_text or (is_repository and (has_file or has_commits(root))):
         yield Located(
             path=str(root),
             kind="repository" if is_repository else "tree of code",
+            open=lambda: open_tree(root, history=options.history),
+        )
+
+
+def _bare(root: Path, options: ScanOptions) -> Iterator[Located]:
+    """What lies there is git's own; the commits are what is judged, where there are any."""
+    from hauberk.formats.source import has_commits, open_tree
+
+    if has_commits(root):
+        yield Located(
+            path=str(root),
+            kind="repository",
             open=lambda: open_tree(root, history=options.history),
         )
 
@@ -218,10 +227,8 @@ def _file(
         )
         return
     kind = FileKind(seen["kind"]) if seen else kind_of(path)
-    if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
-        path, seen, kind, options, is_named=is_named
-    ):
-        yield _table(path, kind, options, is_named=is_named)
+    yield from _tables(path, seen, kind, options, is_named=is_named)
+    kind = FileKind.TEXT if kind is FileKind.TEXT_OF_TABLES else kind
     if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
         yield from _text(path, seen, kind, is_named=is_named)
         if options.train is not None:
@@ -230,6 +237,29 @@ def _file(
         yield from _pairs(path, seen, kind, options)
         for found in _model(path, name, kind, options, is_named=is_named):
             yield _with_answer(found, seen)
+
+
+def _tables(
+    path: Path, seen: Mapping[str, Any], kind: FileKind, options: ScanOptions, *, is_named: bool
+) -> Iterator[Located]:
+    if kind is FileKind.TEXT_OF_TABLES:
+        yield _several(path, options, is_named=is_named)
+    if kind in {FileKind.TABLE, FileKind.TABLE_AND_MODEL} and _is_wanted(
+        path, seen, kind, options, is_named=is_named
+    ):
+        yield _table(path, kind, options, is_named=is_named)
+
+
+def _several(path: Path, options: ScanOptions, *, is_named: bool) -> Located:
+    """Tables that no control of data looks at: a gap where data was meant, else a note."""
+    from hauberk.formats.json_objects import outline, several
+
+    def refuse() -> NoReturn:
+        found = outline(path)
+        raise several(path, sorted(found.tables) if found else [])
+
+    is_meant = is_named and options.has_roles()
+    return Located(path=str(path), kind=FileKind.TEXT_OF_TABLES, open=refuse if is_meant else None)
 
 
 def _table(path: Path, kind: FileKind, options: ScanOptions, *, is_named: bool) -> Located:

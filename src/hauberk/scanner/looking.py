@@ -54,7 +54,7 @@ def _more(path: Path, kind: FileKind) -> dict[str, Any]:
     """What else the content says of the file, so that nobody else has to read it."""
     if kind is FileKind.TABLE_AND_MODEL:
         return {"rows": rows_in(path).value}
-    if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}:
+    if kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL, FileKind.TEXT_OF_TABLES}:
         from hauberk.scanner.stores import settings_at
 
         return {"settings": settings_at(path) is not None}

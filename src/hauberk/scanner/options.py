@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from hauberk.scanner.narrowing import Narrowing
 
 
+ROLES = (
+    *("label", "annotator", "source", "sensitive", "group", "time", "min_group"),
+    *("reference", "control", "transforms"),
+)
+"""Options that speak of data alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions:
     """Roles that content alone does not tell.
@@ -34,6 +41,7 @@ class ScanOptions:
         narrowing: Imports, base commit and baseline, where any is given.
         jobs: Worker processes that read files; 0 reads them in this process.
         digest: Whether the digests of model files are told.
+        changes: File that takes every change of rows since ``against``, as JSON lines.
         cache: Whether what is read in code is kept for the next scan, in the user's cache.
     """
 
@@ -56,3 +64,8 @@ class ScanOptions:
     jobs: int = 0
     digest: bool = False
     cache: bool = False
+    changes: Path | None = None
+
+    def has_roles(self) -> bool:
+        """Whether the caller speaks of data: a column by its role, or rows beside the scanned."""
+        return any(getattr(self, name) for name in ROLES)

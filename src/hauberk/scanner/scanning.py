@@ -22,10 +22,11 @@ from hauberk.errors import UnavailableError, UsageError
 from hauberk.report import ScanResult
 from hauberk.scanner.kinds import FileKind
 from hauberk.scanner.locating import Located, locate
-from hauberk.scanner.options import ScanOptions
+from hauberk.scanner.options import ROLES, ScanOptions
 
 if TYPE_CHECKING:
     from hauberk.isolation.crew import Crew
+    from hauberk.scanner.changed_rows import ChangedRows
     from hauberk.scanner.narrowing import Narrowing
 
 _FOLDERS = {
@@ -59,13 +60,10 @@ class _Opening(Control):
         return "scanner/locate"
 
 
-_ROLES = (
-    *("label", "annotator", "source", "sensitive", "group", "time", "min_group"),
-    *("reference", "control", "transforms"),
-)
 _NO_DATA = frozenset(
     {FileKind.MODEL, FileKind.TEXT, FileKind.TEXT_AND_MODEL, FileKind.OTHER, "link", "tree of code"}
 )
+_NO_VERSIONS = frozenset({FileKind.TEXT, FileKind.OTHER, "link", "tree of code"})
 
 
 class _Progress:
@@ -76,6 +74,7 @@ class _Progress:
         self.kinds: Counter[str] = Counter()
         self.unjudged: list[str] = []
         self.left_out: Counter[str] = Counter()
+        self.changed: list[ChangedRows] = []
 
 
 def scan(
@@ -96,7 +95,14 @@ def scan(
     chosen = options or ScanOptions()
     with _crew(chosen) as crew, _keeping(paths, chosen):
         located = (item for path in paths for item in locate(path, chosen, crew))
-        result = judge(located, paths, policy=policy, today=today, narrowing=chosen.narrowing)
+        result = judge(
+            located,
+            paths,
+            policy=policy,
+            today=today,
+            narrowing=chosen.narrowing,
+            changes=chosen.changes,
+        )
     _check_roles(chosen, result.summary["kinds"])
     return result if result.summary["kinds"] else _of_nothing(result)
 
@@ -107,7 +113,16 @@ def _check_roles(options: ScanOptions, kinds: Mapping[str, int]) -> None:
     Raises:
         UsageError: A column is named, and nothing that was scanned is a table or like one.
     """
-    named = [name for name in _ROLES if getattr(options, name)]
+    if options.against is not None and kinds and kinds.keys() <= _NO_VERSIONS:
+        raise UsageError(
+            "nothing that was scanned can be held against an older version",
+            subject="--against",
+            rule="a table is held against a table, a model against a model",
+            expected="a table, a data folder or a model file",
+            found=", ".join(kinds),
+            hint="leave the option out, or name the data or the model as well",
+        )
+    named = [name for name in ROLES if getattr(options, name)]
     if named and kinds and kinds.keys() <= _NO_DATA:
         raise UsageError(
             "nothing that was scanned is data",
@@ -150,8 +165,13 @@ def judge(
     policy: Policy | None = None,
     today: date,
     narrowing: Narrowing | None = None,
+    changes: Path | None = None,
 ) -> ScanResult:
-    """Judge things that were located already; ``names`` is what somebody called them."""
+    """Judge things that were located already; ``names`` is what somebody called them.
+
+    Args:
+        changes: File that takes every change of rows between a table and the version before.
+    """
     held = policy or Policy()
     progress = _Progress()
     optional: set[str] = set()
@@ -169,6 +189,12 @@ def judge(
         paths = [Path(name) for name in names]
         progress.assessments = narrowed(progress.assessments, paths, narrowing, progress.left_out)
         notes["left_out"] = dict(sorted(progress.left_out.items()))
+    if progress.changed:
+        notes["changes"] = [one.as_json() for one in progress.changed]
+    if changes is not None:
+        from hauberk.scanner.changed_rows import write_records
+
+        write_records(progress.changed, changes)
     result = _result(names, progress, held, today=today, optional=frozenset(optional))
     return replace(result, summary={**result.summary, **notes})
 
@@ -193,8 +219,18 @@ def _judge(located: Located, progress: _Progress, optional: set[str]) -> None:
         return
     found = assessments_of(opened[0], optional)
     progress.assessments += found
+    if "Comparison" in _names(opened[0]):
+        _tell_changes(opened[0], progress)
     if not found:
         progress.unjudged.append(located.path)
+
+
+def _tell_changes(subject: Any, progress: _Progress) -> None:
+    from hauberk.scanner.changed_rows import changed_rows
+
+    changed = changed_rows(subject)
+    if changed is not None:
+        progress.changed.append(changed)
 
 
 def _told(located: Located) -> dict[str, Any]:

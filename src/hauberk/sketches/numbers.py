@@ -43,7 +43,10 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 def keys_of(values: Floats) -> Int64s:
     """Integers that sort as ``values`` do; minus zero counts as zero."""
     bits = (values + 0.0).view(np.int64)
-    return np.asarray(bits ^ ((bits >> 63) & _POSITIVE), np.int64)  # all ones where negative
+    mask = bits >> 63  # all ones where negative
+    mask &= _POSITIVE
+    bits ^= mask
+    return np.asarray(bits, np.int64)
 
 
 def values_of(keys: Int64s) -> Floats:
@@ -55,9 +58,16 @@ def values_of(keys: Int64s) -> Floats:
 def mixed(keys: Int64s) -> Hashes:
     """Well-mixed 64-bit hashes of integers (the finaliser of SplitMix64)."""
     h = keys.view(np.uint64) + np.uint64(0x9E37_79B9_7F4A_7C15)
-    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
-    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
-    return np.asarray(h ^ (h >> np.uint64(31)), np.uint64)
+    high = np.empty_like(h)  # in place: most of the time would go into fresh memory
+    for shift, factor in ((30, 0xBF58_476D_1CE4_E5B9), (27, 0x94D0_49BB_1331_11EB), (31, 1)):
+        np.right_shift(h, np.uint64(shift), out=high)
+        h ^= high
+        if factor != 1:
+            h *= np.uint64(factor)
+    return np.asarray(h, np.uint64)
+
+
+_LEAST, _MOST = keys_of(np.array([-np.inf, np.inf])).tolist()
 
 
 def _no_keys() -> Int64s:
@@ -107,11 +117,14 @@ class Numbers:
             return
         keys = keys_of(values)
         self.count += int(keys.size)
-        self.infinite += int(np.count_nonzero(np.isinf(values)))
-        self._widen(int(keys.min()), int(keys.max()))
+        low, high = int(keys.min()), int(keys.max())
+        if low <= _LEAST or high >= _MOST:
+            self.infinite += int(np.count_nonzero(np.isinf(values)))
+        self._widen(low, high)
         if not self.is_live:
             self.hashes = smallest(self.hashes, mixed(keys))
-        self._add(*_counted(keys >> self.shift))
+        keys >>= self.shift
+        self._add(*_counted(keys, low >> self.shift, high >> self.shift))
 
     def _update_live(self, values: Floats) -> None:
         """The same counts in fewer passes: bins of the raw bits, turned into ours afterwards."""
@@ -269,10 +282,9 @@ def _value(key: int) -> float:
     return float(values_of(np.array([key], np.int64))[0])
 
 
-def _counted(keys: Int64s) -> tuple[Int64s, Int64s]:
+def _counted(keys: Int64s, low: int, high: int) -> tuple[Int64s, Int64s]:
     """Different keys with their counts; close keys are counted without sorting."""
-    low = int(keys.min())
-    span = int(keys.max()) - low + 1
+    span = high - low + 1
     if span <= _DENSE and keys.size > _MIN_BUFFER:
         dense = np.bincount(keys - low, minlength=span)
         places = np.flatnonzero(dense)
