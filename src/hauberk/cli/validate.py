@@ -512,6 +512,6 @@ def exit_code(request: Request, result: Result) -> int:
         "property inference": request.group is not None,
         "labels": True,
         **{f"identifier {name}": True for name in request.identifiers},
-        **{f"remedy {name}": True for name, _ in request.remedies},
+        **{f"remedy {name}={value}".rstrip("="): True for name, value in request.remedies},
     }
     return 3 if any(asked.get(name, False) for name in result.reasons) else 0
