@@ -12,6 +12,8 @@ import pytest
 
 from hauberk.cli import main
 
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+
 
 def _points(seed: int, n: int, *, classes: int = 3) -> pd.DataFrame:
     rng = np.random.default_rng(seed)

@@ -152,3 +152,12 @@ def test_probes_may_ask_for_the_head_of_a_page_alone(running):
     answer = running.door.call(Call(method="HEAD", path="/v2/health/live"))
     assert (answer.status, answer.body) == (200, b"")
     assert running.door.call(Call(method="HEAD", path=INFER)).status == 405
+
+
+def test_an_answer_is_not_held_back_until_the_client_acknowledges_its_first_piece():
+    with (
+        server.listen("127.0.0.1", 0) as door,
+        socket.create_connection(door.getsockname()),
+        door.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
