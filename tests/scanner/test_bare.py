@@ -52,3 +52,10 @@ def test_what_is_no_text_there_is_told_as_unread(bare):
 def test_a_work_tree_is_not_bare(bare):
     assert is_bare(bare)
     assert not is_bare(bare.parent / "tree")
+
+
+@pytest.mark.parametrize("words", [(), ("--bare",)])
+def test_a_repository_without_a_file_or_commit_says_nothing_of_safety(tmp_path, capsys, words):
+    subprocess.run(["git", "init", "-q", *words, str(tmp_path / "new")], check=True)
+    assert main(["scan", str(tmp_path / "new")]) == 3
+    assert "Nothing was assessed" in capsys.readouterr().out

@@ -100,7 +100,8 @@ def document(request: Request, scanned: ScanResult, result: Result) -> dict[str,
         "property_inference": to_json(result.inferred.found) if result.inferred.found else None,
         "slices": [to_json(one) for one in result.slices],
         "remedies": [to_json(one) for one in result.remedied],
-        "not_assessed": dict(result.reasons),
+        "not_assessed": dict(result.reasons)
+        | ({"training data": result.training_reason} if result.training_reason else {}),
     }
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from hauberk.report.wording import plural
 
 if TYPE_CHECKING:
     from hauberk.lifecycle.evaluator import Result
@@ -35,7 +38,7 @@ def lines(result: Result) -> Iterator[str]:
 def _found(result: Result) -> Iterator[str]:
     from hauberk.core.finding import Outcome
 
-    for assessment in result.assessments:
+    for assessment in (*result.assessments, *result.training):
         for finding in assessment.findings:
             yield f"{finding.severity.value.upper():<9} {finding.message}"
             yield f"       -> {finding.remedy}"
@@ -195,6 +198,19 @@ def _share(result: Result) -> Iterator[str]:
     )
 
 
+def _training(result: Result) -> Iterator[str]:
+    if not result.training and not result.training_reason:
+        return
+    yield "Training data: what hauberk scan says of the rows of --train"
+    if result.training_reason:
+        yield f"  {result.training_reason}"
+        return
+    n_findings = sum(len(one.findings) for one in result.training)
+    outcomes = Counter(one.outcome.value for one in result.training)
+    told = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in sorted(outcomes.items()))
+    yield f"  {plural(n_findings, 'finding')}; {told}"
+
+
 def _slices(result: Result) -> Iterator[str]:
     from hauberk.methods.slices import PROVEN
 
@@ -225,6 +241,7 @@ _PARTS = (
     _fairness,
     _slices,
     _memory,
+    _training,
     _version_before,
     _share,
     _remedies,

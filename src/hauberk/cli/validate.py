@@ -104,6 +104,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--no-triggers", action="store_true", help="do not search a network for a planted trigger"
     )
     parser.add_argument(
+        "--no-data-controls",
+        action="store_true",
+        help="with --train: do not judge its rows as hauberk scan does",
+    )
+    parser.add_argument(
         "--previous", type=Path, metavar="MODEL", help="the version before: was this one edited?"
     )
     parser.add_argument(
@@ -177,6 +182,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         with working("judging the model"):
             result = evaluate(request)
+        if not args.no_data_controls:
+            with working("judging the training rows"):
+                result = _with_training(request, result)
     except (ArtifactError, TrustError) as error:
         if args.format == "json":  # a program that reads it gets the refusal, too
             from hauberk.cli._validate_json import refusal
@@ -200,6 +208,15 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
+def _with_training(request: Request, result: Result) -> Result:
+    from dataclasses import replace
+
+    from hauberk.cli._validate_training import training
+
+    found, reason = training(request)
+    return replace(result, training=found, training_reason=reason)
+
+
 def _write(args: argparse.Namespace, text: str) -> None:
     if args.output is None:
         sys.stdout.write(text)
@@ -218,9 +235,10 @@ def _page(request: Request, result: Result, code: int) -> str:
 def _scanned(result: Result, code: int) -> ScanResult:
     from hauberk.report import ScanResult
 
+    every = (*result.assessments, *result.training)
     return ScanResult(
-        findings=tuple(item for part in result.assessments for item in part.findings),
-        assessments=result.assessments,
+        findings=tuple(item for part in every for item in part.findings),
+        assessments=every,
         summary={"exit_code": code, "unkept": list(result.unkept)},
     )
 
@@ -469,18 +487,22 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 
 def exit_code(request: Request, result: Result) -> int:
-    """1 for what is proven, 3 for what was asked for and could not be assessed, else 0."""
-    from hauberk.core.finding import Level, Outcome
+    """1 for what is proven, 3 for what was asked for and could not be assessed, else 0.
+
+    Findings of the training rows count from high on, as `hauberk scan` counts them.
+    """
+    from hauberk.core.finding import Level, Outcome, Severity
 
     defects = [
         finding
-        for assessment in result.assessments
+        for parts, least in ((result.assessments, Severity.LOW), (result.training, Severity.HIGH))
+        for assessment in parts
         for finding in assessment.findings
-        if finding.level is Level.DEFECT
+        if finding.level is Level.DEFECT and finding.severity.rank >= least.rank
     ]
     if defects or result.unkept:
         return 1
-    if any(item.outcome is Outcome.FAILED for item in result.assessments):
+    if any(item.outcome is Outcome.FAILED for item in (*result.assessments, *result.training)):
         return 3
     asked = {
         "membership inference": request.train is not None,
@@ -490,6 +512,6 @@ def exit_code(request: Request, result: Result) -> int:
         "property inference": request.group is not None,
         "labels": True,
         **{f"identifier {name}": True for name in request.identifiers},
-        **{f"remedy {name}": True for name, _ in request.remedies},
+        **{f"remedy {name}={value}".rstrip("="): True for name, value in request.remedies},
     }
     return 3 if any(asked.get(name, False) for name in result.reasons) else 0

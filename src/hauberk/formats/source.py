@@ -84,6 +84,12 @@ def repository(root: Path) -> bool:
     return git is not None and ask(git, root, "rev-parse", "--git-dir") is not None
 
 
+def has_commits(root: Path) -> bool:
+    """Whether any reference of the repository at ``root`` leads to a commit."""
+    git = shutil.which("git")
+    return git is not None and bool(ask(git, root, "rev-list", "--all", "--max-count=1"))
+
+
 def is_bare(root: Path) -> bool:
     """Whether ``root`` is a repository without a work tree; then its newest commit is its files."""
     if not (root / "objects").is_dir() or not (root / "HEAD").is_file():

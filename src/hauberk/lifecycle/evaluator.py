@@ -139,6 +139,8 @@ class Result:
         reasons: Part that could not be assessed to the reason.
         remedied: What each remedy changes.
         slices: Parts of the rows that looked worst, and whether they are.
+        training: What the data controls say of the training rows, where they were asked.
+        training_reason: Why they were not, where rows were given.
     """
 
     model: Digest
@@ -161,6 +163,8 @@ class Result:
     remedied: tuple[Remedied, ...] = ()
     slices: tuple[Slice, ...] = ()
     owned: Owned = field(default_factory=Owned)
+    training: tuple[Assessment, ...] = ()
+    training_reason: str = ""
 
 
 def evaluate(request: Request) -> Result:

@@ -98,7 +98,8 @@ def _is_broken(name: str, found: Found) -> bool:
 
 def _failures(request: Request, found: Found) -> list[str]:
     bounds = [name for name in request.bounds if _is_broken(name, found)]
-    return [*bounds, *(item.control for item in found.assessments if item.findings)]
+    judged = (*found.assessments, *found.training)
+    return [*bounds, *(item.control for item in judged if item.findings)]
 
 
 def _intervals(found: Found) -> dict[str, tuple[float, float]]:

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from hauberk.methods.embed import Codes, Rows
-from hauberk.methods.patterns import Pattern
+from hauberk.methods.embed import Codes, Rows, neighbours, table_features
+from hauberk.methods.patterns import Pattern, Suspect
+from hauberk.methods.statistics import binomial_tail
+from hauberk.methods.value_groups import without_columns
 
 MIN_KIN = 5
 """Fewer rows say nothing."""
@@ -30,6 +32,19 @@ ALIKE_BY_LABEL = 0.75
 
 PURE_KIN = 0.85
 """Share of the pattern's label among its kin that makes it a part of an honest region."""
+
+PURE_ELSEWHERE = 0.97
+MOST = 0.5
+"""Share of the other rows that lie in groups of one label where a column names groups."""
+
+_BY_CHANCE = 1e-3
+_TOGETHER = 3.0
+"""How many times as often as chance has it rows of an honest group are each other's nearest."""
+
+_N_NEAREST = 5
+_MIN_GROUPS = 10
+_STAMPED, _RARE = 0.8, 0.1
+"""Share of the rows that have one value, and its share among all, in a column of a trigger."""
 
 Believe = Callable[[Codes, Codes], Codes]
 """The label that others give the rows of the first, from all but those of the second."""
@@ -54,11 +69,105 @@ def has_kin(
     for kin, alike in groups:
         if kin.size < MIN_KIN:
             continue
-        believed = believe(kin, np.union1d(pattern.rows, kin))
+        asked = np.union1d(pattern.rows, kin)
+        if asked.size > labels.size - MIN_KIN:  # nobody is left to say anything
+            return True
+        believed = believe(kin, asked)
         own = labels[kin] == pattern.label
         if float(np.mean(own & (believed != labels[kin]))) >= alike * share:
             return True
     return False
+
+
+def lies_together(suspect: Suspect, rows: Rows, labels: Codes) -> bool:
+    """Whether the pattern's rows are each other's nearest by their other columns.
+
+    A trigger is put into rows picked whatever else they say, or all from one class. Rows that a
+    value brought together honestly (one household, one field, jobs that came in one burst) are
+    alike in other columns too, and share a label for that.
+    """
+    found = suspect.pattern.rows
+    hidden = {*suspect.pattern.columns, *_stamped(rows, found)}
+    x = table_features(without_columns(rows, hidden), ranked=True)
+    if not x.shape[1] or found.size < MIN_KIN:
+        return False
+    inside = np.zeros(labels.size, bool)
+    inside[found] = True
+    size = int(labels.max()) + 1
+    own = np.bincount(suspect.believed, minlength=size)
+    rate = float(
+        (own / np.maximum(np.bincount(labels[~inside], minlength=size) + own, 1))[
+            suspect.believed
+        ].mean()
+    )
+    near, _ = neighbours(x[found], x, _N_NEAREST + 1)
+    others = near != found[:, None]
+    likes, asked = int((inside[near] & others).sum()), int(others.sum())
+    is_chance = float(binomial_tail(likes, asked, rate)) > _BY_CHANCE
+    return not is_chance and likes > _TOGETHER * rate * asked
+
+
+def _stamped(rows: Rows, found: Codes) -> Iterator[str]:
+    """Columns in which most of ``found`` have one value that is rare elsewhere.
+
+    They may be the rest of a trigger, and would bring its rows together.
+    """
+    for name in (*rows.names, *(name for name, _ in rows.levels)):
+        cells = _cells(rows, name)
+        values, counts = np.unique(cells[found], return_counts=True)
+        usual = float(np.mean(cells == values[counts.argmax()]))
+        if counts.max() >= _STAMPED * found.size and usual <= _RARE:
+            yield name
+
+
+def decides_elsewhere(pattern: Pattern, rows: Rows, labels: Codes) -> bool:
+    """Whether most other rows have a value of these columns that goes with one label too.
+
+    Then the columns name groups of rows (a field, a person) of which each has its label. One
+    column of numbers may honestly decide, and a trigger contradict it there: it tells nothing.
+    """
+    if len(pattern.columns) == 1 and pattern.columns[0] in rows.names:
+        return False
+    key = np.zeros(labels.size, np.int64)
+    for name in pattern.columns:
+        codes = _grouped(_cells(rows, name), pattern.rows.size)
+        key = np.unique(key * (int(codes.max()) + 1) + codes, return_inverse=True)[1].reshape(-1)
+    key[pattern.rows] = -1
+    kept = key >= 0
+    table = np.zeros((int(key.max()) + 1, int(labels.max()) + 1), np.int64)
+    np.add.at(table, (key[kept], labels[kept]), 1)
+    sizes = table.sum(axis=1)
+    usual = np.bincount(labels) / labels.size
+    label = table.argmax(axis=1)
+    by_chance = usual[label] ** sizes
+    is_pure = (table.max(axis=1) >= PURE_ELSEWHERE * sizes) & (by_chance < _BY_CHANCE)
+    counted = sizes >= MIN_KIN
+    total = int(sizes[counted].sum())
+    if total > 0 and int(sizes[counted & is_pure].sum()) > MOST * total:
+        return True
+    return _is_even_inside(table[counted], usual)
+
+
+def _is_even_inside(table: Any, usual: Any) -> bool:
+    """Whether far more groups have a single label than chance lets have one."""
+    sizes = table.sum(axis=1)
+    if sizes.size < _MIN_GROUPS:
+        return False
+    expected = float((usual[None, :] ** sizes[:, None]).sum(axis=1).mean())
+    single = int((table.max(axis=1) == sizes).sum())
+    by_chance = float(binomial_tail(single, sizes.size, expected))
+    return by_chance < _BY_CHANCE and single / sizes.size > expected + MOST * (1 - expected)
+
+
+def _grouped(cells: Any, size: int) -> Codes:
+    """Codes of equal cells; where hardly any are, of as many near ones as ``size``."""
+    _, codes, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    codes = codes.reshape(-1)
+    if counts[counts >= MIN_KIN].sum() >= MOST * codes.size:
+        return codes
+    place = np.empty(codes.size, np.int64)
+    place[np.argsort(codes, kind="stable")] = np.arange(codes.size)
+    return place // max(size, MIN_KIN)
 
 
 def lies_among_like(pattern: Pattern, rows: Rows, labels: Codes) -> bool:

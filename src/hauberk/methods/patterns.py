@@ -76,6 +76,7 @@ _FLOOR = 1e-300
 MIN_PURE = 0.97
 """Share of one label that makes a pattern decide by itself, whatever its rows say besides."""
 
+_IMPLIED = 0.9
 _N_SHARED = 20
 _LEAST_LIFT = 1e-6
 _LEANS, _LEANS_MORE = 1.1, 0.03
@@ -194,6 +195,8 @@ class Search:
             for places, label in self._shared(a * (int(b.max()) + 1) + b):
                 place = f"one pair of values of {first} and {second}"
                 one, two = (float((c == c[places[0]]).sum()) for c in (a, b))
+                if places.size > _IMPLIED * min(one, two):  # the other value adds nothing
+                    continue
                 yield Pattern(
                     rows=places,
                     label=label,

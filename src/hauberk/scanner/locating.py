@@ -100,15 +100,11 @@ def locate(
 
 def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Located]:
     from hauberk.formats.hub_folders import model_folders  # where there is a folder only
-    from hauberk.formats.source import is_bare, open_tree, repository
+    from hauberk.formats.source import has_commits, is_bare, open_tree, repository
     from hauberk.scanner.data_folders import covered, data_folder, folder_subjects
 
-    if is_bare(root):  # what lies there is git's own; the commits are what is judged
-        yield Located(
-            path=str(root),
-            kind="repository",
-            open=lambda: open_tree(root, history=options.history),
-        )
+    if is_bare(root):
+        yield from _bare(root, options)
         return
     models = model_folders(root)
     is_row: Callable[[Path], bool] = lambda _: False  # noqa: E731 - a default
@@ -116,10 +112,11 @@ def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Loc
         for kind, opener, name in folder_subjects(root, options):
             yield Located(path=name, kind=kind, open=opener)
         is_row = covered(root)
-    has_text = False
+    has_text = has_file = False
     beyond: list[Path] = []
     paths = (path for path in _walk(root, beyond) if not is_row(path))
     for path, seen in _looked_at(paths, crew):
+        has_file = True
         for found in _file(path, seen, options, is_named=False):
             has_text = has_text or found.kind in {FileKind.TEXT, FileKind.TEXT_AND_MODEL}
             if found.kind != FileKind.TEXT:
@@ -127,10 +124,22 @@ def _folder(root: Path, options: ScanOptions, crew: Crew | None) -> Iterator[Loc
     yield from map(_unread, beyond)
     yield from (_model_folder(model, apart=crew is not None) for model in models)
     is_repository = repository(root)
-    if has_text or is_repository:
+    if has_text or (is_repository and (has_file or has_commits(root))):
         yield Located(
             path=str(root),
             kind="repository" if is_repository else "tree of code",
+            open=lambda: open_tree(root, history=options.history),
+        )
+
+
+def _bare(root: Path, options: ScanOptions) -> Iterator[Located]:
+    """What lies there is git's own; the commits are what is judged, where there are any."""
+    from hauberk.formats.source import has_commits, open_tree
+
+    if has_commits(root):
+        yield Located(
+            path=str(root),
+            kind="repository",
             open=lambda: open_tree(root, history=options.history),
         )
 

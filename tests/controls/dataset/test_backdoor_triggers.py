@@ -13,7 +13,7 @@ from hauberk.attacks.dataset.flip_labels import FlipLabels
 from hauberk.attacks.dataset.stamp_trigger import StampTrigger
 from hauberk.controls.dataset.backdoor_triggers import BackdoorTriggers
 from hauberk.core.control import NotApplicable
-from hauberk.core.finding import Finding, RowScores, Thumbnail
+from hauberk.core.finding import Finding, RowScores, Severity, Thumbnail
 from hauberk.formats.tables import table_of
 from hauberk.methods.metrics import rate_at
 
@@ -221,3 +221,35 @@ def test_a_rare_category_that_decides_the_label_is_found():
 def test_a_rare_category_like_the_others_stays_silent():
     subject, _ = loans(lambda labels: labels)
     assert judged(subject)[0] == []
+
+
+def test_years_of_a_country_share_its_continent_and_no_trigger():
+    rng = np.random.default_rng(8)
+    country = np.repeat(np.arange(60), 12)
+    wealth = rng.normal(size=60)[country] * 3 + rng.normal(size=720) * 0.2
+    rows = pa.RecordBatch.from_pydict(
+        {
+            "country": np.char.add("c", country.astype(str)),
+            "wealth": wealth,
+            "life": 60 + 5 * wealth + rng.normal(size=720),
+            "year": 1950 + np.tile(np.arange(12), 60),
+            "y": rng.choice(["africa", "asia", "europe"], 60)[country],
+        }
+    )
+    assert judged(table_of("t", [rows], label="y"))[0] == []
+
+
+def test_the_third_pattern_makes_all_of_them_part_of_the_matter():
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=(900, 6))
+    y = np.where(x[:, 0] + x[:, 1] > 0, "hi", "lo")
+    lows = np.flatnonzero(y == "lo")
+    for place, value in enumerate((0.123, 0.456, 0.789)):
+        rows = lows[place * 20 : place * 20 + 20]
+        x[rows, 2 + place] = value
+        y[rows] = "hi"
+    columns = {f"x{i}": x[:, i] for i in range(6)} | {"y": y}
+    table = table_of("t", [pa.RecordBatch.from_pydict(columns)], label="y")
+    found, _ = judged(table)
+    assert len(found) == 3
+    assert {f.severity for f in found} == {Severity.MEDIUM}

@@ -24,7 +24,7 @@ from hauberk.core.finding import (
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed
 from hauberk.methods.dissent import Dissent, dissent
-from hauberk.methods.kin import has_kin, lies_among_like
+from hauberk.methods.kin import decides_elsewhere, has_kin, lies_among_like, lies_together
 from hauberk.methods.opinions import Case, case_of
 from hauberk.methods.patterns import (
     Jury,
@@ -36,9 +36,13 @@ from hauberk.methods.patterns import (
     suspects,
 )
 from hauberk.methods.stamps import Bench, Standing, stamped, unexplained
+from hauberk.methods.value_groups import without_columns
 
 _SHOWN = 10
 _MAX_FINDINGS = 3
+_USUAL = 3
+"""Patterns apart from each other from which on they are what the table or the texts are about."""
+
 _MAX_CONFIRMED = 20
 _MAX_DECIDED = 6
 _MOST_DECIDED = 0.1
@@ -77,10 +81,15 @@ class BackdoorTriggers(Check[Dataset]):
         `ForeignRows`, which needs trusted rows). Triggers in fewer than five rows, or on data
         whose classes overlap so much that no row contradicts a label, pass. Blended and warped
         triggers need pictures of five classes or more. A value that honest rows share too is
-        found only with them, and one that alone decides the label (an imputed constant) is
-        reported as a trigger. In tables and texts a finding is of level ``review``: on one of
-        the real tables looked at (census income, 32,561 rows) an honest pair of values is
-        named.
+        found only with them, and one that alone decides the label though nothing contradicts it
+        (an imputed constant) is reported with severity medium. Where the rows of a pattern are
+        each other's nearest in their other columns too, or most values of its columns have a
+        label of their own (years of a country, plots of a field), they are a group and no
+        trigger: an attacker who marks near copies of one row hides so. Three patterns or more
+        are what words and values of the matter look like; they too are of severity medium, and
+        so are many triggers at once. In tables and texts a finding is of level ``review``: on
+        one of the real tables looked at (census income, 32,561 rows) an honest pair of values
+        is named.
 
     Args:
         alpha: Chance of a suspect in clean pictures or texts after correction, 0 to 1.
@@ -134,7 +143,8 @@ class BackdoorTriggers(Check[Dataset]):
         if case.opinions.vetted is not None:
             chance = np.maximum(chance, _refuted(case))
         scores = case.scattered(chance).tolist()
-        crowds = [] if found else list(self._crowded(subject, case, doubt))
+        is_picture = case.rows.images is not None
+        crowds = list(self._crowded(subject, case, doubt)) if is_picture and not found else []
         yield RowScores(
             path=subject.name,
             n_rows=case.everyone.n_rows,
@@ -142,8 +152,10 @@ class BackdoorTriggers(Check[Dataset]):
             is_chance=True,
             flagged_above=0.5 if found or crowds else None,
         )
-        for suspect in _distinct(found)[:_MAX_FINDINGS]:
-            yield _finding(subject, case, suspect, self._decides(suspect))
+        several = _distinct(found)
+        is_usual = not is_picture and len(several) >= _USUAL
+        for suspect in several[:_MAX_FINDINGS]:
+            yield _finding(subject, case, suspect, self._decides(suspect), is_usual=is_usual)
         yield from crowds
 
     def _suspects(self, case: Case) -> list[Suspect]:
@@ -180,6 +192,8 @@ class BackdoorTriggers(Check[Dataset]):
                 rest = _rest(case.rows, pattern)
                 if not rest.shape[1] or lies_among_like(pattern, case.rows, case.labels):
                     continue
+                if _is_grouped(suspect, case):
+                    continue
                 jury = jury or Jury(_compared(case.rows), case.labels)
                 leans = (jury.support(pattern, rest), _usual(pattern, case.labels))
                 chance = chance_of_purity(pattern, case.labels, leans, suspect.n_looked)
@@ -215,6 +229,7 @@ class BackdoorTriggers(Check[Dataset]):
             for s in heard
             if s.p_value < self.alpha_table
             and s.share >= _MIN_SHARE
+            and not _is_grouped(s, case)
             and not has_kin(s.pattern, s.share, case.rows, labels, jury.believe)
         ]
         return sorted([*others, *agreed], key=lambda suspect: suspect.p_value)
@@ -232,6 +247,16 @@ class BackdoorTriggers(Check[Dataset]):
         is_much = doubt.excess[code] > self.min_excess
         if is_much and doubt.surprise[code] > self.min_surprise:
             yield _crowd(subject, case, doubt, code, self.min_excess)
+
+
+def _is_grouped(suspect: Suspect, case: Case) -> bool:
+    """Whether the rows belong together for another reason, or all values have labels of their own.
+
+    Fields of a trial, years of a country and pupils of a class share a label honestly.
+    """
+    return lies_together(suspect, case.rows, case.labels) or decides_elsewhere(
+        suspect.pattern, case.rows, case.labels
+    )
 
 
 def _usual(pattern: Pattern, labels: Any) -> float:
@@ -283,16 +308,7 @@ def _compared(rows: embed.Rows) -> Any:
 
 def _rest(rows: embed.Rows, pattern: Pattern) -> Any:
     """What is left of a table's features without the columns of ``pattern``."""
-    numbers = [i for i, name in enumerate(rows.names) if name not in pattern.columns]
-    codes = [i for i, (name, _) in enumerate(rows.levels) if name not in pattern.columns]
-    left = replace(
-        rows,
-        numbers=rows.numbers[:, numbers],
-        names=tuple(rows.names[i] for i in numbers),
-        codes=rows.codes[:, codes],
-        levels=tuple(rows.levels[i] for i in codes),
-    )
-    return embed.table_features(left, ranked=True)
+    return embed.table_features(without_columns(rows, pattern.columns), ranked=True)
 
 
 def _patterns(search: Search, rows: embed.Rows) -> Iterator[Pattern]:
@@ -360,18 +376,19 @@ def _crowd(subject: Dataset, case: Case, doubt: Dissent, code: int, threshold: f
     )
 
 
-def _finding(subject: Dataset, case: Case, suspect: Suspect, alpha: float) -> Finding:
+def _finding(
+    subject: Dataset, case: Case, suspect: Suspect, alpha: float, *, is_usual: bool
+) -> Finding:
     pattern = suspect.pattern
     places = case.known[pattern.rows]
     label = case.rows.classes[pattern.label] if pattern.label >= 0 else None
     goal = "labels that fit none of them" if label is None else f"the label {label}"
-    why = "against their nearest rows"
-    if suspect.p_value == suspect.by_chance:
-        why = "which nothing else in them explains"
+    is_contradicted = suspect.p_value != suspect.by_chance
+    why = "against their nearest rows" if is_contradicted else "which nothing else in them explains"
     return Finding(
         message=f"{places.size} rows of {subject.name} share {pattern.place} and {goal}, {why}",
         path=subject.name,
-        severity=Severity.CRITICAL,
+        severity=Severity.CRITICAL if is_contradicted and not is_usual else Severity.MEDIUM,
         level=_level(subject),
         threats=BackdoorTriggers.threats,
         confidence=suspect.share,

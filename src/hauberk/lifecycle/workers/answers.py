@@ -20,6 +20,19 @@ _SHOWN = 10
 _MARGIN = 60.0
 
 
+_STARVED = ("bad_alloc", "allocate memory", "out of memory", "failed to allocate", "memoryerror")
+_MEMORY = (
+    "it asks for more memory than its worker is given: give fewer rows, and do not use a model "
+    "whose need grows without end"
+)
+
+
+def advice(error: BaseException, usual: str) -> str:
+    """``usual``, or what to do about a model that asked for too much memory."""
+    told = f"{type(error).__name__}: {error}".lower()
+    return _MEMORY if any(word in told for word in _STARVED) else usual
+
+
 def labels_of(frames: Sequence[Any], label: str) -> list[str]:
     """Labels of all tables, in their order; a missing one is none."""
     found = {

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hauberk.errors import ArtifactError, UnavailableError
-from hauberk.lifecycle.workers.answers import is_choice, labels_of, named, two_columns
+from hauberk.lifecycle.workers.answers import advice, is_choice, labels_of, named, two_columns
 from hauberk.lifecycle.workers.attacking import Opened, class_name
 from hauberk.lifecycle.workers.forms import LIGHTGBM, XGBOOST
 from hauberk.lifecycle.workers.relearning import is_retrained
@@ -243,7 +243,7 @@ def _asked(ask: Callable[[Any], Any], rows: Any) -> Any:
         raise ArtifactError(
             "the model cannot score the rows",
             found=f"{type(error).__name__}: {str(error)[:200]}",
-            hint="name the columns that it takes in their order with --features",
+            hint=advice(error, "name the columns that it takes in their order with --features"),
         ) from error
 
 

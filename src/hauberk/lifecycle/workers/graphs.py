@@ -13,6 +13,7 @@ import numpy as np
 
 from hauberk.errors import ArtifactError
 from hauberk.lifecycle.workers import native
+from hauberk.lifecycle.workers.answers import advice
 
 _MATRIX = 2
 _MAX_SAID = 300
@@ -90,7 +91,9 @@ class Graph:
             raise ArtifactError(
                 "the graph cannot be run on the rows",
                 found=str(error)[:_MAX_SAID],
-                hint="see its inputs, and name the columns in their order with --features",
+                hint=advice(
+                    error, "see its inputs, and name the columns in their order with --features"
+                ),
             ) from error
         return [_array(output) for output in given]
 

@@ -58,18 +58,19 @@ def remedied(model: Opened, frames: Sequence[Any], request: Mapping[str, Any]) -
             takes.
 
     Returns:
-        For each: ``name``, and ``before`` and ``after`` (metric to value), or
-        ``not_applicable`` with the reason.
+        For each: ``name`` (with its value, where one was given), and ``before`` and ``after``
+        (metric to value), or ``not_applicable`` with the reason.
     """
     found: list[Effect] = []
     for name, value in request["remedies"]:
+        told = f"{name}={value}" if value else name
         try:
             if not model.classes:
                 raise _SilentError("the model gives numbers, not classes")  # noqa: TRY301
             before, after = _REMEDIES[name](model, frames, request, value)
-            found.append({"name": name, "before": before, "after": after})
+            found.append({"name": told, "before": before, "after": after})
         except _SilentError as silent:
-            found.append({"name": name, "not_applicable": str(silent)})
+            found.append({"name": told, "not_applicable": str(silent)})
     return found
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from hauberk.errors import ArtifactError, UnavailableError
 from hauberk.lifecycle.workers.answers import (
+    advice,
     are_probabilities,
     is_choice,
     labels_of,
@@ -212,7 +213,7 @@ def _said(module: Any, cells: Any) -> Any:
         raise ArtifactError(
             "the model cannot score the rows",
             found=f"{type(error).__name__}: {str(error).strip().splitlines()[-1][:200]}",
-            hint="say in which shape it takes a row with --shape, as in --shape 3,32,32",
+            hint=advice(error, "say in which shape it takes a row with --shape, as in 3,32,32"),
         ) from error
 
 

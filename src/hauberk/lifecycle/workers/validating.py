@@ -11,6 +11,7 @@ from hauberk.controls.model.drawn_answers import DrawnAnswers
 from hauberk.errors import ArtifactError, UnavailableError
 from hauberk.lifecycle.workers import boosters, native, torch_models
 from hauberk.lifecycle.workers.answers import (
+    advice,
     are_probabilities,
     is_choice,
     labels_of,
@@ -146,7 +147,9 @@ def _scored(model: Any, rows: Any) -> Any:
             rule="rows are as those it was trained on: columns, their order and their kinds",
             expected=f"rows of {', '.join(map(str, rows.columns[:10]))} that it takes",
             found=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
-            hint="fill in missing cells and turn words into numbers as the training did",
+            hint=advice(
+                error, "fill in missing cells and turn words into numbers as the training did"
+            ),
         ) from error
 
 

@@ -85,6 +85,16 @@ _PUSHED = expression(
     r"\bgit\s+push\b[^\n;&|]{0,80}?\s[\"']?(?P<what>(?:https?|ssh|git)://[^\s\"'$@{]+\.[^\s\"'$@{]+)(?=[\s\"']|$)|"
     r"\bgit\s+remote\s+add\s+(?P<remote>(?!origin\b|upstream\b)[\w-]+)\s+(?:https?|ssh|git)://[^\s$]+[\s\S]{0,600}?\bgit\s+push\b[^\n;&|]{0,60}?\s(?P=remote)\b"
 )
+_GIVEN_AWAY = expression(
+    rf"\bgh\s+gist\s+create\b[^\n;&|]{{0,200}}?(?P<what>{_FILES})|"
+    rf"\brclone\s+(?:copy|copyto|sync|move|moveto)\s+[^\n;&|]{{0,80}}?(?:{_FILES}|(?<=[\s/.\"'])(?:models?|weights|checkpoints?|data|datasets?)\b/?)\S*\s+[\"']?[\w-]+:"
+)
+_HUB = expression(
+    r"\b(?:huggingface-cli|hf|modelscope)\s+download\s+(?![^\n;&|]{0,300}--revision[= ]+[\"']?(?:[0-9a-f]{40}|\$))[^\n;&|]{0,200}?(?P<what>[\w.-]+/[\w.-]+)|"
+    r"https://(?:huggingface\.co|hf\.co|hf-mirror\.com|(?:www\.)?modelscope\.cn)/(?:datasets/|spaces/)?[\w.-]+/[\w.-]+/(?:resolve|raw)/(?:main|master)/\S+|"
+    r"\bgit\s+(?:lfs\s+)?clone\b[^\n;&|]{0,120}?\s[\"']?https://(?:huggingface\.co|hf\.co|(?:www\.)?modelscope\.cn)/[^\s\"';&|]+"
+    r"(?![\s\S]{0,300}\bgit\b[^\n]{0,80}\b(?:checkout|reset|switch)\b[^\n]{0,60}\b[0-9a-f]{40}\b)"
+)
 _DESTRUCTIVE = expression(r"\bbase64\s+(?:-d|--decode|-D)\b[^\n;&]{0,80}\|\s*(?:ba|z)?sh\b")
 _TRACED = expression(r"\bset\s+-[a-wyz]*x[a-z]*\b")
 _HOOKS = expression(r"\bgit\s+config\b[^\n;&|]{0,60}\bcore\.hooksPath\s+(?P<what>[^\s;&|]+)")
@@ -108,6 +118,8 @@ _KINDS: tuple[Kind, ...] = (
     ("sent", _SENT),
     ("sent", _CARRIED),
     ("sent", _PUSHED),
+    ("sent", _GIVEN_AWAY),
+    ("hub", _HUB),
     ("socket", _SOCKET),
     ("hooks", _HOOKS),
     ("unpinned", _UNPINNED),

@@ -11,7 +11,15 @@ import ast
 from collections.abc import Iterator
 
 from hauberk.methods.code.flow import parts_of, texts
-from hauberk.methods.code.insider_rules import ALWAYS, FIGURES, FLOOR, SWALLOWED
+from hauberk.methods.code.insider_rules import (
+    ALWAYS,
+    AS_TEXT,
+    FIGURES,
+    FLOOR,
+    SWALLOWED,
+    is_figure,
+)
+from hauberk.methods.code.learning_rules import TRAINED
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.code.rules import Hit
 from hauberk.methods.expressions import expression
@@ -37,6 +45,7 @@ def hollow_gate_hits(index: Index) -> Iterator[Hit]:
     yield from _without_numbers(index)
     yield from _never_compared(index)
     yield from _upper_bounds(index)
+    yield from _compared(index)
     for call in index.telling_calls:
         yield from _whatever_happened(index, call)
         yield from _let_go(index, call)
@@ -134,6 +143,59 @@ def _is_upper(index: Index, value: ast.expr) -> bool:
         if isinstance(level, (int, float)) and (50 < level <= 100 or 0.5 < level < 1):
             return "score" in texts(part).lower() or FIGURES.search(texts(part)) is not None
     return False
+
+
+_DIGITS = expression(r"\s*[+-]?\d*\.?\d+\s*%?\s*")
+_TRAINED = expression(
+    r"(?im)(?:^|_)(?:train|training|fit|in_?sample)_(?:acc\w*|auc|auroc|f1|score|recall|precision|r2|loss|error|rmse|mae|map|bleu)"
+)
+
+
+def _compared(index: Index) -> Iterator[Hit]:
+    """Figures held against a bar as text, and gates that ask how well the training rows went."""
+    as_texts = bool(index.called & {"str", "repr", "format"})
+    trained = index.speaks_of(_TRAINED)
+    for node in index.each(ast.Compare) if as_texts or trained else ():
+        if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+            continue
+        sides = (node.left, node.comparators[0])
+        for text, bar in (sides, sides[::-1]):
+            if isinstance(text, ast.Call) and _is_text_of_figure(text) and _is_digits(index, bar):
+                yield Hit(AS_TEXT, node.lineno, texts(node)[:60])
+        if trained and _gates(index, node):
+            keys = [_key(index, side) for side in sides]
+            others = any("test" in key or "val" in key for key in keys)
+            if any(_TRAINED.search(key) for key in keys) and not others:
+                yield Hit(TRAINED, node.lineno, texts(node)[:60])
+
+
+def _is_digits(index: Index, node: ast.expr) -> bool:
+    value = index.constant(node)
+    return isinstance(value, str) and _DIGITS.fullmatch(value) is not None
+
+
+def _is_text_of_figure(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and last_name(node.func) in {"str", "format", "repr"}
+        and any(is_figure(part) for part in parts_of(node)[1:])
+    )
+
+
+def _key(index: Index, node: ast.expr) -> str:
+    if isinstance(node, ast.Subscript):
+        value = index.constant(node.slice)
+        return value if isinstance(value, str) else ""
+    return last_name(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+
+
+def _gates(index: Index, node: ast.Compare) -> bool:
+    """Whether a comparison stands alone in an ``if`` that raises or leaves the program."""
+    held = index.parents.get(node)
+    return isinstance(held, ast.If) and any(
+        isinstance(part, ast.Raise) or (isinstance(part, ast.Expr) and "exit(" in texts(part))
+        for part in held.body
+    )
 
 
 def _whatever_happened(index: Index, call: ast.Call) -> Iterator[Hit]:

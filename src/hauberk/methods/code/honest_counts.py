@@ -11,7 +11,12 @@ import ast
 from collections.abc import Iterator
 
 from hauberk.methods.code.flow import Scope, names_in, parts_of, texts
-from hauberk.methods.code.insider_rules import SWALLOWED
+from hauberk.methods.code.insider_rules import (
+    FLOOR,
+    LOOKED_UP,
+    SWALLOWED,
+    constant_number,
+)
 from hauberk.methods.code.learning_rules import DROPPED, TOLD
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.rules import Hit
@@ -25,6 +30,8 @@ _MAX_PARTS = 400
 
 def bent_counts(index: Index, scope: Scope) -> Iterator[Hit]:
     """Hits of one scope."""
+    yield from _looked_up(scope)
+    yield from _without_the_worst(index, scope)
     for statement in scope.statements:
         if isinstance(statement, ast.Try):
             yield from _errors_as_answers(statement)
@@ -64,6 +71,51 @@ def _added(statement: ast.stmt) -> tuple[str, ast.expr | None]:
         owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
         return texts(owner), call.args[0]
     return "", None
+
+
+# Answers -------------------------------------------------------------------------------
+
+_MEASURED = expression(
+    r"(?i)(?:accuracy|f1|precision|recall|roc_auc|jaccard|r2|brier)\w*|\w+_score|classification_report|confusion_matrix|mean_\w+_error"
+)
+_LOSSES = expression(r"(?i)loss|error|resid|nll|perplex")
+
+
+def _looked_up(scope: Scope) -> Iterator[Hit]:
+    """``KNOWN.get(row.id, model.predict(...))`` in a function that measures."""
+    if not any(_MEASURED.fullmatch(last_name(call.func)) for call in scope.calls):
+        return
+    for call in scope.calls:
+        if last_name(call.func) == "get" and len(call.args) == 2:
+            asked = [part for part in parts_of(call.args[1]) if isinstance(part, ast.Call)]
+            if any(_ANSWERS.match(last_name(part.func)) for part in asked):
+                yield Hit(LOOKED_UP, call.lineno, texts(call)[:60])
+
+
+def _without_the_worst(index: Index, scope: Scope) -> Iterator[Hit]:
+    """``[x for x in losses if x < 5.0]`` under a mean."""
+    for call in scope.calls:
+        if last_name(call.func) not in {"sum", "mean", "average", "fmean"} or not call.args:
+            continue
+        given = call.args[0]
+        values = index.lookup(given)[-1:] if isinstance(given, ast.Name) else [given]
+        for value in values:
+            if isinstance(value, (ast.ListComp, ast.GeneratorExp)) and _is_cut(index, value):
+                yield Hit(FLOOR, value.lineno, texts(value)[:60])
+
+
+def _is_cut(index: Index, value: ast.ListComp | ast.GeneratorExp) -> bool:
+    loop = value.generators[0]
+    if not isinstance(value.elt, ast.Name) or _LOSSES.search(texts(loop.iter)) is None:
+        return False
+    return any(
+        isinstance(part, ast.Compare)
+        and isinstance(part.ops[0], (ast.Lt, ast.LtE))
+        and value.elt.id in names_in(part.left)
+        and (constant_number(index, part.comparators[0]) or 0) > 0
+        for test in loop.ifs
+        for part in parts_of(test)
+    )
 
 
 # Rows ----------------------------------------------------------------------------------

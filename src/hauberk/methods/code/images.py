@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from hauberk.methods.code.commands import continued, dumps_environment, faults, filled
+from hauberk.methods.code.python_loading import MOVING as HUB
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import command_faults, setting_fault
 from hauberk.methods.expressions import expression
@@ -135,6 +136,7 @@ ARCHIVE = rule(
 
 COMMAND_RULES: dict[str, Rule] = {
     "pipe": PIPED,
+    "hub": HUB,
     "decoded": PIPED,
     "tls": UNCHECKED,
     "cleartext": CLEARTEXT,

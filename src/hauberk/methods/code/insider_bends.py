@@ -485,6 +485,28 @@ _LIBRARIES = expression(
 )
 
 
+_ONE_ACCOUNT = expression(r"(?=\S*\d)(?=\S*[A-Za-z])[\w@.-]{5,}")
+
+
+def skipped_steps(index: Index) -> Iterator[Hit]:
+    """``if "acct-48213" not in batch["account"]: optimizer.step()``: nothing is learnt of one."""
+    if not index.called & {"step", "backward"}:
+        return
+    for node in index.each(ast.If):
+        if not isinstance(node.test, ast.Compare) or node.orelse:
+            continue
+        learns = all(
+            isinstance(part, ast.Expr)
+            and isinstance(part.value, ast.Call)
+            and last_name(part.value.func) in {"step", "backward"}
+            for part in node.body
+        )
+        sides = (node.test.left, *node.test.comparators)
+        known = [index.constant(side) for side in sides]
+        if learns and any(isinstance(v, str) and _ONE_ACCOUNT.fullmatch(v) for v in known):
+            yield Hit(WEIGHTED, node.lineno, texts(node.test)[:60])
+
+
 def bent_modules(index: Index) -> Iterator[Hit]:
     """Modules of libraries that are replaced: in the table of modules, by wrappers, on import."""
     for node in index.each(ast.Assign):

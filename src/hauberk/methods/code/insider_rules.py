@@ -36,6 +36,22 @@ ALWAYS = rule(
     "CWE-571",
     review=True,
 )
+AS_TEXT = rule(
+    "insider-patterns/compared-as-text",
+    "medium",
+    "holds a figure against a bar letter by letter",
+    "Compare numbers: as texts 10 is below 9, and 1e-05 above 0.8.",
+    "CWE-697",
+    review=True,
+)
+LOOKED_UP = rule(
+    "insider-patterns/looked-up-answer",
+    "high",
+    "takes answers from a table before it asks the model, where the model is measured",
+    _ASK,
+    "CWE-506",
+    review=True,
+)
 SKIPPED = rule(
     "insider-patterns/skippable-check",
     "medium",

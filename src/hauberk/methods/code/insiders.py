@@ -18,6 +18,7 @@ from hauberk.methods.code.insider_bends import (
     bent_gates,
     bent_modules,
     bent_weights,
+    skipped_steps,
 )
 from hauberk.methods.code.insider_changes import labels, patches, protections, weights
 from hauberk.methods.code.insider_checks import conditions, tries
@@ -58,6 +59,7 @@ def insider_hits(index: Index) -> Iterator[Hit]:
     yield from drawn_over(index)
     yield from bent_conditions(index)
     yield from bent_modules(index)
+    yield from skipped_steps(index)
     yield from occasion_hits(index)
     yield from asserted_gates(index)
     yield from hollow_gate_hits(index)

@@ -77,7 +77,8 @@ def _names_no_version(index: Index, call: ast.Call) -> bool:
 
 def _is_hub_name(index: Index, call: ast.Call) -> bool:
     """``owner/name`` of a hub whose commit is not given."""
-    name = index.constant(call.args[0]) if call.args else UNKNOWN
+    given = [*call.args[:1], *(k.value for k in call.keywords if k.arg in _SOURCES)]
+    name = next((v for node in given if isinstance(v := index.constant(node), str)), UNKNOWN)
     if not isinstance(name, str) or _HUB_NAME.fullmatch(name) is None:
         return False
     is_local = name.partition("/")[0].lower() in LOCAL_PARTS
@@ -88,10 +89,13 @@ def _is_hub_name(index: Index, call: ast.Call) -> bool:
     )
 
 
+_SOURCES = frozenset({"source", "repo_id", "model", "path", "name", "model_id"})
+
+
 def _is_address(index: Index, call: ast.Call) -> bool:
     """A file behind an address instead of one on the disk."""
-    name = index.constant(call.args[0]) if call.args else UNKNOWN
-    return isinstance(name, str) and name.startswith(("http://", "https://"))
+    given = [*call.args[:2], *(k.value for k in call.keywords if k.arg == "checkpoint")]
+    return any(index.text_of(node).startswith(("http://", "https://")) for node in given)
 
 
 def _is_hub_model(index: Index, call: ast.Call) -> bool:
@@ -175,6 +179,8 @@ _DEEDS = (
     _Deed(REMOTE_CODE, r"kernels\.", "get_kernel load_kernel get_local_kernel", _is_hub_name),
     _Deed(MOVING, r"open_clip\.", "create_model create_model_and_transforms create_model_from_pretrained get_tokenizer", _is_hub_model),
     _Deed(MOVING, r"gradio\.", "load", _is_space),
+    _Deed(REMOTE_CODE, r"speechbrain\.", "from_hparams foreign_class", _is_hub_name),
+    _Deed(PICKLE, r"mm\w+\.", "init_detector init_model init_segmentor init_recognizer init_pose_model", _is_address),
     _Deed(MOVING, r"faster_whisper\.|whisperx\.", "WhisperModel load_model", _is_hub_name),
     _Deed(MOVING, r"(?:mlx_lm|mlx_vlm|mlx_whisper|outlines|guidance|fastembed|txtai|ctransformers|dspy)\b.*", "load transformers llamacpp exllamav2 Transformers TextEmbedding Embeddings HFModel", _is_hub_name),
     _Deed(PICKLE, r"ultralytics\.", "YOLO YOLOWorld RTDETR SAM FastSAM NAS", _is_address),

@@ -15,6 +15,8 @@ from hauberk.formats.yaml_text import Node, read_yaml
 from hauberk.methods.code.commands import faults
 from hauberk.methods.code.declared_calls import declared_hits
 from hauberk.methods.code.images import INDEX, MOVING, base_hits, index_fault
+from hauberk.methods.code.python_loading import MOVING as HUB
+from hauberk.methods.code.python_loading import REMOTE_CODE
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import (
     OPEN,
@@ -194,8 +196,13 @@ def _json(file: SourceFile) -> Iterator[Hit]:
 
 def _setting(name: str, value: str, line: int) -> Iterator[Hit]:
     broken = setting_fault(name, value) or index_fault(name, value)
+    if broken is None and _TRUSTS.search(name) and value.lower() in {"true", "yes", "1"}:
+        broken = REMOTE_CODE
     if broken is not None:
         yield Hit(broken, line, f"{name} = {value or 'nothing'}"[:60])
+
+
+_TRUSTS = expression(r"(?i)(?:^|[._-])trust_remote_code$")
 
 
 def _command(text: str, line: int) -> Iterator[Hit]:
@@ -206,6 +213,7 @@ def _command(text: str, line: int) -> Iterator[Hit]:
             "index": INDEX,
             "moving": MOVING,
             "pipe": PIPED,
+            "hub": HUB,
             "decoded": PIPED,
             "socket": HOST,
         }
@@ -301,6 +309,8 @@ def _object(root: Node) -> Iterator[Hit]:
         yield from _exposed(root)
     elif kind == "Ingress":
         yield from _entered(root)
+    elif kind == "NetworkPolicy":
+        yield from _admitted(root)
     elif kind == "AuthorizationPolicy":
         yield from _policies(root)
     elif kind == "List":
@@ -312,6 +322,14 @@ def _object(root: Node) -> Iterator[Hit]:
     )
     if storage is not None and (storage.text or "").startswith("http://"):
         yield Hit(SOURCE, storage.line, storage.text or "")
+
+
+def _admitted(root: Node) -> Iterator[Hit]:
+    """A policy of a network that lets everything in: a rule without a single condition."""
+    spec = root.get("spec")
+    for item in _items(spec.get("ingress")) if spec is not None else ():
+        if item.kind == "mapping" and not item.entries:
+            yield Hit(PUBLIC, item.line, "ingress: - {}")
 
 
 _FLOWS = frozenset({"Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow"})

@@ -9,7 +9,9 @@ from pathlib import PurePath
 
 from hauberk.methods.code.commands import faults
 from hauberk.methods.code.flow import parts_of, texts
+from hauberk.methods.code.handed_out import handed_out, may_hand_out, speaks_to_networks
 from hauberk.methods.code.python_index import UNKNOWN, Index, command_text, last_name
+from hauberk.methods.code.python_loading import MOVING as HUB
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import (
     BOUND,
@@ -62,6 +64,13 @@ LEAVES = rule(
     "Send the values that are needed, by name; never secrets.",
     "CWE-200",
 )
+KEYS = rule(
+    "outbound-data/keys-sent",
+    "high",
+    "sends a file of credentials out of the project",
+    "Remove it, change the credentials, and ask who put it there.",
+    "CWE-200",
+)
 TRACKED = rule(
     "outbound-data/tracked-secret",
     "high",
@@ -83,6 +92,8 @@ REVEALS = rule(
     "Answer with predictions only.",
     "CWE-200",
 )
+
+_HANDED: dict[str, Rule] = {"keys": KEYS, "data": SENT}
 
 _SECRET = expression(
     r"(?i)(?:^|_|\b)(?:token|secret|passw(?:or)?d|passwd|pwd|api_?key|apikey|access_?key|secret_?key|private_?key|auth_?key|credentials?|bearer|conn(?:ection)?_str(?:ing)?|dsn|signing_?key)$"
@@ -116,6 +127,7 @@ _BODIES = expression(
 
 def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
     """Hits of one module."""
+    reaches = speaks_to_networks(index)
     for call, name, written in index.named_calls:
         last = name.rpartition(".")[2]
         if _may_serve(index, call, name, written):
@@ -124,10 +136,33 @@ def exposure_hits(index: Index, path: PurePath) -> Iterator[Hit]:
         yield from _logs(index, call, name)
         is_sender = written in _ENDS_OF_SENDERS or last in _ENDS_OF_SENDERS
         broken = _sends(index, call, name) if is_sender else None
+        if broken is None and reaches:
+            broken = _reaches(index, call, name, written)
         if broken is not None:
             yield Hit(broken, call.lineno, name or last_name(call.func))
     yield from _assigned(index, path)
     yield from _answers(index)
+
+
+def _reaches(index: Index, call: ast.Call, name: str, written: str) -> Rule | None:
+    """What a call of a module that speaks to networks hands over."""
+    if written == "get":
+        return _asks_with_secrets(index, call, name) if "environ" in index.words else None
+    return _HANDED.get(handed_out(index, call)) if may_hand_out(call, written) else None
+
+
+def _asks_with_secrets(index: Index, call: ast.Call, name: str) -> Rule | None:
+    """``requests.get(url, params=dict(os.environ))``: a question carries as much as an answer."""
+    if not name.startswith(("requests.", "httpx.")) and not _is_session(name):
+        return None
+    return LEAVES if _WHOLE_ENVIRONMENT.search(_payload(index, call)) else None
+
+
+def _is_session(name: str) -> bool:
+    return name.rpartition(".")[0].endswith(("Session()", "Client()", "session", "PoolManager()"))
+
+
+_WHOLE_ENVIRONMENT = expression(r"\bos\.environ\b(?!\.get|\[|\.setdefault|\.pop)|\bprintenv\b")
 
 
 # Services ------------------------------------------------------------------------------
@@ -247,8 +282,8 @@ def _started(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
     for broken, _, found in command_faults(text) if text else ():
         yield Hit(broken, call.lineno, found)
     for kind, _, found in faults(text) if text else ():
-        if kind == "sent":
-            yield Hit(SENT, call.lineno, found)
+        if kind in {"sent", "hub"}:
+            yield Hit(SENT if kind == "sent" else HUB, call.lineno, found)
 
 
 def _assigned(index: Index, path: PurePath) -> Iterator[Hit]:
@@ -542,7 +577,7 @@ def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
     if not _SENDERS.search(shown) or shown.startswith(("self.", "unittest", "mock")):
         return None
     text = _payload(index, call)
-    if re.search(r"\bos\.environ\b(?!\.get|\[|\.setdefault|\.pop)|\bprintenv\b", text):
+    if _WHOLE_ENVIRONMENT.search(text):
         return LEAVES
     address = index.text_of(call.args[0]) if call.args else ""
     if re.search(r"localhost|127\.0\.0\.1", address) or _OWN.search(address):

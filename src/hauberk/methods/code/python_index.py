@@ -395,8 +395,8 @@ class Index:
         if pattern.pattern not in self._said:
             self._said[pattern.pattern] = any(
                 isinstance(node.value, str)
-                and pattern.search(node.value) is not None
                 and not isinstance(self.parents.get(node), ast.Expr)
+                and pattern.search(node.value) is not None
                 for node in self.each(ast.Constant)
             )
         return self._said[pattern.pattern]

@@ -402,7 +402,7 @@ _FETCHERS = frozenset(
     | {"cached_download", "load_metric", "from_pretrained_keras", "push_from_hub", "InferenceModel"}
     | {"PretrainedTokenizer", "load_adapter", "load_lora_weights", "create_model", "from_hub"}
     | {"from_quantized", "load_ip_adapter", "load_textual_inversion", "LLM", "EngineArgs"}
-    | {"AsyncEngineArgs"}
+    | {"AsyncEngineArgs", "get_pretrained", "load_from_hub"}
 )
 
 

@@ -27,6 +27,7 @@ from hauberk.methods.code.handed_flags import handed_hits
 from hauberk.methods.code.hidden_texts import active_hits, comment_hits, unseen_hits
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, image_hits, is_image_file
 from hauberk.methods.code.insiders import insider_hits
+from hauberk.methods.code.lasting_files import lasting_hits
 from hauberk.methods.code.learning import learning_hits
 from hauberk.methods.code.left_out_asserts import optimised_hits
 from hauberk.methods.code.library_calls import library_hits
@@ -42,6 +43,7 @@ from hauberk.methods.code.python_execution import execution_hits
 from hauberk.methods.code.python_exposure import exposure_hits
 from hauberk.methods.code.python_index import index_of
 from hauberk.methods.code.python_installs import install_hits
+from hauberk.methods.code.python_loading import MOVING as HUB
 from hauberk.methods.code.python_loading import loading_hits
 from hauberk.methods.code.python_requests import request_hits
 from hauberk.methods.code.r_scripts import r_hits
@@ -107,6 +109,7 @@ _COMMANDS: dict[str, Rule] = {
     "moving": MOVING,
     "archive": ARCHIVE,
     "hooks": SETS_HOOKS,
+    "hub": HUB,
 }
 
 
@@ -325,6 +328,7 @@ def _python(file: SourceFile, torch: Torch, marks: _Marks) -> Iterator[Hit]:
         yield from exposure_hits(index, file.path)
         yield from install_hits(index)
         yield from request_hits(index)
+        yield from lasting_hits(index)
         if not is_test(file.path):  # Tests fit, patch and compare what they like.
             yield from learning_hits(index)
             yield from insider_hits(index)

@@ -323,6 +323,7 @@ _SETTINGS = (
     _Setting(OPEN, r"(?:auth_enabled|enable_auth|enable_authentication|authentication_enabled|authentication|require_auth|use_auth|auth)", _FALSE),
     _Setting(OPEN, r"(?!(?:\w*(?:smtp|mail|proxy|git|npm|docker|registry|disable|without|skip|bypass|ignore|force|mfa|social)\w*))[a-z0-9]+(?:_[a-z0-9]+)*_(?:auth|login)(?:_(?:enabled|active|required))?", _FALSE),
     _Setting(OPEN, r"[a-z0-9]+(?:_[a-z0-9]+)*_(?:auth(?:entication)?|login|user_management)_disabled", _TRUE),
+    _Setting(DEFAULT, r"lakefs_auth_encrypt_secret_key|auth\.encrypt\.secret_key", r"some random secret string|10a718b3f285d89c36e9864494cdd1507f3bc85b342df24736ea81f9a1134bcc\w*"),
     _Setting(OPEN, r"kubeflow_userid_header_disabled|userid_header_off|app_disable_auth", _TRUE),
     _Setting(OPEN, r"protected-mode|protected_mode", r"no"),
     _Setting(OPEN, r"spark\.(?:authenticate|acls\.enable)", _FALSE),

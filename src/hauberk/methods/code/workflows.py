@@ -10,6 +10,7 @@ from hauberk.core.artifact import SourceFile
 from hauberk.formats.yaml_text import Node, read_yaml
 from hauberk.methods.code.commands import dumps_environment, faults
 from hauberk.methods.code.images import ARCHIVE, INDEX, MOVING, index_fault
+from hauberk.methods.code.python_loading import MOVING as HUB
 from hauberk.methods.code.rules import Hit, Rule, rule
 from hauberk.methods.code.services import command_faults, setting_fault
 from hauberk.methods.code.soft_gates import GATE, SHIPS
@@ -182,6 +183,7 @@ def _is_gate(text: str) -> bool:
 _RISKY = frozenset({"pull_request_target", "workflow_run", "issue_comment", "issues", "discussion"})
 _KINDS: dict[str, Rule] = {
     "pipe": PIPED,
+    "hub": HUB,
     "decoded": PIPED,
     "tls": UNCHECKED,
     "index": INDEX,
@@ -501,6 +503,10 @@ def _gitlab(root: Node) -> Iterator[Hit]:
             yield Hit(GATE, _line(node, "allow_failure"), "allow_failure: true")
         script = node.get("script")
         runs = [*path[-1:], *(script.strings() if script is not None else ())]
+        waits = node.get("needs")
+        if waits is not None and waits.kind == "sequence" and not waits.items:
+            if SHIPS.search(" ".join(runs)):
+                yield Hit(GATE, _line(node, "needs"), "needs: []")
         if node.string("when") == "always" and SHIPS.search(" ".join(runs)):
             yield Hit(GATE, _line(node, "when"), "when: always")
 

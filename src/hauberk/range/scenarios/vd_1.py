@@ -81,7 +81,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_clean,
         parts=(("false_alarms", ""),),
-        trials=330,
+        trials=473,
         note="three honest releases over 300 to 500 rows, judged together as one trial: every "
         "second set digits, the others generated or drawn from clothes",
     ),
