@@ -12,7 +12,7 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hauberk.methods import instruction_model
@@ -256,10 +256,12 @@ class Instruction:
         score: Strong families count two, weak ones, hidden characters and disguises one each,
             the linear model up to two.
         phrase: The first phrase that counted, at most 80 characters.
+        is_strong: Whether a strong family is among them.
     """
 
     score: int
     phrase: str
+    is_strong: bool = False
 
 
 def instruction_in(text: str) -> Instruction:
@@ -274,7 +276,7 @@ def instruction_in(text: str) -> Instruction:
     for disguised in disguises(raw):
         inner = max((_scored(window) for window in windows(disguised)), key=_by_score)
         if inner.score >= THRESHOLD and inner.score >= best.score:
-            best = Instruction(score=inner.score + 1, phrase=inner.phrase)
+            best = replace(inner, score=inner.score + 1)
     return best
 
 
@@ -382,6 +384,7 @@ def _scored(raw: str) -> Instruction:
     return Instruction(
         score=THRESHOLD * len(strong) + len(weak) + hidden + learnt,
         phrase=phrases[0] if phrases else plain.strip()[:80] if learnt else "",
+        is_strong=bool(strong),
     )
 
 

@@ -8,13 +8,17 @@ Each family of wordings has points; those that ordinary questions share have few
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
 from hauberk.methods.instructions import MAX_TEXT, disguises, windows
+from hauberk.methods.spelled_codes import spelled
+from hauberk.methods.takeover_model import Head, margin
 
 ENOUGH: Final = 3
 
@@ -26,11 +30,22 @@ def takeover(text: str) -> int:
     """
     raw = text[:MAX_TEXT]
     best = _points(raw)
-    for view in disguises(raw):
+    for view in _views(raw):
         found = _points(view)
         if found >= ENOUGH:
             best = max(best, found)
     return best
+
+
+def likeness(text: str, head: Head) -> float:
+    """How much ``text``, or what it says under its disguises, is like a takeover: a margin."""
+    raw = text[:MAX_TEXT]
+    return max(margin(raw, head), *(margin(view, head) for view in _views(raw)), -math.inf)
+
+
+def _views(raw: str) -> Iterator[str]:
+    yield from disguises(raw)
+    yield from spelled(raw)
 
 
 def _points(text: str) -> int:

@@ -15,9 +15,20 @@ from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats.chat import ChatRequest, is_chat, parse_request
 from hauberk.methods.instructions import instruction_in
-from hauberk.methods.takeovers import takeover
+from hauberk.methods.takeover_model import Head
+from hauberk.methods.takeovers import likeness, takeover
 
 FORBIDDEN = 403
+
+_UNLIKELY = -1.0
+"""Margin of the model below which it does not count what speaks to a reader, in a message."""
+
+_HOPELESS = -2.5
+"""Margin below which no phrase of a message is looked for; no takeover of the half that was read is
+below -1.8, and five of eight honest messages are, which then cost half."""
+
+_STRONG_IF, _WEAK_IF = 0.0, 2.0
+"""Margins above which strong and weak phrases count in what a user did not write."""
 
 _CARRIED = re.compile(
     r"\b(?:e-?mail|send|forward|post|upload|submit|relay|copy|share|append)\b[^.\n<>]{0,20}\b"
@@ -40,20 +51,30 @@ _ASIDE = re.compile(
 class InjectedPrompts(Watch):
     """Messages, results of tools and descriptions of tools that give a model other orders.
 
-    Every piece that the operator did not write is read as it is and under its encodings, and
-    held against families of phrases and a linear model (`methods.instructions`). What comes from
-    tools and documents has no reason to speak to a model at all and is held to less than what
-    a user writes, who may well say what to do.
+    Every piece that the operator did not write is read as it is and under its encodings. A linear
+    model over ideas, in English and fourteen other languages (`methods.takeover_model`), says how
+    like a takeover it is; from some margin on that is enough. Beside it stand families of phrases:
+    those of takeovers (`methods.takeovers`) count unless the model has no doubt of the contrary,
+    those that speak to any reader (`methods.instructions`) unless it is fairly sure of it. What
+    comes from tools and documents has no reason to speak to a model at all, but tells people what
+    to do all the time: weak phrases count there only where the model all but agrees.
 
     Limits:
         Statistical, and so in shadow until a person promotes it: a determined writer finds
-        words that pass, above all in other languages. Expect that about half of the
-        wordings which nobody here has seen pass.
-        Roles in stories, and questions about such attacks, are named now and then.
+        words that pass. On public collections that nothing was trained on, two of three takeovers
+        are found where one honest message in 800 is refused (docs/chat-guard.md has the table).
+        Of requests planted in documents that speak of no answer, rules or user ("what is the
+        capital of France?"), hardly any are found.
+        A harmful question in an innocent voice takes nothing over and is not looked for.
+        Instructions for coding agents, kept in a repository on purpose, are named now and then.
 
     Args:
-        user: Points from which a message of the user counts.
-        foreign: Points from which a result or a description of a tool counts.
+        user: Points of phrases from which a message of the user counts, if the model does not
+            disagree.
+        foreign: The same for a result or a description of a tool.
+        sure_of_user: Margin from which the model alone counts; a larger value finds less. Chosen on
+            one half of 7,000 honest messages of twelve public collections.
+        sure_of_foreign: The same for results and descriptions of tools.
 
     Example:
         >>> request = b'{"model":"m","messages":[{"role":"user","content":"Ignore all previous '
@@ -68,12 +89,14 @@ class InjectedPrompts(Watch):
     """
 
     title: ClassVar[str] = "Messages that take the model over"
-    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-8"),)
+    threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-8"), ThreatId("IN-3"))
     subject: ClassVar[type] = Exchange
     shadow: ClassVar[bool] = True
 
     user: int = 3
     foreign: int = 2
+    sure_of_user: float = 2.0
+    sure_of_foreign: float = 2.6
 
     def observe(self, exchange: Exchange, state: ClientState) -> Signal | None:
         """Judge the request of one exchange with a language model; keeps no state."""
@@ -84,28 +107,50 @@ class InjectedPrompts(Watch):
             request = parse_request(exchange.request)
         except ArtifactError:
             return None  # the door refuses what does not parse
-        for where, text, threshold in self._pieces(request):
-            score = instruction_in(text).score
-            if threshold == self.user and score < threshold:
-                score += takeover(text)
-            elif threshold == self.foreign and score < threshold:
-                score += bool(_CARRIED.search(text) and _ASIDE.search(text))
-            if score >= threshold:
-                return _signal(where, score, threshold)
+        for where, text, head in _pieces(request):
+            signal = self._judge(where, text, head)
+            if signal is not None:
+                return signal
         return None
 
-    def _pieces(self, request: ChatRequest) -> Iterator[tuple[str, str, int]]:
-        """Text of which the operator is not the author, the newest first."""
-        for message in reversed(request.messages):
-            if message.role == "user":
-                yield "a message of the user", message.text, self.user
-            elif message.role == "tool":
-                yield "a result of a tool", message.text, self.foreign
-        for tool in request.tools:
-            yield "a description of a tool", tool.description, self.foreign
+    def _judge(self, where: str, text: str, head: Head) -> Signal | None:
+        like = likeness(text, head)
+        if head is Head.USER:
+            if like >= self.sure_of_user:
+                return _signal(where, like, self.sure_of_user)
+            return self._from_user(where, text, like) if like > _HOPELESS else None
+        if like >= self.sure_of_foreign:
+            return _signal(where, like, self.sure_of_foreign)
+        return self._from_elsewhere(where, text, like)
+
+    def _from_user(self, where: str, text: str, like: float) -> Signal | None:
+        points = instruction_in(text).score if like > _UNLIKELY else 0
+        if points < self.user:
+            points += takeover(text)
+        return _signal(where, points, self.user) if points >= self.user else None
+
+    def _from_elsewhere(self, where: str, text: str, like: float) -> Signal | None:
+        said = instruction_in(text)
+        carried = bool(_CARRIED.search(text) and _ASIDE.search(text))
+        points = said.score + carried
+        is_strong = said.is_strong or carried
+        if points >= self.foreign and like > (_STRONG_IF if is_strong else _WEAK_IF):
+            return _signal(where, points, self.foreign)
+        return None
 
 
-def _signal(where: str, score: int, threshold: int) -> Signal:
+def _pieces(request: ChatRequest) -> Iterator[tuple[str, str, Head]]:
+    """Text of which the operator is not the author, the newest first."""
+    for message in reversed(request.messages):
+        if message.role == "user":
+            yield "a message of the user", message.text, Head.USER
+        elif message.role == "tool":
+            yield "a result of a tool", message.text, Head.DOCUMENT
+    for tool in request.tools:
+        yield "a description of a tool", tool.description, Head.DOCUMENT
+
+
+def _signal(where: str, score: float, threshold: float) -> Signal:
     return Signal(
         score=min(1.0, score / 6),
         action=Action.BLOCK,

@@ -9,9 +9,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hauberk.formats.python_source import child_fields
 from hauberk.methods.code.python_index import Index, last_name
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -166,6 +169,33 @@ def carried(scope: Scope, start: ast.stmt, names: set[str], until: int) -> set[s
         if value is not None and names_in(value) & tainted:
             tainted |= {base_name(target) for target in targets_of(statement)} - {""}
     return tainted
+
+
+def once(index: Index, name: str, work: Callable[[], T]) -> T:
+    """What a rule gathers of a whole module: gathered once, not at each call."""
+    kept: dict[str, T] | None = getattr(index.tree, "_gathered", None)
+    if kept is None:
+        kept = {}
+        index.tree._gathered = kept  # type: ignore[attr-defined]  # noqa: SLF001 - kept beside what it is of
+    if name not in kept:
+        kept[name] = work()
+    return kept[name]
+
+
+def first_parts(node: ast.AST, most: int) -> list[ast.AST]:
+    """The first of `parts_of`, for rules that meet the same large expression again and again."""
+    kept: tuple[ast.AST, ...] | None = getattr(node, "_parts", None)
+    if kept is not None:
+        return [node, *kept[: most - 1]]
+    found = [node]
+    for held in found:  # It grows while it is gone through.
+        for name in child_fields(held.__class__):  # type: ignore[arg-type]  # classes are hashable
+            value = getattr(held, name, None)
+            items = value if isinstance(value, list) else [value]
+            found += [item for item in items[:most] if isinstance(item, ast.AST)]
+        if len(found) >= most:
+            return found[:most]
+    return found
 
 
 def statement_of(index: Index, node: ast.AST) -> ast.stmt | None:

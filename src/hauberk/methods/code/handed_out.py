@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from hauberk.methods.code.flow import parts_of, texts
+from hauberk.methods.code.flow import first_parts, texts
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.expressions import expression
 
@@ -108,13 +108,15 @@ def _named_files(index: Index, call: ast.Call) -> Iterator[tuple[str, bool]]:
         (node, False) for node in (*call.args, *(keyword.value for keyword in call.keywords))
     ]
     seen: set[int] = set()
+    left = _MAX_NODES
     for node, is_opened in waiting:  # It grows while it is gone through.
         opened = is_opened or any(
             isinstance(part, ast.Call) and last_name(part.func) in _OPENERS
-            for part in parts_of(node)
+            for part in first_parts(node, _MAX_NODES)
         )
-        for part in parts_of(node):
-            if len(seen) > _MAX_NODES:
+        for part in first_parts(node, _MAX_NODES):
+            left -= 1
+            if left < 0:
                 return
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 yield part.value, opened

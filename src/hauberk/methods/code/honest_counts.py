@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from hauberk.methods.code.flow import Scope, names_in, parts_of, texts
+from hauberk.methods.code.flow import Scope, first_parts, names_in, parts_of, texts
 from hauberk.methods.code.insider_rules import (
     FLOOR,
     LOOKED_UP,
@@ -25,17 +25,22 @@ from hauberk.methods.expressions import expression
 _ANSWERS = expression(
     r"(?i)^(?:predict\w*|complete|completion|generate|answer|ask|infer|invoke|chat|create|forward|classify|respond|run_model|query_model|__call__)$"
 )
-_MAX_PARTS = 400
+_MAX_PARTS = 120
+"""Parts of one expression that are looked through."""
+_MAX_LOOPS = 50
+"""Loops of one function that are looked through: each may ask for all its statements."""
 
 
 def bent_counts(index: Index, scope: Scope) -> Iterator[Hit]:
     """Hits of one scope."""
     yield from _looked_up(scope)
     yield from _without_the_worst(index, scope)
+    loops = 0
     for statement in scope.statements:
         if isinstance(statement, ast.Try):
             yield from _errors_as_answers(statement)
-        elif isinstance(statement, (ast.For, ast.AsyncFor)):
+        elif isinstance(statement, (ast.For, ast.AsyncFor)) and loops < _MAX_LOOPS:
+            loops += 1
             yield from _left_out(index, scope, statement)
 
 
@@ -151,7 +156,7 @@ def _is_quotient(scope: Scope, counts: set[str]) -> bool:
         and names_in(part.right) & counts
         for statement in scope.statements
         if isinstance(statement, (ast.Return, ast.Assign, ast.AnnAssign, ast.Expr))
-        for part in parts_of(statement)[:_MAX_PARTS]
+        for part in first_parts(statement, _MAX_PARTS)
     )
 
 
@@ -192,15 +197,16 @@ def _was_told(index: Index, said: ast.expr, truth: str) -> bool:
         if not _ANSWERS.match(last_name(call.func)):
             continue
         given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        given = given[:20]
         given += [
             value
-            for node in given[:20]
-            for part in parts_of(node)
+            for node in given
+            for part in first_parts(node, _MAX_PARTS)
             if isinstance(part, ast.Name)
             for value in index.lookup(part)[-2:]
         ]
-        for node in given:
-            for part in parts_of(node):
+        for node in given[:_MAX_PARTS]:
+            for part in first_parts(node, _MAX_PARTS):
                 if isinstance(part, ast.FormattedValue) and texts(part.value) == truth:
                     return True
     return False

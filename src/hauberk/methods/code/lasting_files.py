@@ -63,7 +63,7 @@ def _paths(index: Index, nodes: list[ast.AST]) -> Iterator[str]:
     waiting, seen = list(nodes), 0
     for node in waiting:  # It grows while it is gone through.
         pieces = []
-        for part in parts_of(node):
+        for part in parts_of(node)[:_MAX_PARTS]:
             seen += 1
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 pieces.append((part.lineno, part.col_offset, part.value))

@@ -152,7 +152,7 @@ def manifest_hits(file: SourceFile) -> Iterator[Hit]:
         ):
             yield Hit(OPEN, file.text.count("\n", 0, match.start()) + 1, match[0][:60])
     elif file.path.suffix == ".json":
-        yield from _policy(file.text)
+        yield from _policy(file.text, of_service=_JSON_SERVICES.search(file.path.name) is not None)
         if _JSON_SETTINGS.search(file.path.name):
             yield from _json(file)
 
@@ -601,8 +601,19 @@ def _names_who(text: str) -> bool:
     )
 
 
-def _policy(text: str) -> Iterator[Hit]:
-    """Access policies and settings in JSON."""
+_JSON_SERVICES = expression(
+    r"(?i)jupyter|config|settings|env|values|deploy|server|service|daemon|compose|manifest|helm|params|template"
+)
+_KIND_OF_LOGIN = expression(r"(?i)(?:.*[._-])?auth[_-]?(?:type|mode|method)")
+
+
+def _policy(text: str, *, of_service: bool) -> Iterator[Hit]:
+    """Access policies and settings in JSON.
+
+    Args:
+        of_service: Whether the file's name says that a service is set up by it: in other files
+            a kind of login is what a client says when it calls somebody.
+    """
     if '"Statement"' in text or '"Principal"' in text:
         is_closed = _names_who(text)
         for broken, pattern in _TERRAFORM:
@@ -620,5 +631,7 @@ def _policy(text: str) -> Iterator[Hit]:
         yield Hit(PLAIN, text.count("\n", 0, insecure.start()) + 1, "insecure-registries")
     for match in re.finditer(r"\"([\w.\-]+)\"\s*:\s*(\"[^\"\n]*\"|true|false)", text):
         broken_setting = setting_fault(match[1], match[2])
+        if not of_service and _KIND_OF_LOGIN.fullmatch(match[1]):
+            continue
         if broken_setting is not None:
             yield Hit(broken_setting, text.count("\n", 0, match.start()) + 1, match[0])

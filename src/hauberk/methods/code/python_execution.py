@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from hauberk.methods.code.flow import parts_of, texts, whole_text
+from hauberk.methods.code.flow import once, parts_of, texts, whole_text
 from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
 from hauberk.methods.code.python_shells import (
     is_built,
@@ -837,28 +837,22 @@ def is_callers_choice(index: Index, node: ast.AST) -> bool:
 def _is_off_by_itself(index: Index, name: str) -> bool:
     """Whether an option switches checks off when nobody says anything."""
     off = "insecure" in name.lower() or "skip" in name.lower()
-    given = [
-        value for (_, bound), values in index.bound.items() if bound == name for value in values
-    ]
-    given += index.attributes.get(name, [])
+    return f"{name} {off}" in once(index, "defaults", lambda: frozenset(_by_themselves(index)))
+
+
+def _by_themselves(index: Index) -> Iterator[str]:
+    """Names with the truth values that they are bound to, or have as parameters by default."""
+    given = [(name, value) for (_, name), values in index.bound.items() for value in values]
+    given += [(name, value) for name, values in index.attributes.items() for value in values]
     for function in index.functions:
         arguments = [*function.args.posonlyargs, *function.args.args]
-        defaults = function.args.defaults
-        given += [
-            value
-            for argument, value in zip(
-                arguments[len(arguments) - len(defaults) :], defaults, strict=True
-            )
-            if argument.arg == name
-        ]
-        given += [
-            value
-            for argument, value in zip(
-                function.args.kwonlyargs, function.args.kw_defaults, strict=True
-            )
-            if argument.arg == name and value is not None
-        ]
-    return any(isinstance(value, ast.Constant) and value.value is off for value in given)
+        last = arguments[len(arguments) - len(function.args.defaults) :]
+        given += [(a.arg, v) for a, v in zip(last, function.args.defaults, strict=True)]
+        pairs = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+        given += [(a.arg, v) for a, v in pairs if v is not None]
+    for name, value in given:
+        if isinstance(value, ast.Constant) and isinstance(value.value, bool):
+            yield f"{name} {value.value}"
 
 
 def _switches_off(index: Index, target: str, value: ast.expr) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from hauberk.methods.code.commands import faults
-from hauberk.methods.code.flow import parts_of, texts
+from hauberk.methods.code.flow import first_parts, names_in, once, parts_of, texts
 from hauberk.methods.code.handed_out import handed_out, may_hand_out, speaks_to_networks
 from hauberk.methods.code.python_index import UNKNOWN, Index, command_text, last_name
 from hauberk.methods.code.python_loading import MOVING as HUB
@@ -258,12 +258,13 @@ def _services(index: Index, call: ast.Call, name: str) -> Iterator[Hit]:
 
 def _is_manager(index: Index, name: str) -> bool:
     """Whether a class of the module is a manager, which unpickles what its callers send."""
-    return any(
-        last_name(base) in {"BaseManager", "SyncManager"}
-        for node in index.each(ast.ClassDef)
-        if node.name == name
-        for base in node.bases
-    )
+    return name in once(index, "managers", lambda: frozenset(_managers(index)))
+
+
+def _managers(index: Index) -> Iterator[str]:
+    for node in index.each(ast.ClassDef):
+        if any(last_name(base) in {"BaseManager", "SyncManager"} for base in node.bases):
+            yield node.name
 
 
 _KNOWN = frozenset({"minioadmin", "minio123", "password", "admin"})
@@ -531,13 +532,15 @@ def _tracks_elsewhere(index: Index, call: ast.Call, name: str) -> bool:
     """Files or models recorded at a server outside that the module names by an open address."""
     if last_name(call.func) not in _RECORDERS or not name.startswith("mlflow."):
         return False
-    return any(
-        last_name(other.func) == "set_tracking_uri"
-        and other.args
-        and _ELSEWHERE.match(address := index.text_of(other.args[0])) is not None
-        and _WITHIN.match(address) is None
-        for other in index.calls
-    )
+    return bool(once(index, "trackers", lambda: frozenset(_trackers(index))))
+
+
+def _trackers(index: Index) -> Iterator[str]:
+    for other in index.calls:
+        if last_name(other.func) == "set_tracking_uri" and other.args:
+            address = index.text_of(other.args[0])
+            if _ELSEWHERE.match(address) and not _WITHIN.match(address):
+                yield address
 
 
 def _pushes_elsewhere(index: Index, call: ast.Call) -> bool:
@@ -560,10 +563,15 @@ _OPEN_ADDRESS = expression(
 
 def _stores_elsewhere(index: Index, call: ast.Call) -> bool:
     """Rows put into a store outside, which the module names by a bare public address."""
-    return last_name(call.func) in _STORED and any(
-        isinstance(node.value, str) and _OPEN_ADDRESS.match(node.value)
-        for node in index.each(ast.Constant)
-    )
+    if last_name(call.func) not in _STORED:
+        return False
+    return bool(once(index, "stores", lambda: frozenset(_open_addresses(index))))
+
+
+def _open_addresses(index: Index) -> Iterator[str]:
+    for node in index.each(ast.Constant):
+        if isinstance(node.value, str) and _OPEN_ADDRESS.match(node.value):
+            yield node.value[:60]
 
 
 def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
@@ -613,22 +621,26 @@ def _sends(index: Index, call: ast.Call, name: str) -> Rule | None:
     return None
 
 
+_MAX_PARTS = 1000
+"""Parts of one argument that are looked through."""
+
+
 def _payload(index: Index, call: ast.Call, rounds: int = 3) -> str:
     """The arguments of a call, with what their names were bound to in the module."""
     nodes: list[ast.expr] = [*call.args, *(keyword.value for keyword in call.keywords)]
-    texts, seen = [], set[ast.AST]()
+    said, seen = [], set[ast.AST]()
     for _ in range(rounds):
         following: list[ast.expr] = []
         for node in nodes[:40]:
             if node in seen:
                 continue
             seen.add(node)
-            texts.append(ast.unparse(node)[:400])
-            for part in parts_of(node):
+            said.append(texts(node)[:400])
+            for part in first_parts(node, _MAX_PARTS):
                 if isinstance(part, ast.Name):
                     following += index.lookup(part)[:4]
         nodes = following
-    return " ".join(texts) + _saved(index, call) + _defaults(index, call)
+    return " ".join(said) + _saved(index, call) + _defaults(index, call)
 
 
 def _defaults(index: Index, call: ast.Call) -> str:
@@ -654,17 +666,29 @@ def _defaults(index: Index, call: ast.Call) -> str:
 
 def _saved(index: Index, call: ast.Call) -> str:
     """``torch.save(model, buffer)`` in the same function fills a buffer that is sent."""
-    names = {node.id for node in parts_of(call) if isinstance(node, ast.Name)}
+    names = names_in(call)
     around = index.function_of(call)
-    return " ".join(
-        " ".join([ast.unparse(other)[:300], *_behind(index, other)])
-        for other in index.calls
-        if last_name(other.func)
-        in {"save", "dump", "to_csv", "to_parquet", "write", "attach", "add_attachment"}
-        and index.function_of(other) is around
-        and names
-        & {node.id for node in parts_of(other) if isinstance(node, ast.Name)} - {"torch", "self"}
-    )[:2000]
+    found = once(index, "filled", lambda: _filled(index)).get(around, ())
+    return " ".join(text for used, text in found if names & used)[:2000]
+
+
+_FILLS = frozenset({"save", "dump", "to_csv", "to_parquet", "write", "attach", "add_attachment"})
+
+
+def _filled(index: Index) -> dict[ast.AST, list[tuple[set[str], str]]]:
+    """Calls that fill something, by the function in which they stand: names in them, and text."""
+    found: dict[ast.AST, list[tuple[set[str], str]]] = {}
+    for other in index.calls:
+        if last_name(other.func) in _FILLS:
+            held = found.setdefault(index.function_of(other), [])
+            if len(held) < _MAX_FILLED:
+                text = " ".join([texts(other)[:300], *_behind(index, other)])
+                held.append((names_in(other) - {"torch", "self"}, text))
+    return found
+
+
+_MAX_FILLED = 200
+"""Calls of one function that fill something, and are looked through for what is sent."""
 
 
 def _behind(index: Index, call: ast.Call) -> list[str]:

@@ -1,7 +1,8 @@
-"""IN-3: pictures hidden for a resizer, and printed patches, each in one input."""
+"""IN-3: pictures hidden for a resizer, printed patches, and prompts, each in one input."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
 from random import Random
@@ -10,17 +11,21 @@ from typing import Any
 import numpy as np
 
 from hauberk.attacks.exchange.craft_picture import Canvas, CraftPicture
+from hauberk.attacks.exchange.take_over import TakeOver
 from hauberk.controls.exchange.adversarial_inputs import AdversarialInputs
+from hauberk.controls.exchange.injected_prompts import InjectedPrompts
 from hauberk.core.artifact import Exchange
 from hauberk.core.threat import ThreatId
 from hauberk.range.scenario import Scenario, Trial
-from hauberk.range.worlds import pictures
+from hauberk.range.worlds import pictures, prompts
 from hauberk.range.worlds.pictures import Victim
 from hauberk.trust.client_state import MemoryClientState
 
 ATTACK = CraftPicture()
 CONTROL = AdversarialInputs()
 PATCH = replace(ATTACK, technique="patch")
+PROMPT = TakeOver()
+READER = InjectedPrompts()
 SURE = 0.7
 
 
@@ -117,6 +122,21 @@ def _printed(seed: int) -> Trial:
     )
 
 
+def _named(text: str) -> bool:
+    """Whether the control says anything of one message of a user."""
+    value = {"model": "m", "messages": [{"role": "user", "content": text}]}
+    one = Exchange(name="m", principal="p", at=0.0, request=json.dumps(value).encode())
+    return READER.observe(one, MemoryClientState()) is not None
+
+
+def _prompted(seed: int) -> Trial:
+    rng = Random(seed)
+    text = PROMPT.prompt(rng)[2]
+    return Trial(
+        values={"detected": _named(text)}, potent=True, false_alarm=_named(prompts.honest(rng))
+    )
+
+
 SCENARIOS = (
     Scenario(
         threat=ThreatId("IN-3"),
@@ -136,5 +156,16 @@ SCENARIOS = (
         trials=600,
         note="promoted from shadow; printed squares of 4 x 4 pixels, on clothes of 14 x 14 and "
         "digits of 8 x 8",
+    ),
+    Scenario(
+        threat=ThreatId("IN-3"),
+        attack=PROMPT,
+        control=READER,
+        play=_prompted,
+        parts=(("detected", "held-out template families"),),
+        trials=300,
+        note="promoted from shadow; 15 families of wordings that avoid the usual words on purpose, "
+        "four of their languages not trained on, three of ten disguised; what others have "
+        "written is in docs/chat-guard.md",
     ),
 )
