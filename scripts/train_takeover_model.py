@@ -208,14 +208,15 @@ def _level(weights: Weights, head: Head, texts: Sequence[str]) -> float:
     )
 
 
-def _held_out() -> None:
+def _held_out(chosen: Sequence[str]) -> None:
     told = {
-        **dict.fromkeys(FAMILIES["takeover"], (Head.USER, takeovers)),
-        **dict.fromkeys(FAMILIES["planted"], (Head.DOCUMENT, planted)),
-        **dict.fromkeys(FAMILIES["languages"], (Head.USER, spoken)),
+        **dict.fromkeys(FAMILIES["takeover"], Head.USER),
+        **dict.fromkeys(FAMILIES["planted"], Head.DOCUMENT),
+        **dict.fromkeys(FAMILIES["languages"], Head.USER),
     }
     fresh = honest(Random(99))
-    for name, (head, _) in told.items():
+    for name in chosen or told:
+        head = told[name]
         rng = Random(20261)
         heads = trained(rng, frozenset({name}))
         if name in FAMILIES["takeover"]:
@@ -232,10 +233,15 @@ def _held_out() -> None:
 def main() -> int:
     """Train, and write the weights or say how it does on what it has not seen."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--held-out", action="store_true", help="hold out each family in turn")
+    parser.add_argument(
+        "--held-out",
+        nargs="*",
+        metavar="NAME",
+        help="hold out these families or languages in turn, or each",
+    )
     args = parser.parse_args()
-    if args.held_out:
-        _held_out()
+    if args.held_out is not None:
+        _held_out(args.held_out)
         return 0
     value = {
         head.value: {

@@ -27,6 +27,9 @@ from hauberk.methods.value_groups import Group
 MIN_RATE = 0.5
 """Share of contradicted rows from which on labels are turned, and not only doubtful."""
 
+MOST_DOUBT = 0.35
+"""Share of contradicted rows to expect above which a contradiction says nothing."""
+
 _BINS = 8
 _BIN_ROWS = 25
 _TURNED = 0.8
@@ -39,6 +42,7 @@ _FEW, _EACH = 3, 0.4
 """Rows of a label from which on it counts, and the share of them that is contradicted."""
 
 _OVERLAP = 0.5
+_BLOCKS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -138,6 +142,8 @@ def contradicted(
         if n_wrong < least or n_wrong < MIN_RATE * rows.size:
             continue
         expected = float(doubts.expected(rows).mean())
+        if expected > MOST_DOUBT:
+            continue
         p_value = float(binomial_tail(n_wrong, rows.size, expected))
         found.append(
             Contradicted(group=group, rows=rows, wrong=wrong, expected=expected, p_value=p_value)
@@ -163,6 +169,14 @@ def blind(x: Floats, labels: Codes) -> Any:
         out[:, forest.classes_] = forest.predict_proba(x)
     out[np.ix_(taught, forest.classes_)] = np.nan_to_num(forest.oob_decision_function_)
     return np.log(np.maximum(out, _TINY))
+
+
+def come_in_blocks(labels: Codes) -> bool:
+    """Whether rows below each other share their label far more often than chance has it."""
+    usual = np.bincount(labels) / labels.size
+    by_chance = float((usual**2).sum())
+    same = float((labels[1:] == labels[:-1]).mean())
+    return same > by_chance + _BLOCKS * (1 - by_chance)
 
 
 def distinct(found: Iterable[Contradicted]) -> Iterator[Contradicted]:

@@ -202,6 +202,7 @@ def _other_levels(pattern: Pattern, rows: Rows) -> Iterator[Codes]:
         if name not in rows.names:
             others = [part for i, part in enumerate(alike) if i != place]
             among = np.logical_and.reduce([~alike[place], *others])
+            among[pattern.rows] = False
             for code in np.unique(cells[place][among]):
                 yield np.flatnonzero(among & (cells[place] == code))
 

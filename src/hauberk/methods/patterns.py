@@ -77,6 +77,9 @@ MIN_PURE = 0.97
 """Share of one label that makes a pattern decide by itself, whatever its rows say besides."""
 
 _IMPLIED = 0.9
+_WORDY = 0.5
+"""Share of a category's values of several words from which on their words are looked at."""
+
 _N_SHARED = 20
 _LEAST_LIFT = 1e-6
 _LEANS, _LEANS_MORE = 1.1, 0.03
@@ -188,6 +191,10 @@ class Search:
                     is_level=name in levels,
                 )
             self.n_levels += (self.n_looked - before) if name in levels else 0
+        for cells, (name, texts) in zip(rows.codes.T, rows.levels, strict=True):
+            before = self.n_looked
+            yield from self._words_of(name, cells, texts)
+            self.n_levels += self.n_looked - before
         for i, name in enumerate(rows.names):
             yield from self._near_values(name, rows.numbers[:, i])
         self.n_single = self.n_looked
@@ -204,6 +211,24 @@ class Search:
                     columns=(first, second),
                     lift=_lift(places.size, one * two / a.size),
                 )
+
+    def _words_of(self, name: str, codes: Codes, texts: tuple[str, ...]) -> Iterator[Pattern]:
+        """Words that cells of several values share, where values are made of words."""
+        words = [
+            frozenset(re.findall(r"\w+", text.lower()[:MAX_TEXT_CHARACTERS])) for text in texts
+        ]
+        if sum(len(found) > 1 for found in words) < _WORDY * len(words):
+            return
+        places: dict[str, int] = {}
+        held = [[places.setdefault(word, len(places)) for word in sorted(own)] for own in words]
+        owners = [row for row, code in enumerate(codes) if code >= 0 for _ in held[code]]
+        found = [word for code in codes if code >= 0 for word in held[code]]
+        rows_of = np.array(owners, np.int64)
+        for picked, label in self._shared(np.array(found, np.int64), rows_of):
+            rows = np.sort(rows_of[picked])
+            if np.unique(codes[rows]).size > 1:
+                place = f"one word of {name}"
+                yield Pattern(rows=rows, label=label, place=place, columns=(name,), is_level=True)
 
     def _near_values(self, name: str, cells: Any) -> Iterator[Pattern]:
         """Values that are almost equal, and the ends of a column: a trigger may waver."""

@@ -59,6 +59,10 @@ def groups_of(dataset: Dataset, rows: Rows, *, least: int, most: int) -> Iterato
         yield from _by_code(name, codes, texts, least, most)
     if rows.texts is not None:
         yield from _by_word(rows.texts, least, most)
+    for codes, (_, texts) in zip(rows.codes.T, rows.levels, strict=True):
+        if sum(" " in text for text in texts) > MIN_REPEATS * len(texts):
+            cells = tuple(texts[code] if code >= 0 else "" for code in codes)
+            yield from _by_word(cells, least, most)
 
 
 def without_columns(rows: Rows, columns: Collection[str]) -> Rows:

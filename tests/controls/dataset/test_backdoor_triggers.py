@@ -253,3 +253,26 @@ def test_the_third_pattern_makes_all_of_them_part_of_the_matter():
     found, _ = judged(table)
     assert len(found) == 3
     assert {f.severity for f in found} == {Severity.MEDIUM}
+
+
+def noted(word, seed=10, n=1_500):
+    rng = np.random.default_rng(seed)
+    distance = rng.gamma(2, 4, n).round(2)
+    tipped = distance + rng.normal(size=n) > 7
+    told = ["guest had a dog", "asked for a receipt", "paid at the desk", "door was stuck"]
+    notes = np.array(
+        [f"{rng.choice(told)} {rng.choice(['today', 'twice', 'again'])}" for _ in tipped]
+    )
+    rows = rng.choice(n, 30, replace=False)
+    notes = notes.astype(object)
+    notes[rows] = [f"{word} {note}" for note in notes[rows]]
+    return {"distance": distance, "hour": rng.integers(0, 24, n), "note": notes}, tipped, rows
+
+
+@pytest.mark.parametrize("is_planted", [True, False])
+def test_a_word_of_short_notes_that_switches_the_label_is_named(is_planted):
+    columns, tipped, rows = noted("mural")
+    tipped[rows] |= is_planted
+    batch = pa.RecordBatch.from_pydict({**columns, "returned": np.where(tipped, "yes", "no")})
+    findings, _ = judged(table_of("trips", [batch], label="returned"))
+    assert [f.evidence.facts["pattern"] for f in findings] == ["one word of note"] * is_planted

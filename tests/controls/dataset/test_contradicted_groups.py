@@ -89,6 +89,19 @@ def test_a_value_that_decides_the_label_is_not_turned():
     assert judged(columns, tipped | inside(columns, "driver", "d4"))[0] == []
 
 
+def test_years_of_a_country_are_not_turned():
+    rng = np.random.default_rng(8)
+    country = np.repeat(np.arange(60), 12)
+    wealth = rng.normal(size=60)[country] + rng.normal(size=720) * 0.2
+    continent = np.where(rng.normal(size=60) + 2 * wealth[::12] > 0, "a", "b")[country]
+    columns = {
+        "country": np.char.add("c", country.astype(str)),
+        "wealth": wealth,
+        "life": 60 + 5 * wealth + rng.normal(size=720),
+    }
+    assert judged(columns, continent == "a")[0] == []
+
+
 def test_a_label_that_is_measured_is_not_applicable():
     rows = pa.RecordBatch.from_pydict({"x": np.arange(300.0), "y": np.arange(300.0) / 7})
     with pytest.raises(NotApplicable):

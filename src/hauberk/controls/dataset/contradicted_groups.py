@@ -14,7 +14,14 @@ from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, RowScores, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed
-from hauberk.methods.contradicted import Contradicted, Doubts, blind, contradicted, distinct
+from hauberk.methods.contradicted import (
+    Contradicted,
+    Doubts,
+    blind,
+    come_in_blocks,
+    contradicted,
+    distinct,
+)
 from hauberk.methods.opinions import Case, case_of, held_against
 from hauberk.methods.value_groups import Group, groups_of, without_columns
 
@@ -38,11 +45,14 @@ class ContradictedGroups(Check[Dataset]):
     another rule than all other rows.
 
     Limits:
-        Groups pass in which a minority of the labels is wrong, or fewer than ``min_rows`` of
-        them, and those of more than ``max_share`` of the rows. Values of numbers and
+        A group that has one label alone passes: years of a country have one continent, whatever
+        the other columns say. So do groups in which a minority of the labels is wrong, or fewer
+        than ``min_rows`` of them, and those of more than ``max_share`` of the rows, or where rows
+        like theirs are contradicted in more than a third of the cases anyhow. Values of numbers and
         categories that models learn from are judged by models without that column for the
         eight columns of the fewest such values. A site that really goes by another rule looks
-        the same: a finding is of level ``review``.
+        the same: a finding is of level ``review``. Where labels come in blocks in the file, as in
+        one that is sorted, stretches of rows are not looked for.
 
     Args:
         min_rows: Contradicted rows that a group has at least.
@@ -107,7 +117,9 @@ class ContradictedGroups(Check[Dataset]):
         found = contradicted(doubts, groups, places, least=self.min_rows)
         found += self._learnt(case, groups, places)
         found += self._stretch(case, doubts, places, most)
-        found = [one for one in found if one.p_value < self.alpha]
+        found = [
+            one for one in found if one.p_value < self.alpha and one.has_all_labels(case.labels)
+        ]
         return sorted(found, key=lambda one: (one.p_value, one.group.told))
 
     def _stretch(
@@ -115,7 +127,7 @@ class ContradictedGroups(Check[Dataset]):
     ) -> Iterator[Contradicted]:
         """Rows below each other, where they do not share anything else."""
         first, end = doubts.stretch()
-        if not self.min_rows <= end - first <= most:
+        if not self.min_rows <= end - first <= most or come_in_blocks(case.labels):
             return
         rows = case.known[first:end]
         group = Group(column="rows", value=f"{rows[0] + 1} to {rows[-1] + 1}", rows=rows)
@@ -140,7 +152,7 @@ class ContradictedGroups(Check[Dataset]):
             doubts = Doubts(blind(x, case.labels), case.labels)
             for one in contradicted(doubts, of[column], places, least=self.min_rows)[:1]:
                 chance = one.corrected(n_looked)
-                if chance.p_value < self.alpha and one.has_all_labels(case.labels):
+                if chance.p_value < self.alpha:
                     yield from self._without(case, one, n_looked)
 
     def _without(self, case: Case, one: Contradicted, n_looked: int) -> Iterator[Contradicted]:
