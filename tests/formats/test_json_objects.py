@@ -36,6 +36,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
         {"data": ROWS},
         {"version": "1.1", "licence": None, "tags": ["a", 1.5], "data": ROWS, "n": 60},
         {"data": ROWS, "notes": [{"by": "a"}]},
+        {"info": {"by": "a", "year": 2020}, "data": ROWS},
     ],
 )
 def test_one_array_of_objects_is_the_table(value, indent, tmp_path):
@@ -72,8 +73,9 @@ def test_talks_of_many_turns_a_line_stay_json_lines(tmp_path):
         {"data": [{f"name {i}": i} for i in range(40)]},
         {"data": [1, 2, 3]},
         {"settings": {"data": ROWS}},
+        {"tokens": ROWS, "model": {"vocabulary": {f"word {i}": i for i in range(900)}}},
     ],
-    ids=["few", "unlike", "numbers", "nested"],
+    ids=["few", "unlike", "numbers", "nested", "beside more"],
 )
 def test_settings_are_no_table(value, tmp_path):
     assert file_kind(written(tmp_path, value, indent=1)) is FileKind.TEXT

@@ -1,7 +1,8 @@
-"""Small Parquet files that unpack to much: each is refused, or read in bounded parts."""
+"""Small Parquet and Arrow files that unpack to much: each is refused, or read in bounded parts."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import numpy as np
@@ -9,9 +10,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from hauberk.errors import ArtifactError
+from hauberk.errors import ArtifactError, UsageError
 from hauberk.formats import columnar
+from hauberk.formats.arrow_sizes import unpacked_sizes
 from hauberk.formats.parquet_pages import pages
+from hauberk.formats.spans import open_span
 from hauberk.formats.tables import open_table
 
 
@@ -118,3 +121,38 @@ def test_lists_of_more_values_than_a_group_may_hold_are_refused(tmp_path, monkey
     monkeypatch.setattr(columnar, "MAX_ROW_GROUP_BYTES", 500_000)
     with pytest.raises(ArtifactError, match="column x"):
         open_table(path)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4", "uncompressed"])
+def test_sizes_of_arrow_batches_are_those_of_the_batches(tmp_path, codec):
+    rows = {"x": [f"word {i % 97}" for i in range(3_000)], "n": list(range(3_000))}
+    table = pa.table(rows).append_column("d", pa.array(rows["x"]).dictionary_encode())
+    feather.write_feather(table, tmp_path / "x", compression=codec, chunksize=1_000)
+    with open_span(tmp_path / "x") as span:
+        sizes = list(unpacked_sizes(span))
+    assert len(sizes) == 4
+    held = [batch.nbytes for batch in pa.ipc.open_file(tmp_path / "x").read_all().to_batches()]
+    assert all(
+        abs(unpacked - nbytes) < 400 + nbytes // 4
+        for (_, unpacked), nbytes in zip(sizes[1:], held, strict=True)
+    )
+
+
+def test_a_batch_of_arrow_that_unpacks_to_much_is_refused_before_it_is(tmp_path, monkeypatch):
+    feather.write_feather(pa.table({"x": ["a" * 3_000_000]}), tmp_path / "x", compression="zstd")
+    monkeypatch.setattr(columnar, "FREE_BYTES", 1 << 20)
+    with pytest.raises(ArtifactError, match="bytes out of"):
+        open_table(tmp_path / "x")
+
+
+@pytest.mark.parametrize("step", [7, 11, 13])
+def test_arrow_files_with_changed_bytes_end_in_our_errors(tmp_path, step):
+    words = pa.table({"x": [f"word {i}" for i in range(60)], "n": list(range(60))})
+    feather.write_feather(words, tmp_path / "x", compression="zstd")
+    whole = (tmp_path / "x").read_bytes()
+    for place in range(8, len(whole), step):
+        raw = bytearray(whole)
+        raw[place] ^= 0xFF
+        (tmp_path / "x").write_bytes(raw)
+        with contextlib.suppress(ArtifactError, UsageError):
+            list(open_table(tmp_path / "x").read())

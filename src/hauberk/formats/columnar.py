@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from hauberk.errors import ArtifactError
+from hauberk.formats.arrow_sizes import unpacked_sizes
 from hauberk.formats.batches import MAX_BATCH_BYTES, bounded, check_names, rows_per_batch
 from hauberk.formats.parquet_pages import Page, pages
+from hauberk.formats.spans import open_span
 
 MAX_ROW_GROUP_BYTES = 4 << 30
 """Uncompressed size of one row group: writers make 64 MB to 1 GB; a page of it must fit."""
@@ -44,6 +46,9 @@ MAX_CELL_BYTES = 64 << 20
 
 FREE_BYTES = 256 << 20
 """What a batch may unpack to without a look at how."""
+
+MAX_RATIO = 250
+"""Expansion of a batch of Arrow IPC beyond `FREE_BYTES`; real columns reach some tens."""
 
 PARQUET_MAGIC = b"PAR1"
 ARROW_MAGIC = b"ARROW1"
@@ -264,8 +269,22 @@ def open_arrow(path: Path) -> tuple[Any, Any]:
             schema = pa.ipc.open_file(source).schema.remove_metadata()
     except (pa.ArrowException, OSError) as error:
         raise _refusal(path, "a readable Arrow IPC file", _short(error)) from None
+    _check_unpacked(path)
     check_names(schema.names, str(path))
     return schema, lambda: bounded(_arrow_batches(path))
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse a batch that unpacks to too much, before Arrow allocates by it."""
+    with open_span(path) as span:
+        for packed, unpacked in unpacked_sizes(span):
+            is_bomb = unpacked > FREE_BYTES and unpacked > MAX_RATIO * packed
+            if is_bomb or unpacked > MAX_ROW_GROUP_BYTES:
+                raise _refusal(
+                    path,
+                    f"batches of at most {MAX_ROW_GROUP_BYTES} bytes, {MAX_RATIO} times the packed",
+                    f"{unpacked} bytes out of {packed}",
+                )
 
 
 def _arrow_batches(path: Path) -> Iterator[Any]:

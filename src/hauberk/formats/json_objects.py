@@ -42,11 +42,13 @@ class Outline:
     Attributes:
         tables: Names of members that are arrays of at least `MIN_ROWS` objects, with their count.
         is_nested: Whether another member is an object of its own.
+        share: Characters of the tables' rows, of all that were read, 0 to 1.
         is_whole: Whether nothing stands behind the object.
     """
 
     tables: dict[str, int]
     is_nested: bool
+    share: float
     is_whole: bool
 
 
@@ -76,18 +78,21 @@ def outline(path: Path) -> Outline | None:
 
     found: dict[str, _Shape] = {}
     is_nested = False
+    n_read = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             text = JsonText(path, file, word="Member")
             for name, value in _members(text):
+                n_read += text.last
                 if isinstance(value, _Row):
-                    found.setdefault(name, _Shape()).add(value)
+                    found.setdefault(name, _Shape()).add(value, text.last)
                 is_nested = is_nested or type(value) is dict
             is_whole = not text.more()
     except (ArtifactError, ValueError):
         return None
     tables = {name: shape.count for name, shape in found.items() if shape.is_table()}
-    return Outline(tables=tables, is_nested=is_nested, is_whole=is_whole)
+    share = sum(found[name].size for name in tables) / max(n_read, 1)
+    return Outline(tables=tables, is_nested=is_nested, share=share, is_whole=is_whole)
 
 
 def open_json_object(path: Path) -> tuple[Any, Any]:
@@ -121,16 +126,17 @@ class _Shape:
     """How many objects an array has, and which names they share."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.size = 0
         self._common: set[str] = set()
         self._every: set[str] = set()
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Count one object more."""
+    def add(self, row: dict[str, Any], size: int) -> None:
+        """Count one object more, of ``size`` characters."""
         self._common = self._common & row.keys() if self.count else set(row)
         if len(self._every) <= MAX_COLUMNS:
             self._every |= row.keys()
         self.count += 1
+        self.size += size
 
     def is_table(self) -> bool:
         """Whether these are rows: many, with nearly the same names."""

@@ -7,9 +7,9 @@ before it is followed. Numbers of fields and types are those of ``schema.fbs``, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hauberk.errors import ArtifactError
+from hauberk.formats.flatbuffers import FlatFile, FlatTable
 from hauberk.formats.pickle_values import printable
 from hauberk.formats.remarks import Grade, Remark, Said, evasive
 from hauberk.formats.savedmodel_files import judge_operator
@@ -17,11 +17,7 @@ from hauberk.formats.spans import Span
 from hauberk.formats.tensorflow_operators import WRITES_CHECKPOINT
 
 MAGIC = b"TFL3"
-
-MAX_TABLES = 1_000_000
-"""Tables visited; a model of a thousand layers has some ten thousand."""
-
-MAX_NAME_BYTES = 4096
+_WHAT = "TensorFlow Lite model"
 
 _CUSTOM = 32
 _WIDTHS = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 8: 8, 9: 1, 10: 8, 11: 16, 12: 8, 15: 4, 16: 2}
@@ -40,78 +36,10 @@ _KNOWN = frozenset(
 """Custom operators that TensorFlow Lite, its support library and MediaPipe ship."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A table by its place and the places of its fields."""
-
-    file: _File
-    at: int
-    fields: tuple[int, ...]
-
-    def place(self, field: int) -> int:
-        """Where a field stands; 0 where it is left out."""
-        offset = self.fields[field] if field < len(self.fields) else 0
-        return self.at + offset if offset else 0
-
-    def number(self, field: int, size: int, default: int = 0) -> int:
-        place = self.place(field)
-        return self.file.number(place, size, signed=True) if place else default
-
-    def vector(self, field: int, width: int) -> tuple[int, int]:
-        """Place and count of a vector; ``(0, 0)`` where it is left out."""
-        place = self.place(field)
-        return self.file.vector(self.file.follow(place), width) if place else (0, 0)
-
-    def tables(self, field: int) -> Iterator[_Table]:
-        start, count = self.vector(field, 4)
-        return (self.file.table(self.file.follow(start + 4 * i)) for i in range(count))
-
-    def text(self, field: int) -> str:
-        start, count = self.vector(field, 1)
-        return self.file.read(start, min(count, MAX_NAME_BYTES)).decode("utf-8", "replace")
-
-
-class _File:
-    def __init__(self, span: Span) -> None:
-        self._span = span
-        self.size = span.size
-        self._tables = 0
-
-    def read(self, at: int, size: int) -> bytes:
-        data = self._span.read(at, size) if at >= 0 else b""
-        if len(data) < size:
-            raise _malformed(f"an offset points at byte {at} of {self.size}")
-        return data
-
-    def number(self, at: int, size: int, *, signed: bool = False) -> int:
-        return int.from_bytes(self.read(at, size), "little", signed=signed)
-
-    def follow(self, at: int) -> int:
-        return at + self.number(at, 4)
-
-    def vector(self, at: int, width: int) -> tuple[int, int]:
-        count = self.number(at, 4)
-        if count * width > self.size - at - 4:
-            raise _malformed(f"a vector at byte {at} claims {count} items")
-        return at + 4, count
-
-    def table(self, at: int) -> _Table:
-        self._tables += 1
-        if self._tables > MAX_TABLES:
-            raise _malformed(f"it has more than {MAX_TABLES} tables")
-        start = at - self.number(at, 4, signed=True)
-        size = self.number(start, 2)
-        if size < 4 or size % 2:  # noqa: PLR2004 - the two lengths in front
-            raise _malformed(f"the table at byte {at} is cut")
-        raw = self.read(start + 4, size - 4)
-        fields = tuple(int.from_bytes(raw[i : i + 2], "little") for i in range(0, len(raw), 2))
-        return _Table(self, at, fields)
-
-
 def judge_tflite(span: Span) -> Iterator[Said]:
     """What is wrong with the model; nothing where it is ordinary."""
     try:
-        file = _File(span)
+        file = FlatFile(span, _WHAT)
         model = file.table(file.follow(0))
         yield from _operators(model)
         sizes: list[int] = []
@@ -122,7 +50,7 @@ def judge_tflite(span: Span) -> Iterator[Said]:
         yield evasive(error.message)
 
 
-def _operators(model: _Table) -> Iterator[Said]:
+def _operators(model: FlatTable) -> Iterator[Said]:
     seen: set[str] = set()
     for code in model.tables(1):
         number = max(code.number(3, 4), code.number(0, 1))
@@ -144,7 +72,7 @@ def _custom(name: str) -> Iterator[Remark]:
         yield Remark(Grade.CODE, name, text, 0)
 
 
-def _buffers(model: _Table, sizes: list[int]) -> Iterator[Said]:
+def _buffers(model: FlatTable, sizes: list[int]) -> Iterator[Said]:
     """Bytes of each buffer; those behind the flatbuffer are named by offset and size."""
     for buffer in model.tables(4):
         size = buffer.vector(0, 1)[1]
@@ -157,7 +85,7 @@ def _buffers(model: _Table, sizes: list[int]) -> Iterator[Said]:
 _FULL = (1 << 64) - 1
 
 
-def _tensors(graph: _Table, sizes: list[int]) -> Iterator[Said]:
+def _tensors(graph: FlatTable, sizes: list[int]) -> Iterator[Said]:
     for tensor in graph.tables(0):
         buffer = tensor.number(2, 4) & 0xFFFFFFFF
         if buffer >= len(sizes):
@@ -173,12 +101,3 @@ def _tensors(graph: _Table, sizes: list[int]) -> Iterator[Said]:
         if claimed != sizes[buffer]:
             yield evasive(f"a tensor of {claimed} bytes has a buffer of {sizes[buffer]}")
             return
-
-
-def _malformed(reason: str) -> ArtifactError:
-    return ArtifactError(
-        f"the TensorFlow Lite model is malformed: {reason}",
-        rule="offsets and lengths of a flatbuffer lie inside of the file",
-        found=reason,
-        hint="convert the model again",
-    )

@@ -107,7 +107,7 @@ def heaps(
             others = [other for other in codes if other != code]
             honest = np.sum([inner[o] for o in others], axis=0)
             honest = honest / sum(len(parts[o]) for o in others)
-        heap = _clearest(parts[code], honest)
+        heap = _clearest(parts[code], inner[code], honest)
         if heap is not None:
             found[code] = _turned_to_signal(heap, pixels[labels == code])
     return found
@@ -145,38 +145,58 @@ def _scatter(x: Floats) -> Any:
     return centred.T @ centred
 
 
-def _clearest(x: Floats, honest: Any) -> Heap | None:
+def _clearest(x: Floats, scatter: Any, honest: Any) -> Heap | None:
+    """The clearest heap along the directions in which ``x`` varies most beside ``honest``.
+
+    The rows are multiplied by those few directions only: what they scatter about their median
+    follows from ``scatter``, which is that about their mean.
+    """
+    from scipy.linalg import eigh
+
     width = len(honest)
     ridge = max(_RIDGE * float(np.trace(honest)) / width, _TINY)
-    values, vectors = np.linalg.eigh(honest + ridge * np.eye(width))
-    seen = (x - np.median(x, axis=0)).astype(np.float64) @ (vectors / np.sqrt(values))
-    _, own = np.linalg.eigh(seen.T @ seen / len(seen))
-    places = seen @ own[:, -_DIRECTIONS:]
+    median = np.median(x, axis=0)
+    off = x.mean(axis=0, dtype=np.float64) - median
+    about_median = scatter / len(x) + np.outer(off, off)
+    some = (max(width - _DIRECTIONS, 0), width - 1)
+    _, own = eigh(about_median, honest + ridge * np.eye(width), subset_by_index=some)
+    places = (x - median).astype(np.float64) @ own
     both = (sign * places[:, j] for j in range(places.shape[1]) for sign in (1, -1))
     found = [heap for heap in map(two_heaps, both) if _SMALLEST < heap.share < _LARGEST]
     return max(found, key=lambda heap: heap.distance, default=None)
 
 
 def two_heaps(places: Any) -> Heap:
-    """A mixture of two normals, the upper one the smaller at the start."""
+    """A mixture of two normals, the upper one the smaller at the start.
+
+    What is likelier is a square function of the place, so that a step of the fit is three sums
+    over the rows.
+    """
+    from scipy.special import expit
+
     spread = max(float(places.std()), _TINY)
-    middles = np.quantile(places, [0.3, 0.97])
-    widths, shares = np.full(2, spread / 2), np.array([0.85, 0.15])
-    chances = np.zeros((len(places), 2))
+    lower, upper = np.quantile(places, [0.3, 0.97]).tolist()
+    widths, shares = [spread / 2, spread / 2], [0.85, 0.15]
+    squares, n = places**2, len(places)
+    total, total_squares = float(places.sum()), float(squares.sum())
+    chances = np.zeros(n)
     for _ in range(_STEPS):
-        logs = -0.5 * ((places[:, None] - middles) / widths) ** 2 - np.log(widths)
-        logs += np.log(shares)
-        chances = np.exp(logs - logs.max(axis=1, keepdims=True))
-        chances /= chances.sum(axis=1, keepdims=True)
-        sizes = chances.sum(axis=0) + _TINY
-        middles = (chances * places[:, None]).sum(axis=0) / sizes
-        variances = (chances * (places[:, None] - middles) ** 2).sum(axis=0) / sizes
-        widths = np.sqrt(variances) + _LEAST_WIDTH * spread
-        shares = np.maximum(sizes / len(places), _TINY)
+        sharp = [1 / width**2 for width in widths]
+        start = np.log(shares[1] / shares[0] * widths[0] / widths[1])
+        start += (sharp[0] * lower**2 - sharp[1] * upper**2) / 2
+        slope, bend = sharp[1] * upper - sharp[0] * lower, (sharp[0] - sharp[1]) / 2
+        chances = expit(bend * squares + slope * places + start)
+        size, first, second = (float(chances.sum()), chances @ places, chances @ squares)
+        sizes = (n - size + _TINY, size + _TINY)
+        lower, upper = (total - first) / sizes[0], first / sizes[1]
+        moments = ((total_squares - second) / sizes[0], second / sizes[1])
+        pairs = zip(moments, (lower, upper), strict=True)
+        widths = [np.sqrt(max(m - at**2, 0.0)) + _LEAST_WIDTH * spread for m, at in pairs]
+        shares = [max(part / n, _TINY) for part in sizes]
     return Heap(
-        distance=float((middles[1] - middles[0]) / np.sqrt((widths**2).mean())),
+        distance=float((upper - lower) / np.sqrt((widths[0] ** 2 + widths[1] ** 2) / 2)),
         share=float(shares[1]),
-        chances=np.where(places > middles[0], chances[:, 1], 0.0),
+        chances=np.where(places > lower, chances, 0.0),
         places=places / spread,
     )
 

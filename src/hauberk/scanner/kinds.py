@@ -34,6 +34,9 @@ _MODEL_ENDINGS = frozenset(
 _TABLE_ENDINGS = frozenset({"csv", "tsv", "tab", "jsonl", "ndjson"})
 
 
+_MOST_ROWS = 0.8
+"""Share of an object that is rows where settings stand beside them."""
+
 _TEXT_BYTES = bytes([0, 9, 10, 13, *range(32, 127), *range(160, 256)])
 _STRAY = 0.02
 """Share of other bytes in what is text all the same."""
@@ -170,12 +173,14 @@ def _kind_of_text(span: Span, name: str, kind: Kind) -> FileKind:
 
 
 def _kind_of_object(path: Path) -> FileKind:
-    """One array of many objects beside plain values is a table; more is told, and stays text."""
+    """One array of many objects that is nearly all of the file is a table; several are told."""
     found = outline(path)
     if found is None or not found.is_whole or not found.tables:
         return FileKind.TEXT
-    is_one = len(found.tables) == 1 and not found.is_nested
-    return FileKind.TABLE if is_one else FileKind.TEXT_OF_TABLES
+    if len(found.tables) > 1:
+        return FileKind.TEXT_OF_TABLES
+    is_data = not found.is_nested or found.share >= _MOST_ROWS
+    return FileKind.TABLE if is_data else FileKind.TEXT
 
 
 def _is_table(span: Span, name: str) -> bool:
