@@ -41,7 +41,13 @@ _BY_CHANCE = 1e-3
 _TOGETHER = 3.0
 """How many times as often as chance has it rows of an honest group are each other's nearest."""
 
+_UNREPEATED = 0.9
+"""Share of different values among all others of a measurement."""
+
 _N_NEAREST = 5
+_NO_ORDER = 1e-3
+"""Spread of what is added to features of spread 1, far below any difference that tells."""
+
 _MIN_GROUPS = 10
 _STAMPED, _RARE = 0.8, 0.1
 """Share of the rows that have one value, and its share among all, in a column of a trigger."""
@@ -100,11 +106,30 @@ def lies_together(suspect: Suspect, rows: Rows, labels: Codes) -> bool:
             suspect.believed
         ].mean()
     )
+    # Rows that are alike in all that is left are each other's nearest in no order.
+    x = x + np.random.default_rng(found.size).normal(scale=_NO_ORDER, size=x.shape)
     near, _ = neighbours(x[found], x, _N_NEAREST + 1)
     others = near != found[:, None]
     likes, asked = int((inside[near] & others).sum()), int(others.sum())
     is_chance = float(binomial_tail(likes, asked, rate)) > _BY_CHANCE
     return not is_chance and likes > _TOGETHER * rate * asked
+
+
+def is_spike(pattern: Pattern, rows: Rows) -> bool:
+    """Whether most of the rows have one exact value in a measurement that repeats hardly any.
+
+    Nothing honest but a filled-in cell does so, and that has no label of its own.
+    """
+    for name in pattern.columns:
+        if name not in rows.names:
+            continue
+        cells = _cells(rows, name)
+        values, counts = np.unique(cells[pattern.rows], return_counts=True)
+        others = cells[cells != values[counts.argmax()]]
+        is_one = counts.max() >= max(_STAMPED * pattern.rows.size, MIN_KIN)
+        if is_one and np.unique(others).size >= _UNREPEATED * max(others.size, 1):
+            return True
+    return False
 
 
 def _stamped(rows: Rows, found: Codes) -> Iterator[str]:

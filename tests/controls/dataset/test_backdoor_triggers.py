@@ -276,3 +276,25 @@ def test_a_word_of_short_notes_that_switches_the_label_is_named(is_planted):
     batch = pa.RecordBatch.from_pydict({**columns, "returned": np.where(tipped, "yes", "no")})
     findings, _ = judged(table_of("trips", [batch], label="returned"))
     assert [f.evidence.facts["pattern"] for f in findings] == ["one word of note"] * is_planted
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_two_odd_cells_and_a_label_are_named_beside_columns_with_few_values(seed):
+    """What is left without the two columns has two values: all rows are near, and none is kin."""
+    rng = np.random.default_rng(seed)
+    x, z = rng.normal(size=(2, 600)).tolist()
+    group = rng.integers(0, 2, 600).tolist()
+    score = np.array(x) + 0.5 * np.array(z) + 1.5 * np.array(group) + rng.normal(size=600)
+    label = np.where(score > 0.7, "yes", "no").tolist()
+    columns = {
+        "x": x + [1.375] * 60,
+        "z": z + [-0.625] * 60,
+        "group": group + group[:60],
+        "y": label + ["no"] * 60,
+    }
+    table = table_of("t", [pa.RecordBatch.from_pydict(columns)], label="y")
+    found = [f for f in BackdoorTriggers().check(table) if isinstance(f, Finding)]
+    assert {f.severity for f in found} == {Severity.CRITICAL}
+    assert any(f.message.startswith(("60 rows", "61 rows")) for f in found)
+    named = {row for f in found for row in f.location.rows}  # a few of them
+    assert len(named & set(range(600, 660))) >= 0.9 * len(named)

@@ -24,7 +24,13 @@ from hauberk.core.finding import (
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed
 from hauberk.methods.dissent import Dissent, dissent
-from hauberk.methods.kin import decides_elsewhere, has_kin, lies_among_like, lies_together
+from hauberk.methods.kin import (
+    decides_elsewhere,
+    has_kin,
+    is_spike,
+    lies_among_like,
+    lies_together,
+)
 from hauberk.methods.opinions import Case, case_of
 from hauberk.methods.patterns import (
     Jury,
@@ -82,8 +88,9 @@ class BackdoorTriggers(Check[Dataset]):
         whose classes overlap so much that no row contradicts a label, pass. Blended and warped
         triggers need pictures of five classes or more. A value that honest rows share too is
         found only with them, and one that alone decides the label though nothing contradicts it
-        (an imputed constant) is reported with severity medium. Where the rows of a pattern are
-        each other's nearest in their other columns too, or most values of its columns have a
+        is reported with severity medium, but for one exact value in a measurement that repeats
+        hardly any. Where the rows of a pattern are each other's nearest in their other columns
+        too, or most values of its columns have a
         label of their own (years of a country, plots of a field), they are a group and no
         trigger: an attacker who marks near copies of one row hides so. Three patterns or more
         are what words and values of the matter look like; they too are of severity medium, and
@@ -384,11 +391,12 @@ def _finding(
     label = case.rows.classes[pattern.label] if pattern.label >= 0 else None
     goal = "labels that fit none of them" if label is None else f"the label {label}"
     is_contradicted = suspect.p_value != suspect.by_chance
+    is_grave = is_contradicted or is_spike(pattern, case.rows)
     why = "against their nearest rows" if is_contradicted else "which nothing else in them explains"
     return Finding(
         message=f"{places.size} rows of {subject.name} share {pattern.place} and {goal}, {why}",
         path=subject.name,
-        severity=Severity.CRITICAL if is_contradicted and not is_usual else Severity.MEDIUM,
+        severity=Severity.CRITICAL if is_grave and not is_usual else Severity.MEDIUM,
         level=_level(subject),
         threats=BackdoorTriggers.threats,
         confidence=suspect.share,

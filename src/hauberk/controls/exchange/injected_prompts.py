@@ -30,6 +30,9 @@ below -1.8, and five of eight honest messages are, which then cost half."""
 _STRONG_IF, _WEAK_IF = 0.0, 2.0
 """Margins above which strong and weak phrases count in what a user did not write."""
 
+_MANY, _MANY_IF = 4, -1.2
+"""Points of phrases, a strong one among them, from which on the model must be surer to object."""
+
 _CARRIED = re.compile(
     r"\b(?:e-?mail|send|forward|post|upload|submit|relay|copy|share|append)\b[^.\n<>]{0,20}\b"
     r"(?:chats?|conversations?|transcripts?|chat history|session|system prompt|messages so far|"
@@ -133,8 +136,10 @@ class InjectedPrompts(Watch):
         said = instruction_in(text)
         carried = bool(_CARRIED.search(text) and _ASIDE.search(text))
         points = said.score + carried
-        is_strong = said.is_strong or carried
-        if points >= self.foreign and like > (_STRONG_IF if is_strong else _WEAK_IF):
+        needed = _STRONG_IF if said.is_strong or carried else _WEAK_IF
+        if points >= _MANY and said.is_strong:
+            needed = _MANY_IF
+        if points >= self.foreign and like > needed:
             return _signal(where, points, self.foreign)
         return None
 
