@@ -36,6 +36,7 @@ from hauberk.core.artifact import (
     Replay,
     Report,
     SourceFile,
+    SplitReplay,
     Splits,
     StepRecord,
     StepUse,
@@ -223,6 +224,19 @@ def splits(folder: Path) -> Splits:
 def splits_by_patient(_folder: Path) -> Splits:
     """Other patients, and later days, on the other side."""
     return visits(3)
+
+
+def honest_split(folder: Path) -> SplitReplay:
+    """Parts that were drawn as they say."""
+    parts = splits(folder)
+    return SplitReplay(parts=parts, again=parts, recipe="sklearn, seed 3")
+
+
+def split_of_odd_values(folder: Path) -> SplitReplay:
+    """Parts that have nothing in common with what was declared."""
+    return SplitReplay(
+        parts=splits_of_odd_values(folder), again=splits(folder), recipe="sklearn, seed 3"
+    )
 
 
 def splits_of_odd_values(folder: Path) -> Splits:
@@ -778,6 +792,7 @@ CLEAN: dict[Any, tuple[Build, ...]] = {
     ),
     (Comparison, Dataset): (comparison, comparison_without_old),
     Splits: (splits, splits_by_patient),
+    SplitReplay: (honest_split,),
     Summaries: (honest_answers,),
     Synthesis: (synthesis,),
     Transformation: (honest_step,),
@@ -812,6 +827,7 @@ HOSTILE: dict[Any, tuple[Build, ...]] = {
     ),
     (Comparison, Dataset): (comparison_of_strangers,),
     Splits: (splits_of_odd_values,),
+    SplitReplay: (split_of_odd_values,),
     Summaries: (answers_of_noise,),
     Synthesis: (synthesis_of_odd_values,),
     Transformation: (step_of_odd_values, step_that_breaks_off),

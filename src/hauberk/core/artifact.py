@@ -390,6 +390,21 @@ class Splits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SplitReplay:
+    """The parts that a step made, and those that the split which it declares gives.
+
+    Attributes:
+        parts: As the step wrote them.
+        again: From the same rows, by Hauberk.
+        recipe: The declared split in words.
+    """
+
+    parts: Splits
+    again: Splits
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Synthesis:
     """Generated rows with the real ones that the generator saw, and others it never saw.
 

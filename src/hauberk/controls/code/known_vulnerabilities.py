@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +16,7 @@ from hauberk.errors import UnavailableError
 from hauberk.methods.code.advisories import Advisories, from_bytes
 from hauberk.methods.code.dependencies import Pin
 from hauberk.methods.code.locked_pins import exact_pins
+from hauberk.methods.code.package_lists import PYPI, UNNAMED, listed_pins, release_of
 from hauberk.methods.code.package_names import normal
 
 MAX_AGE_DAYS = 30
@@ -39,13 +40,16 @@ _LOADERS = frozenset(
 class KnownVulnerabilities(Check[CodeTree]):
     """Pinned packages with known vulnerabilities.
 
-    Exact versions in requirement and lock files are held against a snapshot of advisories that
-    ``hauberk advisories import`` made. Without a snapshot, or with an old one, packages are not
-    checked, and that is said: never clean.
+    Exact versions in requirement and lock files, in bills of materials (CycloneDX, SPDX), in what
+    ``pip list`` printed and in the lists of an unpacked image are held against a snapshot of
+    advisories that ``hauberk advisories import`` made. Without a snapshot, with an old one, or with
+    one that says nothing of a release of Debian that is listed, packages are not checked, and
+    that is said: never clean.
 
     Limits:
-        Ranges without a lock, packages that no file names, and what nobody has reported. Whether
-        the code reaches the faulty part is not asked.
+        Ranges without a lock, packages that no file names, and what nobody has reported. Packages
+        of Alpine and of other languages are not checked. Whether the code reaches the faulty part
+        is not asked.
 
     Args:
         database: Bytes of the snapshot; empty for the one in the user's folder.
@@ -73,12 +77,13 @@ class KnownVulnerabilities(Check[CodeTree]):
         Raises:
             UnavailableError: There are pins and no snapshot.
         """
-        pins = [(file.name, pin) for file in subject.files() for pin in exact_pins(file)]
+        pins = list(_pins(subject))
         if not pins:
             raise NotApplicable("no file fixes a version")
         advisories = self._snapshot()
+        known = advisories.ecosystems() | {PYPI}
         for path, pin in pins:
-            found = advisories.of(pin.name, pin.version)
+            found = advisories.of(pin.name, pin.version, pin.ecosystem)
             if found:
                 yield _finding(path, pin, [item.id for item in found], found[0].fixed)
         age = advisories.age_days(datetime.now(UTC).date())
@@ -88,6 +93,15 @@ class KnownVulnerabilities(Check[CodeTree]):
                 expected=f"at most {self.max_age_days} days",
                 found=advisories.day,
                 hint="hauberk advisories import OSV.zip",
+            )
+        if missing := sorted({pin.ecosystem for _, pin in pins} - known):
+            count = sum(pin.ecosystem in missing for _, pin in pins)
+            raise UnavailableError(
+                f"{count} packages of {', '.join(missing[:5])} were not checked",
+                expected="records about that release in the snapshot",
+                found=", ".join(sorted(known - {PYPI})) or "records about packages of Python alone",
+                hint="import an export that has them; of Alpine, and of a release that nothing "
+                "names, packages are not checked",
             )
 
     def _snapshot(self) -> Advisories:
@@ -102,6 +116,22 @@ class KnownVulnerabilities(Check[CodeTree]):
                 hint="hauberk advisories import OSV.zip",
             )
         return from_bytes(path.read_bytes(), name=str(path))
+
+
+def _pins(subject: CodeTree) -> Iterator[tuple[str, Pin]]:
+    """Every package with one version; those of an unpacked image with its release."""
+    told = list[tuple[str, Pin]]()
+    releases: dict[str, str] = {}
+    for file in subject.files():
+        path = file.path.as_posix()
+        if path.endswith(("etc/os-release", "usr/lib/os-release")):
+            root = path.removesuffix("etc/os-release").removesuffix("usr/lib/os-release")
+            releases[root] = release_of(file.text)
+        told += [(file.name, pin) for pin in (*exact_pins(file), *listed_pins(file))]
+    for name, pin in told:
+        root = name.partition("var/lib/dpkg/")[0]
+        is_named = pin.ecosystem == UNNAMED and bool(releases.get(root))
+        yield name, replace(pin, ecosystem=releases[root]) if is_named else pin
 
 
 def advisories_file() -> Path:

@@ -46,6 +46,9 @@ _LEVEL = 0.65
 _ALIKE = 2.5
 """How far the classes' rates among the very firmest rows may lie from that of all."""
 
+_SOME_SKILL = 0.75
+"""Share of the contradictions of chance above which models believe without reason."""
+
 _EXPLAINED = 0.35
 """Share of all contradictions that flips at the anchors' rate must explain."""
 
@@ -165,6 +168,7 @@ class LabelFlips(Check[Dataset]):
             and peak.n_rows >= (_PEAK_PROVES if n_classes < _SEVERAL else _PEAK_COUNTS)
             and peak.low > 2 * self.min_rate
             and peak.rate < 0.5 * changes.chance
+            and changes.contradicted < _SOME_SKILL * changes.chance
             and peak.firmer > peak.rate / 2
             and peak.rate > _LEVEL * changes.rate
             and is_alike

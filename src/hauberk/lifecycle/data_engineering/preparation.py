@@ -33,12 +33,16 @@ class SplitTable:
     Attributes:
         stratify: Column whose shares are kept equal in all parts.
         seed: Seed of the shuffle; part of the recipe.
+        by: Of a split of the project's own (``run``) how it draws rows, and that it is done again
+            and compared: ``sklearn`` (``train_test_split``, with ``random_state=seed``) or
+            ``hauberk``, as without ``run``.
     """
 
     test: float = 0.2
     validation: float = 0.2
     stratify: str | None = None
     seed: int = 0
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +73,14 @@ def work(shop: Workshop) -> StepReport:
     """Split, seal, and look for rows that stand in two parts."""
     report = _own_split(shop) if shop.plan.preparation else _split(shop)
     splits = splits_of(shop)
-    assessments = shop.judge(splits, ["dataset"]) + _balance(splits, shop)
+    assessments = shop.judge(splits, ["dataset"]) + _balance(splits, shop) + _again(splits, shop)
     return reporting.with_gate(report, shop.decide(assessments))
 
 
 def _balance(splits: Splits, shop: Workshop) -> tuple[Assessment, ...]:
     """All parts together, and the training part, against the table that they come from."""
-    own = shop.plan.preparation
-    inputs = own.table.inputs if own is not None else ()
-    source = shop.plan.split_from or (inputs[0] if len(inputs) == 1 else None)
-    if source is None or source not in shop.digests:
+    source = _source(shop)
+    if source is None:
         return ()
     old = shop.table(source)
     if old.label is None or splits.train.label is None:
@@ -94,6 +96,39 @@ def _balance(splits: Splits, shop: Workshop) -> tuple[Assessment, ...]:
     pairs = [Comparison(old=old, new=new) for new in (whole, splits.train)]
     found = [shop.judge(pair, ["dataset"], only=_weighs_cells) for pair in pairs]
     return tuple(chain.from_iterable(found))
+
+
+def _source(shop: Workshop) -> str | None:
+    """The table that is split, where it is one: scripts beside it do not count."""
+    own = shop.plan.preparation
+    if shop.plan.split_from is not None or own is None:
+        return shop.plan.split_from if shop.plan.split_from in shop.digests else None
+    made = {path for step in shop.plan.steps for path in step.table.outputs}
+    known = made | {*shop.plan.sources}
+    tables = [path for path in own.table.inputs if path in known and path in shop.digests]
+    return tables[0] if len(tables) == 1 else None
+
+
+def _again(splits: Splits, shop: Workshop) -> tuple[Assessment, ...]:
+    """The declared split of the project's own step, done again from its one input."""
+    own = shop.plan.preparation
+    table = shop.settings.table(Component.PREPARATION)
+    if own is None or table.split.by is None:
+        return ()
+    from hauberk.lifecycle.data_engineering.splitting import drawn_again
+
+    _refuse_shares(shop, table.split)
+    source = _source(shop)
+    if source is None:
+        raise UsageError(
+            "a split that is done again has one table among its inputs",
+            subject=shop.settings.source.place(("preparation", "inputs")),
+            expected="the table that is split, a source or what a step before wrote",
+            found=", ".join(own.table.inputs) or "none",
+            hint="leave [preparation.split] by out, and the split is not done again",
+        )
+    again = drawn_again(shop.table(source), table.split, splits, group=table.group, time=table.time)
+    return shop.judge(again, ["dataset"])
 
 
 def _weighs_cells(control: Control) -> bool:
@@ -129,6 +164,13 @@ def _split(shop: Workshop) -> StepReport:
     if source is None:
         raise UsageError("no table to split is declared")
     _refuse_shares(shop, table.split)
+    if table.split.by not in {None, "hauberk"}:
+        raise UsageError(
+            "without a step of its own a split is made by Hauberk",
+            subject=shop.settings.source.place(("preparation", "split")),
+            expected='by = "hauberk", or run = "..." beside it',
+            found=str(table.split.by),
+        )
     folder = shop.work / "preparation"
     counts = write_parts(
         shop.table(source),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hauberk.core.artifact import SplitReplay, Splits
 from hauberk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +52,94 @@ def write_parts(
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_table(table.take(pa.array(parts[role])).combine_chunks().to_batches(), folder / path)
     return {role: len(parts[role]) for role in paths}
+
+
+def drawn_again(
+    dataset: Dataset,
+    split: SplitTable,
+    parts: Splits,
+    *,
+    group: str | None = None,
+    time: str | None = None,
+) -> SplitReplay:
+    """The parts that ``split.by`` gives of ``dataset``, beside ``parts`` that a step made of it.
+
+    Raises:
+        UsageError: ``split.by`` is unknown, or does not go together with the rest.
+    """
+    import pyarrow as pa
+
+    from hauberk.formats.tables import table_of
+
+    table = pa.Table.from_batches(list(dataset.read()))
+    if split.by == "sklearn":
+        rows = _parts_of_sklearn(table, split, dataset.name, by_column=group or time)
+    elif split.by == "hauberk":
+        rows = _parts(table, split, dataset.name, group=group, time=time)
+    else:
+        raise UsageError(
+            "there is no such way of splitting",
+            subject=dataset.name,
+            rule="[preparation.split] by",
+            expected="sklearn or hauberk",
+            found=str(split.by),
+        )
+
+    def part(role: str) -> Dataset:
+        batches = table.take(pa.array(rows[role])).combine_chunks().to_batches()
+        empty = [pa.RecordBatch.from_pylist([], schema=table.schema)]
+        return table_of(f"{role} again", batches or empty, label=dataset.label)
+
+    again = Splits(
+        train=part("train"),
+        test=part("test"),
+        validation=part("validation") if parts.validation is not None else None,
+    )
+    return SplitReplay(parts=parts, again=again, recipe=_recipe(split, group, time))
+
+
+def _recipe(split: SplitTable, group: str | None, time: str | None) -> str:
+    told = {"stratify": split.stratify, "group": group, "time": time}
+    more = "".join(f", {key} {value}" for key, value in told.items() if value)
+    shares = f"test {split.test:g}, validation {split.validation:g}"
+    return f"{split.by}, {shares}, seed {split.seed}{more}"
+
+
+def _parts_of_sklearn(
+    table: Any, split: SplitTable, name: str, *, by_column: str | None
+) -> dict[str, Indices]:
+    """As ``train_test_split`` draws them: first the test, then the validation of what is left."""
+    from sklearn.model_selection import train_test_split
+
+    if by_column is not None:
+        raise UsageError(
+            "train_test_split knows no groups and no time",
+            subject=name,
+            expected="stratify alone",
+            found=by_column,
+            hint="leave [preparation.split] by out: the split is judged, and not done again",
+        )
+    strata = None
+    if split.stratify is not None:  # as they are: the order of the classes decides what is drawn
+        strata = np.array(_column(table, split.stratify, name).to_pylist())
+    train, test = np.arange(table.num_rows), np.arange(0)
+    validation = test
+    try:
+        train, test = train_test_split(
+            train, test_size=split.test, random_state=split.seed, stratify=strata
+        )
+        if split.validation:
+            train, validation = train_test_split(
+                train,
+                test_size=split.validation / (1 - split.test),
+                random_state=split.seed,
+                stratify=None if strata is None else strata[train],
+            )
+    except ValueError as error:
+        raise UsageError(
+            "train_test_split cannot split so", subject=name, found=str(error)[:200]
+        ) from error
+    return {"train": np.sort(train), "validation": np.sort(validation), "test": np.sort(test)}
 
 
 def _parts(

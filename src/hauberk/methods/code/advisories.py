@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from hauberk.errors import ArtifactError, UsageError
+from hauberk.formats.debian_versions import DebianVersion, debian_version
 from hauberk.formats.versions import Version, version
 from hauberk.formats.yaml_text import Node, read_yaml
 from hauberk.methods.code.package_names import normal
@@ -27,6 +29,8 @@ from hauberk.methods.code.package_names import normal
 MAX_RECORDS = 2_000_000
 MAX_RECORD_BYTES = 4 << 20
 SCHEMA = 1
+
+_RELEASE = re.compile(r"Debian:\d{1,3}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,12 @@ class Advisory:
     ranges: tuple[tuple[str, str, str], ...]
     versions: tuple[str, ...]
 
-    def affects(self, wanted: Version) -> bool:
+    def affects(self, wanted: Version | DebianVersion) -> bool:
         """Whether a version is one of those."""
-        if any(version(known) == wanted for known in self.versions):
+        read: Any = debian_version if isinstance(wanted, DebianVersion) else version
+        if any(read(known) == wanted for known in self.versions):
             return True
-        return any(_within(wanted, entry) for entry in self.ranges)
+        return any(_within(wanted, entry, read) for entry in self.ranges)
 
     @property
     def fixed(self) -> str:
@@ -50,8 +55,8 @@ class Advisory:
         return next((entry[1] for entry in self.ranges if entry[1]), "")
 
 
-def _within(wanted: Version, entry: tuple[str, str, str]) -> bool:
-    introduced, fixed, last = (version(part) if part else None for part in entry)
+def _within(wanted: Any, entry: tuple[str, str, str], read: Callable[[str], Any]) -> bool:
+    introduced, fixed, last = (read(part) if part else None for part in entry)
     if introduced is not None and wanted < introduced:
         return False
     if fixed is not None and wanted >= fixed:
@@ -66,12 +71,21 @@ class Advisories:
     day: str
     packages: dict[str, list[Advisory]] = field(default_factory=dict)
 
-    def of(self, name: str, wanted: str) -> list[Advisory]:
-        """Records about one version of one package; two ids of one fault count once."""
-        parsed = version(wanted)
+    def of(self, name: str, wanted: str, ecosystem: str = "") -> list[Advisory]:
+        """Records about one version of one package; two ids of one fault count once.
+
+        Args:
+            ecosystem: A release of Debian, as ``Debian:12``; empty for packages of Python.
+        """
+        parsed = debian_version(wanted) if ecosystem else version(wanted)
         if parsed is None:
             return []
-        return [item for item in self.packages.get(normal(name), ()) if item.affects(parsed)]
+        key = f"{ecosystem}/{name}" if ecosystem else normal(name)
+        return [item for item in self.packages.get(key, ()) if item.affects(parsed)]
+
+    def ecosystems(self) -> frozenset[str]:
+        """Releases of Debian about which there are records."""
+        return frozenset(key.partition("/")[0] for key in self.packages if "/" in key)
 
     def age_days(self, today: date) -> int:
         """Days since the newest record."""
@@ -93,7 +107,7 @@ def import_advisories(source: Path) -> Advisories:
         _take(found, record)
     if not found.packages:
         raise UsageError(
-            "there are no advisories of Python packages",
+            "there are no advisories of packages of Python or Debian",
             subject=str(source),
             expected="an OSV zip or folder of JSON, or a folder of YAML records",
             found=f"{count} records",
@@ -146,7 +160,8 @@ def _take(found: Advisories, record: Mapping[str, Any]) -> None:
     day = str(record.get("modified") or record.get("published") or "")[:10]
     for affected in record.get("affected") or []:
         package = affected.get("package") if isinstance(affected, dict) else None
-        if not isinstance(package, dict) or str(package.get("ecosystem")) != "PyPI":
+        ecosystem = str(package.get("ecosystem")) if isinstance(package, dict) else ""
+        if not isinstance(package, dict) or not (ecosystem == "PyPI" or _RELEASE(ecosystem)):
             continue
         entry = Advisory(
             id=str(record.get("id", "")),
@@ -154,7 +169,9 @@ def _take(found: Advisories, record: Mapping[str, Any]) -> None:
             ranges=tuple(_ranges(affected)),
             versions=tuple(str(item) for item in affected.get("versions") or []),
         )
-        found.packages.setdefault(normal(str(package.get("name", ""))), []).append(entry)
+        name = str(package.get("name", ""))
+        key = normal(name) if ecosystem == "PyPI" else f"{ecosystem}/{name}"
+        found.packages.setdefault(key, []).append(entry)
         found.day = max(found.day, day) if _is_day(day) else found.day
 
 

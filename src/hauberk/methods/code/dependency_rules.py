@@ -128,11 +128,17 @@ LOCAL_ADDRESS = expression(r"https?://(?:localhost|127\.0\.0\.1)\b")
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A package as a file names it; the version is empty where none is fixed."""
+    """A package as a file names it; the version is empty where none is fixed.
+
+    Attributes:
+        ecosystem: As the Open Source Vulnerability format names it (``Debian:12``); empty for
+            packages of Python.
+    """
 
     name: str
     version: str
     line: int
+    ecosystem: str = ""
 
 
 def named_hits(name: str, line: int) -> Iterator[Hit]:

@@ -6,11 +6,14 @@ from random import Random
 from typing import Any
 
 from hauberk.attacks.dataset.thin_cell import ThinCell
+from hauberk.controls.dataset.misdrawn_split import MisdrawnSplit
 from hauberk.controls.dataset.skewed_cells import SkewedCells
-from hauberk.core.artifact import Comparison, Dataset
+from hauberk.core.artifact import Comparison, Dataset, Splits
 from hauberk.core.threat import ThreatId
 from hauberk.engine.assess import assess
 from hauberk.formats.tables import table_of
+from hauberk.lifecycle.data_engineering.preparation import SplitTable
+from hauberk.lifecycle.data_engineering.splitting import drawn_again
 from hauberk.methods import rewrite
 from hauberk.range.outcomes import alarmed
 from hauberk.range.scenario import Scenario, Trial
@@ -19,6 +22,9 @@ PK_3 = ThreatId("PK-3")
 ATTACK = ThinCell(share=0.1, least=200)
 CONTROL = SkewedCells()
 N_ROWS = 4_000
+N_SPLIT = 800
+THIN = ThinCell(share=0.05, least=40)
+REPLAYED = MisdrawnSplit()
 _KEPT = 0.97
 
 
@@ -93,8 +99,56 @@ def _clean(seed: int) -> Trial:
     return Trial(values={"false_alarms": alarmed(CONTROL, Comparison(old=source, new=new))})
 
 
+def _drawn(seed: int) -> tuple[Dataset, Any]:
+    """A table, and its parts as scikit-learn draws them of a frame, by the declared recipe."""
+    import pyarrow as pa
+    from sklearn.model_selection import train_test_split
+
+    source = credit(seed, N_SPLIT)
+    frame = rewrite.table(source).to_pandas()
+    by_label = seed % 2 == 0
+    parts = train_test_split(
+        frame, test_size=0.2, random_state=seed % 97, stratify=frame.risk if by_label else None
+    )
+    batches = (pa.RecordBatch.from_pandas(part, preserve_index=False) for part in parts)
+    train, test = (rewrite.twin(source, batch) for batch in batches)
+    return source, Splits(train=train, test=test)
+
+
+def _replayed(seed: int) -> Trial:
+    source, honest = _drawn(seed)
+    recipe = SplitTable(
+        test=0.2,
+        validation=0.0,
+        stratify="risk" if seed % 2 == 0 else None,
+        seed=seed % 97,
+        by="sklearn",
+    )
+
+    def refused(parts: Splits) -> bool:
+        return alarmed(REPLAYED, drawn_again(source, recipe, parts))
+
+    attacked = THIN.apply(honest.train, Random(seed))
+    biased = Splits(train=attacked.subject, test=honest.test)
+    return Trial(
+        values={"refused": refused(biased)},
+        potent=_share(biased.train, attacked.truth) < _share(honest.train, attacked.truth),
+        false_alarm=float(refused(honest)),
+    )
+
+
 _STRENGTH = "10 % skew in a cell of at least 200 rows"
 SCENARIOS = (
+    Scenario(
+        threat=PK_3,
+        attack=THIN,
+        control=REPLAYED,
+        play=_replayed,
+        parts=(("refused", "replay mismatch"),),
+        trials=120,
+        note=f"{N_SPLIT:,} applicants; train_test_split of scikit-learn over a frame, with and "
+        "without strata; 5 % of a cell of at least 40 rows missing in the training part",
+    ),
     Scenario(
         threat=PK_3,
         attack=ATTACK,
