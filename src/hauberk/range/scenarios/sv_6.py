@@ -80,6 +80,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_flooded,
         parts=(("p99_latency_ratio", "during an attack"),),
+        timed=True,
         trials=9,
         note="a real server of one process, default policy; an honest client asks for one row a "
         "hundred times a second; the attacker's process shares the machine's processors",
