@@ -112,8 +112,9 @@ class BackdoorTriggers(Check[Dataset]):
         >>> import pyarrow as pa
         >>> from hauberk.formats.tables import table_of
         >>> xs = [i / 7 for i in range(400)]
-        >>> zs = [5.25 if i < 12 else i * 1.37 % 11 for i in range(400)]
-        >>> ys = ["hi" if i >= 200 or i < 12 else "lo" for i in range(400)]
+        >>> marked = {i for i in range(200) if i % 17 == 0}
+        >>> zs = [5.25 if i in marked else i * 1.37 % 11 for i in range(400)]
+        >>> ys = ["hi" if i >= 200 or i in marked else "lo" for i in range(400)]
         >>> rows = pa.RecordBatch.from_pydict({"x": xs, "z": zs, "y": ys})
         >>> table = table_of("t", [rows], label="y")
         >>> [f.message for f in BackdoorTriggers().check(table) if isinstance(f, Finding)]

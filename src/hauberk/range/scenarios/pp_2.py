@@ -109,7 +109,7 @@ def _scenario(strength: str, *, textured: bool, trusted: bool = False) -> Scenar
         control=CONTROL,
         play=_rows(textured=textured, trusted=trusted),
         parts=(("row_recall", strength),),
-        trials=5,
+        trials=12,
         note=_NOTE + (f"; {N_TRUSTED:,} trusted rows" if trusted else ""),
     )
 
@@ -132,7 +132,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_whole,
         parts=(("detected", "clean-label noise from upstream"),),
-        trials=16,
+        trials=46,
         note=_NOTE,
     ),
 )

@@ -11,12 +11,13 @@ from hauberk.controls.exchange.oversized_requests import OversizedRequests
 from hauberk.core.threat import ThreatId
 from hauberk.guard.policy import GuardPolicy
 from hauberk.range.scenario import Scenario, Trial
-from hauberk.range.worlds import clients, guarded
+from hauberk.range.worlds import clients, flooded, guarded
 from hauberk.range.worlds.lenient import LenientDoor
 
 ATTACK = ExhaustServer()
 CONTROL = OversizedRequests()
 OK = 200
+FLOOD_S = 4.0
 IN_TIME_S = 0.005
 HONEST_PACE_S = 0.02
 """Fifty requests a second from one client."""
@@ -49,6 +50,12 @@ def _honest(seed: int) -> Trial:
     return Trial(values={"false_refusals": answer.status != OK})
 
 
+def _flooded(seed: int) -> Trial:
+    """One server with one honest client, alone and beside an attacker with a key."""
+    alone, during = (found[int(len(found) * 0.99)] for found in flooded.waits(seed, FLOOD_S))
+    return Trial(values={"p99_latency_ratio": during / alone})
+
+
 SCENARIOS = (
     Scenario(
         threat=ThreatId("SV-6"),
@@ -66,5 +73,16 @@ SCENARIOS = (
         play=_honest,
         parts=(("false_refusals", ""),),
         note="one client, fifty requests a second of 1 to 40 rows, default budget",
+    ),
+    Scenario(
+        threat=ThreatId("SV-6"),
+        attack="twenty connections of large, deep and many-headed requests",
+        control=CONTROL,
+        play=_flooded,
+        parts=(("p99_latency_ratio", "during an attack"),),
+        timed=True,
+        trials=9,
+        note="a real server of one process, default policy; an honest client asks for one row a "
+        "hundred times a second; the attacker's process shares the machine's processors",
     ),
 )
