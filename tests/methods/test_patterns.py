@@ -25,9 +25,21 @@ def test_values_and_pairs_are_found_and_counted():
     rows = embed.load(table_of("t", [pa.RecordBatch.from_pydict(columns)]))
     looking = search(labels)
     found = list(looking.table(rows))
-    assert {pattern.columns for pattern in found} == {("a",), ("a", "b")}
+    # Whoever has the value of a has that of b as well: the pair says no more.
+    assert {pattern.columns for pattern in found} == {("a",)}
     assert all(pattern.rows.tolist() == list(range(6)) and pattern.label == 0 for pattern in found)
     assert looking.n_looked - looking.n_single == 1
+
+
+def test_a_pair_is_found_where_neither_value_says_the_other():
+    labels = np.array([0] * 30 + [1] * 30)
+    columns = {
+        "a": ["x"] * 6 + ["y"] * 24 + ["x"] * 6 + ["y"] * 24,
+        "b": ["u"] * 6 + ["v"] * 24 + ["v"] * 6 + ["u"] * 6 + ["v"] * 18,
+    }
+    rows = embed.load(table_of("t", [pa.RecordBatch.from_pydict(columns)]))
+    pairs = [p for p in search(labels).table(rows) if p.columns == ("a", "b")]
+    assert list(range(6)) in [pattern.rows.tolist() for pattern in pairs]
 
 
 def test_refuted_patterns_of_many_labels_are_kept():
