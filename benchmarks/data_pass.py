@@ -206,15 +206,45 @@ def grow(n: int) -> None:
     print(profile_of(replace(one, read=read)).n_rows)
 
 
-def growth(sizes: Sequence[int]) -> bool:
-    """Whether a row costs the same however many there are."""
+def growth(sizes: Sequence[int], picture: Path | None = None) -> bool:
+    """Whether a row costs the same however many there are; ``picture`` names where to draw it."""
     found = []
     for n in sizes:
         cost = costs([sys.executable, "-c", _GROWTH, str(n), str(Path(__file__).parent)])
         found.append(cost.cpu_s)
         print(f"profile of {n:,} made rows: {_told(cost)}", flush=True)
+    if picture is not None:
+        picture.write_text(_drawn(sizes, found), "utf-8")
     rates = [cpu / n for cpu, n in zip(found, sizes, strict=True)]
     return max(rates[1:], default=0.0) <= 1.5 * rates[0]
+
+
+def _drawn(sizes: Sequence[int], seconds: Sequence[float]) -> str:
+    """A picture of processor seconds over rows, both from nothing."""
+    width, height, left, low = 520, 260, 60, 220
+    right, top = max(sizes), max(seconds) * 1.1
+
+    def place(n: float, cpu: float) -> tuple[float, float]:
+        return left + (width - left - 20) * n / right, low - (low - 20) * cpu / top
+
+    points = [place(n, cpu) for n, cpu in zip(sizes, seconds, strict=True)]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    marks = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in points)
+    names = "".join(
+        f'<text x="{x:.1f}" y="{low + 18}" text-anchor="middle">{n // 1_000_000} M</text>'
+        f'<text x="{x - 8:.1f}" y="{y - 8:.1f}" text-anchor="end">{cpu:.1f} s</text>'
+        for (x, y), n, cpu in zip(points[1:], sizes[1:], seconds[1:], strict=True)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+        f'font-family="sans-serif" font-size="12"><title>Processor seconds of a profile by rows'
+        f'</title><path d="M{left} 20V{low}H{width - 20}" fill="none" stroke="#888"/>'
+        f'<polyline points="{path}" fill="none" stroke="#1f6feb" stroke-width="2"/>'
+        f'<g fill="#1f6feb">{marks}</g><g fill="#888">{names}'
+        f'<text x="{left}" y="14">CPU-seconds</text>'
+        f'<text x="{width - 20}" y="{low + 34}" text-anchor="end">rows of 30 columns</text></g>'
+        "</svg>\n"
+    )
 
 
 def main() -> int:
@@ -225,12 +255,13 @@ def main() -> int:
     parser.add_argument("--peers", type=Path, metavar="VENV")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="keeps the long table")
     parser.add_argument("--fashion", type=Path, default=FASHION, metavar="DIR")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the growth")
     args = parser.parse_args()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if args.part == "scan":
         return int(not scan(args.rows or [60_000], args.fashion))
     if args.part == "growth":
-        return int(not growth(args.rows or [1_000_000, 10_000_000, 100_000_000]))
+        return int(not growth(args.rows or [1_000_000, 10_000_000, 100_000_000], args.plot))
     with tempfile.TemporaryDirectory() as made:
         folder = args.folder or Path(made)
         return int(not profile((args.rows or [10_000_000])[0], args.peers, folder))
