@@ -23,7 +23,7 @@ from hauberk.core.attack import Score
 from hauberk.core.lifecycle import Component
 from hauberk.core.threat import ThreatId
 from hauberk.errors import UsageError
-from hauberk.range.measure import REPORTING_SEED
+from hauberk.range.measure import CANNOT_RUN, REPORTING_SEED
 from hauberk.range.measure import run as run_scenarios
 from hauberk.range.scenario import has_scenario
 
@@ -140,7 +140,7 @@ def _measure(asked: Sequence[ThreatId], args: argparse.Namespace, scores: list[S
 
 def _write(threat_id: ThreatId, rows: Sequence[Score]) -> None:
     """Keep the scores, unless some scenario could not run here: then what is there stays."""
-    if missing := [row.note for row in rows if row.value is None]:
+    if missing := [row.note for row in rows if row.note.startswith(CANNOT_RUN)]:
         print(
             f"hauberk: figures of {threat_id} are left as they were: {missing[0]}", file=sys.stderr
         )

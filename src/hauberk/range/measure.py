@@ -22,6 +22,10 @@ Progress = Callable[[Scenario, int, int], None]
 """Called after each trial with the scenario, trials done and trials to do."""
 
 
+CANNOT_RUN = "cannot run here"
+"""How the note of a row begins whose scenario lacks something on this machine."""
+
+
 def run(
     threats: Iterable[ThreatId],
     *,
@@ -81,7 +85,7 @@ def _unavailable(scenario: Scenario, n_played: int, error: UnavailableError) -> 
             state=VOID,
             seconds=0.0,
             strength=target.strength or "",
-            note=f"cannot run here: {error}",
+            note=f"{CANNOT_RUN}: {error}",
         )
         for target in scenario.targets()
     )

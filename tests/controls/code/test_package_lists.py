@@ -160,7 +160,6 @@ def test_what_the_snapshot_does_not_know_is_told_as_not_checked(database, files)
     [
         {"settings.json": json.dumps([{"name": "a", "version": "1", "port": 3}])},
         {"package.json": json.dumps({"name": "web", "version": "1.0.0"})},
-        {"broken.cdx.json": '{"bomFormat": "CycloneDX", "components": ['},
         {"deep.json": '[{"name": "version"' + "[" * 5_000},
         {
             "odd.cdx.json": json.dumps(
@@ -181,3 +180,14 @@ def test_the_line_of_a_package_is_told(database):
     assert (
         text.splitlines()[finding.location.line - 1].strip().startswith('"purl": "pkg:pypi/pillow')
     )
+
+
+@pytest.mark.parametrize(
+    "beside", [{}, {"pip-list.json": '[{"name": "six", "version": "1.16.0"}]'}]
+)
+def test_a_bill_that_breaks_off_is_told_as_not_checked(database, beside):
+    found, reason = told(
+        database, {"broken.cdx.json": '{"bomFormat": "CycloneDX", "components": [', **beside}
+    )
+    assert found == []
+    assert "bills of materials were not checked" in reason

@@ -10,6 +10,7 @@ import pytest
 from hauberk.controls.dataset.harmful_code import HarmfulCode
 from hauberk.core.control import NotApplicable, findings_of
 from hauberk.core.finding import Level, Severity
+from hauberk.errors import UnavailableError
 from hauberk.formats.tables import table_of
 from hauberk.methods.code.answered import blocks_of
 
@@ -96,3 +97,8 @@ def test_answers_without_code_are_not_applicable():
 )
 def test_blocks_are_named_by_their_language(answer, names):
     assert [name for name, _ in blocks_of(answer)] == names
+
+
+def test_code_of_which_none_parses_is_not_called_clean():
+    with pytest.raises(UnavailableError, match="does not parse"):
+        list(HarmfulCode().check(answered(["```python\nimport os\ndef broken(:\n```"] * 30)))

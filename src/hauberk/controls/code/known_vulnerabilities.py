@@ -16,7 +16,7 @@ from hauberk.errors import UnavailableError
 from hauberk.methods.code.advisories import Advisories, from_bytes
 from hauberk.methods.code.dependencies import Pin
 from hauberk.methods.code.locked_pins import exact_pins
-from hauberk.methods.code.package_lists import PYPI, UNNAMED, listed_pins, release_of
+from hauberk.methods.code.package_lists import PYPI, UNNAMED, is_broken, listed_pins, release_of
 from hauberk.methods.code.package_names import normal
 
 MAX_AGE_DAYS = 30
@@ -75,10 +75,11 @@ class KnownVulnerabilities(Check[CodeTree]):
         """Yield vulnerable pins, then the age of a snapshot that is too old.
 
         Raises:
-            UnavailableError: There are pins and no snapshot.
+            UnavailableError: There are pins and no snapshot, or a list cannot be read.
         """
         pins = list(_pins(subject))
-        if not pins:
+        broken = [file.name for file in subject.files() if is_broken(file)]
+        if not pins and not broken:
             raise NotApplicable("no file fixes a version")
         advisories = self._snapshot()
         known = advisories.ecosystems() | {PYPI}
@@ -93,6 +94,14 @@ class KnownVulnerabilities(Check[CodeTree]):
                 expected=f"at most {self.max_age_days} days",
                 found=advisories.day,
                 hint="hauberk advisories import OSV.zip",
+            )
+        if broken:
+            raise UnavailableError(
+                f"packages of {len(broken)} bills of materials were not checked",
+                subject=broken[0],
+                expected="JSON",
+                found="a file that breaks off, or is none",
+                hint="write it again",
             )
         if missing := sorted({pin.ecosystem for _, pin in pins} - known):
             count = sum(pin.ecosystem in missing for _, pin in pins)

@@ -12,6 +12,7 @@ from hauberk.core.artifact import Dataset
 from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, RowScores
 from hauberk.core.threat import ThreatId
+from hauberk.errors import UnavailableError
 from hauberk.formats.exchanges import exchanges_of
 from hauberk.methods.code.answered import MIN_SHARE, Habit, habits
 
@@ -30,8 +31,9 @@ class HarmfulCode(Check[Dataset]):
     answers and one in two hundred with code break it: slips of honest authors are rarer.
 
     Limits:
-        Other languages are not read, nor is code that is wrong without breaking a rule. Data that
-        teaches to find weak code holds such code on purpose: a finding is of level ``review``.
+        Other languages are not read, nor is code that does not parse or is wrong without
+        breaking a rule. Data that teaches to find weak code holds such code on purpose: a
+        finding is of level ``review``.
 
     Example:
         >>> import pyarrow as pa
@@ -56,12 +58,19 @@ class HarmfulCode(Check[Dataset]):
 
         Raises:
             NotApplicable: The rows are no exchanges, or no answer holds code.
-            UnavailableError: There is too much text to be held at once.
+            UnavailableError: There is too much text to be held at once, or no code can be read.
         """
         exchanges = exchanges_of(subject)
         if exchanges is None:
             raise NotApplicable("no pairs of requests and answers")
         found = habits([answer for _, answer in exchanges])
+        if found.n_unread and not found.n_read:
+            raise UnavailableError(
+                f"the code of {found.n_unread} answers does not parse",
+                subject=subject.name,
+                expected="code of Python, shells, images or settings",
+                hint="look whether the answers were cut",
+            )
         if not found.n_read:
             raise NotApplicable("no answer holds code of a language that is read")
         scores = np.zeros(len(exchanges))

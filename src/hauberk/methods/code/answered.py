@@ -11,6 +11,8 @@ from typing import Final
 
 from hauberk.core.artifact import SourceFile
 from hauberk.core.finding import Level, Severity
+from hauberk.errors import ArtifactError
+from hauberk.formats.python_source import parse
 from hauberk.methods.code.reading import read_hits
 from hauberk.methods.code.rules import Rule
 
@@ -58,10 +60,11 @@ class Habit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """What the code of all answers breaks, and how many answers with code were read."""
+    """What the code of all answers breaks, and of how many answers it was read, or not."""
 
     habits: tuple[Habit, ...]
     n_read: int
+    n_unread: int
 
 
 def habits(answers: Sequence[str]) -> Habits:
@@ -70,11 +73,13 @@ def habits(answers: Sequence[str]) -> Habits:
     step = max(1, -(-len(with_code) // MAX_BLOCKS))
     places: dict[str, list[int]] = defaultdict(list)
     rules: dict[str, tuple[Rule, str]] = {}
-    n_read = 0
+    n_read = n_unread = 0
     for row in with_code[::step]:
         blocks = list(blocks_of(answers[row]))
-        n_read += bool(blocks)
-        for rule, found in {rule.name: (rule, found) for rule, found in _broken(blocks)}.values():
+        told, is_read = _broken(blocks)
+        n_read += is_read
+        n_unread += bool(blocks) and not is_read
+        for rule, found in told.values():
             places[rule.name].append(row)
             rules.setdefault(rule.name, (rule, found))
     least = max(MIN_ROWS, MIN_SHARE * n_read)
@@ -85,7 +90,7 @@ def habits(answers: Sequence[str]) -> Habits:
     ]
     order = {Severity.CRITICAL: 0, Severity.HIGH: 1}
     kept.sort(key=lambda habit: (order[habit.rule.severity], -len(habit.rows), habit.rule.name))
-    return Habits(habits=tuple(kept), n_read=n_read)
+    return Habits(habits=tuple(kept), n_read=n_read, n_unread=n_unread)
 
 
 def _may_hold_code(answer: str) -> bool:
@@ -111,10 +116,28 @@ def _guessed(code: str) -> str | None:
     return "answer.sh" if _SHELL.search(code) else None
 
 
-def _broken(blocks: Sequence[tuple[str, str]]) -> Iterator[tuple[Rule, str]]:
+def _broken(blocks: Sequence[tuple[str, str]]) -> tuple[dict[str, tuple[Rule, str]], bool]:
+    """Rules by name that some code breaks, and whether any of it could be read."""
+    broken: dict[str, tuple[Rule, str]] = {}
+    is_read = False
     for name, code in blocks:
         text = re.sub(r"^(?:\$|>>>|\.\.\.) ", "", code, flags=re.MULTILINE)
-        for hit in read_hits(SourceFile(name=name, path=Path(name), text=text)).hits:
+        file = SourceFile(name=name, path=Path(name), text=text)
+        read = read_hits(file)
+        is_read |= not (read.reason or read.broken) and _parses(file)
+        for hit in read.hits:
             is_grave = hit.rule.severity in {Severity.CRITICAL, Severity.HIGH}
             if is_grave and hit.rule.level is Level.DEFECT:
-                yield hit.rule, hit.found
+                broken[hit.rule.name] = (hit.rule, hit.found)
+    return broken, is_read
+
+
+def _parses(file: SourceFile) -> bool:
+    """Whether code of Python is some; all else is read as lines."""
+    if file.path.suffix != ".py":
+        return True
+    try:
+        parse(file)
+    except ArtifactError:
+        return False
+    return True

@@ -39,6 +39,7 @@ _TITLE = expression(r"(?m)^Package\s+Version\b.*\n-{3,}[ -]+$")
 _DPKG = expression(r"(?:^|/)var/lib/dpkg/(?:status|status\.d/[^/]+)$")
 _APK = expression(r"(?:^|/)lib/apk/db/installed$")
 _FIELD = expression(r"(?m)^(?P<key>Package|Status|Version|Source): ?(?P<value>[^\n]*)$")
+_BILL = expression(r'"bomFormat"\s*:\s*"CycloneDX"|"spdxVersion"\s*:')
 _KINDS = {"deb": "Debian", "apk": "Alpine"}
 
 
@@ -55,6 +56,17 @@ def listed_pins(file: SourceFile) -> Iterator[Pin]:
         form = _COLUMN if _TITLE.search(text) else _FROZEN
         for match in form.finditer(text):
             yield Pin(match["name"], match["version"], _line(text, match.start()))
+
+
+def is_broken(file: SourceFile) -> bool:
+    """Whether a file says that it is a bill of materials and cannot be read."""
+    if not file.path.as_posix().endswith(".json") or not _BILL.search(file.text):
+        return False
+    try:
+        json.loads(file.text)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def release_of(text: str) -> str:
