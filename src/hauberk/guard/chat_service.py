@@ -36,6 +36,7 @@ from hauberk.formats import chat, server_events
 from hauberk.formats.chat import ChatAnswer, ChatRequest
 from hauberk.guard import metrics
 from hauberk.guard.audit import marks_of
+from hauberk.guard.chat_facts import facts_of
 from hauberk.guard.chat_policy import ChatPolicy, ChatRole, to_bytes
 from hauberk.guard.chat_upstream import Spoken, Upstream, UpstreamError, ask
 from hauberk.guard.desk import SINK_HEADER, Books, Desk, Manners, Surroundings
@@ -188,7 +189,9 @@ class ChatService:
         await self._judged(answered, course)  # 6
         if self.policy.mark_outputs and self.desk.books.auditor is not None:
             course.marks = marks_of(choice.text for choice in answer.choices)
-        return self._shown(request, answer, exchange.sink)  # 7
+        reply = self._shown(request, answer, exchange.sink)  # 7
+        self.desk.world.tap.accepted(*facts_of(request, answer), exchange.at)
+        return reply
 
     def _check_form(self, exchange: Exchange) -> None:
         """The body is JSON in UTF-8, and its sender names no other form than the operator."""
