@@ -37,8 +37,6 @@ SCHEMA = InputSchema(
 MAX_LINES = 200_000
 """Lines of one file; a reference needs no more, and a disk is not filled."""
 
-_KNOWN_ENDS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
-
 
 def facts_of(request: ChatRequest, answer: ChatAnswer) -> tuple[Request, tuple[Tensor, ...]]:
     """One conversation as a row, and how its answer ended."""
@@ -59,8 +57,7 @@ def facts_of(request: ChatRequest, answer: ChatAnswer) -> tuple[Request, tuple[T
         for name, number in zip(FACTS, numbers, strict=True)
     )
     ends = [choice.finish for choice in answer.choices][:1]
-    named = [end if end in _KNOWN_ENDS else "other" for end in ends]
-    finish = Tensor(name=FINISH, datatype=Datatype.BYTES, shape=(len(named),), values=named)
+    finish = Tensor(name=FINISH, datatype=Datatype.BYTES, shape=(len(ends),), values=ends)
     return Request(inputs=inputs), (finish,)
 
 

@@ -71,6 +71,8 @@ class ChatPolicy:
         sql_tables: Tables that statements may read; empty for any.
         commands: Programs that a command line may begin with.
         tool_arguments: Tool to argument to the form that its text must have.
+        mask_identities: Whether mail addresses and numbers of cards, accounts and persons in
+            messages are taken out as well.
         canonical: Whether texts are written in one way: without invisible characters, odd spaces
             and letters that look like others.
         mask_inbound: Whether credentials in messages are taken out before the model sees them.
@@ -109,6 +111,7 @@ class ChatPolicy:
     commands: frozenset[str] = frozenset()
     tool_arguments: Mapping[str, Mapping[str, Form]] = field(default_factory=dict)
     mask_inbound: bool = False
+    mask_identities: bool = False
     canonical: bool = True
     body_idle_s: float = 3.0
     on_state_failure: OnStateFailure = OnStateFailure.REFUSE
