@@ -14,9 +14,13 @@ Limits:
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import dropwhile
 from typing import Final
 
 from hauberk.methods.concepts import concepts, words
@@ -33,46 +37,17 @@ _MANY: Final = 3
 """Tasks of one document from which on it is one that gives tasks."""
 
 _CODE = re.compile(r"\w\(|[{}=<>\\`$]|^\s*#")
-_CUT = re.compile(r"(?<=[.!?;])\s+|\s*[\n|]+\s*")
-_LEADS = frozenset(
-    "please now then also and next first finally kindly just so could can would will you i want need like to always "
-    "must should let's instead additionally remember hey hello hi ok okay well before after".split()
-)
-_DOING = frozenset(
-    "write rewrite translate summarize summarise paraphrase explain describe list name tell give answer respond reply "
-    "output print repeat say spell recite render encode convert classify solve compute calculate draft compose generate "
-    "create produce provide suggest recommend include insert add append prepend embed weave mention discuss compare define "
-    "outline analyze analyse identify share craft construct sing narrate imagine pretend act speak use format state "
-    "introduce incorporate reference express present shift alter adapt employ make replace end begin start finish conclude "
-    "utilize utilise apply find determine invent propose rate rank review predict estimate polish correct proofread tweak".split()
-)
-_OF_WORDS = frozenset(
-    "response responses answer answers reply replies message output sentence sentences paragraph paragraphs word words letter "
-    "letters story stories poem poems haiku joke jokes essay text texts code script snippet language languages english french "
-    "spanish german italian chinese japanese russian synonym synonyms antonym phrase phrases quote quotes title headline slogan "
-    "tweet post summary translation example examples recipe lyrics song dialogue speech advertisement ad promotion review "
-    "fact facts statistic statistics claim opinion riddle pun tone style emoji emojis rhyme acronym cipher base64 morse "
-    "definition meaning description caption outline plot character list bullet steps tips reasons ways question questions".split()
-)
-_ASKING = frozenset("what what's who who's whose where when why how which".split())
-_WITH_WORDS = frozenset(
-    "explain describe summarize summarise paraphrase translate define discuss compare outline".split()
-)
-"""What is done with words, whatever it is done to."""
+_CUT = re.compile(r"(?<=[.!?;])\s+|[\n|]+")
 _OWN_ANSWER = re.compile(
-    r"\byour (?:\w+ ){0,2}(?:answer|response|reply|output)s?\b(?! (?:to|within|by|from) )", re.IGNORECASE
+    r"\byour (?:\w+ ){0,2}(?:answer|response|reply|output)s?\b(?! (?:to|within|by|from) )",
+    re.IGNORECASE,
 )
-_TELLING = frozenset(
-    "i we you he she it they your our my thank thanks if when since as while once because for after upon all any the a an "
-    "this that these those is are was were has have had there here not no".split()
-)
-"""How sentences begin that tell something of an answer, and do not order one."""
-_THEIRS = frozenset("we us our ours".split())
-_EMPTY = frozenset(
-    "this that these those with from into about your yours have what which where when whose will would could should there "
-    "their them they then than some such only also just more most very each other does make made many much well here "
-    "over under between after before following above below using within least".split()
-)
+
+
+@cache
+def _sets() -> Mapping[str, frozenset[str]]:
+    told = tomllib.loads(files("hauberk.methods").joinpath("planted_tasks.toml").read_text("utf-8"))
+    return {name: frozenset(listed.split()) for name, listed in told.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +66,7 @@ class Task:
 
 def planted(text: str) -> int:
     """Points of the most telling task that does not belong to its document; 0 for none."""
-    cut = [part for part in _CUT.split(text[:MAX_LETTERS]) if part][:MAX_SENTENCES]
+    cut = [part for part in _CUT.split(text[:MAX_LETTERS]) if part.strip()][:MAX_SENTENCES]
     read = [(part, list(words(part))) for part in cut]
     tasks = list(_tasks(read))
     if not tasks or _gives_tasks(tasks, read):
@@ -121,28 +96,35 @@ def _tasks(read: Sequence[tuple[str, list[str]]]) -> Iterator[Task]:
                 yield Task(text=part, points=points, overlap=shared / max(1, len(own)))
 
 
+@cache
+def _of_no_subject() -> frozenset[str]:
+    sets = _sets()
+    return sets["empty"] | sets["doing"] | sets["of_words"]
+
+
 def _own(found: Sequence[str]) -> Iterator[str]:
     """Stems of what a sentence is about."""
-    for word in found:
-        if len(word) > 3 and word not in _EMPTY and word not in _DOING and word not in _OF_WORDS:  # noqa: PLR2004 - shorter ones say little
-            yield word[:_STEM]
+    other = _of_no_subject()
+    return (word[:_STEM] for word in found if len(word) >= _STEM - 1 and word not in other)
 
 
 def _points(part: str, found: Sequence[str]) -> int:
-    rest = list(found)
-    while rest and rest[0] in _LEADS:
-        rest.pop(0)
-    if not rest:
+    """How surely a sentence asks for something made of words: 0 to 3."""
+    sets = _sets()
+    rest = list(dropwhile(sets["leads"].__contains__, found))
+    if not rest or sets["theirs"].intersection(rest):
         return 0
-    first, others = rest[0], set(rest[1:])
-    if others & _THEIRS:
-        return 0
-    if _OWN_ANSWER.search(part) and first not in _TELLING:
+    if _OWN_ANSWER.search(part) and rest[0] not in sets["telling"]:
         return 3
-    is_question = part.rstrip(" \"')*").endswith("?")
-    if first in _ASKING:
+    if rest[0] in sets["asking"]:
+        is_question = part.rstrip(" \"')*").endswith("?")
         return 2 if is_question and len(rest) > _MIN_WORDS else 0
-    if first in _DOING or "show" in concepts(first):
-        made = bool(others & _OF_WORDS) or first in _WITH_WORDS or rest[1:2] == ["me"]
-        return 1 + made
+    if rest[0] in sets["doing"] or "show" in concepts(rest[0]):
+        return 1 + _is_with_words(rest)
     return 0
+
+
+def _is_with_words(rest: Sequence[str]) -> bool:
+    sets = _sets()
+    made = sets["of_words"].intersection(rest[1:])
+    return bool(made) or rest[0] in sets["with_words"] or rest[1:2] == ["me"]
