@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from hauberk.guard.framing import Chunks, Head
+from hauberk.guard.framing import MAX_KEPT, Chunks, Head
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -21,6 +21,8 @@ MAX_AHEAD: Final = 64 << 10
 _LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
+_CLOSE = (b"connection", b"close")
+_IN_CHUNKS = (b"transfer-encoding", b"chunked")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -54,10 +56,39 @@ def refusal_of(why: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> bytes:
     return _LINES[status.value] + head % len(body) + body
 
 
+class AnswerHeads:
+    """Heads of answers as bytes. Most answers have one of a few, which are made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, tuple[tuple[bytes, bytes], ...]], bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def of(self, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+        """Status and headers, with the empty line that ends them.
+
+        Raises:
+            ValueError: A header has more than one line.
+        """
+        key = (status, headers)
+        found = self._known.get(key)
+        if found is None:
+            found = _LINES[status] + b"".join(b"%b: %b\r\n" % header for header in headers)
+            if found.count(b"\n") != 1 + len(headers) or found.count(b"\r") != 1 + len(headers):
+                raise ValueError("a header of the answer has more than one line")
+            found += b"\r\n"
+            if len(self._known) >= MAX_KEPT:
+                self._known.clear()
+            self._known[key] = found
+        return found
+
+
 class Asked:
     """One request, as ASGI has it: what `Connection` takes in and gives out for it.
 
     Attributes:
+        head: What its head says.
         is_whole: Whether its body has come to its end.
         is_begun: Whether something of the answer was written.
         is_last: Whether the connection ends with it.
@@ -65,6 +96,7 @@ class Asked:
 
     __slots__ = (
         "_chunks",
+        "_heads",
         "_is_answered",
         "_is_asking",
         "_is_chunked",
@@ -76,14 +108,16 @@ class Asked:
         "_size",
         "_start",
         "_waiting",
-        "_wants_head",
+        "head",
         "is_begun",
         "is_last",
         "is_whole",
     )
 
-    def __init__(self, on: Line, head: Head, raw: bytes) -> None:
+    def __init__(self, on: Line, heads: AnswerHeads, head: Head, raw: bytes) -> None:
         self._on = on
+        self._heads = heads
+        self.head = head
         self._chunks = Chunks(raw) if raw else None
         self._left = head.length
         self._pieces: list[bytes] = []
@@ -92,7 +126,6 @@ class Asked:
         self._start: Message | None = None
         self._is_given = self._is_gone = self._is_answered = self._is_chunked = False
         self._is_asking = head.is_asking
-        self._wants_head = head.method == "HEAD"
         self.is_begun = False
         self.is_whole = head.length == 0
         self.is_last = head.is_last
@@ -198,27 +231,20 @@ class Asked:
     def _opened(self, body: bytes, *, has_more: bool) -> bytes:
         """The head of the answer, and the first piece of its body."""
         start: Message = self._start or {}
-        lines, names = [], set()
-        for name, value in start.get("headers", ()):
-            lines.append(name + b": " + value)
-            names.add(name)
-            if name == b"connection" and value == b"close":
-                self.is_last = True
-        if b"content-length" not in names:
+        headers = tuple(start.get("headers", ()))
+        if _CLOSE in headers:
+            self.is_last = True
+        elif self.is_last:
+            headers = (*headers, _CLOSE)
+        if not any(name == b"content-length" for name, _ in headers):
             self._is_chunked = has_more
-            lines.append(
-                b"transfer-encoding: chunked" if has_more else b"content-length: %d" % len(body)
-            )
-        if self.is_last and b"connection" not in names:
-            lines.append(b"connection: close")
-        head = b"\r\n".join(lines)
-        if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1:
-            raise RuntimeError("a header of the answer has more than one line")
-        opened = _LINES[start["status"]] + head + b"\r\n\r\n"
-        return opened if self._wants_head else opened + self._body(body, has_more=has_more)
+            length = (b"content-length", b"%d" % len(body))
+            headers = (*headers, _IN_CHUNKS if has_more else length)
+        head = self._heads.of(start["status"], headers)
+        return head if self.head.method == "HEAD" else head + self._body(body, has_more=has_more)
 
     def _body(self, body: bytes, *, has_more: bool) -> bytes:
-        if self._wants_head or not self._is_chunked:
-            return b"" if self._wants_head else body
+        if self.head.method == "HEAD" or not self._is_chunked:
+            return b"" if self.head.method == "HEAD" else body
         chunk = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
         return chunk if has_more else chunk + b"0\r\n\r\n"

@@ -6,7 +6,9 @@
 3. The next request is not looked at before this one is answered, and no more is read meanwhile.
 4. Head and body of an answer are one write. What was refused unread is read on for a moment and
    forgotten: a client that sends first and reads later would never see the refusal.
-5. One timer watches a connection; it is moved, not made again, from request to request.
+5. What an application of ours can answer without waiting is answered at once; only what waits
+   for something becomes a task (`guard.begun`).
+6. One timer watches a connection; it is moved, not made again, from request to request.
 """
 
 from __future__ import annotations
@@ -15,17 +17,18 @@ import asyncio
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, Protocol
-from urllib.parse import unquote
 
 from hauberk.errors import ArtifactError
-from hauberk.guard.asked import Asgi, Asked, refusal_of
-from hauberk.guard.framing import IN_CHUNKS, Head, Heads
+from hauberk.guard.asked import MAX_AHEAD, AnswerHeads, Asgi, Asked, refusal_of
+from hauberk.guard.begun import Begun
+from hauberk.guard.framing import IN_CHUNKS, Heads
 from hauberk.guard.transport import PEER, peer_names
 
 KEEP_ALIVE_S: Final = 5.0
 MAX_HEAD: Final = 20 << 10
 """Bytes of a head; more than the application takes of names and values (`app.MAX_HEADER_BYTES`)."""
 
+TICK_S: Final = 0.005
 LINGER_S: Final = 0.5
 MAX_FORGOTTEN: Final = 1 << 20
 """So long, and so much, of what follows a refusal is read and forgotten."""
@@ -65,6 +68,41 @@ class Idle:
             oldest.transport.close()
 
 
+class Incoming:
+    """Connections whose request lacks a part of its body, which is most likely on its way.
+
+    Most clients send a head and a body one after the other. To begin with the head, and to wait
+    for the body with all that waiting takes, costs more than the request; a moment later it is
+    whole. What is not whole within two ticks of one timer for all is begun as it is.
+    """
+
+    def __init__(self) -> None:
+        self._ages: dict[Connection, int] = {}
+        self._is_ticking = False
+
+    def add(self, connection: Connection) -> None:
+        """Begin its request once it is whole, or soon."""
+        self._ages[connection] = 0
+        if not self._is_ticking:
+            self._is_ticking = True
+            connection.loop.call_later(TICK_S, self._tick, connection.loop)
+
+    def drop(self, connection: Connection) -> bool:
+        """Whether it was waited for; it is no more."""
+        return self._ages.pop(connection, None) is not None
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        for connection, age in list(self._ages.items()):
+            if age:
+                del self._ages[connection]
+                connection.begin()
+            else:
+                self._ages[connection] = age + 1
+        self._is_ticking = bool(self._ages)
+        if self._is_ticking:
+            loop.call_later(TICK_S, self._tick, loop)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """What all connections of a server share.
@@ -72,14 +110,18 @@ class Door:
     Attributes:
         header_timeout_s: Time for the head of a request to arrive.
         max_connections: The next takes the place of an idle one, or is answered with 503.
+        begins_without_task: Whether the application does (`app.App`).
     """
 
     app: Asgi
     crowd: Crowd
     header_timeout_s: float
     max_connections: int
+    begins_without_task: bool = False
     heads: Heads = field(default_factory=Heads)
     idle: Idle = field(default_factory=Idle)
+    incoming: Incoming = field(default_factory=Incoming)
+    answers: AnswerHeads = field(default_factory=AnswerHeads)
 
 
 class Connection(asyncio.Protocol):
@@ -133,6 +175,7 @@ class Connection(asyncio.Protocol):
         del exc
         self._door.crowd.connections.discard(self)
         self._door.idle.drop(self)
+        self._door.incoming.drop(self)
         self._until = None
         if self._timer is not None:
             self._timer.cancel()
@@ -215,6 +258,8 @@ class Connection(asyncio.Protocol):
                 return
             if asked.is_ahead:
                 self._read_no_more()
+            if asked.is_whole and self._door.incoming.drop(self):
+                self.begin()
 
     def _begin(self, data: bytes) -> None:
         """The head of a request, or a piece of it."""
@@ -256,7 +301,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             head = door.heads.read(raw, rest)
-            asked = Asked(self, head, raw if head.length == IN_CHUNKS else b"")
+            asked = Asked(self, door.answers, head, raw if head.length == IN_CHUNKS else b"")
             self._held += asked.take(rest)
         except ArtifactError as error:
             self._refuse(error.message)
@@ -270,21 +315,27 @@ class Connection(asyncio.Protocol):
         door.idle.drop(self)
         if asked.is_ahead or self._held:
             self._read_no_more()
-        task = self.loop.create_task(asked.run(door.app, self._scope(head)))
+        if asked.is_whole or head.is_asking or not 0 < head.length <= MAX_AHEAD:
+            self.begin()
+        else:
+            door.incoming.add(self)
+
+    def begin(self) -> None:
+        """Let the application answer what is asked."""
+        door, asked = self._door, self._asked
+        if asked is None:
+            return
+        crowd = door.crowd
+        scope = {**self._base, **asked.head.scope, "state": self._state.copy()}
+        work = asked.run(door.app, scope)
+        if door.begins_without_task:
+            begun = Begun(work)
+            if begun.is_done:
+                return
+            work = begun.rest()
+        task = self.loop.create_task(work)
         crowd.tasks.add(task)
         task.add_done_callback(crowd.tasks.discard)
-
-    def _scope(self, head: Head) -> dict[str, Any]:
-        return {
-            **self._base,
-            "http_version": head.version,
-            "method": head.method,
-            "path": unquote(head.target.decode("ascii")),
-            "raw_path": head.target,
-            "query_string": head.query,
-            "headers": head.lines,
-            "state": self._state.copy(),
-        }
 
     # What goes out --------------------------------------------------------------------
 

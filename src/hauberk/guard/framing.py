@@ -20,8 +20,10 @@ reading: the same head gives length, coding and headers.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+from urllib.parse import unquote
 
 from hauberk.errors import ArtifactError
 
@@ -83,18 +85,15 @@ class Head:
     """The head of a request that has one meaning.
 
     Attributes:
-        target: The path as it was sent, without its query.
-        lines: Names in lower case, and values.
+        method: In capitals.
+        scope: What ASGI says of it; made once, not to be changed.
         length: Bytes of the body; `IN_CHUNKS` where the body says it.
         is_last: Whether the connection ends with this request.
         is_asking: Whether the client waits to hear that its body is wanted.
     """
 
     method: str
-    target: bytes
-    query: bytes
-    version: str
-    lines: tuple[tuple[bytes, bytes], ...]
+    scope: Mapping[str, Any]
     length: int
     is_last: bool
     is_asking: bool
@@ -153,12 +152,18 @@ def read_head(head: bytes, body: bytes = b"") -> Head:
     if not lines.is_complete or (is_chunked and parser.should_upgrade()):
         raise ArtifactError("this is no request of HTTP/1.1", rule="RFC 9112")
     version = parser.get_http_version()
+    method = parser.get_method().decode("ascii")
+    scope = {
+        "http_version": version,
+        "method": method,
+        "path": unquote(target.decode("ascii")),
+        "raw_path": target,
+        "query_string": query,
+        "headers": tuple(lines.found),
+    }
     return Head(
-        method=parser.get_method().decode("ascii"),
-        target=target,
-        query=query,
-        version=version,
-        lines=tuple(lines.found),
+        method=method,
+        scope=scope,
         length=IN_CHUNKS if is_chunked else _length(found.get(b"content-length", b"0")),
         is_last=version == "1.0" or _closes(found.get(b"connection", b"")),
         is_asking=version == "1.1" and found.get(b"expect", b"").lower() == b"100-continue",

@@ -254,6 +254,7 @@ def _protocol(policy: Bounds) -> Any:
                 crowd=server_state,
                 header_timeout_s=policy.header_timeout_s,
                 max_connections=policy.max_connections,
+                begins_without_task=getattr(config.loaded_app, "begins_without_task", False),
             )
         return Connection(door, app_state)
 
