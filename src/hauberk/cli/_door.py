@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile",
         choices=[tier.value for tier in Tier],
-        help="controls asked: none over the stream of queries, those, or also models of inputs "
+        help="controls asked: none that weighs evidence, those, or also models of inputs "
         "(and a log that is durable before the answer)",
     )
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as digests")

@@ -70,8 +70,17 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             "a chat has no gRPC door", subject="--grpc", expected="--chat alone", found="both"
         )
-    if args.chat and args.upstream:
+    if args.chat:
+        if not args.upstream:
+            raise UsageError(
+                "the guard stands in front of a server of language models",
+                subject="--upstream",
+                expected="its URL",
+                found="none",
+                hint=_guard_chat.EXAMPLE,
+            )
         return _guard_chat.run(args, _upstream(args))
+    _guard_chat.refuse_without_chat(args)
     code = _door.parent(args)
     return _run(args) if code is None else code
 
