@@ -155,9 +155,14 @@ class Judges:
             course.noted.append(Noted(control=watch.id, signal=signal, obeyed=not is_shadow))
 
 
+def is_asked(watch: Watch, tier: Tier) -> bool:
+    """Whether a profile asks this control."""
+    return _TIERS[watch.tier] <= _TIERS[tier]
+
+
 def judges_of(watches: Iterable[Watch], tier: Tier, promoted: frozenset[str]) -> Judges:
     """The controls that a profile asks, in order."""
-    asked = [watch for watch in watches if _TIERS[watch.tier] <= _TIERS[tier]]
+    asked = [watch for watch in watches if is_asked(watch, tier)]
     return Judges(
         before=tuple(watch for watch in asked if not watch.after_answer),
         after=tuple(watch for watch in asked if watch.after_answer),
