@@ -19,7 +19,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from hauberk.core.artifact import Exchange, exchange_of
@@ -227,6 +227,8 @@ class App:
         holder = desk.world.keyring.who(headers.pop("authorization", None), peer_of(scope))
         caller = _Caller(holder or NOBODY, headers, desk.world.clock())
         reply = problem or self._refused_outside(scope, headers, path, holder)
+        if reply is not None and _announces_body(headers):
+            reply = _without_body(reply)
         if reply is not None:
             return await _refused(desk, caller, reply, started)
         post = routes.posts.get(path)
@@ -413,6 +415,12 @@ def _refused_length(headers: Any, max_bytes: int) -> Reply | None:
         text = f"refused: size in bytes; expected: at most {max_bytes}"
         return _closing(413, text, "size in bytes")
     return None
+
+
+def _without_body(reply: Reply) -> Reply:
+    """The same as the last on its connection: what follows is a body, and no request."""
+    others = tuple(header for header in reply.headers if header != _CLOSE)
+    return replace(reply, headers=(*others, _CLOSE))
 
 
 def _closing(status: int, message: str, rule: str) -> Reply:

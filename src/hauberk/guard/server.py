@@ -33,7 +33,11 @@ SWITCH_S = 0.001
 """How long a thread that runs a model may keep the event loop from going on."""
 
 DRAIN_S = 10
+LINGER_S = 0.5
+"""At the end, idle connections stay open so long: what is on its way on them is answered still."""
+
 _START_S = 20.0
+_LOOK_S = 0.02
 
 
 Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
@@ -237,9 +241,30 @@ def _server(
             if self.started:
                 say_open()
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Answer what is on its way, and say that it is the last on its connection.
+
+            A connection that looks idle may have a request that was not read yet; closed over
+            it, the connection is reset, and a client cannot tell whether it was answered.
+            """
+            await _linger(self)
+            await super().shutdown(sockets)
+
     config.load()
     config.ssl = tls
     return QuietServer(config)
+
+
+async def _linger(server: Any) -> None:
+    """Take no more connections; each answer is the last on the one that it leaves by."""
+    for listening in server.servers:
+        listening.close()
+    state = server.server_state
+    state.default_headers = [*state.default_headers, (b"connection", b"close")]
+    for _ in range(int(LINGER_S / _LOOK_S)):
+        if not state.connections or server.force_exit:
+            break
+        await asyncio.sleep(_LOOK_S)
 
 
 def _refusal(why: str) -> bytes:

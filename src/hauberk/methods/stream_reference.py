@@ -144,7 +144,9 @@ def learn(rows: Any, network: Network | None = None) -> Reference:
     raw = first._raw(others)  # noqa: SLF001 - its own class
     middle, edge = (float(x) for x in np.quantile(raw, [0.5, EDGE]))
     is_table = n_features <= MAX_SIGNALS or bool((scale != 1).any())
-    pixels = None if is_table else picture_residuals.learn(rows[order], network.shape if network else ())
+    pixels = (
+        None if is_table else picture_residuals.learn(rows[order], network.shape if network else ())
+    )
     steps = hidden_steps.learn(rows[order], network, pixels) if network and pixels else None
     return replace(
         first,
