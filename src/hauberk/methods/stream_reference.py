@@ -221,6 +221,8 @@ def from_bytes(data: bytes) -> Reference:
     width, k = found.mean.size, found.spreads.size
     fits = found.directions.size == width * k and found.scale.size == width <= found.n_features
     positive = found.spread > 0 and (found.spreads > 0).all() and (found.scale > 0).all()
+    if found.steps is not None and found.residuals is None:
+        raise _refusal("steps with residuals", "steps alone")
     if value.get("schema") != _VERSION or not fits or not positive or found.edge <= found.middle:
         raise _refusal("arrays that fit each other", "others")
     return replace(found, directions=found.directions.reshape(width, k))

@@ -49,7 +49,7 @@ class AdversarialInputs(Watch):
         excess: How much more the pixels of a grid may differ than all pixels do.
         odd: Oddness beyond which an input is not ordinary; 1 is the outermost hundredth of
             training, and 1.2 was chosen on models that nothing is reported of.
-        spot: Energy of one place, of what other pixels do not explain; 1 is what all but three
+        spot: Energy of one place, of what other pixels do not explain; 1 is what all but two
             in a thousand ordinary pictures stay below.
         shape: Height and width of a picture; learnt from the schema.
         network: The served model, where small steps can be looked for.
