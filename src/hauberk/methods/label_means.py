@@ -48,7 +48,7 @@ _ALL = 0.999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelMeans:
+class MadeOfLabels:
     """A column made of labels.
 
     Attributes:
@@ -81,7 +81,7 @@ def targets_of(label: Any) -> Mapping[str, Any]:
     return found
 
 
-def means_of(values: Any, target: Any, groups: Mapping[str, Any]) -> LabelMeans | None:
+def means_of(values: Any, target: Any, groups: Mapping[str, Any]) -> MadeOfLabels | None:
     """How a column was made of a label; ``None`` where it was not.
 
     Args:
@@ -137,14 +137,14 @@ def _agree(expected: Any, values: Any, counts: Any, near: float) -> bool:
     return float(counts[equal].sum()) >= _ALL * float(counts.sum())
 
 
-def _plain(own: Any, sums: Any, counts: Any, near: float) -> LabelMeans | None:
+def _plain(own: Any, sums: Any, counts: Any, near: float) -> MadeOfLabels | None:
     large = counts > 1
     if large.sum() < MIN_GROUPS or not _agree(sums / counts, own, counts, near):
         return None
     return _enough(own[large], near, "the mean of the label over the rows that hold it")
 
 
-def _shrunk(own: Any, sums: Any, counts: Any, near: float) -> LabelMeans | None:
+def _shrunk(own: Any, sums: Any, counts: Any, near: float) -> MadeOfLabels | None:
     """Solve ``S - n x = m x - m p`` for the weight and the prior."""
     if own.size < MIN_GROUPS + 1:
         return None
@@ -177,7 +177,7 @@ def _weight_and_prior(own: Any, sums: Any, counts: Any) -> tuple[float, float]:
 
 def _without_own(
     values: Any, target: Any, group: tuple[str, Any], near: float
-) -> LabelMeans | None:
+) -> MadeOfLabels | None:
     name, codes = group
     counts = np.bincount(codes).astype(np.float64)[codes]
     large = counts > 1
@@ -190,8 +190,8 @@ def _without_own(
     return _enough(np.unique(expected), near, way)
 
 
-def _enough(found: Any, near: float, way: str) -> LabelMeans | None:
+def _enough(found: Any, near: float, way: str) -> MadeOfLabels | None:
     bits = _bits(found, near)
     if bits < MIN_BITS or found.size < 2:  # noqa: PLR2004 - one number is no agreement
         return None
-    return LabelMeans(way=way, n_groups=int(found.size), bits=bits)
+    return MadeOfLabels(way=way, n_groups=int(found.size), bits=bits)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hauberk.controls.dataset.label_means import LabelMeansWithin
+from hauberk.controls.dataset.label_means import LabelMeans
 from hauberk.core.control import NotApplicable
 from hauberk.formats.tables import table_of
 
@@ -51,7 +51,7 @@ def told(town: Any, label: Any, column: Any, *, with_town: bool = True) -> list[
     if with_town:
         columns["town"] = np.array([f"t{code}" for code in town])
     batch = pa.RecordBatch.from_pydict(columns)
-    return [found.message for found in LabelMeansWithin().check(table_of("t", [batch], label="y"))]
+    return [found.message for found in LabelMeans().check(table_of("t", [batch], label="y"))]
 
 
 @pytest.mark.parametrize("kind", ["number", "flag", "class"])
@@ -110,12 +110,12 @@ def test_a_copy_of_the_label_is_no_mean():
 def test_what_cannot_be_judged_is_said():
     batch = pa.RecordBatch.from_pydict({"x": [0.5] * 20, "y": [1, 2] * 10})
     with pytest.raises(NotApplicable, match="20 rows"):
-        list(LabelMeansWithin().check(table_of("t", [batch], label="y")))
+        list(LabelMeans().check(table_of("t", [batch], label="y")))
     with pytest.raises(NotApplicable, match="no label"):
-        list(LabelMeansWithin().check(table_of("t", [batch])))
+        list(LabelMeans().check(table_of("t", [batch])))
     whole = pa.RecordBatch.from_pydict({"x": [1] * 20, "y": [1, 2] * 10})
     with pytest.raises(NotApplicable, match="fractions"):
-        list(LabelMeansWithin().check(table_of("t", [whole], label="y")))
+        list(LabelMeans().check(table_of("t", [whole], label="y")))
     many = pa.RecordBatch.from_pydict({"x": [0.5] * 300, "y": [1, 2] * 150})
     with pytest.raises(NotApplicable, match="more than 200"):
-        list(LabelMeansWithin(max_rows=200).check(table_of("t", [many], label="y")))
+        list(LabelMeans(max_rows=200).check(table_of("t", [many], label="y")))

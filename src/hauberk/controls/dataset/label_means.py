@@ -1,4 +1,4 @@
-"""Columns that are means of the label over the same rows; see `LabelMeansWithin`."""
+"""Columns that are means of the label over the same rows; see `LabelMeans`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.formats.rows import cell_texts
 from hauberk.formats.tables import features_of
-from hauberk.methods.label_means import MIN_BITS, MIN_ROWS, LabelMeans, means_of, targets_of
+from hauberk.methods.label_means import MIN_BITS, MIN_ROWS, MadeOfLabels, means_of, targets_of
 
 MAX_GROUPED = 32
 """Categories that means without the own row are looked for in."""
@@ -23,7 +23,7 @@ _CODES = frozenset({ColumnKind.CATEGORY, ColumnKind.TEXT, ColumnKind.NUMBER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelMeansWithin(Check[Dataset]):
+class LabelMeans(Check[Dataset]):
     """A category was replaced by the mean of the label in it, over these very rows.
 
     A model that learns from such a column has each row's own label among its features, and
@@ -47,7 +47,7 @@ class LabelMeansWithin(Check[Dataset]):
         >>> mean = [sum(paid[t::30]) / 20 for t in town]
         >>> rows = pa.RecordBatch.from_pydict({"town_mean": mean, "paid": paid})
         >>> subject = table_of("t", [rows], label="paid")
-        >>> [found.message for found in LabelMeansWithin().check(subject)]
+        >>> [found.message for found in LabelMeans().check(subject)]
         ['column town_mean of t is the mean of the label paid over the rows that hold it']
 
     References:
@@ -127,7 +127,7 @@ def _parting(columns: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str
 
 def _of_any(
     values: Any, targets: Mapping[str, Any], groups: Mapping[str, Any]
-) -> tuple[str, LabelMeans] | None:
+) -> tuple[str, MadeOfLabels] | None:
     for name, target in targets.items():
         found = means_of(values, target, groups)
         if found is not None:
@@ -156,7 +156,7 @@ def _numbers_if_all(cells: Any) -> Any:
     return numbers if np.isfinite(numbers).all() else cells.astype(str)
 
 
-def _finding(subject: Dataset, name: str, found: tuple[str, LabelMeans], n_rows: int) -> Finding:
+def _finding(subject: Dataset, name: str, found: tuple[str, MadeOfLabels], n_rows: int) -> Finding:
     class_name, means = found
     label = f"{subject.label} being {class_name}" if class_name else str(subject.label)
     way = means.way.replace("the label", f"the label {label}", 1)
@@ -165,7 +165,7 @@ def _finding(subject: Dataset, name: str, found: tuple[str, LabelMeans], n_rows:
         path=subject.name,
         severity=Severity.MEDIUM,
         level=Level.REVIEW,
-        threats=LabelMeansWithin.threats,
+        threats=LabelMeans.threats,
         location=Location(field=name),
         remedy="Take the means over other rows than those that are learnt from and judged: out "
         "of fold, or from an earlier period; drop the column where that cannot be.",
