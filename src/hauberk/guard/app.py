@@ -20,11 +20,11 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from hauberk.core.artifact import Exchange, exchange_of
 from hauberk.formats.v2_binary import HEADER as BINARY_HEADER
-from hauberk.guard.begun import Begun
+from hauberk.guard.begun import Begun, in_task
 from hauberk.guard.desk import METHOD, ROUTE, SINK_HEADER, TRACE_HEADER, Desk
 from hauberk.guard.identity import NOBODY, Holder, Keyring, Ways
 from hauberk.guard.metrics import OTHER
@@ -159,7 +159,12 @@ class App:
     Args:
         served: What answers.
         hosts: Host names that the door answers to, without ports; ``None`` for any.
+
+    Attributes:
+        begins_without_task: Told to the server: its first step may be made outside of a task.
     """
+
+    begins_without_task: Final = True
 
     def __init__(self, served: Served, hosts: frozenset[str] | None = LOOPBACK_HOSTS) -> None:
         self._hosts = hosts
@@ -207,13 +212,14 @@ class App:
                 self.close()
                 return
 
-    def _reply(self, scope: Message, receive: Receive, started: float) -> Awaitable[Reply]:
+    async def _reply(self, scope: Message, receive: Receive, started: float) -> Reply:
         routes = self._served
         mark = None if routes.passed is None else _mark(scope)
         known = routes.passed.get(mark) if routes.passed and mark is not None else None
         if known is not None:
-            return _known(routes.served.desk, known, receive, started)
-        return self._first(scope, mark, receive, started)
+            return await _known(routes.served.desk, known, receive, started)
+        await in_task()
+        return await self._first(scope, mark, receive, started)
 
     async def _first(self, scope: Message, mark: Any, receive: Receive, started: float) -> Reply:
         """To a request with a head that has not passed yet."""
@@ -347,6 +353,7 @@ async def _body_in_time(
     first: Begun, receive: Receive, policy: GuardPolicy
 ) -> tuple[bytes, Reply | None]:
     """A body that comes in pieces, each of them in time."""
+    await in_task()
     try:
         async with asyncio.timeout(min(policy.body_timeout_s, policy.body_idle_s)) as limit:
             message = first.value if first.is_done else await first
@@ -468,6 +475,7 @@ async def _drain(receive: Receive, max_bytes: int) -> None:
     reads later would never see the refusal.
     """
     left = max_bytes
+    await in_task()
     try:
         async with asyncio.timeout(_DRAIN_S):
             while left > 0:

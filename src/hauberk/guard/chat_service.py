@@ -36,6 +36,7 @@ from hauberk.formats import chat, server_events
 from hauberk.formats.chat import ChatAnswer, ChatRequest
 from hauberk.guard import metrics
 from hauberk.guard.audit import marks_of
+from hauberk.guard.begun import in_task
 from hauberk.guard.chat_facts import facts_of
 from hauberk.guard.chat_policy import ChatPolicy, ChatRole, to_bytes
 from hauberk.guard.chat_upstream import Spoken, Upstream, UpstreamError, ask
@@ -164,6 +165,7 @@ class ChatService:
 
     async def answer(self, exchange: Exchange, started: float) -> Reply:
         """Answer one chat request with its whole body."""
+        await in_task()
         course = Course()
         try:
             reply = await self._answer(exchange, course)
