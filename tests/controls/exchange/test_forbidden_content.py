@@ -59,6 +59,12 @@ def test_ordinary_answers_pass(text):
     assert judged(text) is None
 
 
+def test_words_that_are_denied_are_other_words():
+    said = CONTENT.scores("your money will double, guaranteed")["promise"]
+    denied = CONTENT.scores("your money will not double, never guaranteed")["promise"]
+    assert said > 2 * denied
+
+
 def test_without_a_policy_nothing_is_judged():
     one = Exchange(name="m", principal="p", at=0, request=b"{}", response=b"{}")
     assert ForbiddenContent().observe(one, None) is None
