@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hauberk.methods.enclosed import MAX_ENCLOSED, enclosed
+from hauberk.methods.enclosed import MAX_ENCLOSED, around, enclosed
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,9 @@ def test_there_are_only_so_many_and_none_costs_much():
     assert len(list(enclosed("<doc>" * 100_000))) == 1
     assert not list(enclosed("<doc" * 100_000))
     assert time.process_time() - began < 3
+
+
+def test_letters_that_grow_in_lower_case_move_no_border():
+    text = "\u0130\u0130\u0130 <doc>Open at nine.</DOC> When?"
+    assert list(enclosed(text)) == ["Open at nine."]
+    assert around(text) == "\u0130\u0130\u0130 <doc></DOC> When?"
