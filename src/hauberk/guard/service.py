@@ -107,6 +107,7 @@ class Service:
             world=surroundings,
             watches=tuple(watch.fitted(bundle) for watch in surroundings.watches),
             books=books,
+            max_body_bytes=limits.json.max_bytes,
         )
         self.metrics = self.desk.metrics
         self.outputs = ActiveOutputs(link_hosts=policy.link_hosts)
