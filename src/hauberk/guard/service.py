@@ -77,8 +77,11 @@ Post = Callable[[Exchange, float], Awaitable[Reply]]
 """Answers an exchange with its whole body; the number is when its headers were there."""
 
 LARGE_BYTES = 4 << 10
-"""One larger body is read in a round of the event loop; others in a thread, those of one
-principal one after the other."""
+"""Larger bodies are read in a thread, those of one principal one after the other."""
+
+ALONE_S = 1.0
+"""Where nobody but one principal has asked for so long, one large body is read at once in each
+round of the event loop, which saves changing threads."""
 
 Page = Callable[[], Awaitable[Reply]]
 
@@ -119,6 +122,7 @@ class Service:
         self._held: dict[str, int] = {}
         self._turns = Turns()
         self._has_read_large = False
+        self._latest, self._since = "", 0.0
         self._large = ThreadPoolExecutor(1, thread_name_prefix="hauberk-reading")
 
     @property
@@ -244,14 +248,16 @@ class Service:
         return self._read_quickly(exchange) or self.schema.admit(exchange)
 
     def _read_at_once(self, exchange: Exchange) -> Request | None:
-        """A small request, or the first large one of this round of the loop if it is usual.
+        """A small request; or a large one, where nobody else waits for it to be read.
 
         A large one that is odd takes the strict reader long enough to be waited for by others, and
         so do many large ones one after the other.
         """
+        if exchange.principal != self._latest:
+            self._latest, self._since = exchange.principal, exchange.at
         if len(exchange.request) <= LARGE_BYTES:
             return self._read(exchange)
-        if self._has_read_large:
+        if self._has_read_large or exchange.at - self._since < ALONE_S:
             return None
         self._has_read_large = True
         asyncio.get_running_loop().call_soon(self._next_round)

@@ -49,6 +49,8 @@ def waits(seed: int, seconds: float) -> tuple[list[float], list[float]]:
             try:
                 time.sleep(SETTLED_S)
                 during = _asked(port, honest, seconds)
+                if attacker.poll() is not None:
+                    raise UnavailableError("the flood ended before the honest client did")
             finally:
                 attacker.kill()
     return alone, during
