@@ -158,6 +158,11 @@ class Judges:
             course.noted.append(Noted(control=watch.id, signal=signal, obeyed=not is_shadow))
 
 
+def is_asked(watch: Watch, tier: Tier) -> bool:
+    """Whether a profile asks this control."""
+    return _TIERS[watch.tier] <= _TIERS[tier]
+
+
 def judges_of(watches: Iterable[Watch], tier: Tier, promoted: frozenset[str]) -> Judges:
     """The controls that a profile asks, in order.
 
@@ -165,7 +170,7 @@ def judges_of(watches: Iterable[Watch], tier: Tier, promoted: frozenset[str]) ->
         UsageError: A promoted control is not among them; it would never act.
     """
     known = tuple(watches)
-    asked = [watch for watch in known if _TIERS[watch.tier] <= _TIERS[tier]]
+    asked = [watch for watch in known if is_asked(watch, tier)]
     idle = promoted - {watch.id for watch in asked}
     if idle:
         raise _never_asked(idle, {watch.id: watch.tier for watch in known}, tier)

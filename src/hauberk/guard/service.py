@@ -53,7 +53,7 @@ from hauberk.guard.desk import (
     Surroundings,
     Tap,
 )
-from hauberk.guard.judging import Course
+from hauberk.guard.judging import Course, is_asked
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.replies import JSON, OCTETS, Reply, refusal, refused, reply_of
 from hauberk.guard.runtime import open_model
@@ -108,7 +108,10 @@ class Service:
             digest=bundle.digests[MANIFEST],
             policy=policy,
             world=surroundings,
-            watches=tuple(watch.fitted(bundle) for watch in surroundings.watches),
+            watches=tuple(
+                watch.fitted(bundle) if is_asked(watch, policy.profile) else watch
+                for watch in surroundings.watches
+            ),
             books=books,
             max_body_bytes=limits.json.max_bytes,
         )

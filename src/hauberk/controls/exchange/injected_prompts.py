@@ -15,6 +15,7 @@ from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats.chat import ChatRequest, is_chat, parse_request
 from hauberk.methods.addressed import orders_tool, speaks_to_model
+from hauberk.methods.enclosed import around, enclosed
 from hauberk.methods.instructions import instruction_in
 from hauberk.methods.planted_tasks import planted
 from hauberk.methods.takeover_model import Head
@@ -60,7 +61,8 @@ _ASIDE = re.compile(
 class InjectedPrompts(Watch):
     """Messages, results of tools and descriptions of tools that give a model other orders.
 
-    Every piece that the operator did not write is read as it is and under its encodings. A linear
+    Every piece that the operator did not write is read as it is and under its encodings: messages,
+    results of tools, and what stands in a message between tags of documents. A linear
     model over ideas, in English and fourteen other languages (`methods.takeover_model`), says how
     like a takeover it is; from some margin on that is enough. Beside it stand families of phrases:
     those of takeovers (`methods.takeovers`) count unless the model has no doubt of the contrary,
@@ -131,14 +133,12 @@ class InjectedPrompts(Watch):
     def _of_results(self, request: ChatRequest) -> Signal | None:
         """Tasks in results of tools that stand apart from them, or name a tool to be used."""
         tools = [tool.name for tool in request.tools]
-        for message in request.messages:
-            if message.role != "tool":
-                continue
-            if orders_tool(message.text, tools):
-                return _signal("a result of a tool", self.foreign, self.foreign)
-            points = planted(message.text)
+        for where, text in _found(request):
+            if orders_tool(text, tools):
+                return _signal(where, self.foreign, self.foreign)
+            points = planted(text)
             if points >= self.planted:
-                return _signal("a result of a tool", points, self.planted)
+                return _signal(where, points, self.planted)
         return None
 
     def _judge(self, where: str, text: str, head: Head) -> Signal | None:
@@ -175,11 +175,21 @@ def _pieces(request: ChatRequest) -> Iterator[tuple[str, str, Head]]:
     """Text of which the operator is not the author, the newest first."""
     for message in reversed(request.messages):
         if message.role == "user":
-            yield "a message of the user", message.text, Head.USER
-        elif message.role == "tool":
-            yield "a result of a tool", message.text, Head.DOCUMENT
+            yield "a message of the user", around(message.text), Head.USER
+    for where, text in _found(request):
+        yield where, text, Head.DOCUMENT
     for tool in request.tools:
         yield "a description of a tool", tool.description, Head.DOCUMENT
+
+
+def _found(request: ChatRequest) -> Iterator[tuple[str, str]]:
+    """What tools brought, and what a product put into its user's message; the newest first."""
+    for message in reversed(request.messages):
+        if message.role == "tool":
+            yield "a result of a tool", message.text
+        elif message.role == "user":
+            for text in enclosed(message.text):
+                yield "a document in a message", text
 
 
 def _signal(where: str, score: float, threshold: float) -> Signal:
