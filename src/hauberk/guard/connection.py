@@ -222,7 +222,8 @@ class Connection(asyncio.Protocol):
         if self._writable is None:
             return
         waiting, self._writable = self._writable, None
-        waiting.set_result(None)
+        if not waiting.done():  # whoever waited may have been called off
+            waiting.set_result(None)
         self._until = self._owed = None
         if self._asked is not None and self._asked.is_answered:
             self._finish(self._asked)
