@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hauberk.methods.enclosed import MAX_ENCLOSED, enclosed
+from hauberk.methods.enclosed import MAX_ENCLOSED, around, enclosed, pasted
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,33 @@ def test_there_are_only_so_many_and_none_costs_much():
     assert len(list(enclosed("<doc>" * 100_000))) == 1
     assert not list(enclosed("<doc" * 100_000))
     assert time.process_time() - began < 3
+
+
+def test_what_stands_around_documents_is_the_rest():
+    assert around("A <doc>x</doc> B <doc>y") == "A <doc></doc> B <doc>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Summarise this article:\n",
+        "Please translate the text below into French:",
+        "Answer the question from this context.\nContext:",
+        "Based on the following e-mail, who pays?\n\n",
+    ],
+)
+def test_what_stands_behind_an_order_about_a_text_is_pasted(text):
+    rest = "Rain fell on the town and on the mill. " * 4
+    assert pasted(text + rest).endswith(rest)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Summarise this: rain.",
+        "Write a story about a mill and a river, with rain in it, and a town that is asleep by noon.",
+        "x " * 400 + "Summarise this text:" + " rain" * 40,
+    ],
+)
+def test_a_message_without_such_a_text_has_none(text):
+    assert pasted(text) == ""
