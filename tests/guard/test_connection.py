@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
+import itertools
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 import pytest
 
 from hauberk.guard.asked import AnswerHeads
-from hauberk.guard.connection import MAX_HEAD, Idle
+from hauberk.guard.connection import MAX_HEAD, UNREAD_S, Idle
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.server import running
 
 GET = b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n"
+
+LARGE = "x" * (1 << 20)
+asked: list[str] = []
+"""Large answers that were made."""
 
 
 async def _application(scope, receive, send):
@@ -30,10 +39,24 @@ async def _application(scope, receive, send):
         return
     if act == "slow":
         await asyncio.sleep(0.2)
+    if act == "large":
+        asked.append(act)
+        act = LARGE
     if act == "two-lines":
         headers = [(b"x-a", b"b\r\nx-c: d")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"never"})
+        return
+    if act == "all":
+        body, has_more = b"", True
+        while has_more:
+            message = await receive()
+            body, has_more = body + message["body"], message["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for start in range(0, len(body), 100_000):
+            piece = body[start : start + 100_000]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
         return
     body = (await receive())["body"] if scope["method"] == "POST" else act.encode()
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -111,6 +134,30 @@ def test_a_body_that_does_not_come_is_begun_without_it(port):
     assert _said(port, head, b"abc", pause_s=0.1).endswith(b"abc")
 
 
+def _large_ones(port: int, seed: int) -> list[int]:
+    """How much is echoed of bodies that come in odd pieces, one after the other."""
+    rng, found = Random(seed), []
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for _ in range(15):
+        size = rng.choice((0, 1, 100, 65_535, 65_536, 65_537, 200_000, 900_000))
+        ends = sorted(rng.randrange(size + 1) for _ in range(rng.randrange(5)))
+        body = b"x" * size
+        pieces = [body[a:b] for a, b in itertools.pairwise((0, *ends, size))]
+        if rng.random() < 0.5:
+            connection.request("POST", "/all", iter(pieces), {"content-length": str(size)})
+        else:
+            connection.request("POST", "/all", iter(pieces), encode_chunked=True)
+        found.append(len(connection.getresponse().read()) - size)
+    connection.close()
+    return found
+
+
+def test_large_bodies_on_many_connections_are_all_read_whatever_their_pieces(port):
+    with ThreadPoolExecutor(12) as pool:
+        differences = list(pool.map(lambda seed: _large_ones(port, seed), range(24)))
+    assert differences == [[0] * 15] * 24
+
+
 def test_a_client_that_asks_first_is_told_to_go_on(port):
     head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
     said = _said(
@@ -148,10 +195,9 @@ def test_the_longest_idle_connection_gives_its_place():
 
     class Open:
         def __init__(self, name):
-            self.transport = self
             self.name = name
 
-        def close(self):
+        def give_up(self):
             closed.append(self.name)
 
     idle, connections = Idle(), {Open("a"), Open("b")}
@@ -159,3 +205,47 @@ def test_the_longest_idle_connection_gives_its_place():
         idle.add(connection)
     idle.make_place(connections, 2)
     assert (closed, len(connections)) == (["a"], 1)
+
+
+def _who_reads_nothing(port: int, requests: int) -> socket.socket:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(20)
+    connection.connect(("127.0.0.1", port))
+    asked.clear()
+    connection.sendall(GET % b"large" * requests)
+    time.sleep(0.5)
+    return connection
+
+
+def test_no_answers_are_made_ahead_for_a_client_that_does_not_read(port):
+    with _who_reads_nothing(port, 100) as connection:
+        made = len(asked)
+        received = 0
+        while received < 100 * len(LARGE):
+            received += len(connection.recv(1 << 20))
+    assert made < 50
+    assert len(asked) == 100
+
+
+@pytest.mark.slow
+def test_a_client_that_never_reads_is_sent_away_with_what_it_was_owed(port):
+    with _who_reads_nothing(port, 100) as connection:
+        time.sleep(2 * UNREAD_S + 1)
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while piece := connection.recv(1 << 20):
+                received += len(piece)
+    assert received < 50 * len(LARGE)
+    assert len(asked) < 50
+
+
+def test_a_client_that_reads_slowly_is_answered_to_the_end(port):
+    with _who_reads_nothing(port, 1) as connection:
+        received = 0
+        for _ in range(4):
+            time.sleep(0.5)
+            received += len(connection.recv(4096))
+        while received < len(LARGE):
+            received += len(connection.recv(1 << 20))
+    assert received >= len(LARGE)

@@ -33,6 +33,12 @@ def test_there_are_only_so_many_and_none_costs_much():
     assert time.process_time() - began < 3
 
 
+def test_letters_that_grow_in_lower_case_move_no_border():
+    text = "\u0130\u0130\u0130 <doc>Open at nine.</DOC> When?"
+    assert list(enclosed(text)) == ["Open at nine."]
+    assert around(text) == "\u0130\u0130\u0130 <doc></DOC> When?"
+
+
 def test_what_stands_around_documents_is_the_rest():
     assert around("A <doc>x</doc> B <doc>y") == "A <doc></doc> B <doc>"
 

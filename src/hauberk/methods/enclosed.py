@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Final
 
@@ -66,9 +67,15 @@ def around(text: str) -> str:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    lowered, at = text.lower(), 0
+    at = 0
     while found := _OPEN.search(text, at):
-        at = lowered.find(f"</{found[1].lower()}", found.end())
-        yield found.end(), len(text) if at < 0 else at
-        if at < 0:
+        close = _closing(found[1].lower()).search(text, found.end())
+        yield found.end(), len(text) if close is None else close.start()
+        if close is None:
             return
+        at = close.start()
+
+
+@cache
+def _closing(name: str) -> re.Pattern[str]:
+    return re.compile(rf"</{name}", re.IGNORECASE)
