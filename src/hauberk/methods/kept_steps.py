@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
-from itertools import pairwise
 from math import comb, log2
 from typing import Any
 
@@ -54,7 +53,7 @@ MOST_STEPS = 400
 _FARTHEST = 1e15
 """What lies beyond is taken for this, so that squares stay numbers."""
 
-_HEAD = struct.Struct("<IHBB?")
+_HEAD = struct.Struct("<IHBBiiB3x")
 
 
 class KeptSteps:
@@ -65,34 +64,32 @@ class KeptSteps:
         width: Numbers of a point.
     """
 
+    __slots__ = ("_blurred", "_counts", "_labels", "_lost", "_n_scores", "_raw", "_ways", "_width")
+
     def __init__(self, kept: bytes | None, width: int) -> None:
-        self._width, self._is_new = width, True
-        self._lost, self._is_two, self._blurred, n_scores = 0, False, 0, 0
-        self._points = np.zeros((2, width), np.float32)
-        self._labels = np.zeros(2, np.int32)
-        self._scores = np.zeros((2, 0), np.float32)
-        self._counts = np.zeros((1, 4), np.uint16)
+        self._width, self._n_scores, self._lost = width, -1, 0
         if kept is None or len(kept) < _HEAD.size:
             return
-        given, blurred, n_scores, lost, is_two = _HEAD.unpack_from(kept)
-        sizes = (8 * width, 8, 8 * n_scores, 8 * (2 * n_scores + 1))
-        if given != width or n_scores > MOST_CLASSES or len(kept) != _HEAD.size + sum(sizes):
-            return
-        ends = np.cumsum((_HEAD.size, *sizes))
-        parts = [kept[a:b] for a, b in pairwise(ends)]
-        self._lost, self._is_two, self._is_new = lost, is_two, False
-        self._blurred = blurred
-        self._points = np.frombuffer(parts[0], "<f4").reshape(2, width).copy()
-        self._labels = np.frombuffer(parts[1], "<i4").copy()
-        self._scores = np.frombuffer(parts[2], "<f4").reshape(2, n_scores).copy()
-        self._counts = np.frombuffer(parts[3], "<u2").reshape(-1, 4).copy()
+        given, self._blurred, n_scores, self._lost, first, second, is_two = _HEAD.unpack_from(kept)
+        if given == width and n_scores <= MOST_CLASSES and len(kept) == _length(width, n_scores):
+            self._labels = [first, second] if is_two else [first]
+            self._view(bytearray(kept), n_scores)
+
+    def _view(self, raw: bytearray, n_scores: int) -> None:
+        """The points with their scores, and the counts, as they lie in ``raw``."""
+        self._raw, self._n_scores = raw, n_scores
+        size = self._width + n_scores
+        self._ways = np.frombuffer(raw, "<f4", 2 * size, _HEAD.size).reshape(2, size)
+        self._counts = np.frombuffer(raw, "<u2", offset=_HEAD.size + 8 * size).reshape(-1, 4)
 
     def to_bytes(self) -> bytes:
         """To be kept."""
-        n_scores = self._scores.shape[1]
-        head = _HEAD.pack(self._width, self._blurred, n_scores, self._lost, self._is_two)
-        parts = (self._points, self._labels, self._scores, self._counts)
-        return head + b"".join(part.tobytes() for part in parts)
+        if self._n_scores < 0:
+            return b""
+        labels, n_labels = (*self._labels, 0)[:2], len(self._labels)
+        head = (self._width, self._blurred, self._n_scores, self._lost, *labels, n_labels > 1)
+        _HEAD.pack_into(self._raw, 0, *head)
+        return bytes(self._raw)
 
     def take(self, point: Any, label: int, scores: Any, *, reach: float) -> None:
         """Go on to the next query.
@@ -102,63 +99,75 @@ class KeptSteps:
             scores: ``(n_classes,)`` of the answer, or empty.
             reach: Distance of points beyond which one has nothing to do with the other.
         """
-        point = np.clip(np.nan_to_num(point), -_FARTHEST, _FARTHEST).astype(np.float32)
-        scores = np.nan_to_num(np.asarray(scores, np.float32)[:MOST_CLASSES])
-        if self._is_new or scores.size != self._scores.shape[1] or self._lost >= LOST:
-            self._begin(point, label, scores)
+        with np.errstate(over="ignore"):
+            new = np.concatenate((point, scores[:MOST_CLASSES])).astype(np.float32, copy=False)
+        if not float(np.abs(new).max(initial=0)) < _FARTHEST:
+            new = np.clip(np.nan_to_num(new, copy=False), -_FARTHEST, _FARTHEST)
+        if len(new) - self._width != self._n_scores or self._lost >= LOST:
+            self._begin(new, label)
             return
-        known = self._points[: 1 + self._is_two]
-        gaps = np.sqrt(((known - point) ** 2).sum(axis=1))
-        if gaps.min() > reach:
+        gaps = self._ways[:, : self._width] - new[: self._width]
+        far = min(float(gap @ gap) for gap in gaps[: len(self._labels)])
+        if far > reach * reach:
             self._lost += 1
-        elif gaps.min() > 0:  # a repeat says nothing
+        elif far > 0:  # a repeat says nothing
             self._lost = 0
-            self._step(point, label, scores)
+            self._step(new, label, gaps)
 
-    def _begin(self, point: Any, label: int, scores: Any) -> None:
-        self._points, self._labels = np.stack([point, point]), np.array([label, label], np.int32)
-        self._scores = np.stack([scores, scores])
-        self._counts = np.zeros((2 * scores.size + 1, 4), np.uint16)
-        self._lost, self._is_two, self._is_new = 0, False, False
-        self._blurred = 0
+    def _begin(self, new: Any, label: int) -> None:
+        n_scores = len(new) - self._width
+        self._view(bytearray(_length(self._width, n_scores)), n_scores)
+        self._ways[0] = new
+        self._labels, self._lost, self._blurred = [label], 0, 0
 
-    def _step(self, point: Any, label: int, scores: Any) -> None:
-        if self._is_two:
-            way = self._points[1] - self._points[0]
-            share = float((point - self._points[0]) @ way) / max(float(way @ way), 1e-12)
+    def _step(self, new: Any, label: int, gaps: Any) -> None:
+        if len(self._labels) > 1:
+            way = gaps[1] - gaps[0]
+            share = -float(gaps[0] @ way) / max(float(way @ way), 1e-12)
             if self._is_blurred(share):
                 self._blurred = min(self._blurred + 1, MOST_STEPS)
             else:
                 self._count(kept=share > HALF)
             if share > HALF:
-                for part in (self._points, self._labels, self._scores):
-                    part[0] = part[1]
-        self._points[1], self._labels[1], self._scores[1] = point, label, scores
-        self._is_two = True
+                self._ways[0] = self._ways[1]
+                self._labels[0] = self._labels[1]
+        self._ways[1] = new
+        self._labels[1:] = [label]
 
     def _is_blurred(self, share: float) -> bool:
         if self._width >= WIDE:
             return BLUR < share < 1 - BLUR
-        return bool(abs(share - np.clip(np.rint(share), -1, 1)) > NARROW)
+        return abs(share - max(-1, min(1, round(share)))) > NARROW
 
     def _count(self, *, kept: bool) -> None:
         """One change that was kept or not, by whether it helped, for each question."""
-        rose = self._scores[1] - self._scores[0]
-        helped = np.concatenate([rose > 0, rose < 0, [self._labels[1] == self._labels[0]]])
-        self._counts[np.arange(len(helped)), 2 * helped.astype(int) + kept] += 1
+        before, after = self._ways[:, self._width :].tolist()
+        pairs = list(zip(before, after, strict=True))
+        helped = [new > old for old, new in pairs] + [new < old for old, new in pairs]
+        helped.append(self._labels[0] == self._labels[1])
+        for row, does_help in enumerate(helped):
+            self._counts[row, 2 * does_help + kept] += 1
         if self._counts[0].sum() >= MOST_STEPS:
-            self._counts //= 2
+            self._counts[:] //= 2
             self._blurred //= 2
 
     @property
     def p_value(self) -> float:
         """Chance of so much selection where there is none; at most 1."""
-        counted = int(self._counts[0].sum())
-        if counted < CLEAR * (counted + self._blurred):
+        if self._n_scores < 0:
+            return 1.0
+        gone, kept, also_gone, also_kept = self._counts[0].tolist()
+        n_kept, n_gone = kept + also_kept, gone + also_gone
+        counted = n_kept + n_gone
+        if not (n_kept and n_gone) or counted < CLEAR * (counted + self._blurred):
             return 1.0
         tails = (_tail(*row) for row in set(map(tuple, self._counts.tolist())))
-        looks = 1 + max(0.0, log2(counted / LOOK)) if counted else 1.0
+        looks = 1 + max(0.0, log2(counted / LOOK))
         return min(1.0, min(tails) * len(self._counts) * looks)
+
+
+def _length(width: int, n_scores: int) -> int:
+    return _HEAD.size + 8 * (width + n_scores) + 8 * (2 * n_scores + 1)
 
 
 @lru_cache(maxsize=65_536)
