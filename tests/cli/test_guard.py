@@ -110,13 +110,29 @@ def test_a_schema_of_a_bundle_brings_ranges_to_a_model_server(tmp_path):
         assert "NOT VERIFIED" in on.said
 
 
-@pytest.mark.parametrize(
-    "words", [("--profile", "lean"), ("--telemetry", "t.json"), ("--model", "m")]
-)
+@pytest.mark.parametrize("words", [("--schema", "s.json"), ("--model", "m"), ("--bundle", "b")])
 def test_what_a_chat_guard_cannot_do_is_refused_and_not_left_undone(words, capsys):
     chat = ["guard", "--chat", "--upstream", "http://127.0.0.1:9/v1"]
     assert main([*chat, *words]) == 2
     assert words[0] in capsys.readouterr().err
+
+
+def test_what_only_a_chat_guard_does_is_not_left_undone(capsys):
+    words = ["guard", "--upstream", "http://127.0.0.1:9", "--model", "m", "--canaries", "c.txt"]
+    assert main(words) == 2
+    assert "--canaries" in capsys.readouterr().err
+
+
+def test_a_lean_chat_guard_is_given_nothing_to_look_for(tmp_path, capsys):
+    chat = ["guard", "--chat", "--upstream", "http://127.0.0.1:9", "--profile", "lean"]
+    (tmp_path / "c.txt").write_text("zebra-quartz-lantern\n")
+    assert main([*chat, "--canaries", str(tmp_path / "c.txt")]) == 2
+    assert "profile watch or strict" in capsys.readouterr().err
+
+
+def test_a_chat_guard_needs_a_server_and_says_so(capsys):
+    assert main(["guard", "--chat"]) == 2
+    assert "--upstream" in capsys.readouterr().err
 
 
 def test_without_a_server_there_is_nothing_to_guard(capsys):

@@ -135,6 +135,7 @@ def test_foreign_text_in_a_refusal_steers_no_terminal(
         (["registry", "pull", "a@1", "b", "--output", "x"], "hauberk registry pull --help"),
         (["data", "verify", "--rot", "x"], "did you mean '--root'"),
         (["scan", "x", "--frmat", "json"], "did you mean '--format'"),
+        (["serve", "--prot", "1"], "did you mean '--port'"),
     ],
 )
 def test_a_left_over_word_is_told_by_the_deed_it_was_said_to(words, verb, capsys):

@@ -186,3 +186,37 @@ def test_a_state_that_is_not_there_does_not_open_the_door(folder, tmp_path, caps
 def test_a_shared_state_needs_a_secret(folder, capsys):
     assert main(["serve", str(folder), "--unsigned", "--state", "redis://127.0.0.1:1"]) == 2
     assert "--state-key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--port", "99999"], "expected 0 to 65535, found 99999"),
+        (["--grpc", "-1"], "expected 0 to 65535, found -1"),
+        (["--recheck", "-1"], "expected seconds above 0, found -1"),
+        (["--state-timeout", "nan"], "expected seconds above 0, found nan"),
+    ],
+)
+def test_numbers_that_cannot_be_are_usage_errors(folder, words, text, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", str(folder), "--unsigned", *words])
+    assert ended.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--new-key", "a b"], "choose another name"),
+        (["--new-key", "a", "--role", "A B"], "names and roles are plain words"),
+        (["--role", "partner"], "--role needs --new-key"),
+        (["--keys", "nowhere"], "the key file cannot be read"),
+        (["--policy", "nowhere"], "the policy cannot be read"),
+        (["--tls-cert", "nowhere"], "No such file or directory"),
+    ],
+)
+def test_what_is_named_and_cannot_be_is_told_by_its_name(folder, words, text, capsys):
+    assert main(["serve", str(folder), "--unsigned", *words]) == 2
+    said = capsys.readouterr().err
+    assert text in said
+    assert "next:" in said

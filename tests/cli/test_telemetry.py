@@ -128,3 +128,55 @@ def test_an_exporter_that_cannot_be_is_refused_before_the_door_opens(tmp_path, c
     served.write_classifier(tmp_path / "bundle")
     assert main(["serve", str(tmp_path / "bundle"), "--unsigned", "--otlp", where]) == 2
     assert "pw@" not in capsys.readouterr().err
+
+
+CHAT = b'{"model":"m","messages":[{"role":"user","content":"Good day"}]}'
+UNKNOWN = b'{"model":"m","messages":[],"logprobs":true}'
+
+
+def asked_to_chat(on, n):
+    path = "/v1/chat/completions"
+    statuses = [on.door.call(json_call(path, CHAT)).status for _ in range(n)]
+    statuses.append(on.door.call(json_call(path, UNKNOWN)).status)
+    on.stop()
+    return statuses
+
+
+def test_a_chat_is_counted_by_a_monitor_over_a_profile_of_earlier_conversations(tmp_path):
+    facts, profile = tmp_path / "facts.csv", tmp_path / "p.json"
+    with puppet() as model:
+        chat = ["guard", "--chat", "--upstream", model.url]
+        with running(*chat, "--facts", str(facts), "--profile", "lean") as on:
+            assert asked_to_chat(on, 60) == [200] * 60 + [400]
+            assert "profile: lean" in on.said
+        assert "Good day" not in facts.read_text()
+        words = ["monitor", "profile", str(facts), "--time", "at", "--output", str(profile)]
+        assert main(words) == 0
+        assert main(["monitor", "key", str(tmp_path / "r1.pem")]) == 0
+        (tmp_path / "monitor.toml").write_text(
+            '[monitor]\nstate = "state"\n'
+            '[models.m]\nreference = "p.json"\ntime = "at"\nprediction = "finish"\n'
+            '[replicas]\nr1 = "r1.pub.pem"\n'
+        )
+        with running("monitor", "--config", str(tmp_path / "monitor.toml")) as watching:
+            port = re.search(r"ready: http://127.0.0.1:(\d+)/", watching.said)[1]
+            file = described(tmp_path, port)
+            more = 'reference = "p.json"\nwithout = ["at"]\n'
+            file.write_text(file.read_text() + more)
+            with running(*chat, "--telemetry", str(file)) as on:
+                assert asked_to_chat(on, 5) == [200] * 5 + [400]
+            watching.stop()
+    store, _ = open_store(tmp_path / "state")
+    counts = total(store.hour("m", 0, 1 << 40).values())
+    assert (counts.rows, counts.requests, counts.errors) == (5, 6, 0)
+    assert dict(counts.tallies[hours.REFUSED]) == {"fields of a chat request": 1}
+    assert dict(counts.tallies[hours.PREDICTED]) == {"stop": 5}
+    assert not store.alerts(since=0)
+
+
+def test_telemetry_of_a_chat_needs_the_monitors_reference(tmp_path, capsys):
+    file = described(tmp_path, 9)
+    with puppet() as model:
+        words = ["guard", "--chat", "--upstream", model.url, "--telemetry", str(file)]
+        assert main(words) == 2
+    assert "--facts FILE" in capsys.readouterr().err

@@ -107,3 +107,9 @@ def test_a_monitor_s_request_to_scale_brings_a_worker_and_its_end_takes_it_away(
         assert on.ask().status == 200
         code, _ = on.stop()
     assert code == 130
+
+
+def test_a_signal_while_workers_still_start_ends_those_that_start_after_it(folder):
+    with running("serve", str(folder), "--unsigned", "--workers", "4") as on:
+        code, _ = on.stop()  # the first is ready, the others are not
+    assert code == 130

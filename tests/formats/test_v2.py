@@ -315,3 +315,20 @@ def test_without_the_faster_library_the_same_is_read_and_written(monkeypatch):
     finally:
         strict_json._decoder.cache_clear()
         v2._encoder.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"id": None},
+        {"parameters": {"binary_data_output": 1}},
+        {"parameters": {"binary_data_output": "true"}},
+        {"parameters": {"content_type": True}},
+        {"outputs": [{"name": "y", "parameters": {"binary_data": "false"}}]},
+    ],
+)
+def test_what_has_one_type_in_the_protocol_is_taken_in_no_other(extra):
+    body = json.dumps(json.loads(_body()) | extra).encode()
+    with pytest.raises(ArtifactError) as refused:
+        v2.parse_request(body)
+    assert refused.value.rule == "type"

@@ -146,6 +146,22 @@ def test_credentials_are_taken_out_of_messages_where_policy_says_so(open_desk, m
     assert key not in json.dumps(model.heard[-1])
 
 
+def test_identities_are_taken_out_of_messages_and_earlier_calls(open_desk, model):
+    desk = open_desk(replace(POLICY, mask_identities=True))
+    call = {"id": "a", "type": "function", "function": {"name": "pay"}}
+    call["function"]["arguments"] = '{"to": "ana@mill.example"}'
+    messages = [
+        {"role": "user", "content": "Pay DE89 3704 0044 0532 0130 00."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": "4111 1111 1111 1111 was charged"},
+        {"role": "user", "content": [{"type": "text", "text": "Tell bo@mill.example."}]},
+    ]
+    assert desk.tell("", messages=messages).status == 200
+    heard = json.dumps(model.heard[-1])
+    assert not [word for word in ("DE89", "4111", "mill.example") if word in heard]
+    assert json.loads(heard)["messages"][1]["tool_calls"][0]["function"]["name"] == "pay"
+
+
 # Requests that are refused --------------------------------------------------------------
 
 
@@ -241,18 +257,32 @@ def test_only_known_keys_are_answered_and_they_do_not_reach_the_upstream(open_de
 
 def test_tokens_asked_for_are_charged_and_come_back_with_time(open_desk):
     now = [1_000.0]
-    policy = replace(POLICY, burst_tokens=1000.0, tokens_per_s=100.0)
+    policy = replace(POLICY, burst_tokens=2000.0, tokens_per_s=100.0)
     desk = open_desk(policy, clock=lambda: now[0])
-    assert desk.tell("hi", max_tokens=900).status == 200
-    answer = desk.tell("hi", max_tokens=900)
-    assert (answer.status, "retry-after" in answer.headers) == (429, True)
-    now[0] += 30
-    assert desk.tell("hi", max_tokens=900).status == 200
+    long = {"say": "word " * 720}
+    assert desk.tell(long, max_tokens=890).status == 200
+    answer = desk.tell(long, max_tokens=890)
+    assert answer.status == 429
+    now[0] += int(dict(answer.headers)["retry-after"])
+    assert desk.tell(long, max_tokens=890).status == 200
+
+
+def test_what_a_short_answer_did_not_use_is_given_back(open_desk):
+    desk = open_desk(replace(POLICY, burst_tokens=1000.0, tokens_per_s=1e-6), clock=lambda: 1.0)
+    assert [desk.tell("hi", max_tokens=600).status for _ in range(5)] == [200] * 5
+
+
+def test_an_answer_that_is_longer_than_its_server_counts_is_counted_whole(open_desk):
+    desk = open_desk(replace(POLICY, burst_tokens=2000.0, tokens_per_s=1e-6), clock=lambda: 1.0)
+    long = {"say": "word " * 480}
+    assert [desk.tell(long, max_tokens=600).status for _ in range(2)] == [200, 429]
 
 
 def test_several_answers_cost_several_times(open_desk):
     desk = open_desk(replace(POLICY, burst_tokens=1000.0, tokens_per_s=1.0))
-    assert desk.tell("hi", max_tokens=300, n=4).status == 429
+    answer = desk.tell("hi", max_tokens=300, n=4)
+    assert (answer.status, "retry-after" in answer.headers) == (429, False)
+    assert "than any budget holds" in problem(answer)
 
 
 # Faults of the upstream -----------------------------------------------------------------
@@ -506,9 +536,9 @@ def test_a_changed_policy_takes_over_and_a_broken_one_does_not(model, tmp_path):
 
 def test_budgets_go_on_over_a_reload_and_are_one_budget_over_workers(model):
     state = MemoryClientState()
-    policy = replace(POLICY, burst_tokens=120.0, tokens_per_s=1e-6)
+    policy = replace(POLICY, burst_tokens=160.0, tokens_per_s=1e-6)
     desks = [Desk(model, policy, state=state) for _ in range(2)]
-    assert desks[0].tell("hi", max_tokens=60).status == 200
+    assert desks[0].tell({"say": "word " * 48}, max_tokens=60).status == 200
     desks[0].door = InProcess(app=App(desks[0].service.under(policy=replace(policy, revision=2))))
     assert [desk.tell("hi", max_tokens=60).status for desk in desks] == [429, 429]
 

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from hauberk.guard.app import App
-from hauberk.guard.framing import Framing, is_ambiguous
+from hauberk.guard.framing import MAX_CHUNKS, MAX_KEPT, Heads, is_ambiguous, read_head
 from hauberk.guard.server import running
 from hauberk.guard.service import open_service
 from hauberk.range.worlds import guarded
@@ -41,6 +41,12 @@ AMBIGUOUS = {
     "a coding with a vertical tab": _head("Transfer-Encoding: \x0bchunked") + b"0\r\n\r\n",
     "a chunk of nearly all memory": _head("Transfer-Encoding: chunked") + b"ffffffffffffffff\r\n",
     "an extension of a chunk": _head("Transfer-Encoding: chunked") + b"5;a=b\r\n",
+    "chunks in an old version": _head(
+        "Transfer-Encoding: chunked", first=_FIRST.replace("1.1", "1.0")
+    )
+    + b"0\r\n\r\n",
+    "no host": _head(_LENGTH).replace(b"Host: 127.0.0.1\r\n", b"") + _BODY,
+    "two hosts": _head(_LENGTH, "Host: 127.0.0.1") + _BODY,
     "a negative chunk": _head("Transfer-Encoding: chunked") + b"-1\r\n",
 }
 _CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(_BODY), _BODY)
@@ -78,18 +84,74 @@ def test_a_head_with_one_meaning_is_read(port, name):
     assert _status(port, PLAIN[name]) == 200
 
 
-def test_a_head_in_pieces_is_judged_as_a_whole():
-    framing = Framing()
-    hostile = AMBIGUOUS["a length twice"]
-    assert not framing.refuses(hostile[:40], None)
-    assert framing.refuses(hostile[40:], None)
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_a_head_in_pieces_is_judged_as_a_whole(port, name):
+    raw = AMBIGUOUS[name]
+    assert _status(port, raw[:40], raw[40:90], raw[90:]) == 400
 
 
-def test_a_body_is_no_head():
-    class Request:
-        response_complete = False
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_head_that_comes_byte_by_byte_is_read_as_one_that_comes_at_once(port, name):
+    raw = PLAIN[name]
+    assert _status(port, *(raw[i : i + 1] for i in range(len(raw)))) == 200
 
-    assert not Framing().refuses(b"a\nb\n\n", Request())
+
+def test_a_body_is_no_head(port):
+    body = b'{"a":\n\n "b\rc"}'
+    answer = _status(port, _head(f"Content-Length: {len(body)}"), body)
+    assert answer == 400
+
+
+def _whole(connection: socket.socket) -> bytes:
+    """What is sent until the connection ends."""
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
+
+
+@pytest.mark.parametrize("name", ["a length", "chunks"])
+def test_a_request_behind_another_is_held_against_the_same_rules(port, name):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(PLAIN[name] + AMBIGUOUS["a length and a coding"])
+        answers = _whole(connection)
+    assert answers.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1 200" not in answers[20:]
+
+
+def test_requests_in_a_row_are_answered_in_a_row(port):
+    last = _head(_LENGTH, "Connection: close") + _BODY
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(PLAIN["a length"] * 20 + last)
+        assert _whole(connection).count(b"HTTP/1.1 200") == 21
+
+
+def test_a_body_of_a_thousand_pieces_is_one(port):
+    pieces = [_BODY[i : i + 1] for i in range(len(_BODY))]
+    assert _status(port, _head(_LENGTH), *pieces) == 200
+
+
+def test_more_chunks_than_a_body_can_need_are_refused(port):
+    chunks = b"1\r\n \r\n" * (MAX_CHUNKS + 1)
+    assert _status(port, _head("Transfer-Encoding: chunked") + chunks) == 400
+
+
+def test_chunks_that_go_wrong_later_are_refused(port):
+    head = _head("Transfer-Encoding: chunked")
+    assert _status(port, head, b"1\r\n{\r\n", b"zz\r\n") == 400
+
+
+def test_a_head_that_is_known_is_read_once():
+    heads = Heads()
+    assert heads.read(_head(_LENGTH)) is heads.read(_head(_LENGTH))
+    assert heads.read(_head(_LENGTH)) == read_head(_head(_LENGTH))
+
+
+def test_heads_that_are_known_are_bounded():
+    heads = Heads()
+    for number in range(MAX_KEPT + 10):
+        heads.read(_head(_LENGTH, f"X-A: {number}"))
+    assert len(heads) <= MAX_KEPT
 
 
 def test_the_head_alone_decides():

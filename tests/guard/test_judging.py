@@ -9,8 +9,10 @@ import pytest
 
 from hauberk.core.control import Action, Signal, Tier, Watch
 from hauberk.core.finding import Evidence, Severity
+from hauberk.errors import UsageError
 from hauberk.formats import v2
 from hauberk.guard.identity import keyring_of, new_key
+from hauberk.guard.judging import judges_of
 from hauberk.guard.policy import GuardPolicy, from_bytes, to_bytes, with_profile
 from hauberk.guard.service import Surroundings
 from hauberk.guard.shaping import Detail, Level
@@ -233,3 +235,16 @@ def test_answers_leave_at_multiples_of_the_bucket(desk_with):
 
 def test_a_bucket_of_nothing_can_be_written_down():
     assert from_bytes(to_bytes(GuardPolicy(answer_bucket_s=0.0))).answer_bucket_s == 0.0
+
+
+def test_a_promoted_control_that_does_not_exist_is_refused_with_a_guess():
+    with pytest.raises(UsageError) as refused:
+        judges_of((SaysInShadow(Action.BLOCK),), Tier.WATCH, frozenset({"exchange/sais"}))
+    assert refused.value.subject == "policy field promote"
+    assert refused.value.hint == "did you mean exchange/says?"
+
+
+def test_a_promoted_control_that_the_profile_does_not_ask_is_refused():
+    with pytest.raises(UsageError) as refused:
+        judges_of((SaysStrictly(Action.BLOCK),), Tier.WATCH, frozenset({"exchange/says"}))
+    assert refused.value.expected == "profile strict, for exchange/says"

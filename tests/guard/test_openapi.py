@@ -87,6 +87,26 @@ def test_an_answer_fits_its_own_description(document):
     jsonschema.Draft202012Validator(schema).validate(json.loads(answer.body))
 
 
+def _documented(document, status, content_type):
+    responses = document["paths"][INFER]["post"]["responses"]
+    schema = responses[str(status)]["content"][content_type].get("schema", {})
+    return jsonschema.Draft202012Validator(schema | {"components": document["components"]})
+
+
+def test_a_refusal_fits_its_description_and_an_empty_one_would_not(document):
+    answer = guarded.classifier().door.call(json_call(INFER, b'{"inputs": [{}]}'))
+    fits = _documented(document, answer.status, answer.headers["content-type"])
+    fits.validate(json.loads(answer.body))
+    assert not fits.is_valid({})
+
+
+def test_an_answer_in_binary_is_described(document):
+    body = json.loads(guarded.SAMPLE) | {"parameters": {"binary_data_output": True}}
+    answer = guarded.classifier().door.call(json_call(INFER, json.dumps(body).encode()))
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert _documented(document, answer.status, answer.headers["content-type"])
+
+
 def test_requests_made_from_the_grammar_are_answered_or_refused_never_broken(document):
     rng, door = Random(8), guarded.classifier().door
     grammar = {"$ref": "#/components/schemas/Request"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+import time
 
 import pytest
 
@@ -161,3 +163,43 @@ def test_an_answer_is_not_held_back_until_the_client_acknowledges_its_first_piec
         door.accept()[0] as accepted,
     ):
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+HEAD = b"POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+
+
+def _until_closed(raw: socket.socket) -> bytes:
+    received = b""
+    while piece := raw.recv(4096):
+        received += piece
+    return received
+
+
+def test_a_body_that_follows_a_refusal_is_not_taken_for_a_request(running):
+    """Clients that send head and body apart would find the refusal of a request they never sent."""
+    head = HEAD % (b"/v2/models/nobody/infer", len(BODY)) + b"\r\n"
+    with socket.create_connection((running.door.host, running.door.port), timeout=10) as raw:
+        raw.sendall(head)
+        received = raw.recv(4096)
+        raw.sendall(BODY)
+        received += _until_closed(raw)
+    assert received.startswith(b"HTTP/1.1 404")
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in received
+
+
+def test_a_request_that_arrives_as_the_server_ends_is_answered_and_is_the_last(tmp_path):
+    bundle = served.write_classifier(tmp_path / "b")
+    request = HEAD % (INFER.encode(), len(BODY)) + b"\r\n" + BODY
+    with server.running(App(open_service(bundle)), bundle.policy) as found:
+        raw = socket.create_connection((found.door.host, found.door.port), timeout=10)
+        assert _about(raw).startswith(b"HTTP/1.1 200")
+        sent = threading.Timer(0.1, raw.sendall, (request,))
+        ended = time.monotonic()
+        sent.start()
+    took = time.monotonic() - ended
+    with raw:
+        received = _until_closed(raw)
+    assert received.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in received
+    assert took < 5

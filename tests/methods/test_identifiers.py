@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from hauberk.formats.tables import table_of
 from hauberk.methods.identifiers import (
+    MAX_CELL_CHARACTERS,
     IdentifierKind,
     columns_of_kind,
+    every_identifier,
     find_identifiers,
     identifying_columns,
+    mask_identifiers,
     passes_luhn,
 )
 
@@ -101,3 +104,17 @@ def test_columns_are_named_with_their_share():
     assert found[0].share == 0.5
     assert found[0].rows[:2] == (1, 3)
     assert [c.name for c in columns_of_kind(found, share=0.9)] == ["number"]
+
+
+def test_an_identifier_far_behind_is_found_and_masked():
+    text = "a " * 90_000 + "ana@mill.example " + "b " * 90_000
+    assert [found.kind for found in every_identifier(text)] == [IdentifierKind.EMAIL]
+    assert "ana@mill.example" not in mask_identifiers(text)
+
+
+@pytest.mark.parametrize("place", range(MAX_CELL_CHARACTERS - 600, MAX_CELL_CHARACTERS + 60, 13))
+def test_an_identifier_on_the_border_of_windows_is_found_once(place):
+    text = ("a " * (place // 2)) + "ana@mill.example" + " b" * 60_000
+    assert [text[found.start : found.end] for found in every_identifier(text)] == [
+        "ana@mill.example"
+    ]

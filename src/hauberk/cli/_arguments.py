@@ -53,7 +53,9 @@ def _meant(message: str, options: list[str]) -> str:
     unknown = re.search(r"unrecognized arguments: .*?(--[\w-]+)", message)
     if unknown is None:
         return ""
-    return next(iter(get_close_matches(unknown[1], options, n=1)), "")
+    near = get_close_matches(unknown[1], options, n=3)
+    swapped = (word for word in near if sorted(word) == sorted(unknown[1]))
+    return next(swapped, near[0] if near else "")
 
 
 def deeds_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

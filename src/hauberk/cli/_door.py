@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import signal
 import sys
 import time
@@ -30,20 +31,41 @@ if TYPE_CHECKING:
     from hauberk.guard.transport import DoorFiles
 
 
+_MAX_GIVEN_BYTES = 16 << 20
+"""Of a policy, or of a key file: a hundred thousand keys stay below it."""
+_MAX_PORT = 65535
+
+
+def port_number(text: str) -> int:
+    """A port; 0 leaves the choice to the system."""
+    number = int(text)
+    if not 0 <= number <= _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"expected 0 to {_MAX_PORT}, found {number}")
+    return number
+
+
+def some_seconds(text: str) -> float:
+    """A time that passes."""
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, found {text}")
+    return seconds
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of a door."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8080, help="0 for any free one")
+    parser.add_argument("--port", type=port_number, default=8080, help="0 for any free one")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="in place of the bundle's own")
     parser.add_argument(
         "--profile",
         choices=[tier.value for tier in Tier],
-        help="controls asked: none over the stream of queries, those, or also models of inputs "
+        help="controls asked: none that weighs evidence, those, or also models of inputs "
         "(and a log that is durable before the answer)",
     )
     parser.add_argument("--keys", type=Path, metavar="FILE", help="API keys, as digests")
     parser.add_argument("--new-key", metavar="NAME", help="print a key and its line, and end")
-    parser.add_argument("--role", default="", help="of the new key, as the policy names it")
+    parser.add_argument("--role", help="of the new key, as the policy names it")
     parser.add_argument(
         "--tokens", type=Path, metavar="FILE", help="settings for tokens of an identity provider"
     )
@@ -76,7 +98,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--state-password", type=Path, metavar="FILE", help="what the server wants to hear"
     )
     parser.add_argument(
-        "--state-timeout", type=float, default=0.25, metavar="SECONDS", help="for its answers"
+        "--state-timeout",
+        type=some_seconds,
+        default=0.25,
+        metavar="SECONDS",
+        help="for its answers",
     )
     parser.add_argument("--state-ca", metavar="FILE", help="certificates believed of it")
     parser.add_argument(
@@ -95,17 +121,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def configure_grpc(parser: argparse.ArgumentParser) -> None:
     """Declare the argument of a second door; for what answers with tensors."""
     parser.add_argument(
-        "--grpc", type=int, metavar="PORT", help="answer there too, over gRPC (extra: grpc)"
+        "--grpc", type=port_number, metavar="PORT", help="answer there too, over gRPC (extra: grpc)"
     )
 
 
-def new_key(name: str, role: str) -> int:
-    """Print a fresh key and its line."""
-    from hauberk.guard.identity import keyring_of
+def new_key(args: argparse.Namespace) -> int | None:
+    """Print a fresh key and its line, where that was asked for; the exit code then.
+
+    Raises:
+        UsageError: The name or the role cannot stand in a key file.
+    """
     from hauberk.guard.identity import new_key as make
 
-    key, line = make(name, role)
-    keyring_of(line)
+    if args.new_key is None:
+        if args.role is not None:
+            raise UsageError(
+                "--role needs --new-key",
+                subject="--role",
+                expected="--new-key NAME: the role is that of a new key",
+                found="none",
+                hint="the roles of keys that there are stand in the file of --keys",
+            )
+        return None
+    key, line = make(args.new_key, args.role or "")
     print(line)
     print(f"the key, shown once: {key}", file=sys.stderr)
     return 0
@@ -119,7 +157,7 @@ def keyring(file: Path | None) -> Keyring:
     """
     from hauberk.guard.identity import Keyring, keyring_of
 
-    return Keyring() if file is None else keyring_of(_text(file, "the key file"))
+    return Keyring() if file is None else keyring_of(text_of(file, "the key file"))
 
 
 def ways(args: argparse.Namespace) -> Ways:
@@ -136,7 +174,7 @@ def ways(args: argparse.Namespace) -> Ways:
     if args.client_ca is not None:
         register = Register()
     if args.clients is not None:
-        register = register_of(_text(args.clients, "the list of certificates"))
+        register = register_of(text_of(args.clients, "the list of certificates"))
     tokens = None
     if args.tokens is not None:
         from hauberk.guard.tokens import open_tokens
@@ -168,13 +206,15 @@ def tls_files(args: argparse.Namespace) -> DoorFiles | None:
     return DoorFiles(cert=args.tls_cert, key=args.tls_key, client_ca=args.client_ca)
 
 
-def _text(file: Path, what: str) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{what} cannot be read", subject=str(file), found=type(error).__name__
-        ) from error
+def text_of(file: Path, what: str) -> str:
+    """What a file says that the operator named.
+
+    Raises:
+        UsageError: It cannot be read, or is no text.
+    """
+    from hauberk.guard.given_files import text_given
+
+    return text_given(file, _MAX_GIVEN_BYTES, what=what)
 
 
 def read_policy(file: Path) -> GuardPolicy:
@@ -184,14 +224,9 @@ def read_policy(file: Path) -> GuardPolicy:
         UsageError: It cannot be read, or says something that cannot be.
     """
     from hauberk.guard import policy as policies
+    from hauberk.guard.given_files import read_given
 
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            "the policy cannot be read", subject=str(file), found=error.strerror
-        ) from error
-    return policies.from_bytes(data)
+    return policies.from_bytes(read_given(file, _MAX_GIVEN_BYTES, what="the policy"))
 
 
 def parent(args: argparse.Namespace) -> int | None:
@@ -246,7 +281,7 @@ def _over_hosts(args: argparse.Namespace, world: Surroundings) -> Surroundings:
     """
     import hashlib
 
-    from hauberk.guard.bundle import read_once
+    from hauberk.guard.given_files import read_given
     from hauberk.guard.shelter import Sheltered
     from hauberk.trust.shared_state import RedisClientState, Server
 
@@ -258,8 +293,8 @@ def _over_hosts(args: argparse.Namespace, world: Surroundings) -> Surroundings:
             found="none",
             hint="head -c 32 /dev/urandom > FILE",
         )
-    secret = read_once(args.state_key, 4096)
-    password = "" if args.state_password is None else _text(args.state_password, "the password")
+    secret = read_given(args.state_key, 4096, what="the secret of the hosts")
+    password = "" if args.state_password is None else text_of(args.state_password, "the password")
     server = Server(
         url=args.state,
         password=password.strip(),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hauberk.errors import UsageError
 
 if TYPE_CHECKING:
+    from hauberk.formats.v2_schema import InputSchema
     from hauberk.guard.bundle import Bundle
     from hauberk.guard.desk import Surroundings
 
@@ -73,34 +74,44 @@ def telemetry(
     Raises:
         UsageError: It cannot be, or the file is wrong.
     """
+    from hauberk.monitor.sending import read_sending
+
     with observed(args, world, bundle.name) as seen:
         if args.telemetry is None:
             yield seen
             return
-        with _counted(args, bundle, seen) as tapped:
+        if not bundle.profile:
+            raise UsageError(
+                "there is no profile of training to count over",
+                expected="a bundle of a release: --bundle",
+                found="the server's own metadata alone",
+            )
+        if read_sending(args.telemetry).reference is not None:
+            raise UsageError(
+                "the profile to count over is the one of the release",
+                subject=str(args.telemetry),
+                expected="no reference of its own, which is for chats",
+                found="reference",
+            )
+        with counted(args, bundle.profile, bundle.schema, seen) as tapped:
             yield tapped
 
 
 @contextmanager
-def _counted(
-    args: argparse.Namespace, bundle: Bundle, world: Surroundings
+def counted(
+    args: argparse.Namespace, profile: bytes, schema: InputSchema, world: Surroundings
 ) -> Iterator[Surroundings]:
+    """The surroundings with a tap that counts over ``profile``, and is sent, in the block."""
     from hauberk.cli import _door, _workers
     from hauberk.monitor.sending import Both, Counted, Sender, read_sending, watched_grid
     from hauberk.sketches.profile import Profile
 
-    if not bundle.profile:
-        raise UsageError(
-            "there is no profile of training to count over",
-            expected="a bundle of a release: --bundle",
-            found="the server's own metadata alone",
-        )
     share = _workers.share_of(args)
     number = 0 if share is None else share.number
     sending = read_sending(args.telemetry).of_worker(number, args.workers)
-    training = Profile.from_bytes(bundle.profile)
+    training = Profile.from_bytes(profile)
     grid = watched_grid(training, sending.without)
-    tap = Counted(training, bundle.schema, grid, group=sending.group)
+    tap = Counted(training, schema, grid, group=sending.group)
     sender = Sender(sending, tap, say=_door.alarm)
     sender.start()
     try:

@@ -182,8 +182,10 @@ class _Parent:
         old = {number: signal.signal(number, self._pass_on) for number in numbers}
         try:
             for number in range(1, workers + 1):
-                self._start(number, is_told=number == 1)
-            print(f"{workers} workers", flush=True)
+                if not self.stopping:
+                    self._start(number, is_told=number == 1)
+            if not self.stopping:
+                print(f"{workers} workers", flush=True)
             codes = self._watch()
         finally:
             for number, handler in old.items():
@@ -208,6 +210,8 @@ class _Parent:
             start_new_session=True,  # a Ctrl-C reaches it through its parent, once
         )
         self.running[number] = process
+        if self.stopping:  # the signal came before there was anybody to pass it on to
+            process.terminate()
         for line in process.stdout or ():
             if is_told or line.startswith("hauberk:"):
                 print(line, end="", flush=True)

@@ -64,14 +64,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Describe, guard until told to end, say what came; 130 when ended by a signal."""
-    if args.new_key:
-        return _door.new_key(args.new_key, args.role)
+    made = _door.new_key(args)
+    if made is not None:
+        return made
     if args.chat and args.grpc is not None:
         raise UsageError(
             "a chat has no gRPC door", subject="--grpc", expected="--chat alone", found="both"
         )
-    if args.chat and args.upstream:
+    if args.chat:
+        if not args.upstream:
+            raise UsageError(
+                "the guard stands in front of a server of language models",
+                subject="--upstream",
+                expected="its URL",
+                found="none",
+                hint=_guard_chat.EXAMPLE,
+            )
         return _guard_chat.run(args, _upstream(args))
+    _guard_chat.refuse_without_chat(args)
     code = _door.parent(args)
     return _run(args) if code is None else code
 
@@ -125,14 +135,7 @@ def _upstream(args: argparse.Namespace) -> Upstream:
 
     key = ""
     if args.upstream_key is not None:
-        try:
-            key = args.upstream_key.read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                "the key for the model server cannot be read",
-                subject=str(args.upstream_key),
-                found=type(error).__name__,
-            ) from error
+        key = _door.text_of(args.upstream_key, "the key for the model server").strip()
     return upstream_of(
         args.upstream, authorization=key, ca=args.upstream_ca, cert=args.upstream_cert
     )
@@ -189,9 +192,10 @@ def _released(args: argparse.Namespace) -> tuple[Bundle, tuple[str, ...]]:
 
 def _schema(file: Path, described: Described) -> InputSchema:
     from hauberk.formats import v2_schema
-    from hauberk.guard.bundle import read_once
+    from hauberk.guard.given_files import read_given
 
-    schema = v2_schema.from_bytes(read_once(file, v2_schema.MAX_SCHEMA_BYTES))
+    data = read_given(file, v2_schema.MAX_SCHEMA_BYTES, what="the schema")
+    schema = v2_schema.from_bytes(data)
     _fits(schema, described)
     return schema
 

@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--registry", metavar="FOLDER", help="where the registry is")
     parser.add_argument(
         "--recheck",
-        type=float,
+        type=_door.some_seconds,
         default=60.0,
         metavar="SECONDS",
         help="how often to look whether the version was retired in its registry",
@@ -56,9 +56,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify, serve until told to end, say what came; 130 when ended by a signal."""
-    if args.new_key:
-        return _door.new_key(args.new_key, args.role)
-    code = _door.parent(args)
+    code = _door.new_key(args)
+    if code is None:
+        code = _door.parent(args)
     return _run(args) if code is None else code
 
 

@@ -185,6 +185,7 @@ class Learnt(Protocol):
         profile: The training profile (`sketches.profile`), as bytes.
         reference: What ordinary rows look like (`methods.stream_reference`), as bytes; empty
             where it was not learnt.
+        model: The served model in ONNX; empty where it is elsewhere.
     """
 
     @property
@@ -199,6 +200,11 @@ class Learnt(Protocol):
     @property
     def reference(self) -> bytes:
         """Of the training rows."""
+        ...
+
+    @property
+    def model(self) -> bytes:
+        """What answers."""
         ...
 
 

@@ -247,7 +247,7 @@ def request_of(value: Any, limits: Limits, read: ReadValues) -> Request:
     return Request(
         inputs=inputs,
         outputs=_requested(top.get("outputs", ()), limits),
-        id=_optional("id", top.get("id"), limits),
+        id=_word_like("id", top["id"], limits) if "id" in top else None,
         parameters=_parameters("parameters", top, limits),
     )
 
@@ -324,6 +324,14 @@ def _short(where: str, value: Any, limits: Limits) -> str:
     return value
 
 
+_PARAMETER_KINDS: Mapping[str, type] = {
+    "binary_data": bool,
+    "binary_data_output": bool,
+    "content_type": str,
+}
+_SAID: Mapping[type, str] = {bool: "true or false", str: "a string"}
+
+
 def _optional(where: str, value: Any, limits: Limits) -> str | None:
     return None if value is None else _word_like(where, value, limits)
 
@@ -333,6 +341,9 @@ def _parameters(where: str, holder: Mapping[str, Any], limits: Limits) -> Mappin
         return {}
     value = _object(where, holder["parameters"], limits.parameters, required=())
     for name, item in value.items():
+        wanted = _PARAMETER_KINDS.get(name)
+        if wanted is not None and type(item) is not wanted:
+            refuse(f"{where}.{name}", "type", _SAID[wanted], _word(item))
         if type(item) is str:
             _word_like(f"{where}.{name}", item, limits)
         elif type(item) not in (int, float, bool):

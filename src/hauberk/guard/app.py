@@ -19,12 +19,12 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
 from hauberk.core.artifact import Exchange, exchange_of
 from hauberk.formats.v2_binary import HEADER as BINARY_HEADER
-from hauberk.guard.begun import Begun
+from hauberk.guard.begun import Begun, in_task
 from hauberk.guard.desk import METHOD, ROUTE, SINK_HEADER, TRACE_HEADER, Desk
 from hauberk.guard.identity import NOBODY, Holder, Keyring, Ways
 from hauberk.guard.metrics import OTHER
@@ -159,7 +159,12 @@ class App:
     Args:
         served: What answers.
         hosts: Host names that the door answers to, without ports; ``None`` for any.
+
+    Attributes:
+        begins_without_task: Told to the server: its first step may be made outside of a task.
     """
+
+    begins_without_task: Final = True
 
     def __init__(self, served: Served, hosts: frozenset[str] | None = LOOPBACK_HOSTS) -> None:
         self._hosts = hosts
@@ -207,13 +212,14 @@ class App:
                 self.close()
                 return
 
-    def _reply(self, scope: Message, receive: Receive, started: float) -> Awaitable[Reply]:
+    async def _reply(self, scope: Message, receive: Receive, started: float) -> Reply:
         routes = self._served
         mark = None if routes.passed is None else _mark(scope)
         known = routes.passed.get(mark) if routes.passed and mark is not None else None
         if known is not None:
-            return _known(routes.served.desk, known, receive, started)
-        return self._first(scope, mark, receive, started)
+            return await _known(routes.served.desk, known, receive, started)
+        await in_task()
+        return await self._first(scope, mark, receive, started)
 
     async def _first(self, scope: Message, mark: Any, receive: Receive, started: float) -> Reply:
         """To a request with a head that has not passed yet."""
@@ -227,6 +233,8 @@ class App:
         holder = desk.world.keyring.who(headers.pop("authorization", None), peer_of(scope))
         caller = _Caller(holder or NOBODY, headers, desk.world.clock())
         reply = problem or self._refused_outside(scope, headers, path, holder)
+        if reply is not None and _announces_body(headers):
+            reply = _without_body(reply)
         if reply is not None:
             return await _refused(desk, caller, reply, started)
         post = routes.posts.get(path)
@@ -345,6 +353,7 @@ async def _body_in_time(
     first: Begun, receive: Receive, policy: GuardPolicy
 ) -> tuple[bytes, Reply | None]:
     """A body that comes in pieces, each of them in time."""
+    await in_task()
     try:
         async with asyncio.timeout(min(policy.body_timeout_s, policy.body_idle_s)) as limit:
             message = first.value if first.is_done else await first
@@ -415,6 +424,12 @@ def _refused_length(headers: Any, max_bytes: int) -> Reply | None:
     return None
 
 
+def _without_body(reply: Reply) -> Reply:
+    """The same as the last on its connection: what follows is a body, and no request."""
+    others = tuple(header for header in reply.headers if header != _CLOSE)
+    return replace(reply, headers=(*others, _CLOSE))
+
+
 def _closing(status: int, message: str, rule: str) -> Reply:
     return refusal(status, message, rule, _CLOSE)
 
@@ -460,6 +475,7 @@ async def _drain(receive: Receive, max_bytes: int) -> None:
     reads later would never see the refusal.
     """
     left = max_bytes
+    await in_task()
     try:
         async with asyncio.timeout(_DRAIN_S):
             while left > 0:

@@ -6,6 +6,7 @@ waited for. A timer that is set for each of them costs more than reading it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Generator
 from typing import Any
 
@@ -52,3 +53,16 @@ class Begun:
             except StopIteration as end:
                 self.is_done, self.value = True, end.value
         return self.value
+
+    async def rest(self) -> Any:
+        """The rest of the way, for a task."""
+        return await self
+
+
+async def in_task() -> None:
+    """Go on in a task, where the first step was made without one.
+
+    What has a time limit needs a task that the limit can end.
+    """
+    if asyncio.current_task() is None:
+        await asyncio.sleep(0)

@@ -71,6 +71,8 @@ class ChatPolicy:
         sql_tables: Tables that statements may read; empty for any.
         commands: Programs that a command line may begin with.
         tool_arguments: Tool to argument to the form that its text must have.
+        mask_identities: Whether mail addresses and numbers of cards, accounts and persons in
+            messages are taken out as well.
         canonical: Whether texts are written in one way: without invisible characters, odd spaces
             and letters that look like others.
         mask_inbound: Whether credentials in messages are taken out before the model sees them.
@@ -79,6 +81,8 @@ class ChatPolicy:
             ``degrade`` goes on with budgets that each host keeps for itself.
         roles: Per role what it may ask for. Without any everybody may ask; with some, a role
             that is not among them may not ask at all.
+        profile: Which controls are asked: contracts of tools and answers in ``lean``, in ``watch``
+            those that weigh evidence as well; ``strict`` asks the same.
         revision: A number that whoever edits the policy counts up; it stands in the log.
     """
 
@@ -107,10 +111,12 @@ class ChatPolicy:
     commands: frozenset[str] = frozenset()
     tool_arguments: Mapping[str, Mapping[str, Form]] = field(default_factory=dict)
     mask_inbound: bool = False
+    mask_identities: bool = False
     canonical: bool = True
     body_idle_s: float = 3.0
     on_state_failure: OnStateFailure = OnStateFailure.REFUSE
     roles: Mapping[str, ChatRole] = field(default_factory=dict)
+    profile: Tier = Tier.WATCH
     revision: int = 1
 
     def of_door(self) -> GuardPolicy:
@@ -129,7 +135,7 @@ class ChatPolicy:
             on_state_failure=self.on_state_failure,
             mark_outputs=self.mark_outputs,
             sink=self.form,
-            profile=Tier.STRICT,
+            profile=self.profile,
             roles={name: Detail(strong=role.strong) for name, role in self.roles.items()},
             revision=self.revision,
         )
@@ -145,6 +151,12 @@ class ChatPolicy:
             max_objects=20_000,
             max_keys=2_000,
         )
+
+
+def with_profile(policy: ChatPolicy, profile: Tier) -> ChatPolicy:
+    """The policy under a named profile: which controls are asked, and when the log is written."""
+    audit = Audit.DURABLE if profile is Tier.STRICT else Audit.ASYNC
+    return dataclasses.replace(policy, profile=profile, audit=audit)
 
 
 def to_bytes(policy: ChatPolicy) -> bytes:

@@ -36,6 +36,8 @@ from hauberk.formats import chat, server_events
 from hauberk.formats.chat import ChatAnswer, ChatRequest
 from hauberk.guard import metrics
 from hauberk.guard.audit import marks_of
+from hauberk.guard.begun import in_task
+from hauberk.guard.chat_facts import facts_of
 from hauberk.guard.chat_policy import ChatPolicy, ChatRole, to_bytes
 from hauberk.guard.chat_upstream import Spoken, Upstream, UpstreamError, ask
 from hauberk.guard.desk import SINK_HEADER, Books, Desk, Manners, Surroundings
@@ -45,6 +47,7 @@ from hauberk.guard.service import Page, Post
 from hauberk.methods.content_policy import Classifier, ContentPolicy
 from hauberk.methods.covert import canonical
 from hauberk.methods.forms import Allowed, Form, shaped
+from hauberk.methods.identifiers import mask_identifiers
 from hauberk.methods.recall import Known
 from hauberk.methods.secrets import mask_secrets
 from hauberk.trust.digest import digest_bytes
@@ -162,6 +165,7 @@ class ChatService:
 
     async def answer(self, exchange: Exchange, started: float) -> Reply:
         """Answer one chat request with its whole body."""
+        await in_task()
         course = Course()
         try:
             reply = await self._answer(exchange, course)
@@ -184,11 +188,14 @@ class ChatService:
         await self._judged(asked, course)  # 4
         async with _Place(self, exchange.principal):  # 5
             answer = await self._asked(request, course)
+        self._settle(exchange, request, answer)
         answered = replace(asked, response=chat.write_answer(answer))
         await self._judged(answered, course)  # 6
         if self.policy.mark_outputs and self.desk.books.auditor is not None:
             course.marks = marks_of(choice.text for choice in answer.choices)
-        return self._shown(request, answer, exchange.sink)  # 7
+        reply = self._shown(request, answer, exchange.sink)  # 7
+        self.desk.world.tap.accepted(*facts_of(request, answer), exchange.at)
+        return reply
 
     def _check_form(self, exchange: Exchange) -> None:
         """The body is JSON in UTF-8, and its sender names no other form than the operator."""
@@ -233,34 +240,75 @@ class ChatService:
         return value
 
     def _masked(self, message: dict[str, Any]) -> dict[str, Any]:
-        content = message.get("content")
-        if not self.policy.mask_inbound or content is None:
+        """A message without what policy keeps from the model."""
+        if not (self.policy.mask_inbound or self.policy.mask_identities):
             return message
+        masked, content = dict(message), message.get("content")
         if isinstance(content, str):
-            return message | {"content": mask_secrets(content)}
-        parts = [part | {"text": mask_secrets(part["text"])} for part in content]
-        return message | {"content": parts}
+            masked["content"] = self._without(content)
+        elif content is not None:
+            masked["content"] = [part | {"text": self._without(part["text"])} for part in content]
+        if message.get("tool_calls"):
+            masked["tool_calls"] = [self._masked_call(call) for call in message["tool_calls"]]
+        return masked
+
+    def _masked_call(self, call: dict[str, Any]) -> dict[str, Any]:
+        function = call["function"]
+        return call | {"function": function | {"arguments": self._without(function["arguments"])}}
+
+    def _without(self, text: str) -> str:
+        if self.policy.mask_inbound:
+            text = mask_secrets(text)
+        return mask_identifiers(text) if self.policy.mask_identities else text
 
     # 3 ---------------------------------------------------------------------------------
 
     def _charge(self, exchange: Exchange, request: ChatRequest) -> None:
-        """Take the tokens of prompt and longest answer from the sender's bucket."""
+        """Take the tokens of prompt and longest answer from the sender's bucket.
+
+        What is refused costs nothing, so that who waits as long as told to is answered then.
+        """
         prompt = len(exchange.request) / BYTES_PER_TOKEN
         cost = prompt + request.max_tokens * request.n
         burst, rate = self.policy.burst_tokens, self.policy.tokens_per_s
+        rule = "budget of the principal"
+        if cost > burst:
+            text = "refused: more tokens than any budget holds; ask for less (max_tokens, n)"
+            raise _RefusedError(refusal(429, text, rule), slow=True)
         left = burst
 
         def spend(old: bytes | None) -> bytes:
             nonlocal left
             had, at = (burst, exchange.at) if old is None else _BUDGET.unpack(old)
-            left = min(burst, had + max(0.0, exchange.at - at) * rate) - cost
-            return _BUDGET.pack(max(left, -burst), exchange.at)
+            had = min(burst, had + max(0.0, exchange.at - at) * rate)
+            left = had - cost
+            return _BUDGET.pack(left if left >= 0 else had, exchange.at)
 
         self.desk.world.state.update(exchange.principal, KEY, spend)
         if left < 0:
             text = "refused: too many tokens; wait, or ask for shorter answers (max_tokens)"
             wait = ("retry-after", str(min(3600, int(-left / rate) + 1)))
-            raise _RefusedError(refusal(429, text, "budget of the principal", wait), slow=True)
+            raise _RefusedError(refusal(429, text, rule, wait), slow=True)
+
+    def _settle(self, exchange: Exchange, request: ChatRequest, answer: ChatAnswer) -> None:
+        """Give back what a shorter answer did not use: the longest was taken in advance.
+
+        The upstream's own count includes what it thought and did not say; where it counts less
+        than stands in the answer, the answer counts.
+        """
+        written = sum(
+            len(choice.text.encode()) + sum(len(call.arguments.encode()) for call in choice.calls)
+            for choice in answer.choices
+        )
+        used = max(written / BYTES_PER_TOKEN, answer.usage[1])
+        unused = max(0.0, request.max_tokens * request.n - used)
+        burst = self.policy.burst_tokens
+
+        def give_back(old: bytes | None) -> bytes:
+            had, at = (burst, exchange.at) if old is None else _BUDGET.unpack(old)
+            return _BUDGET.pack(min(burst, had + unused), at)
+
+        self.desk.world.state.update(exchange.principal, KEY, give_back)
 
     # 4 and 6 ---------------------------------------------------------------------------
 

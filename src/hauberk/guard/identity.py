@@ -172,9 +172,23 @@ def _holder(digest: str, role: str) -> Holder:
 
 
 def new_key(name: str, role: str = "") -> tuple[str, str]:
-    """A fresh key and the line that lets it in."""
+    """A fresh key and the line that lets it in.
+
+    Raises:
+        UsageError: Name or role cannot stand in such a line.
+    """
     key = secrets.token_urlsafe(32)
-    return key, f"{name} sha256:{_digest(key)} {role}".rstrip()
+    line = f"{name} sha256:{_digest(key)} {role}".rstrip()
+    if _LINE.fullmatch(line) is None:
+        raise UsageError(
+            "the new key cannot be named so",
+            subject=f"--new-key {name!r}" + (f" --role {role!r}" if role else ""),
+            rule="names and roles are plain words",
+            expected="1 to 64 of a-z, 0-9, _, . and -; in names A-Z too",
+            found="something else",
+            hint="choose another name, as alice or batch.job-1",
+        )
+    return key, line
 
 
 def keyring_of(text: str) -> Keyring:

@@ -17,17 +17,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 
 from hauberk.core.artifact import Exchange
 from hauberk.core.control import Action, Signal, Tier, Watch
 from hauberk.core.ports import ClientState
+from hauberk.errors import UsageError
 from hauberk.guard.replies import Reply, refusal
 
 _STRENGTH = {action: place for place, action in enumerate(Action)}
 _TIERS = {tier: place for place, tier in enumerate(Tier)}
 _REFUSING = frozenset({Action.CHALLENGE, Action.BLOCK})
+_TO_ASK = "choose another profile, or take it off the list"
 
 STEP_UP = ("www-authenticate", 'Bearer error="insufficient_user_authentication"')
 """RFC 9470 section 3: the caller is known, but not well enough for this."""
@@ -155,13 +158,40 @@ class Judges:
             course.noted.append(Noted(control=watch.id, signal=signal, obeyed=not is_shadow))
 
 
+def is_asked(watch: Watch, tier: Tier) -> bool:
+    """Whether a profile asks this control."""
+    return _TIERS[watch.tier] <= _TIERS[tier]
+
+
 def judges_of(watches: Iterable[Watch], tier: Tier, promoted: frozenset[str]) -> Judges:
-    """The controls that a profile asks, in order."""
-    asked = [watch for watch in watches if _TIERS[watch.tier] <= _TIERS[tier]]
+    """The controls that a profile asks, in order.
+
+    Raises:
+        UsageError: A promoted control is not among them; it would never act.
+    """
+    known = tuple(watches)
+    asked = [watch for watch in known if is_asked(watch, tier)]
+    idle = promoted - {watch.id for watch in asked}
+    if idle:
+        raise _never_asked(idle, {watch.id: watch.tier for watch in known}, tier)
     return Judges(
         before=tuple(watch for watch in asked if not watch.after_answer),
         after=tuple(watch for watch in asked if watch.after_answer),
         promoted=promoted,
+    )
+
+
+def _never_asked(idle: frozenset[str], known: Mapping[str, Tier], tier: Tier) -> UsageError:
+    """Why a policy that promotes such controls cannot be used: people would count on them."""
+    first = min(idle)
+    near = get_close_matches(first, known, n=1)
+    return UsageError(
+        "the serving policy cannot be used",
+        subject="policy field promote",
+        rule=f"a promoted control is one that the profile {tier} asks",
+        expected=f"profile {known[first]}, for {first}" if first in known else "ids of controls",
+        found=", ".join(sorted(idle)),
+        hint=f"did you mean {near[0]}?" if near and first not in known else _TO_ASK,
     )
 
 

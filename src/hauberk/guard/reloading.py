@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hauberk.errors import HauberkError, InternalError, UsageError
 from hauberk.guard import policy as policies
 from hauberk.guard.app import Served
-from hauberk.guard.bundle import read_once
+from hauberk.guard.given_files import UnreadableFileError, read_given
 from hauberk.guard.identity import Register, Ways, register_of
 from hauberk.trust.digest import digest_bytes
 
@@ -72,7 +72,7 @@ class Watched:
     def look(self, say: Say, *, force: bool = False) -> bool | None:
         """Read the file; whether it was taken, or ``None`` where nothing changed."""
         try:
-            data = read_once(self._path, _MAX_BYTES)
+            data = read_given(self._path, _MAX_BYTES, what="it")
             digest = digest_bytes(data)
             if digest == self._seen and not force:
                 return None
@@ -88,9 +88,9 @@ class Watched:
     def _refused(self, say: Say, error: HauberkError | UnicodeDecodeError) -> bool | None:
         text = error.message if isinstance(error, HauberkError) else "it is not UTF-8"
         mark = digest_bytes(text.encode())
-        if isinstance(error, OSError) and self._seen == mark:
+        if isinstance(error, UnreadableFileError) and self._seen == mark:
             return None
-        if isinstance(error, OSError):
+        if isinstance(error, UnreadableFileError):
             self._seen = mark
         say(f"ALARM: the {self._what} in {self._path} cannot be used: {text}")
         for name, value in error.details() if isinstance(error, HauberkError) else ():
@@ -211,7 +211,7 @@ class Reloader:
     ) -> None:
         watched = Watched(path, take, what=what)
         try:
-            data = read_once(path, _MAX_BYTES)
+            data = read_given(path, _MAX_BYTES, what=what)
             if is_used(data):  # it may have changed since it was read for the start
                 watched.prime(data)
         except (HauberkError, UnicodeDecodeError):

@@ -23,17 +23,18 @@ from types import FrameType
 from typing import Any, Protocol
 
 from hauberk.errors import UnavailableError, UsageError
-from hauberk.guard.app import LOOPBACK_HOSTS, MAX_HEADER_BYTES, Message, Receive, Send
-from hauberk.guard.framing import Framing
+from hauberk.guard.app import LOOPBACK_HOSTS, Message, Receive, Send
 from hauberk.guard.loopback import Socket
-from hauberk.guard.transport import PEER, peer_names
 
-KEEP_ALIVE_S = 5
 SWITCH_S = 0.001
 """How long a thread that runs a model may keep the event loop from going on."""
 
 DRAIN_S = 10
+LINGER_S = 0.5
+"""At the end, idle connections stay open so long: what is on its way on them is answered still."""
+
 _START_S = 20.0
+_LOOK_S = 0.02
 
 
 Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
@@ -199,10 +200,13 @@ def _server(
     say_open: Callable[[], None] = lambda: None,
 ) -> Any:
     try:
+        import httptools  # noqa: F401 - `guard.framing` reads with it
         import uvicorn
     except ImportError as error:
         raise UnavailableError(
-            "serving needs uvicorn", hint="pip install 'hauberk[serve]'", found="not installed"
+            "serving needs uvicorn and httptools",
+            hint="pip install 'hauberk[serve]'",
+            found="not installed",
         ) from error
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = uvicorn.Config(
@@ -214,9 +218,6 @@ def _server(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=policy.max_connections,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
 
@@ -237,130 +238,50 @@ def _server(
             if self.started:
                 say_open()
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Answer what is on its way, and say that it is the last on its connection.
+
+            A connection that looks idle may have a request that was not read yet; closed over
+            it, the connection is reset, and a client cannot tell whether it was answered.
+            """
+            await _linger(self)
+            await super().shutdown(sockets)
+
     config.load()
     config.ssl = tls
     return QuietServer(config)
 
 
-def _refusal(why: str) -> bytes:
-    """The whole answer to a request that is not read."""
-    body = b'{"error":"refused: %s"}' % why.encode("ascii")
-    head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
-    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-
-
-class _Patience:
-    """Closes a connection unless it is stopped in time."""
-
-    def __init__(self, loop: Any, transport: Any, seconds: float) -> None:
-        self._loop, self._transport, self._seconds = loop, transport, seconds
-        self._timer: Any = None
-
-    def start(self) -> None:
-        """Begin to wait; goes on where it has begun."""
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._seconds, self._transport.close)
-
-    def stop(self) -> None:
-        """Wait no longer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-def _knowing(state: dict[str, Any], transport: Any) -> dict[str, Any]:
-    """The state of a connection, with the names in the certificate of its client."""
-    secured = transport.get_extra_info("ssl_object")
-    return state if secured is None else {**state, PEER: peer_names(secured.getpeercert())}
-
-
-class _Idle:
-    """Connections on which nothing is asked, the one that has been idle for longest first."""
-
-    def __init__(self) -> None:
-        self._known: dict[Any, None] = {}
-
-    def add(self, connection: Any) -> None:
-        """It is idle from now on."""
-        self._known.pop(connection, None)
-        self._known[connection] = None
-
-    def drop(self, connection: Any) -> None:
-        """It is not, or no more."""
-        self._known.pop(connection, None)
-
-    def saw(self, connection: Any) -> None:
-        """A request came on it, and was perhaps answered at once."""
-        self.drop(connection)
-        if getattr(connection.cycle, "response_complete", True):
-            self.add(connection)
-
-    def make_place(self, connections: set[Any], most: int) -> None:
-        """Close idle ones until there are fewer than ``most`` connections."""
-        while self._known and len(connections) >= most:
-            oldest = next(iter(self._known))
-            del self._known[oldest]
-            connections.discard(oldest)
-            oldest.transport.close()
+async def _linger(server: Any) -> None:
+    """Take no more connections; each answer is the last on the one that it leaves by."""
+    for listening in server.servers:
+        listening.close()
+    connections = server.server_state.connections
+    for connection in connections:
+        connection.end_after_next()
+    for _ in range(int(LINGER_S / _LOOK_S)):
+        if not connections or server.force_exit:
+            break
+        await asyncio.sleep(_LOOK_S)
 
 
 def _protocol(policy: Bounds) -> Any:
-    """Uvicorn's HTTP/1.1 protocol with a bound on the time that headers take.
+    """What uvicorn makes of each connection: ours, with what all of them share."""
+    from hauberk.guard.connection import Connection, Door
 
-    Where all places are taken, a new connection takes that of the one that has been idle for
-    longest: thousands of connections on which nothing is asked keep nobody out.
-    """
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+    door: Door | None = None
 
-    idle = _Idle()
+    def made(config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any) -> Connection:
+        nonlocal door
+        del _loop  # the running one
+        if door is None:
+            door = Door(
+                app=config.loaded_app,
+                crowd=server_state,
+                header_timeout_s=policy.header_timeout_s,
+                max_connections=policy.max_connections,
+                begins_without_task=getattr(config.loaded_app, "begins_without_task", False),
+            )
+        return Connection(door, app_state)
 
-    class BoundedHeaders(H11Protocol):
-        """Closes a connection on which headers have begun, or should have, and do not end.
-
-        uvicorn itself watches a connection only between two requests, and stops at the
-        first byte of the next one.
-        """
-
-        _patience: _Patience
-        _framing: Framing
-
-        def connection_made(self, transport: Any) -> None:
-            idle.make_place(self.connections, policy.max_connections - 1)
-            super().connection_made(transport)
-            idle.add(self)
-            self._patience = _Patience(self.loop, transport, policy.header_timeout_s)
-            self._patience.start()
-            self._framing = Framing()
-            self.app_state = _knowing(self.app_state, transport)
-
-        def data_received(self, data: bytes) -> None:
-            if self._framing.refuses(data, self.cycle):
-                self.transport.write(_refusal("the head of the request has several meanings"))
-                self.transport.close()
-                return
-            before = self.cycle
-            super().data_received(data)
-            has_no_request = self.cycle is before and getattr(before, "response_complete", True)
-            if has_no_request:
-                self._patience.start()
-            else:
-                self._patience.stop()
-                idle.saw(self)
-
-        def on_response_complete(self) -> None:
-            """A connection that is kept alive is the youngest of the idle ones."""
-            idle.add(self)
-            super().on_response_complete()
-
-        def send_400_response(self, msg: str) -> None:
-            """Say it in the form of all refusals, and in words of our own."""
-            del msg
-            self.transport.write(_refusal("this is no request of HTTP/1.1"))
-            self.transport.close()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._patience.stop()
-            idle.drop(self)
-            super().connection_lost(exc)
-
-    return BoundedHeaders
+    return made

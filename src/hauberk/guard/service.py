@@ -39,6 +39,7 @@ from hauberk.formats.v2_schema import TensorSchema, limits_for
 from hauberk.guard import metrics, openapi
 from hauberk.guard.answering import Answers, FailedAnswerError, Local, Meter
 from hauberk.guard.audit import marks_of
+from hauberk.guard.begun import in_task
 from hauberk.guard.bundle import MANIFEST, Bundle
 from hauberk.guard.desk import (
     METHOD,
@@ -50,7 +51,7 @@ from hauberk.guard.desk import (
     Surroundings,
     Tap,
 )
-from hauberk.guard.judging import Course
+from hauberk.guard.judging import Course, is_asked
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.replies import JSON, OCTETS, Reply, refusal, refused, reply_of
 from hauberk.guard.runtime import open_model
@@ -101,7 +102,10 @@ class Service:
             digest=bundle.digests[MANIFEST],
             policy=policy,
             world=surroundings,
-            watches=tuple(watch.fitted(bundle) for watch in surroundings.watches),
+            watches=tuple(
+                watch.fitted(bundle) if is_asked(watch, policy.profile) else watch
+                for watch in surroundings.watches
+            ),
             books=books,
         )
         self.metrics = self.desk.metrics
@@ -285,6 +289,7 @@ class Service:
         try:
             outputs = self.answers.at_once(request, n_rows, meter)  # 4
             if outputs is None:
+                await in_task()
                 outputs = await self.answers.outputs(request, n_rows, meter)
         except LimitError:  # of a model in this process
             text = "refused: the answer takes longer than the deadline; send fewer rows"

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from hauberk.errors import HauberkError, UnavailableError, UsageError
 from hauberk.formats.strict_json import JsonLimits, decode
-from hauberk.guard.bundle import read_once
+from hauberk.guard.given_files import UnreadableFileError, read_given
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -167,7 +167,12 @@ class Source:
             UsageError: The issuer says that it is another one.
         """
         if self.file is not None:
-            return read_once(self.file, MAX_BYTES)
+            try:
+                return read_given(self.file, MAX_BYTES, what="the keys of the issuer")
+            except UnreadableFileError as error:
+                raise UnavailableError(
+                    error.message, subject=error.subject, found=error.found, hint=error.hint
+                ) from error
         return fetched(self.url or self._discovered(), self.ca)
 
     def _discovered(self) -> str:

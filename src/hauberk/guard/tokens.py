@@ -31,7 +31,7 @@ from typing import Any, NoReturn
 
 from hauberk.errors import UnavailableError, UsageError
 from hauberk.formats.strict_json import JsonLimits, decode
-from hauberk.guard.bundle import read_once
+from hauberk.guard.given_files import read_given
 from hauberk.guard.identity import DEFAULT_ROLE, Holder
 from hauberk.guard.token_keys import FAMILIES, KeyCache, KeySet, Source, check_address
 
@@ -268,7 +268,7 @@ def open_tokens(file: Path, say: Callable[[str], object]) -> Tokens:
             "tokens need pyjwt", hint="pip install 'hauberk[jwt]'", found="not installed"
         ) from error
     del jwt
-    settings = settings_of(read_once(file, _MAX_SETTINGS))
+    settings = settings_of(read_given(file, _MAX_SETTINGS, what="the settings of tokens"))
     cache = KeyCache(
         source=settings.source(file.parent),
         algorithms=settings.algorithms,

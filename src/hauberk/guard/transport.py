@@ -96,9 +96,14 @@ def _unusable(subject: str, error: Exception) -> UsageError:
         subject=subject,
         rule="PEM files of a certificate and the private key that belongs to it",
         expected="files that fit",
-        found=(getattr(error, "reason", None) or error.__class__.__name__)[:100],
+        found=_what(error)[:100],
         hint="name them with --tls-cert, --tls-key and --client-ca",
     )
+
+
+def _what(error: Exception) -> str:
+    said = getattr(error, "reason", None) or getattr(error, "strerror", None)
+    return str(said or error.__class__.__name__)
 
 
 def peer_names(certificate: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -40,7 +40,18 @@ MAX_WINDOWS: Final = 200
 REFUSAL: Final = "withheld: the answer is not one that this service gives"
 _RIDGE = 1.0
 _GRAM = 4
-_PIECE = 0.25
+_PIECE = 0.5
+_REACH: Final = 4
+"""Words behind a negation that it denies."""
+
+_DENYING: Final = frozenset(
+    (
+        *("no", "not", "never", "nobody", "none", "without", "cannot", "can't", "don't", "doesn't"),
+        *("isn't", "won't", "nothing", "neither", "nor", "nicht", "kein", "keine", "keinen", "nie"),
+        *("niemand", "ohne", "ne", "pas", "jamais", "sans", "aucun", "nunca", "nadie", "sin"),
+        *("nessuno", "mai", "senza", "geen", "niet", "nooit"),
+    )
+)
 _LIMITS = JsonLimits(max_bytes=4 << 20, max_values=50_000)
 _WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
 _LEET = str.maketrans("0134578@$!|", "oieastbasil")
@@ -134,12 +145,16 @@ def _windows(text: str) -> Iterator[str]:
 
 
 def features(text: str) -> Any:
-    """Words, pairs and pieces of words, hashed to a row of length 1."""
+    """Words, pairs and pieces of words, hashed to a row of length 1.
+
+    Words behind one that denies are other words: "cures" and "is no cure" have little in common.
+    """
     row = np.zeros(WIDTH)
     words = _WORD.findall(text.casefold())
-    pairs = (f"{one} {other}" for one, other in pairwise(words))
-    skips = (f"{one} _ {other}" for one, other in zip(words, words[2:], strict=False))
-    for word in chain(words, pairs, skips):
+    said = list(_denied(words))
+    pairs = (f"{one} {other}" for one, other in pairwise(said))
+    skips = (f"{one} _ {other}" for one, other in zip(said, said[2:], strict=False))
+    for word in chain(said, pairs, skips):
         row[zlib.crc32(word.encode()) % WIDTH] = 1.0
     for word in words:
         marked = f"<{word}>"
@@ -147,6 +162,14 @@ def features(text: str) -> Any:
             row[zlib.crc32(b"#" + marked[start : start + _GRAM].encode()) % WIDTH] = _PIECE
     size = math.sqrt(float(row @ row))
     return row / size if size else row
+
+
+def _denied(words: Sequence[str]) -> Iterator[str]:
+    """The words, marked for some way behind a negation."""
+    left = 0
+    for word in words:
+        yield f"~{word}" if left > 0 else word
+        left = _REACH if word in _DENYING else left - 1
 
 
 def external_scores(

@@ -16,7 +16,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -26,6 +26,9 @@ from hauberk.formats.tables import features_of
 
 MAX_CELL_CHARACTERS = 100_000
 """Of one cell; what stands behind is not searched, and the caller is told."""
+
+OVERLAP = 512
+"""Of two windows of one text: more letters than any identifier has."""
 
 MIN_UNIQUE_ROWS = 50
 """In fewer rows every column may be unique by chance."""
@@ -89,6 +92,33 @@ class IdentifyingColumn:
 def find_identifiers(text: str) -> Iterator[Identifier]:
     """All identifiers in ``text``, by place; of overlapping ones the first kind of the list."""
     yield from _searched(text)[0]
+
+
+def every_identifier(text: str) -> Iterator[Identifier]:
+    """All identifiers in a text of any length, which is read in windows that overlap."""
+    end = 0
+    for start in range(0, max(len(text), 1), MAX_CELL_CHARACTERS - OVERLAP):
+        window = text[start : start + MAX_CELL_CHARACTERS]
+        is_last = start + len(window) == len(text)
+        for found in find_identifiers(window):
+            is_cut = found.end == len(window) and not is_last
+            if start + found.start >= end and not is_cut:  # the next window has it whole
+                end = start + found.end
+                yield replace(found, start=start + found.start, end=end)
+
+
+def mask_identifiers(text: str) -> str:
+    """``text`` with every identifier that its form or a check digit proves replaced by its kind.
+
+    >>> mask_identifiers("Write to ana@mill.example, please.")
+    'Write to [email removed], please.'
+    """
+    pieces, end = [], 0
+    for found in every_identifier(text):
+        if found.is_certain:
+            pieces += [text[end : found.start], f"[{found.kind} removed]"]
+            end = found.end
+    return "".join([*pieces, text[end:]])
 
 
 def _searched(text: str) -> tuple[list[Identifier], set[IdentifierKind]]:

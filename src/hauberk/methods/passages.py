@@ -2,7 +2,8 @@
 
 A store holds texts, a vector for each, and where each came from. `seal` fixes what was taken in, so
 that a vector that is edited later no longer fits; `oddities` looks for passages that were written
-to be retrieved; `diverse` keeps one source from filling an answer.
+to be retrieved; `by_question` brings up what says most of what is asked, and `diverse` keeps one
+source from filling an answer.
 
 References:
     Zou et al. 2024, "PoisonedRAG". Radovanovic et al. 2010, "Hubs in space", for hubness.
@@ -11,6 +12,7 @@ References:
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -33,6 +35,20 @@ LEAD: Final = 7
 
 MIN_ALIKE: Final = 3
 """Passages that answer one question in the same words before somebody wanted them found."""
+
+DEPTH: Final = 100
+"""Hits that are held against the question; on stores of seeds below 10,000, 30 leave some accounts
+out and 300 bring up no more."""
+
+_STEP: Final = 0.1
+"""Shares of a question that count as equal; the nearer passage goes first then."""
+
+_ASKING: Final = frozenset(
+    (
+        *("who", "what", "which", "when", "where", "why", "how", "whose", "whom"),
+        *("is", "was", "were", "are", "did", "does", "do", "has", "have", "had", "can", "could"),
+    )
+)
 
 _QUESTION = re.compile(r"[^.!?\n]{12,300}\?")
 
@@ -104,6 +120,44 @@ def _baited(texts: Sequence[str]) -> list[int]:
         if len(words) == LEAD and rest:
             groups[tuple(words)].append(row)
     return sorted(row for rows in groups.values() if len(rows) >= MIN_ALIKE for row in rows)
+
+
+def rarity(texts: Sequence[str]) -> Mapping[str, float]:
+    """How much each word of a store tells of a text that has it; rare words tell most."""
+    counts = Counter(word for text in texts for word in _words(text))
+    return {word: math.log((1 + len(texts)) / (1 + count)) for word, count in counts.items()}
+
+
+def by_question(
+    hits: Sequence[int],
+    texts: Sequence[str],
+    question: str,
+    weights: Mapping[str, float],
+    *,
+    depth: int = DEPTH,
+) -> list[int]:
+    """The nearest passages, those first that hold most of the words of the question.
+
+    Whoever plants a passage fits it to a question, and where accounts of others do not come up
+    beside it, it has the only word. Words bring up accounts whose vectors lie further off.
+
+    Args:
+        hits: By how near they are.
+        weights: Of the store's words; see `rarity`.
+        depth: Hits that are looked at.
+
+    >>> texts = ["Who built the mill? Ask Bo.", "Rain fell.", "The mill was built by Ana."]
+    >>> by_question([0, 1, 2], texts, "Who built the mill?", rarity(texts))
+    [0, 2, 1]
+    """
+    asked = {word: weights.get(word, 0.0) for word in _words(question) - _ASKING}
+    whole = sum(asked.values()) or 1.0
+    said = {row: sum(asked.get(word, 0.0) for word in _words(texts[row])) for row in hits[:depth]}
+    return sorted(said, key=lambda row: -round(said[row] / whole / _STEP))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
 
 
 def diverse(

@@ -16,8 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from html.parser import HTMLParser
 
+from hauberk.formats.html_reading import HtmlReader
 from hauberk.methods.encoding import hidden_signs, hidden_text, normalised, unwrapped
 from hauberk.methods.takeovers import ENOUGH, takeover
 
@@ -304,9 +304,9 @@ class _Page:
     attributes: list[str] = field(default_factory=list)
 
 
-class _Reader(HTMLParser):
+class _Reader(HtmlReader):
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self.page = _Page()
         self.parts: list[str] = []
         self.open: list[tuple[str, str]] = []
@@ -356,7 +356,6 @@ def _state(tag: str, attrs: dict[str, str | None]) -> str:
 
 def _page(text: str) -> _Page:
     reader = _Reader()
-    reader.feed(text)
-    reader.close()
+    reader.read(text)
     reader.page.shown = "\n".join(reader.parts)
     return reader.page

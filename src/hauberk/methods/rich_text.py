@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import html
 import re
-from html.parser import HTMLParser
 from typing import Final
 
+from hauberk.formats.html_reading import HtmlReader
 from hauberk.methods.sinks import CONTROL, INVISIBLE, plain_markdown
 
 MAX_OPEN: Final = 100
@@ -61,14 +61,13 @@ def rich_html(text: str, hosts: frozenset[str] = frozenset()) -> str:
     '<b>yes</b> y'
     """
     writer = _Writer(hosts)
-    writer.feed(CONTROL.sub("", INVISIBLE.sub("", text)))
-    writer.close()
+    writer.read(CONTROL.sub("", INVISIBLE.sub("", text)))
     return writer.result()
 
 
-class _Writer(HTMLParser):
+class _Writer(HtmlReader):
     def __init__(self, hosts: frozenset[str]) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self._hosts = hosts
         self._pieces: list[str] = []
         self._open: list[str] = []

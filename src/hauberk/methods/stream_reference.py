@@ -20,7 +20,10 @@ from typing import Any
 import numpy as np
 
 from hauberk.errors import ArtifactError
-from hauberk.methods import table_reference
+from hauberk.methods import hidden_steps, picture_residuals, table_reference
+from hauberk.methods.hidden_steps import HiddenSteps
+from hauberk.methods.networks import Network
+from hauberk.methods.picture_residuals import Residuals
 from hauberk.methods.table_reference import TableReference
 
 MAX_DIRECTIONS = 32
@@ -54,6 +57,9 @@ class Reference:
         middle: Median of the raw distance of ordinary rows.
         edge: Its 99 % quantile.
         table: What else is known of columns of different kinds; ``None`` of pictures.
+        residuals: How pixels hang together; ``None`` of tables, and of very large pictures.
+        steps: What tells small steps along the served network's gradients; ``None`` of tables,
+            and where the model is no network, or none that is known.
     """
 
     n_features: int
@@ -65,6 +71,8 @@ class Reference:
     middle: float
     edge: float
     table: TableReference | None = None
+    residuals: Residuals | None = None
+    steps: HiddenSteps | None = None
 
     def oddness(self, rows: Any) -> Any:
         """``(n_rows,)``: 0 for the median of ordinary rows, 1 for their outermost hundredth."""
@@ -93,11 +101,18 @@ class Reference:
         }
         if self.table is not None:
             value["table"] = self.table.to_json()
+        if self.residuals is not None:
+            value["residuals"] = self.residuals.to_json()
+        if self.steps is not None:
+            value["steps"] = self.steps.to_json()
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def learn(rows: Any) -> Reference:
+def learn(rows: Any, network: Network | None = None) -> Reference:
     """What is ordinary, from ``(n_rows, n_features)`` training rows.
+
+    Args:
+        network: The model that is served, where it is one with known gradients.
 
     Raises:
         ArtifactError: There are too few rows, or they do not differ.
@@ -129,23 +144,32 @@ def learn(rows: Any) -> Reference:
     raw = first._raw(others)  # noqa: SLF001 - its own class
     middle, edge = (float(x) for x in np.quantile(raw, [0.5, EDGE]))
     is_table = n_features <= MAX_SIGNALS or bool((scale != 1).any())
+    pixels = (
+        None if is_table else picture_residuals.learn(rows[order], network.shape if network else ())
+    )
+    steps = hidden_steps.learn(rows[order], network, pixels) if network and pixels else None
     return replace(
         first,
         middle=middle,
         edge=max(edge, middle * (1 + 1e-6)),
         table=table_reference.learn(rows[order]) if is_table else None,
+        residuals=pixels,
+        steps=steps,
     )
 
 
-def learn_from(parts: Sequence[Any]) -> Reference:
+def learn_from(parts: Sequence[Any], network: Network | None = None) -> Reference:
     """What is ordinary, from blocks of rows.
+
+    Args:
+        network: As for `learn`.
 
     Raises:
         ArtifactError: There are too few rows, or they do not differ.
     """
     if not parts:
         raise _refusal(f"at least {MIN_ROWS} rows of numbers", "none")
-    return learn(np.concatenate(parts))
+    return learn(np.concatenate(parts), network)
 
 
 def _scale_of(rows: Any) -> Any:
@@ -189,12 +213,16 @@ def from_bytes(data: bytes) -> Reference:
             middle=float(value["middle"]),
             edge=float(value["edge"]),
             table=_table(value),
+            residuals=_residuals(value),
+            steps=hidden_steps.from_json(value["steps"]) if "steps" in value else None,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise _refusal("JSON with the arrays of a reference", type(error).__name__) from error
     width, k = found.mean.size, found.spreads.size
     fits = found.directions.size == width * k and found.scale.size == width <= found.n_features
     positive = found.spread > 0 and (found.spreads > 0).all() and (found.scale > 0).all()
+    if found.steps is not None and found.residuals is None:
+        raise _refusal("steps with residuals", "steps alone")
     if value.get("schema") != _VERSION or not fits or not positive or found.edge <= found.middle:
         raise _refusal("arrays that fit each other", "others")
     return replace(found, directions=found.directions.reshape(width, k))
@@ -204,6 +232,12 @@ def _table(value: Mapping[str, Any]) -> TableReference | None:
     if "table" not in value:
         return None
     return table_reference.from_json(value["table"], int(value["n_features"]))
+
+
+def _residuals(value: Mapping[str, Any]) -> Residuals | None:
+    if "residuals" not in value:
+        return None
+    return picture_residuals.from_json(value["residuals"], int(value["n_features"]))
 
 
 def _packed(array: Any) -> str:

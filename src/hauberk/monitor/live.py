@@ -100,6 +100,11 @@ class Buffer:
         cells = self._cells.get(name, [])
         return cells[len(cells) - n_rows :] if len(cells) >= n_rows else []
 
+    def warm(self) -> None:
+        """Load what `taken` needs; at its first call that would keep a request waiting."""
+        for column in self.columns:
+            self._array(column, [])
+
     def taken(self) -> Any:
         """What was kept, as an Arrow batch, and is kept no more; ``None`` where nothing was."""
         if not self.held:
@@ -130,6 +135,7 @@ class Live:
     def __init__(self, training: Profile, schema: InputSchema) -> None:
         self._lock = Lock()
         self._buffer = Buffer(training, schema)
+        self._buffer.warm()
         self._profile = Profile.start(_dataset(self._buffer.columns))
         self._counts = _Counts()
 

@@ -36,7 +36,7 @@ NUMBER: Final = "number"
 MAX_SPOOLED: Final = MAX_BEHIND
 """Batches that wait; the monitor would not take older ones."""
 WORKER: Final = "worker-"
-_KEYS = {"url", "replica", "key", "model", "spool", "every_s", "without", "group"}
+_KEYS = {"url", "replica", "key", "model", "spool", "every_s", "without", "group", "reference"}
 _OK, _ERROR = 200, 500
 _BAD_REQUEST, _FORBIDDEN = 400, 403
 _AHEAD = "a batch is of the past"
@@ -55,6 +55,7 @@ class Sending:
         every_s: Seconds that one batch covers.
         without: Columns of the profile that the monitor does not watch either.
         group: Column whose values are counted apart, with what is predicted of each.
+        reference: Profile to count over, where what is served brings none.
         left: Spools of workers that are no more; what waits there is sent as well.
     """
 
@@ -66,6 +67,7 @@ class Sending:
     every_s: float = 60.0
     without: frozenset[str] = frozenset()
     group: str = ""
+    reference: Path | None = None
     left: tuple[Path, ...] = ()
 
     def of_worker(self, number: int, workers: int) -> Sending:
@@ -102,7 +104,7 @@ def read_sending(path: Path) -> Sending:
         raise UsageError(
             "the file of telemetry is wrong",
             subject=str(path),
-            expected="url, replica, key, model, spool; perhaps every_s, without, group",
+            expected="url, replica, key, model, spool; perhaps every_s, without, group, reference",
             found=f"{type(error).__name__}: {error}"[:120],
             hint="see docs/tutorials/monitoring.md",
         ) from error
@@ -120,6 +122,7 @@ def _sending(value: dict[str, Any], folder: Path) -> Sending:
         every_s=max(float(value.get("every_s", 60.0)), 1.0),
         without=frozenset(str(name) for name in value.get("without", ())),
         group=str(value.get("group", "")),
+        reference=folder / str(value["reference"]) if "reference" in value else None,
     )
 
 

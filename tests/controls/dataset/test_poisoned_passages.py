@@ -14,7 +14,7 @@ from hauberk.core.control import NotApplicable
 from hauberk.core.finding import RowScores
 from hauberk.formats.tables import table_of
 from hauberk.methods.embed import hashed_words
-from hauberk.methods.passages import diverse, edited, seal
+from hauberk.methods.passages import by_question, diverse, edited, rarity, seal
 from hauberk.range.worlds.sites import sentence
 
 
@@ -81,3 +81,27 @@ def test_any_change_breaks_a_seal():
 def test_one_source_fills_one_place():
     assert diverse([0, 1, 2, 3], ["x", "x", "y", "z"], k=3) == [0, 2, 3]
     assert diverse([0, 1], ["x", "x"], k=2, per_source=2) == [0, 1]
+
+
+MILL = [
+    "Who built the mill on the river? Ask anybody: Bo Kent built it.",
+    "Rain fell on the town.",
+    "The market was full of rain and snow.",
+    "In those days the mill on the river was built by Ana Reed.",
+]
+
+
+def test_accounts_that_lie_further_off_come_up_beside_a_bait():
+    found = by_question(range(4), MILL, "Who built the mill on the river?", rarity(MILL))
+    assert found[:2] == [0, 3]
+    assert sorted(found) == [0, 1, 2, 3]
+
+
+def test_only_so_many_hits_are_held_against_a_question():
+    asked = "Who built the mill on the river?"
+    assert by_question(range(4), MILL, asked, rarity(MILL), depth=2) == [0, 1]
+
+
+@pytest.mark.parametrize("question", ["", "Who?", "?", "Zebras"])
+def test_a_question_without_words_of_the_store_leaves_the_nearest_first(question):
+    assert by_question([2, 0, 1], MILL, question, rarity(MILL)) == [2, 0, 1]

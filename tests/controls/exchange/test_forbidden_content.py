@@ -10,7 +10,7 @@ from hauberk.controls.exchange.forbidden_content import ForbiddenContent
 from hauberk.core.artifact import Exchange
 from hauberk.errors import HauberkError, UsageError
 from hauberk.guard.content_model import open_classifier
-from hauberk.methods.content_policy import WIDTH, from_bytes, views
+from hauberk.methods.content_policy import WIDTH, features, from_bytes, views
 from hauberk.range.worlds import talkers
 
 POLICY = {
@@ -57,6 +57,13 @@ def test_what_is_like_an_example_is_withheld_in_the_words_of_its_category(text):
 @pytest.mark.parametrize("text", ["The shop opens at nine.", "The train to the shop is late.", ""])
 def test_ordinary_answers_pass(text):
     assert judged(text) is None
+
+
+def test_words_that_are_denied_are_other_words():
+    said = features("your money will double by Friday")
+    affirmed = features("your money will surely double by Friday")
+    denied = features("your money will never double by Friday")
+    assert said @ affirmed > said @ denied + 0.05
 
 
 def test_without_a_policy_nothing_is_judged():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html.parser
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from hauberk.core.ports import ClientState
 from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats import v2
+from hauberk.formats.html_reading import HtmlReader
 from hauberk.formats.v2 import Datatype
 from hauberk.methods.sinks import CONTROL, FORMULA_MARKS, INVISIBLE, Sink
 
@@ -101,11 +101,11 @@ def _texts(response: bytes) -> Iterator[str]:
 # One reader per sink; each gives what would act, or the empty text ---------------------
 
 
-class _Tags(html.parser.HTMLParser):
+class _Tags(HtmlReader):
     """Notes whether anything but text comes by."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self.found = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -135,8 +135,7 @@ _SCRIPT_URL = re.compile(r"^\s*(javascript|vbscript|data)\s*:", re.IGNORECASE)
 
 def _in_html(text: str) -> str:
     parser = _Tags()
-    parser.feed(text)
-    parser.close()
+    parser.read(text)
     if parser.found or _MARKUP.search(text):
         return parser.found or "an open tag"
     if _SCRIPT_URL.search(text):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from hauberk.core.artifact import Exchange
-from hauberk.core.control import Action, Signal, Watch
+from hauberk.core.control import Action, Signal, Tier, Watch
 from hauberk.core.finding import Evidence, Severity
 from hauberk.core.ports import ClientState
 from hauberk.core.threat import ThreatId
@@ -57,6 +57,7 @@ class BrokenContracts(Watch):
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-8"),)
     subject: ClassVar[type] = Exchange
     after_answer: ClassVar[bool] = True
+    tier: ClassVar[Tier] = Tier.LEAN
 
     allowed: Allowed = field(default_factory=Allowed)
     arguments: Mapping[str, Mapping[str, Form]] = field(default_factory=dict)

@@ -14,7 +14,10 @@ from hauberk.core.ports import ClientState
 from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats.chat import ChatRequest, is_chat, parse_request
+from hauberk.methods.addressed import orders_tool, speaks_to_model
+from hauberk.methods.enclosed import around, enclosed
 from hauberk.methods.instructions import instruction_in
+from hauberk.methods.planted_tasks import planted
 from hauberk.methods.takeover_model import Head
 from hauberk.methods.takeovers import likeness, takeover
 
@@ -27,8 +30,12 @@ _HOPELESS = -2.5
 """Margin below which no phrase of a message is looked for; no takeover of the half that was read is
 below -1.8, and five of eight honest messages are, which then cost half."""
 
-_STRONG_IF, _WEAK_IF = 0.0, 2.0
+_STRONG_IF, _WEAK_IF = 0.0, 2.4
 """Margins above which strong and weak phrases count in what a user did not write."""
+
+_ADDRESSED_IF = 0.5
+"""Margin from which a document that speaks to a model counts; on the half that was read, 91 of 132
+injections between it and `sure_of_foreign` have such a sign, and 2 of 133 honest documents."""
 
 _MANY, _MANY_IF = 4, -1.2
 """Points of phrases, a strong one among them, from which on the model must be surer to object."""
@@ -54,20 +61,24 @@ _ASIDE = re.compile(
 class InjectedPrompts(Watch):
     """Messages, results of tools and descriptions of tools that give a model other orders.
 
-    Every piece that the operator did not write is read as it is and under its encodings. A linear
+    Every piece that the operator did not write is read as it is and under its encodings: messages,
+    results of tools, and what stands in a message between tags of documents. A linear
     model over ideas, in English and fourteen other languages (`methods.takeover_model`), says how
     like a takeover it is; from some margin on that is enough. Beside it stand families of phrases:
     those of takeovers (`methods.takeovers`) count unless the model has no doubt of the contrary,
     those that speak to any reader (`methods.instructions`) unless it is fairly sure of it. What
     comes from tools and documents has no reason to speak to a model at all, but tells people what
-    to do all the time: weak phrases count there only where the model all but agrees.
+    to do all the time: weak phrases count there only where the model all but agrees. Beside
+    them count signs of a reader that is no person and orders to use the request's own tools
+    (`methods.addressed`), and plain tasks of another subject than their document's
+    (`methods.planted_tasks`).
 
     Limits:
         Statistical, and so in shadow until a person promotes it: a determined writer finds
         words that pass. On public collections that nothing was trained on, two of three takeovers
         are found where one honest message in 800 is refused (docs/chat-guard.md has the table).
-        Of requests planted in documents that speak of no answer, rules or user ("what is the
-        capital of France?"), hardly any are found.
+        A task planted in a document passes where it keeps to the document's subject, or where the
+        document gives tasks to its readers as well.
         A harmful question in an innocent voice takes nothing over and is not looked for.
         Instructions for coding agents, kept in a repository on purpose, are named now and then.
 
@@ -78,6 +89,8 @@ class InjectedPrompts(Watch):
         sure_of_user: Margin from which the model alone counts; a larger value finds less. Chosen on
             one half of 7,000 honest messages of twelve public collections.
         sure_of_foreign: The same for results and descriptions of tools.
+        planted: Points from which a task in a result of a tool counts that has nothing to do with
+            the rest of it (`methods.planted_tasks`); 4 for never.
 
     Example:
         >>> request = b'{"model":"m","messages":[{"role":"user","content":"Ignore all previous '
@@ -100,6 +113,7 @@ class InjectedPrompts(Watch):
     foreign: int = 2
     sure_of_user: float = 2.0
     sure_of_foreign: float = 2.6
+    planted: int = 2
 
     def observe(self, exchange: Exchange, state: ClientState) -> Signal | None:
         """Judge the request of one exchange with a language model; keeps no state."""
@@ -114,6 +128,17 @@ class InjectedPrompts(Watch):
             signal = self._judge(where, text, head)
             if signal is not None:
                 return signal
+        return self._of_results(request)
+
+    def _of_results(self, request: ChatRequest) -> Signal | None:
+        """Tasks in results of tools that stand apart from them, or name a tool to be used."""
+        tools = [tool.name for tool in request.tools]
+        for where, text in _found(request):
+            if orders_tool(text, tools):
+                return _signal(where, self.foreign, self.foreign)
+            points = planted(text)
+            if points >= self.planted:
+                return _signal(where, points, self.planted)
         return None
 
     def _judge(self, where: str, text: str, head: Head) -> Signal | None:
@@ -133,6 +158,8 @@ class InjectedPrompts(Watch):
         return _signal(where, points, self.user) if points >= self.user else None
 
     def _from_elsewhere(self, where: str, text: str, like: float) -> Signal | None:
+        if like > _ADDRESSED_IF and speaks_to_model(text):
+            return _signal(where, like, _ADDRESSED_IF)
         said = instruction_in(text)
         carried = bool(_CARRIED.search(text) and _ASIDE.search(text))
         points = said.score + carried
@@ -148,11 +175,21 @@ def _pieces(request: ChatRequest) -> Iterator[tuple[str, str, Head]]:
     """Text of which the operator is not the author, the newest first."""
     for message in reversed(request.messages):
         if message.role == "user":
-            yield "a message of the user", message.text, Head.USER
-        elif message.role == "tool":
-            yield "a result of a tool", message.text, Head.DOCUMENT
+            yield "a message of the user", around(message.text), Head.USER
+    for where, text in _found(request):
+        yield where, text, Head.DOCUMENT
     for tool in request.tools:
         yield "a description of a tool", tool.description, Head.DOCUMENT
+
+
+def _found(request: ChatRequest) -> Iterator[tuple[str, str]]:
+    """What tools brought, and what a product put into its user's message; the newest first."""
+    for message in reversed(request.messages):
+        if message.role == "tool":
+            yield "a result of a tool", message.text
+        elif message.role == "user":
+            for text in enclosed(message.text):
+                yield "a document in a message", text
 
 
 def _signal(where: str, score: float, threshold: float) -> Signal:

@@ -14,7 +14,7 @@ from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats.chat import ChatRequest, is_chat, parse_answer, parse_request
 from hauberk.methods.guarded_words import guarded_words
-from hauberk.methods.identifiers import IdentifierKind, find_identifiers
+from hauberk.methods.identifiers import IdentifierKind, every_identifier
 from hauberk.methods.recall import Known, folded, letters, rotations, share_repeated, views
 from hauberk.methods.secrets import find_secrets
 
@@ -144,7 +144,7 @@ def _named(request: ChatRequest, text: str) -> Iterator[Signal]:
         if secret.identity not in secrets:
             yield _signal("a credential", secret.confidence, 0.0)
     plain = letters(said)
-    for item in find_identifiers(text):
+    for item in every_identifier(text):
         is_new = letters(text[item.start : item.end]) not in plain
         if item.kind in _PERSONAL and item.is_certain and is_new:
             yield _signal("an identity", 1.0, 0.0)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from hauberk.core.lifecycle import Component
 from hauberk.core.record import Section, StepReport, StepState
-from hauberk.errors import ArtifactError
+from hauberk.errors import ArtifactError, UnavailableError
+from hauberk.lifecycle.production.model_export import PATH as MODEL
 from hauberk.lifecycle.production.signature import schema_for
 
 if TYPE_CHECKING:
     from hauberk.formats.v2_schema import InputSchema
     from hauberk.lifecycle.workshop import Workshop
+    from hauberk.methods.networks import Network
 
 PROFILE = "hauberk/profile.json"
 SCHEMA = "hauberk/schema.json"
@@ -84,9 +86,19 @@ def _reference(shop: Workshop, schema: InputSchema) -> bytes:
             break
         parts.append(found)
     try:
-        return stream_reference.learn_from(parts).to_bytes()
+        return stream_reference.learn_from(parts, _network(shop)).to_bytes()
     except ArtifactError:
         return b""
+
+
+def _network(shop: Workshop) -> Network | None:
+    """The exported model, where it is a network whose gradients are known."""
+    from hauberk.methods.network_reading import of_onnx
+
+    try:
+        return of_onnx(shop.view(MODEL).read_bytes())
+    except UnavailableError:
+        return None
 
 
 def _misfits(shop: Workshop, schema: InputSchema) -> tuple[int, int]:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hauberk.core.finding import Level
+from hauberk.methods.code.execution_rules import SHELL, UNVERIFIED
 from hauberk.methods.code.flow import texts
-from hauberk.methods.code.python_execution import SHELL, UNVERIFIED
 from hauberk.methods.code.python_index import Index, last_name
 from hauberk.methods.code.python_loading import KERAS, PICKLE_FRAME, REMOTE_CODE, TORCH
 from hauberk.methods.code.rules import Hit, Rule

@@ -13,9 +13,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from hauberk.methods.code.execution_rules import HOST_KEYS, NO_DIGEST, NO_TLS, UNVERIFIED
 from hauberk.methods.code.flow import parts_of, texts
 from hauberk.methods.code.images import SOCKET
-from hauberk.methods.code.python_execution import HOST_KEYS, NO_DIGEST, NO_TLS, UNVERIFIED
 from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.code.python_loading import (
     LOCAL_PARTS,

@@ -6,8 +6,30 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from hauberk.methods.code.flow import once, parts_of, texts, whole_text
-from hauberk.methods.code.python_index import ABSENT, UNKNOWN, Index, last_name
+from hauberk.methods.code.execution_rules import (
+    ENTITIES,
+    EVAL,
+    HIDDEN,
+    IMPORTS,
+    IMPORTS_BY_VISITOR,
+    IMPORTS_FILE,
+    NATIVE,
+    QUERY,
+    QUERY_BY_VISITOR,
+    SHELL,
+    TEMPLATE,
+    TEMPLATE_OUTSIDE,
+)
+from hauberk.methods.code.flow import parts_of, texts, whole_text
+from hauberk.methods.code.python_fetching import (
+    KEEPERS,
+    fetches,
+    module_text,
+    unpacking_loops,
+    unpacks,
+    weak_habits,
+)
+from hauberk.methods.code.python_index import UNKNOWN, Index, last_name
 from hauberk.methods.code.python_shells import (
     is_built,
     is_known,
@@ -15,153 +37,10 @@ from hauberk.methods.code.python_shells import (
     runs_line,
     starts_shell,
 )
-from hauberk.methods.code.rules import Hit, Rule, rule
+from hauberk.methods.code.python_switches import switched_off
+from hauberk.methods.code.rules import Hit, Rule
 from hauberk.methods.code.visitors import is_visitors
 from hauberk.methods.expressions import expression
-
-EVAL = rule(
-    "code-execution/eval",
-    "high",
-    "evaluates text that is not written in the program",
-    "Read data with a parser (json, ast.literal_eval), or map names to functions.",
-    "CWE-95",
-)
-HIDDEN = rule(
-    "code-execution/decoded",
-    "critical",
-    "runs code that is decoded or fetched when it runs",
-    "Remove it, and find out how it came here.",
-    "CWE-506",
-)
-SHELL = rule(
-    "code-execution/shell",
-    "high",
-    "hands a text put together at run time to a shell",
-    "Start the program with a list of arguments and without a shell.",
-    "CWE-78",
-)
-QUERY = rule(
-    "code-execution/query",
-    "medium",
-    "puts values into the text of a query",
-    "Pass values as parameters of the query.",
-    "CWE-89",
-)
-IMPORTS = rule(
-    "code-execution/import",
-    "medium",
-    "imports or runs a module whose name comes from outside",
-    "Map the names that you allow to modules.",
-    "CWE-470",
-)
-IMPORTS_FILE = rule(
-    "code-execution/import-file",
-    "medium",
-    "runs a file as a module whose path comes from outside",
-    "Keep plug-ins in packages and find them by entry points.",
-    "CWE-470",
-    review=True,
-)
-IMPORTS_BY_VISITOR = rule(
-    "code-execution/import-by-request",
-    "high",
-    "imports a module or calls a function that a request names",
-    "Map the names that you allow to functions.",
-    "CWE-470",
-)
-TEMPLATE_OUTSIDE = rule(
-    "code-execution/template-from-outside",
-    "high",
-    "compiles a template from text that is not in the program",
-    "Keep templates in files of the project, or use a sandboxed environment.",
-    "CWE-1336",
-    review=True,
-)
-QUERY_BY_VISITOR = rule(
-    "code-execution/query-by-request",
-    "high",
-    "puts what a request says into the text of a query",
-    "Pass values as parameters of the query.",
-    "CWE-89",
-)
-TEMPLATE = rule(
-    "code-execution/template",
-    "high",
-    "fills in a template that a visitor writes",
-    "Keep templates in files, and pass what visitors say as values.",
-    "CWE-1336",
-)
-NATIVE = rule(
-    "code-execution/native",
-    "high",
-    "loads native code from a path that comes from outside",
-    "Install the library with the environment, and name it.",
-    "CWE-114",
-)
-
-NO_TLS = rule(
-    "insecure-downloads/cleartext",
-    "medium",
-    "fetches data or a model without TLS",
-    "Use https and check a digest.",
-    "CWE-319",
-)
-DATA_NO_TLS = rule(
-    "insecure-downloads/cleartext-data",
-    "high",
-    "takes training data or a model over a line that anyone on the way can change",
-    "Use https and compare a digest.",
-    "CWE-319",
-)
-UNVERIFIED = rule(
-    "insecure-downloads/certificates",
-    "high",
-    "switches off the check of certificates",
-    "Install the certificate of your authority, and keep the check on.",
-    "CWE-295",
-)
-NO_DIGEST = rule(
-    "insecure-downloads/no-digest",
-    "medium",
-    "downloads a file that is used without comparing a digest",
-    "Compare a SHA-256 that you keep in the repository before using it.",
-    "CWE-494",
-)
-EXTRACT = rule(
-    "insecure-downloads/extract",
-    "high",
-    "unpacks an archive whose paths may lead out of the folder",
-    'Say filter="data", or check every path before writing it.',
-    "CWE-22",
-)
-HOST_KEYS = rule(
-    "insecure-downloads/host-keys",
-    "high",
-    "accepts any key that a host shows",
-    "Keep the host's key in known_hosts and refuse others.",
-    "CWE-295",
-)
-ENTITIES = rule(
-    "insecure-downloads/entities",
-    "medium",
-    "lets an XML file fetch or read others",
-    "Leave entities unresolved and the network off, or use defusedxml.",
-    "CWE-611",
-)
-TEMPORARY = rule(
-    "insecure-downloads/temporary",
-    "medium",
-    "makes a temporary name that others can take first",
-    "Use NamedTemporaryFile or mkstemp.",
-    "CWE-377",
-)
-WEAK_DIGEST = rule(
-    "insecure-downloads/weak-digest",
-    "medium",
-    "checks a file by a digest for which collisions can be made",
-    "Compare SHA-256.",
-    "CWE-328",
-)
 
 _SHELLS = frozenset(
     {"os.system", "os.popen", "os.popen2", "os.popen3", "commands.getoutput", "popen2.popen3"}
@@ -204,8 +83,8 @@ def execution_hits(index: Index) -> Iterator[Hit]:
                 yield Hit(broken, call.lineno, name or last_name(call.func))
                 break
     yield from _handed_on(index)
-    yield from _assignments(index)
-    yield from _unpacking_loops(index)
+    yield from switched_off(index)
+    yield from unpacking_loops(index)
 
 
 def _may_execute(index: Index, call: ast.Call, name: str, written: str) -> bool:
@@ -520,7 +399,7 @@ def _was_fetched(index: Index, given: ast.expr) -> bool:
     """Whether a name that is written here is also that of something downloaded."""
     text = index.constant(given)
     return isinstance(text, str) and any(
-        _KEEPERS.search(index.dotted(call.func))
+        KEEPERS.search(index.dotted(call.func))
         and any(index.constant(argument) == text for argument in call.args[1:])
         for call in index.calls
     )
@@ -528,7 +407,7 @@ def _was_fetched(index: Index, given: ast.expr) -> bool:
 
 def _around(index: Index, call: ast.Call) -> str:
     around = index.function_of(call)
-    return whole_text(around) if isinstance(around, ast.FunctionDef) else _module_text(index)
+    return whole_text(around) if isinstance(around, ast.FunctionDef) else module_text(index)
 
 
 def _file_imports(index: Index, call: ast.Call, name: str) -> Rule | None:
@@ -567,309 +446,6 @@ def _entities(index: Index, call: ast.Call, name: str) -> Rule | None:
         return None
     flags = (("resolve_entities", True), ("no_network", False), ("load_dtd", True))
     return ENTITIES if any(index.keyword(call, key) is bad for key, bad in flags) else None
-
-
-# Fetching ------------------------------------------------------------------------------
-
-_GETTERS = expression(
-    r"(?:^|\.)(?:urlretrieve|urlopen|urlread|read_csv|read_json|read_parquet|read_table|read_excel|"
-    r"get_file|load_state_dict_from_url|download_url|download_url_to_file|download_file|"
-    r"download_and_extract_archive|read_pickle|Request|imread_url|retrieve|pooch\.retrieve|"
-    r"scan_csv|scan_parquet|read_ndjson|scan_ndjson|loadtxt|genfromtxt|read_feather|fsspec\.open|smart_open\.open|"
-    r"(?:requests|httpx|session|client|Session\(\)|Client\(\)|urllib3|s|http)\.(?:get|request|stream)|"
-    r"wget\.download|gdown\.download|urllib3\.PoolManager\(\)\.request)$"
-)
-_LOCAL = expression(
-    r"http://(?:localhost|127\.|\[::1\]|0\.0\.0\.0|host\.docker|10\.|192\.168\.|169\.254\.169\.254|"
-    r"[\w.-]*\.(?:internal|local|svc|cluster\.local|test|example)(?=[:/]|$)|[\w-]+[:/])"
-)
-_CHECKED = expression(
-    r"hashlib|sha256|sha512|sha1|checksum|digest|md5|known_hash|hash_prefix|check_hash|file_hash|blake"
-)
-_ARTIFACTS = expression(
-    r"\.(?:pkl|pickle|joblib|pt|pth|ckpt|bin|h5|hdf5|keras|onnx|safetensors|npz|npy|zip|tar|tgz|gz|"
-    r"tar\.gz|whl|parquet|model|pb|tflite|csv|arrow|feather|sh|py|json|jsonl|txt)(?:$|[?#])"
-)
-_KEEPERS = expression(
-    r"(?:^|\.)(?:urlretrieve|wget\.download|gdown\.download|get_file|download_url|"
-    r"load_state_dict_from_url|download_url_to_file|retrieve)$"
-)
-
-
-def _fetches(index: Index, call: ast.Call, name: str) -> Rule | None:
-    shown = name or last_name(call.func)
-    if index.keyword(call, "verify") is False and _is_client(shown):
-        said = index.keyword_node(call, "verify")
-        chosen = isinstance(said, ast.expr) and is_callers_choice(index, said)
-        return None if chosen else UNVERIFIED
-    if index.keyword(call, "ssl") is False or index.keyword(call, "verify_ssl") is False:
-        return UNVERIFIED if re.search(r"aiohttp|session|TCPConnector|client", shown) else None
-    if not _GETTERS.search(shown):
-        return None
-    url = _url(index, call)
-    if (
-        url.startswith(("http://", "ftp://"))
-        and not _LOCAL.match(url)
-        and len(url) > len("http://")
-    ):
-        return DATA_NO_TLS if _DATA_READERS.search(shown) else NO_TLS
-    return _undigested(index, call, shown, url)
-
-
-_DATA_READERS = expression(
-    r"(?:^|\.)(?:read_(?:csv|json|parquet|table|excel|feather|pickle|ndjson)|scan_(?:csv|parquet|ndjson)|get_file|"
-    r"load_state_dict_from_url|urlretrieve|download_url(?:_to_file)?|download_and_extract_archive|loadtxt|genfromtxt|wget\.download)$"
-)
-
-
-def _is_client(name: str) -> bool:
-    return (
-        re.search(
-            r"requests|httpx|session|client|boto|urllib|http|Elasticsearch|Minio|\.(?:get|post|put|request)$",
-            name,
-            re.IGNORECASE,
-        )
-        is not None
-    )
-
-
-def _url(index: Index, call: ast.Call) -> str:
-    nodes: list[object] = [*call.args[:2]]
-    nodes += [index.keyword_node(call, key) for key in ("url", "origin", "filepath_or_buffer")]
-    texts = [index.text_of(node) for node in nodes if isinstance(node, ast.AST)]
-    return next((text for text in texts if "://" in text), "")
-
-
-def _undigested(index: Index, call: ast.Call, name: str, url: str) -> Rule | None:
-    """A download that is kept as a file; checked anywhere in its function counts as checked."""
-    if not url.startswith("https://") or not (_KEEPERS.search(name) or _is_kept(index, call, url)):
-        return None
-    around = index.function_of(call)
-    text = whole_text(around) if isinstance(around, ast.FunctionDef) else _module_text(index)
-    if _CHECKED.search(text) or not _ARTIFACTS.search(url.lower()):
-        return None
-    return NO_DIGEST
-
-
-_READERS_OF_REPLIES = expression(r"(?:requests|httpx)\.get$|urllib\.request\.urlopen$")
-_WEIGHTS = expression(
-    r"\.(?:pkl|pickle|joblib|pt|pth|ckpt|bin|h5|hdf5|keras|onnx|safetensors|npz|npy|whl|gguf|tflite|so)(?:$|[?#])"
-)
-
-
-def _is_kept(index: Index, call: ast.Call, url: str) -> bool:
-    """Whether a reply that holds a model is written to a file in the same function."""
-    if not _WEIGHTS.search(url.lower()) or not _READERS_OF_REPLIES.search(index.dotted(call.func)):
-        return False
-    around = index.function_of(call)
-    return any(
-        last_name(other.func) in {"write", "write_bytes", "copyfileobj"}
-        and index.function_of(other) is around
-        and re.search(r"\.content\b|\.read\(\)|\.raw\b|iter_content|chunk", texts(other))
-        for other in index.calls
-    )
-
-
-def _module_text(index: Index) -> str:
-    return " ".join(
-        [last_name(call.func) for call in index.calls]
-        + list(index.imports.values())
-        + [key.arg or "" for call in index.calls for key in call.keywords]
-    )
-
-
-def _unpacks(index: Index, call: ast.Call, name: str) -> Rule | None:
-    function = last_name(call.func)
-    if name == "shutil.unpack_archive":
-        return EXTRACT if index.keyword(call, "filter") is ABSENT and _is_tar(index, call) else None
-    if function not in {"extractall", "extract"} or not isinstance(call.func, ast.Attribute):
-        return None
-    owner = _owner(index, call.func.value)
-    if "tarfile" not in owner and not owner.startswith("tarfile"):
-        return None
-    chosen = index.keyword(call, "filter")
-    if chosen in {"data", "tar"} or (chosen is UNKNOWN):
-        return None
-    members = index.keyword_node(call, "members")
-    if isinstance(members, ast.AST) and "getmembers" not in texts(members):
-        return None
-    return EXTRACT if function == "extractall" or chosen == "fully_trusted" else None
-
-
-def _owner(index: Index, node: ast.expr) -> str:
-    """What an archive object was made by."""
-    if isinstance(node, ast.Name):
-        made = [index.dotted(v.func) for v in index.lookup(node) if isinstance(v, ast.Call)]
-        return " ".join(made)
-    return index.dotted(node)
-
-
-def _is_tar(index: Index, call: ast.Call) -> bool:
-    text = index.text_of(call.args[0]) if call.args else ""
-    return ".tar" in text or text.endswith(".tgz") or index.keyword(call, "format") in {
-        "tar", "gztar", "bztar", "xztar"
-    }  # fmt: skip
-
-
-def _others(index: Index, call: ast.Call, name: str) -> Rule | None:
-    if name in {"ssl._create_unverified_context", "ssl._create_stdlib_context"}:
-        return UNVERIFIED
-    requirement = index.keyword_node(call, "cert_reqs")
-    if isinstance(requirement, ast.AST) and "NONE" in texts(requirement).upper():
-        return UNVERIFIED
-    if name in {"ftplib.FTP", "telnetlib.Telnet"}:
-        return NO_TLS
-    if last_name(call.func) == "set_missing_host_key_policy" and call.args:
-        policy = index.dotted(call.args[0]) + texts(call.args[0])
-        return HOST_KEYS if "AutoAdd" in policy or "WarningPolicy" in policy else None
-    if name == "tempfile.mktemp":
-        return TEMPORARY
-    if name in {"hashlib.md5", "hashlib.sha1"} and _compares(index, call):
-        return WEAK_DIGEST
-    return None
-
-
-def _compares(index: Index, call: ast.Call) -> bool:
-    """Whether a digest decides: it is compared in its function, over a file of bytes."""
-    if index.keyword(call, "usedforsecurity") is False:
-        return False
-    around = index.function_of(call)
-    if not isinstance(around, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return False
-    return any(
-        isinstance(node, ast.Compare) and "digest" in texts(node) for node in parts_of(around)
-    )
-
-
-_BOUNDS = expression(
-    r"realpath|is_relative_to|commonpath|commonprefix|startswith|resolve\(|abspath|basename|secure_filename|\.name\b\s*$"
-)
-
-
-def _unpacking_loops(index: Index) -> Iterator[Hit]:
-    """Loops that write the members of an archive wherever their names point."""
-    for loop in index.each(ast.For):
-        source = last_name(loop.iter.func) if isinstance(loop.iter, ast.Call) else ""
-        if source not in {"namelist", "infolist", "getmembers", "getnames"}:
-            continue
-        text = " ".join(texts(part) for part in loop.body)
-        writes = re.search(r"open\([^\n]*['\"](?:wb|w|xb)['\"]|write_bytes\(", text)
-        if writes is not None and not _BOUNDS.search(text):
-            yield Hit(EXTRACT, loop.lineno, f"a loop over {source}()")
-
-
-# Assignments ---------------------------------------------------------------------------
-
-_ON, _OFF = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
-_SWITCHES = {
-    "PYTHONHTTPSVERIFY": _OFF,
-    "NODE_TLS_REJECT_UNAUTHORIZED": _OFF,
-    "GIT_SSL_NO_VERIFY": _ON,
-    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": _ON,
-    "MLFLOW_TRACKING_INSECURE_TLS": _ON,
-    "WANDB_INSECURE_DISABLE_SSL": _ON,
-    "CLEARML_API_HOST_VERIFY_CERT": _OFF,
-    "allow_unsigned_extensions": _ON,
-}
-"""Environment variables by which tools leave checks out, and the values that do."""
-_BUNDLES = frozenset({"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"})
-
-
-def _assignments(index: Index) -> Iterator[Hit]:
-    """Settings that switch checks off: attributes and environment variables."""
-    for node in index.each(ast.Assign):
-        for target in node.targets:
-            if not isinstance(target, (ast.Attribute, ast.Subscript)):
-                continue
-            text = texts(target)
-            if text.endswith(".extraction_filter"):
-                if "trusted" in texts(node.value) or isinstance(node.value, ast.Lambda):
-                    yield Hit(EXTRACT, node.lineno, text)
-            elif _switches_off(index, text, node.value) and not is_callers_choice(index, node):
-                yield Hit(UNVERIFIED, node.lineno, text)
-    for name, value in _environment(index):
-        if name in _BUNDLES | _SWITCHES.keys() and _is_off(index, name, value):
-            yield Hit(UNVERIFIED, value.lineno, name)
-
-
-def _environment(index: Index) -> Iterator[tuple[str, ast.expr]]:
-    """Variables that are set: by key, by call, and in the tables that processes are given."""
-    for node in index.each(ast.Assign):
-        for target in node.targets:
-            if isinstance(target, ast.Subscript) and last_name(target.value) == "environ":
-                key = index.constant(target.slice)
-                yield from [(key, node.value)] if isinstance(key, str) else ()
-    for call in index.calls:
-        name = last_name(call.func)
-        if name in {"setdefault", "putenv", "setenv"} and len(call.args) > 1:
-            key = index.constant(call.args[0])
-            yield from [(key, call.args[1])] if isinstance(key, str) else ()
-        elif name == "update" and call.keywords and "environ" in texts(call.func):
-            yield from ((given.arg, given.value) for given in call.keywords if given.arg)
-    for table in index.each(ast.Dict):
-        for entry, value in zip(table.keys, table.values, strict=True):
-            if isinstance(entry, ast.Constant) and isinstance(entry.value, str):
-                yield entry.value, value
-
-
-_CHOICE = expression(
-    r"(?i)(?:^|_)(?:verify|ssl|tls|insecure|cert(?:ificate)?s?|skip_?verify|check_?hostname)(?:_|$)"
-)
-
-
-def is_callers_choice(index: Index, node: ast.AST) -> bool:
-    """Whether a check is off only where somebody asked for that: ``if not self.verify_ssl: ...``.
-
-    An option that is off unless somebody switches it on is nobody's choice.
-    """
-    asked = {
-        name
-        for held in index.ancestors(node)
-        if isinstance(held, ast.If)
-        for part in parts_of(held.test)
-        if isinstance(part, (ast.Name, ast.Attribute))
-        and _CHOICE.search(name := last_name(part))
-        and index.constant(part) is UNKNOWN
-    }
-    return bool(asked) and not any(_is_off_by_itself(index, name) for name in asked)
-
-
-def _is_off_by_itself(index: Index, name: str) -> bool:
-    """Whether an option switches checks off when nobody says anything."""
-    off = "insecure" in name.lower() or "skip" in name.lower()
-    return f"{name} {off}" in once(index, "defaults", lambda: frozenset(_by_themselves(index)))
-
-
-def _by_themselves(index: Index) -> Iterator[str]:
-    """Names with the truth values that they are bound to, or have as parameters by default."""
-    given = [(name, value) for (_, name), values in index.bound.items() for value in values]
-    given += [(name, value) for name, values in index.attributes.items() for value in values]
-    for function in index.functions:
-        arguments = [*function.args.posonlyargs, *function.args.args]
-        last = arguments[len(arguments) - len(function.args.defaults) :]
-        given += [(a.arg, v) for a, v in zip(last, function.args.defaults, strict=True)]
-        pairs = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
-        given += [(a.arg, v) for a, v in pairs if v is not None]
-    for name, value in given:
-        if isinstance(value, ast.Constant) and isinstance(value.value, bool):
-            yield f"{name} {value.value}"
-
-
-def _switches_off(index: Index, target: str, value: ast.expr) -> bool:
-    known = index.constant(value)
-    last = target.rpartition(".")[2]
-    if last in {"verify", "check_hostname", "ssl_verify", "verify_ssl"} and known is False:
-        return True
-    if last == "verify_mode" and "CERT_NONE" in texts(value):
-        return True
-    return last == "_create_default_https_context" and "unverified" in texts(value)
-
-
-def _is_off(index: Index, name: str, value: ast.expr) -> bool:
-    known = index.constant(value)
-    if name in _BUNDLES:
-        return known == ""
-    return str(known).lower() in _SWITCHES[name]
 
 
 _LAST_NAMES = (
@@ -912,7 +488,7 @@ _READINGS: tuple[_Reading, ...] = (
     _templates,
     _native,
     _entities,
-    _unpacks,
-    _fetches,
-    _others,
+    unpacks,
+    fetches,
+    weak_habits,
 )

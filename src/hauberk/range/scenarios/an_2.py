@@ -80,6 +80,6 @@ SCENARIOS = (
         ),
         ("colluding",),
     ),
-    _scenario((("annotator_auroc", "camouflage"),), ("camouflaged",), trials=200),
+    _scenario((("annotator_auroc", "camouflage"),), ("camouflaged",), trials=1_000),
     _scenario((("annotator_auroc", "with gold rows"),), KINDS, gold=200),
 )

@@ -55,7 +55,8 @@ SCENARIOS = (
         "families each, half of them examples of the policy, the others asked for; plainly, in "
         "capitals, with digits for letters, gaps or unseen signs; one in ten ordinary answers is "
         "about the same things, of families that no example of the policy is of; "
-        "missed because words alone do not tell what is near from what is forbidden",
+        "missed because words alone do not tell what is near from what is forbidden; the "
+        "threshold is the lowest that refuses one ordinary answer in a hundred of tuning seeds",
     ),
     Scenario(
         threat=OU_2,

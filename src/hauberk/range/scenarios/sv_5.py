@@ -167,8 +167,7 @@ SCENARIOS = (
         trials=600,
         note="promoted from shadow, profile strict; one step and twenty in turn, on clothes of "
         "14 x 14 and digits of 8 x 8; the attacker knows the model, tries at home, and sends one "
-        "picture that works; so small a step leaves a picture as ordinary as it was, and a control "
-        "that sees inputs alone has nothing else to go by",
+        "picture that works; looked for with the model's own gradients (methods/hidden_steps)",
     ),
     Scenario(
         threat=ThreatId("SV-5"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from random import Random
 from typing import Any
@@ -14,7 +15,7 @@ from hauberk.core.artifact import Dataset
 from hauberk.core.finding import RowScores
 from hauberk.core.threat import ThreatId
 from hauberk.methods import rewrite
-from hauberk.methods.passages import diverse, edited, seal
+from hauberk.methods.passages import by_question, diverse, edited, rarity, seal
 from hauberk.range.scenario import Scenario, Trial
 from hauberk.range.worlds.libraries import N_QUESTIONS, TOP, asked, believed, library, nearest
 
@@ -84,12 +85,28 @@ def _asked(seed: int) -> Trial:
     answers = (clean.truths[question], answer)
     hits = nearest(vectors, asked(number, question))
     sources = ["contributor" if row in rows else source for row, source in enumerate(clean.sources)]
+    kept = diverse(by_question(hits, texts, question, _rarity(number)), sources, k=TOP)
+    # whoever wins a tie is the worse of the two
     return Trial(
-        values={
-            "attack_success": believed(texts, diverse(hits, sources, k=TOP), answers) == answer
-        },
+        values={"attack_success": believed(texts, kept, answers[::-1]) == answer},
         potent=believed(texts, hits[:TOP], answers) == answer,
+        false_alarm=float(not _told(number, question)),
     )
+
+
+@cache
+def _rarity(number: int) -> Mapping[str, float]:
+    return rarity(library(number).texts)
+
+
+@cache
+def _told(number: int, question: str) -> bool:
+    """Whether a store that nobody attacked still answers its question."""
+    clean = library(number)
+    hits = nearest(clean.vectors, asked(number, question))
+    found = by_question(hits, clean.texts, question, _rarity(number))
+    kept = diverse(found, clean.sources, k=TOP)
+    return believed(clean.texts, kept, (clean.truths[question],)) == clean.truths[question]
 
 
 def _edited(seed: int) -> Trial:
@@ -130,10 +147,12 @@ SCENARIOS = (
     Scenario(
         threat=SV_7,
         attack=ATTACK,
-        control="one passage a source (methods/passages)",
+        control="the question's words, and one passage a source (methods/passages)",
         play=_asked,
+        trials=200,
         parts=(("attack_success", ""),),
-        note="five baits of one contributor against three honest accounts; missed where the honest "
-        "accounts are not among the nearest, so that the one bait that is left has the only word",
+        note="five baits of one contributor against three honest accounts; a tie is the "
+        "attacker's; false alarms are questions to a store without baits that get no true "
+        "answer any more",
     ),
 )

@@ -33,6 +33,7 @@ from hauberk.guard.loopback import ask
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.service import Service, open_local
 from hauberk.methods import stream_reference
+from hauberk.methods.network_reading import of_onnx
 from hauberk.methods.oracles import REFUSED, Heard
 from hauberk.methods.small_networks import Network, Recipe, one_hot, trained
 from hauberk.range.worlds import crowds
@@ -211,16 +212,17 @@ def _served(name: str, seed: int) -> tuple[Bundle, Local]:
     from hauberk.sketches.profile import profile_of
 
     model = victim(name, seed)
+    served = onnx_of(model.network)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "bundle"
         digests = bundles.write(
             place,
             name="pictures",
             version="1",
-            model=onnx_of(model.network),
+            model=served,
             schema=_schema(model.side**2),
             profile=profile_of(training_rows(model, 200)).to_bytes(),
-            reference=stream_reference.learn(model.train.rows).to_bytes(),
+            reference=stream_reference.learn(model.train.rows, of_onnx(served)).to_bytes(),
         )
         bundle = bundles.load(place, verify=bundles.pinned(digests[bundles.MANIFEST]))
     return bundle, open_local(bundle)

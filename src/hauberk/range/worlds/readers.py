@@ -9,7 +9,6 @@ same payloads to a real browser.
 from __future__ import annotations
 
 import csv
-import html.parser
 import io
 import json
 import re
@@ -17,6 +16,8 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from hauberk.formats.html_reading import HtmlReader
 
 _CANARY = re.compile("hauberk-canary", re.IGNORECASE)
 
@@ -30,11 +31,11 @@ def acts(sink: str, text: str) -> bool:
     return READERS[sink](text)
 
 
-class _Page(html.parser.HTMLParser):
+class _Page(HtmlReader):
     """A page with the text as the content of an element; anything but text is an act."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self.elements = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -44,8 +45,7 @@ class _Page(html.parser.HTMLParser):
 
 def _page(text: str) -> bool:
     page = _Page()
-    page.feed(f"<p>{text}</p>")
-    page.close()
+    page.read(f"<p>{text}</p>")
     return page.elements > 1
 
 

@@ -156,8 +156,9 @@ def content() -> ContentPolicy:
     return ContentPolicy(categories=categories, ordinary=tuple(ordinary))
 
 
-THRESHOLD = 0.4
-"""Chosen on tuning seeds of the range."""
+THRESHOLD = 0.46
+"""Chosen on tuning seeds of the range: the lowest that refuses at most one ordinary answer in a
+hundred there."""
 
 
 def held_out(rng: Random) -> str:
