@@ -60,13 +60,14 @@ class IteratedQueries(Watch):
     already withheld; exact repeats are free.
 
     Limits:
-        Rows of fewer than 48 numbers are not judged without a reference of a table. Where a table
-        has fewer than three columns whose values can be strange (whole or decimal numbers, or
-        few values), or whoever searches keeps to values that the columns take, nothing is seen
-        in it. Who puts many ordinary queries between
+        Rows of fewer than 48 numbers are not judged without a reference of a table. Whoever
+        changes many columns of a table at once and keeps to values that the columns take is
+        mostly not seen: of five kinds of searches on real tables three in five are stopped
+        within 20 queries. Who puts many ordinary queries between
         two steps, or adds noise of a sensor's size to each, is seen later or not at all; the
         range reports both. A client that shows one object under its own flickering label for
-        very long can be taken for a walk along the boundary. Of a request with many rows
+        very long can be taken for a walk along the boundary. Somebody who tries for very long what
+        makes an answer better, and keeps what does, searches. Of a request with many rows
         only 32 are looked at.
 
     Args:
@@ -74,7 +75,7 @@ class IteratedQueries(Watch):
             stops earlier and alarms on clients that photograph one thing many times; 4 was
             chosen on tuning seeds of the range.
         selection: Chance, where nothing is selected, below which changes that stay by the
-            answers are a search. Of 496 honest clients of tuning the least was 0.03.
+            answers are a search; chosen on tuning seeds and tables.
 
     Example:
         >>> from hauberk.trust.client_state import MemoryClientState
