@@ -170,3 +170,20 @@ def test_what_the_schema_cannot_need_is_refused_before_it_is_decoded():
     limits = v2_schema.limits_for(numbers, v2.DEFAULT_LIMITS)
     with pytest.raises(ArtifactError, match="number of values"):
         strict_json.scan(b"[" + b"1," * 1000 + b"1]", limits.json)
+
+
+def test_no_allowed_request_of_numbers_is_larger_than_the_limit():
+    tensor = TensorSchema(name="x", datatype=Datatype.FP64, shape=(None, 3))
+    schema = InputSchema(inputs=(tensor,), max_rows=200)
+    limit = v2_schema.limits_for(schema, v2.DEFAULT_LIMITS).json.max_bytes
+    rows = [[-2.2250738585072014e-308] * 3] * 200
+    sent = {"name": "x", "shape": [200, 3], "datatype": "FP64", "data": rows}
+    largest = json.dumps({"id": "a" * 100, "inputs": [sent]}, indent=8).encode()
+    assert len(largest) < limit < v2.DEFAULT_LIMITS.json.max_bytes
+
+
+def test_texts_may_be_as_large_as_a_policy_says():
+    tensor = TensorSchema(name="x", datatype=Datatype.BYTES, shape=(None, 1))
+    schema = InputSchema(inputs=(tensor,), max_rows=2)
+    limits = v2_schema.limits_for(schema, v2.DEFAULT_LIMITS)
+    assert limits.json.max_bytes == v2.DEFAULT_LIMITS.json.max_bytes

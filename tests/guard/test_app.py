@@ -414,3 +414,11 @@ def test_a_policy_may_take_numbers_that_keep_their_value(tmp_path, open_desk, ki
 
 def test_numbers_of_another_type_are_refused_by_default(desk):
     assert desk.ask(datatype="INT32", data=[1, 2]).status == 400
+
+
+def test_a_body_beyond_what_the_schema_can_need_is_refused_before_it_is_read(desk):
+    most = desk.service.desk.max_body_bytes
+    assert most < desk.service.policy.max_body_bytes
+    length = ("content-length", str(most + 1))
+    call = Call(path=INFER, headers=(("content-type", "application/json"), length), chunks=(b"{",))
+    assert desk.door.call(call).status == 413

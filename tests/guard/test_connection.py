@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
+import itertools
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 import pytest
 
@@ -42,6 +46,17 @@ async def _application(scope, receive, send):
         headers = [(b"x-a", b"b\r\nx-c: d")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"never"})
+        return
+    if act == "all":
+        body, has_more = b"", True
+        while has_more:
+            message = await receive()
+            body, has_more = body + message["body"], message["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for start in range(0, len(body), 100_000):
+            piece = body[start : start + 100_000]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
         return
     body = (await receive())["body"] if scope["method"] == "POST" else act.encode()
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -117,6 +132,30 @@ def test_a_body_that_follows_its_head_is_whole_for_the_application(port):
 def test_a_body_that_does_not_come_is_begun_without_it(port):
     head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nConnection: close\r\n\r\n"
     assert _said(port, head, b"abc", pause_s=0.1).endswith(b"abc")
+
+
+def _large_ones(port: int, seed: int) -> list[int]:
+    """How much is echoed of bodies that come in odd pieces, one after the other."""
+    rng, found = Random(seed), []
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for _ in range(15):
+        size = rng.choice((0, 1, 100, 65_535, 65_536, 65_537, 200_000, 900_000))
+        ends = sorted(rng.randrange(size + 1) for _ in range(rng.randrange(5)))
+        body = b"x" * size
+        pieces = [body[a:b] for a, b in itertools.pairwise((0, *ends, size))]
+        if rng.random() < 0.5:
+            connection.request("POST", "/all", iter(pieces), {"content-length": str(size)})
+        else:
+            connection.request("POST", "/all", iter(pieces), encode_chunked=True)
+        found.append(len(connection.getresponse().read()) - size)
+    connection.close()
+    return found
+
+
+def test_large_bodies_on_many_connections_are_all_read_whatever_their_pieces(port):
+    with ThreadPoolExecutor(12) as pool:
+        differences = list(pool.map(lambda seed: _large_ones(port, seed), range(24)))
+    assert differences == [[0] * 15] * 24
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(port):

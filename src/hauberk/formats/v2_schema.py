@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hauberk.errors import ArtifactError
-from hauberk.formats.strict_json import JsonLimits, at_most, decode, refuse, shown
+from hauberk.formats.strict_json import MAX_DIGITS, JsonLimits, at_most, decode, refuse, shown
 from hauberk.formats.v2 import BOUNDS, Datatype, Limits, Request, Tensor
 
 SCHEMA_VERSION = 1
@@ -151,10 +151,12 @@ def limits_for(schema: InputSchema, outer: Limits) -> Limits:
     n_elements = min(outer.max_elements, schema.max_rows * per_row)
     # A value brings a comma; nested rows bring brackets; a text may hold commas of its own.
     n_values = 4 * n_elements + 32 * n_tensors + _SPARE_VALUES
+    n_bytes = _BYTES_PER_VALUE * n_elements + _BYTES_PER_TENSOR * n_tensors + _SPARE_BYTES
     return replace(
         outer,
         json=replace(
             outer.json,
+            max_bytes=outer.json.max_bytes if has_text else min(outer.json.max_bytes, n_bytes),
             max_values=outer.json.max_values if has_text else min(outer.json.max_values, n_values),
             max_objects=2 * n_tensors + _SPARE_OBJECTS,
             max_keys=_MAX_KEYS,
@@ -163,6 +165,13 @@ def limits_for(schema: InputSchema, outer: Limits) -> Limits:
         max_elements=n_elements,
     )
 
+
+_BYTES_PER_VALUE = MAX_DIGITS + 32
+"""The longest number that is read, with its comma and the blanks of an indented document."""
+
+_BYTES_PER_TENSOR = 2 << 10
+_SPARE_BYTES = 32 << 10
+"""Names, shapes, parameters and an id."""
 
 _SPARE_VALUES = 64
 _SPARE_OBJECTS = 16

@@ -241,7 +241,7 @@ class App:
         if post is None:
             return await routes.pages[path]()
         reply = _unknown_sink(caller.sink(desk), desk.manners.sinks)
-        reply = reply or _refused_unread(headers, desk.policy.max_body_bytes)  # 4 and 5
+        reply = reply or _refused_unread(headers, desk.max_body_bytes)  # 4 and 5
         if reply is not None:
             return await _refused(desk, caller, reply, started)
         if "expect" not in headers and TRACE_HEADER not in headers:  # else it does not come again
@@ -319,7 +319,7 @@ async def _known(desk: Desk, known: _Known, receive: Receive, started: float) ->
     first = Begun(receive())
     if first.is_done and first.value is not None and _is_whole(first.value):
         body: bytes = first.value.get("body", b"")  # the usual case, without a timer
-        if len(body) <= desk.policy.max_body_bytes:
+        if len(body) <= desk.max_body_bytes:
             return await post(caller.asks(desk, body), started)
     return await _answer(desk, post, caller, (first, receive), started)
 
@@ -328,14 +328,13 @@ async def _answer(
     desk: Desk, post: Post, caller: _Caller, arriving: tuple[Begun, Receive], started: float
 ) -> Reply:
     """The body, which has begun to arrive, then whoever answers at this path."""
-    policy = desk.policy
     reply = None
     first, receive = arriving
     if first.is_done and first.value is not None and _is_whole(first.value):
         body: bytes = first.value.get("body", b"")
-        reply = _too_large(policy.max_body_bytes) if len(body) > policy.max_body_bytes else None
+        reply = _too_large(desk.max_body_bytes) if len(body) > desk.max_body_bytes else None
     else:
-        body, reply = await _body_in_time(first, receive, policy)
+        body, reply = await _body_in_time(first, receive, desk)
     if reply is not None:
         return await _refused(desk, caller, reply, started)
     return await post(caller.asks(desk, body), started)
@@ -349,15 +348,14 @@ def _is_whole(message: Message) -> bool:
     return message["type"] == "http.request" and not message.get("more_body")
 
 
-async def _body_in_time(
-    first: Begun, receive: Receive, policy: GuardPolicy
-) -> tuple[bytes, Reply | None]:
+async def _body_in_time(first: Begun, receive: Receive, desk: Desk) -> tuple[bytes, Reply | None]:
     """A body that comes in pieces, each of them in time."""
     await in_task()
+    policy = desk.policy
     try:
         async with asyncio.timeout(min(policy.body_timeout_s, policy.body_idle_s)) as limit:
             message = first.value if first.is_done else await first
-            return await _body(message, receive, policy.max_body_bytes, _Moving(limit, policy))
+            return await _body(message, receive, desk.max_body_bytes, _Moving(limit, policy))
     except TimeoutError:
         return b"", _closing(408, "refused: the body did not arrive in time", "time of a body")
 

@@ -166,6 +166,7 @@ class Desk:
 
     Args:
         policy_digest: Of the policy that people edit, where ``policy`` was made from another.
+        max_body_bytes: No allowed request is larger; by default what the policy says.
     """
 
     def __init__(
@@ -180,11 +181,13 @@ class Desk:
         books: Books | None = None,
         manners: Manners = V2_MANNERS,
         policy_digest: Digest | None = None,
+        max_body_bytes: int | None = None,
     ) -> None:
         self.name = name
         self.version = version
         self.digest = digest
         self.policy = policy
+        self.max_body_bytes = max_body_bytes or policy.max_body_bytes
         self.policy_digest = policy_digest or digest_bytes(policies.to_bytes(policy))
         self.world = world
         self.manners = manners

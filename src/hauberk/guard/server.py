@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import logging
 import signal
@@ -26,8 +27,8 @@ from hauberk.errors import UnavailableError, UsageError
 from hauberk.guard.app import LOOPBACK_HOSTS, Message, Receive, Send
 from hauberk.guard.loopback import Socket
 
-SWITCH_S = 0.001
-"""How long a thread that runs a model may keep the event loop from going on."""
+SWITCH_S = 0.0002
+"""How long a thread that reads a large body or counts rows may keep the event loop waiting."""
 
 DRAIN_S = 10
 LINGER_S = 0.5
@@ -133,6 +134,8 @@ def serve(
         stopped.set()
         server.handle_exit(number, frame)
 
+    gc.collect()
+    gc.freeze()  # what start-up made stays; looking through it again would hold up a request
     sys.setswitchinterval(SWITCH_S)
     old = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -1,8 +1,8 @@
 """One after the other, for each principal.
 
-Reading a large body keeps the event loop for a moment. Where many of them have come at once, all
-of them one after the other would keep everybody else waiting; so each principal has one turn,
-and between two of its turns the loop serves whoever is next.
+Reading a large body takes a moment. Where many of them have come at once, all of them one after
+the other would keep everybody else waiting; so each principal has one turn, and between two of its
+turns whoever is next has one.
 """
 
 from __future__ import annotations

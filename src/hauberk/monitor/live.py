@@ -16,6 +16,7 @@ from hauberk.core.artifact import Column, ColumnKind, Dataset
 from hauberk.errors import ArtifactError
 from hauberk.formats.v2 import Datatype
 from hauberk.formats.v2_schema import InputSchema, TensorSchema
+from hauberk.monitor.behind import Behind
 from hauberk.sketches.profile import ColumnProfile, Profile
 
 if TYPE_CHECKING:
@@ -134,27 +135,32 @@ class Live:
 
     def __init__(self, training: Profile, schema: InputSchema) -> None:
         self._lock = Lock()
+        self._behind = Behind(self._lock, FLUSH_ROWS)
         self._buffer = Buffer(training, schema)
         self._buffer.warm()
         self._profile = Profile.start(_dataset(self._buffer.columns))
         self._counts = _Counts()
 
     def accepted(self, request: Request, outputs: Sequence[Tensor], at: float) -> None:
-        """Take in an answered request."""
-        with self._lock:
-            self._counts.requests += 1
-            self._counts.seen(at)
-            self._buffer.keep(request)
-            if outputs:
-                self._predicted(outputs[0])
-            if self._buffer.held >= FLUSH_ROWS:
-                self._flush()
+        """Note an answered request; it is counted soon."""
+        self._behind.put(request.inputs[0].shape[0], self._accept, request, outputs, at)
+
+    def _accept(self, request: Request, outputs: Sequence[Tensor], at: float) -> None:
+        self._counts.requests += 1
+        self._counts.seen(at)
+        self._buffer.keep(request)
+        if outputs:
+            self._predicted(outputs[0])
+        if self._buffer.held >= FLUSH_ROWS:
+            self._flush()
 
     def refused(self, rule: str, at: float) -> None:
-        """Take in a refusal."""
-        with self._lock:
-            self._counts.refused[rule] += 1
-            self._counts.seen(at)
+        """Note a refusal."""
+        self._behind.put(1, self._refuse, rule, at)
+
+    def _refuse(self, rule: str, at: float) -> None:
+        self._counts.refused[rule] += 1
+        self._counts.seen(at)
 
     def concluded(self, status: int, seconds: float, at: float) -> None:
         """A reply was given; the server's own metrics count them."""
@@ -162,6 +168,7 @@ class Live:
     def window(self, *, reset: bool = False) -> LiveWindow:
         """What has come since the start or the last reset."""
         with self._lock:
+            self._behind.catch_up()
             self._flush()
             found = LiveWindow(
                 profile=self._profile,

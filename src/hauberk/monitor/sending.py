@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hauberk.errors import HauberkError, UnavailableError, UsageError
 from hauberk.monitor import hours
+from hauberk.monitor.behind import Behind
 from hauberk.monitor.hours import HOUR_S, Hour
 from hauberk.monitor.live import FLUSH_ROWS, Buffer, confidences, predicted_names
 from hauberk.monitor.posting import posted
@@ -144,47 +145,56 @@ class Counted:
         self.grid = grid
         self._group = group
         self._buffer = Buffer(training, schema)
+        self._buffer.warm()
         self._lock = threading.Lock()
+        self._behind = Behind(self._lock, FLUSH_ROWS)
         self._spans: dict[int, _Span] = {}
         self._hour = 0
 
     def accepted(self, request: Request, outputs: Sequence[Tensor], at: float) -> None:
-        """Take in an answered request."""
-        with self._lock:
-            counts, n_rows = self._span(at).counts, request.inputs[0].shape[0]
-            counts.requests += 1
-            counts.rows += n_rows
-            self._buffer.keep(request)
-            predicted = predicted_names(outputs[0]) if outputs else []
-            for name in predicted:
-                counts.count(hours.PREDICTED, name)
-            for shown, promised in zip(*confidences(outputs, n_rows), strict=True):
-                counts.count(hours.CONFIDENCE, hours.bin_of(shown))
-                counts.count(hours.ESTIMATED, hours.bin_of(promised))
-            groups = self._buffer.last(self._group, n_rows) if self._group else []
-            for group, name in zip(groups, predicted, strict=False):
-                counts.count(hours.GROUP, f"{group}\t{name}")
-            if self._buffer.held >= FLUSH_ROWS:
-                self._flush()
+        """Note an answered request; it is counted soon."""
+        self._behind.put(request.inputs[0].shape[0], self._accept, request, outputs, at)
+
+    def _accept(self, request: Request, outputs: Sequence[Tensor], at: float) -> None:
+        counts, n_rows = self._span(at).counts, request.inputs[0].shape[0]
+        counts.requests += 1
+        counts.rows += n_rows
+        self._buffer.keep(request)
+        predicted = predicted_names(outputs[0]) if outputs else []
+        for name in predicted:
+            counts.count(hours.PREDICTED, name)
+        for shown, promised in zip(*confidences(outputs, n_rows), strict=True):
+            counts.count(hours.CONFIDENCE, hours.bin_of(shown))
+            counts.count(hours.ESTIMATED, hours.bin_of(promised))
+        groups = self._buffer.last(self._group, n_rows) if self._group else []
+        for group, name in zip(groups, predicted, strict=False):
+            counts.count(hours.GROUP, f"{group}\t{name}")
+        if self._buffer.held >= FLUSH_ROWS:
+            self._flush()
 
     def refused(self, rule: str, at: float) -> None:
-        """Take in a refusal."""
-        with self._lock:
-            span = self._span(at)
-            span.counts.requests += 1
-            span.counts.count(hours.REFUSED, rule)
+        """Note a refusal."""
+        self._behind.put(1, self._refuse, rule, at)
+
+    def _refuse(self, rule: str, at: float) -> None:
+        span = self._span(at)
+        span.counts.requests += 1
+        span.counts.count(hours.REFUSED, rule)
 
     def concluded(self, status: int, seconds: float, at: float) -> None:
-        """Take in how long a reply took, and whether it was an error of the server."""
-        with self._lock:
-            counts = self._span(at).counts
-            counts.count(hours.LATENCY, hours.latency_bin(seconds))
-            if status >= _ERROR:
-                counts.errors += 1
+        """Note how long a reply took, and whether it was an error of the server."""
+        self._behind.put(0, self._conclude, status, seconds, at)
+
+    def _conclude(self, status: int, seconds: float, at: float) -> None:
+        counts = self._span(at).counts
+        counts.count(hours.LATENCY, hours.latency_bin(seconds))
+        if status >= _ERROR:
+            counts.errors += 1
 
     def taken(self) -> list[_Span]:
         """What came since the last call, by the hour."""
         with self._lock:
+            self._behind.catch_up()
             self._flush()
             found = [self._spans[hour] for hour in sorted(self._spans)]
             self._spans = {}

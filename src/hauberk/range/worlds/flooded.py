@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -49,6 +49,8 @@ def waits(seed: int, seconds: float) -> tuple[list[float], list[float]]:
             try:
                 time.sleep(SETTLED_S)
                 during = _asked(port, honest, seconds)
+                if attacker.poll() is not None:
+                    raise UnavailableError("the flood ended before the honest client did")
             finally:
                 attacker.kill()
     return alone, during
@@ -106,7 +108,8 @@ def flood(port: int, key: str) -> None:
     calls = [json_call(PATH, body, _bearer(key)) for body in bodies]
     door = Socket(port=port)
     while True:
-        door.together(calls * (_CONNECTIONS // len(calls)))
+        with suppress(OSError, UnavailableError):  # a connection that is cut does not end a flood
+            door.together(calls * (_CONNECTIONS // len(calls)))
 
 
 if __name__ == "__main__":
