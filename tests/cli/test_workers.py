@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import pytest
 from tests.cli.test_guard import running
 
 from hauberk.cli import main
-from hauberk.range.worlds import served
+from hauberk.range.worlds import guarded, served
 from hauberk.trust.keys import generate
 from hauberk.trust.log import Log
 from hauberk.trust.requests import Request, seal_request
@@ -112,4 +113,22 @@ def test_a_monitor_s_request_to_scale_brings_a_worker_and_its_end_takes_it_away(
 def test_a_signal_while_workers_still_start_ends_those_that_start_after_it(folder):
     with running("serve", str(folder), "--unsigned", "--workers", "4") as on:
         code, _ = on.stop()  # the first is ready, the others are not
+    assert code == 130
+
+
+def test_nobody_is_let_into_a_queue_that_no_worker_looks_at_any_more(folder):
+    """While workers end their requests the parent would hold the door, and reset who waits there."""
+    head = f"POST {guarded.CLASSIFIER_PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 70\r\n"
+    kind = "content-type: application/json\r\n\r\n{"
+    with running("serve", str(folder), "--unsigned", "--workers", "2") as on:
+        on.read_until("2 workers")
+        with socket.create_connection(("127.0.0.1", on.door.port), timeout=20) as slow:
+            slow.sendall((head + kind).encode())
+            time.sleep(0.2)
+            on.process.send_signal(signal.SIGTERM)
+            time.sleep(1.0)  # the body is waited for: three seconds
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", on.door.port), timeout=5)
+            assert on.process.poll() is None
+        code, _ = on.stop()
     assert code == 130

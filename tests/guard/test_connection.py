@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import itertools
 import socket
@@ -13,11 +14,15 @@ from random import Random
 import pytest
 
 from hauberk.guard.asked import AnswerHeads
-from hauberk.guard.connection import MAX_HEAD, Idle
+from hauberk.guard.connection import MAX_HEAD, UNREAD_S, Idle
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.server import running
 
 GET = b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n"
+
+LARGE = "x" * (1 << 20)
+asked: list[str] = []
+"""Large answers that were made."""
 
 
 async def _application(scope, receive, send):
@@ -34,6 +39,9 @@ async def _application(scope, receive, send):
         return
     if act == "slow":
         await asyncio.sleep(0.2)
+    if act == "large":
+        asked.append(act)
+        act = LARGE
     if act == "two-lines":
         headers = [(b"x-a", b"b\r\nx-c: d")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -187,10 +195,9 @@ def test_the_longest_idle_connection_gives_its_place():
 
     class Open:
         def __init__(self, name):
-            self.transport = self
             self.name = name
 
-        def close(self):
+        def give_up(self):
             closed.append(self.name)
 
     idle, connections = Idle(), {Open("a"), Open("b")}
@@ -198,3 +205,47 @@ def test_the_longest_idle_connection_gives_its_place():
         idle.add(connection)
     idle.make_place(connections, 2)
     assert (closed, len(connections)) == (["a"], 1)
+
+
+def _who_reads_nothing(port: int, requests: int) -> socket.socket:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(20)
+    connection.connect(("127.0.0.1", port))
+    asked.clear()
+    connection.sendall(GET % b"large" * requests)
+    time.sleep(0.5)
+    return connection
+
+
+def test_no_answers_are_made_ahead_for_a_client_that_does_not_read(port):
+    with _who_reads_nothing(port, 100) as connection:
+        made = len(asked)
+        received = 0
+        while received < 100 * len(LARGE):
+            received += len(connection.recv(1 << 20))
+    assert made < 50
+    assert len(asked) == 100
+
+
+@pytest.mark.slow
+def test_a_client_that_never_reads_is_sent_away_with_what_it_was_owed(port):
+    with _who_reads_nothing(port, 100) as connection:
+        time.sleep(2 * UNREAD_S + 1)
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while piece := connection.recv(1 << 20):
+                received += len(piece)
+    assert received < 50 * len(LARGE)
+    assert len(asked) < 50
+
+
+def test_a_client_that_reads_slowly_is_answered_to_the_end(port):
+    with _who_reads_nothing(port, 1) as connection:
+        received = 0
+        for _ in range(4):
+            time.sleep(0.5)
+            received += len(connection.recv(4096))
+        while received < len(LARGE):
+            received += len(connection.recv(1 << 20))
+    assert received >= len(LARGE)

@@ -160,19 +160,20 @@ def look_after(
         folder = Path(name)
         (folder / _KEY).write_bytes(secrets.token_bytes(32))
         os.set_inheritable(door.fileno(), True)
-        parent = _Parent(words=words, descriptor=door.fileno(), folder=folder, scaling=scaling)
+        parent = _Parent(words=words, door=door, folder=folder, scaling=scaling)
         return parent.run(workers)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Parent:
     words: list[str]
-    descriptor: int
+    door: socket.socket
     folder: Path
     scaling: Scaling | None = None
     leaving: set[int] = field(default_factory=set)
     ended: int = 0
     stopping: bool = False
+    starting: bool = False
     restarts: int = 0
     running: dict[int, subprocess.Popen[str]] = field(default_factory=dict)
     relays: list[threading.Thread] = field(default_factory=list)
@@ -182,8 +183,7 @@ class _Parent:
         old = {number: signal.signal(number, self._pass_on) for number in numbers}
         try:
             for number in range(1, workers + 1):
-                if not self.stopping:
-                    self._start(number, is_told=number == 1)
+                self._start(number, is_told=number == 1)
             if not self.stopping:
                 print(f"{workers} workers", flush=True)
             codes = self._watch()
@@ -196,20 +196,33 @@ class _Parent:
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.stopping = self.stopping or number != signal.SIGHUP
+        self._close()
         for process in list(self.running.values()):
             with contextlib.suppress(OSError):
                 process.send_signal(number)
 
+    def _close(self) -> None:
+        """Hold the door no more, once all end: who knocks where nobody opens would be reset."""
+        if self.stopping and not self.starting:
+            self.door.close()
+
     def _start(self, number: int, *, is_told: bool) -> None:
-        given = f"{number}:{self.descriptor}:{self.folder}"
+        self.starting = True  # from here on the door stays open until the worker has it
+        if self.stopping:
+            self.starting = False
+            return
+        descriptor = self.door.fileno()
+        given = f"{number}:{descriptor}:{self.folder}"
         process = subprocess.Popen(
             [sys.executable, "-m", "hauberk.cli", *self.words, "--worker", given],
             stdout=subprocess.PIPE,
             text=True,
-            pass_fds=(self.descriptor,),
+            pass_fds=(descriptor,),
             start_new_session=True,  # a Ctrl-C reaches it through its parent, once
         )
         self.running[number] = process
+        self.starting = False
+        self._close()
         if self.stopping:  # the signal came before there was anybody to pass it on to
             process.terminate()
         for line in process.stdout or ():

@@ -131,6 +131,11 @@ class Asked:
         self.is_last = head.is_last
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the end of the answer was written."""
+        return self._is_answered
+
+    @property
     def is_ahead(self) -> bool:
         """Whether more of the body has come than was asked for."""
         return self._size > MAX_AHEAD

@@ -8,7 +8,9 @@
    forgotten: a client that sends first and reads later would never see the refusal.
 5. What an application of ours can answer without waiting is answered at once; only what waits
    for something becomes a task (`guard.begun`).
-6. One timer watches a connection; it is moved, not made again, from request to request.
+6. No request is looked at while the client does not read the answers that it has; one that reads
+   nothing for a while is sent away with what it was owed.
+7. One timer watches a connection; it is moved, not made again, from request to request.
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ MAX_HEAD: Final = 20 << 10
 
 TICK_S: Final = 0.005
 LINGER_S: Final = 0.5
+UNREAD_S: Final = 5.0
+MIN_READ: Final = 16 << 10
+"""A client with an answer to read takes at least so much of it in that time, or is sent away."""
+
 MAX_FORGOTTEN: Final = 1 << 20
 """So long, and so much, of what follows a refusal is read and forgotten."""
 
@@ -65,7 +71,7 @@ class Idle:
             oldest = next(iter(self._known))
             del self._known[oldest]
             connections.discard(oldest)
-            oldest.transport.close()
+            oldest.give_up()
 
 
 class Incoming:
@@ -144,6 +150,7 @@ class Connection(asyncio.Protocol):
         self._forgotten = 0
         self._is_closing = self._is_ending = False
         self._is_reading = True
+        self._owed: int | None = None
         self._until: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -179,8 +186,9 @@ class Connection(asyncio.Protocol):
         self._until = None
         if self._timer is not None:
             self._timer.cancel()
-        if self._asked is not None:
-            self._asked.leave()
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.leave()
         self.resume_writing()
 
     def end_after_next(self) -> None:
@@ -192,19 +200,33 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """The server ends: at once where nothing is asked, else after the answer."""
         if self._asked is None:
-            self.transport.close()
+            self._end()
         else:
             self._asked.is_last = True
+
+    def give_up(self) -> None:
+        """Make place for another one, at once."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """The client reads more slowly than it is answered."""
         self._writable = self.loop.create_future()
+        self._owed = None
+        self._close_in(UNREAD_S)
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        if self._writable is not None:
-            waiting, self._writable = self._writable, None
+        if self._writable is None:
+            return
+        waiting, self._writable = self._writable, None
+        if not waiting.done():  # whoever waited may have been called off
             waiting.set_result(None)
+        self._until = self._owed = None
+        if self._asked is not None and self._asked.is_answered:
+            self._finish(self._asked)
 
     async def writable(self) -> None:
         """Wait until the client has read."""
@@ -226,8 +248,19 @@ class Connection(asyncio.Protocol):
             return
         if self.loop.time() < self._until:
             self._timer = self.loop.call_at(self._until, self._look)
+            return
+        left = self.transport.get_write_buffer_size()
+        if left and (self._owed is None or left + MIN_READ <= self._owed):
+            self._owed = left  # it is read, however slowly
+            self._close_in(UNREAD_S)
         else:
-            self.transport.close()
+            self.give_up()
+
+    def _end(self) -> None:
+        """Close once the client has read what was written, or reads no more."""
+        self._owed = None
+        self.transport.close()
+        self._close_in(UNREAD_S)
 
     def read_on(self) -> None:
         """The application has taken what was there."""
@@ -376,11 +409,17 @@ class Connection(asyncio.Protocol):
         self._door.crowd.total_requests += 1
         if self._asked is not asked:
             return
+        if self._writable is None:
+            self._finish(asked)
+        else:
+            self._read_no_more()  # until it has read: see `resume_writing`
+
+    def _finish(self, asked: Asked) -> None:
         self._asked = None
         if not asked.is_whole:
             self._linger()
         elif asked.is_last:
-            self.transport.close()
+            self._end()
         elif self._held:
             self.loop.call_soon(self._go_on)
         else:

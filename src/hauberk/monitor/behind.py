@@ -7,6 +7,7 @@ the counts does what is left. Pieces are done in the order in which they came.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -53,6 +54,8 @@ class Behind:
         try:
             with self._lock:
                 self.catch_up()
+        except Exception:  # the boundary of the thread: nobody waits for it
+            logging.getLogger("hauberk.monitor").exception("a count was lost")
         finally:
             self._is_running = False
 
