@@ -13,6 +13,7 @@ import pytest
 
 from hauberk.formats.http import json_call
 from hauberk.guard.app import App
+from hauberk.guard.audit import Auditor
 from hauberk.guard.policy import GuardPolicy
 from hauberk.guard.server import running
 from hauberk.guard.service import Surroundings, open_service
@@ -165,6 +166,20 @@ def test_a_full_disk_refuses_loudly_and_ends_when_there_is_room(bundle):
             time.sleep(0.1)
         assert answer.status == 200
         assert "hauberk_audit_lost_total 0" not in guarded_metrics(on)
+
+
+def test_a_log_that_fails_and_recovers_is_told_once_each():
+    said = []
+    log = FullDisk()
+    auditor = Auditor(log, retry_s=0.01, say=said.append)
+    for log.is_full in (False, True, True, False, False):
+        written = auditor.append_durably(b"{}")
+        assert (written.exception(timeout=10) is not None) == log.is_full
+    auditor.close()
+    assert [line.partition(":")[0] for line in said if not line.startswith(" ")] == [
+        "ALARM",
+        "the log of decisions is written again",
+    ]
 
 
 def test_many_clients_at_once_are_answered_or_shed_and_never_broken(bundle):

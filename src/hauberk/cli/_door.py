@@ -253,7 +253,7 @@ def door(args: argparse.Namespace) -> Any:
 
 def shared(args: argparse.Namespace, world: Surroundings) -> Surroundings:
     """The surroundings with what all workers share, and the log as it was asked for."""
-    world = replace(world, log=sealing(args, world.log))
+    world = replace(world, log=sealing(args, world.log), say=alarm)
     share = _workers.share_of(args)
     if share is not None:
         world = replace(world, all_metrics=share.all_metrics)

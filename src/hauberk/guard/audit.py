@@ -121,6 +121,7 @@ class Auditor:
         lost: Is called with the number of records that could not be written.
         retry_s: Waiting time before a failed log is tried again.
         gather_s: How long records may gather before they are written.
+        say: Is told once that the log cannot be written, and once that it can again.
     """
 
     def __init__(
@@ -130,8 +131,10 @@ class Auditor:
         lost: Callable[[int], None] = lambda _: None,
         retry_s: float = 1.0,
         gather_s: float = GATHER_S,
+        say: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._log = log
+        self._say = say
         self._lost = lost
         self._retry_s = retry_s
         self._pending: deque[tuple[bytes, Future[None] | None]] = deque()
@@ -199,9 +202,14 @@ class Auditor:
         problem: HauberkError | OSError | None = None
         try:
             self._log.append([record for record, _ in batch])
+            if self._failing_since is not None:
+                self._say("the log of decisions is written again")
             self._failing_since = None
         except (HauberkError, OSError) as error:
             problem = error
+            if self._failing_since is None:
+                self._say(f"ALARM: the log of decisions cannot be written: {error}")
+                self._say("  on_audit_failure of the policy says whether requests are refused")
             self._failing_since = time.monotonic()
             self._lost(len(batch))
         for _, done in batch:

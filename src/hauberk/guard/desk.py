@@ -111,6 +111,7 @@ class Surroundings:
         allow: Policy entries for names in the model that nobody has reviewed.
         key: The secret of `shaping.Occasion`, shared where several workers serve.
         observer: Is told of every exchange that ended; ``None`` for nobody.
+        say: Takes a line for whoever looks after the server.
     """
 
     keyring: Identity = field(default_factory=Keyring)
@@ -124,6 +125,7 @@ class Surroundings:
     allow: tuple[Waiver, ...] = ()
     key: bytes = field(default_factory=_fresh_key)
     observer: Observer | None = None
+    say: Callable[[str], object] = lambda _: None
 
 
 def _as_it_is(reply: Reply) -> Reply:
@@ -463,7 +465,7 @@ def _books(name: str, version: str, world: Surroundings) -> Books:
     def lose(n_records: int) -> None:
         books.metrics.audit_lost += n_records
 
-    books.auditor = None if world.log is None else Auditor(world.log, lost=lose)
+    books.auditor = None if world.log is None else Auditor(world.log, lost=lose, say=world.say)
     return books
 
 
