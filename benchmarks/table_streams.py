@@ -47,7 +47,7 @@ BOUND = 3
 """Columns of decimals that a table needs for searches to be seen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Table:
     """Two halves of a table and the controls fitted to the first."""
 
@@ -166,10 +166,9 @@ def _segment(t: Table, rng: Rng) -> Rows:
 
 
 @cache
-def _grid(name: str) -> Any:
+def _grid(t: Table) -> Any:
     """Decimals of each column of a table; many where it has none in common."""
-    t = table(name)
-    return () if t is None else tuple(map(_decimals, t.train.T))
+    return tuple(map(_decimals, t.train.T))
 
 
 def _decimals(column: Any) -> int:
@@ -181,18 +180,13 @@ def _decimals(column: Any) -> int:
 
 def _on_grid(t: Table, row: Any) -> Any:
     """Rounded as the columns are."""
-    return np.array([x.round(n) for x, n in zip(row, _grid(t.name), strict=True)])
+    return np.array([x.round(n) for x, n in zip(row, _grid(t), strict=True)])
 
 
 @cache
-def _varied(name: str) -> Any:
-    t = table(name)
-    return () if t is None else np.array([np.unique(c).size > MAX_VALUES for c in t.train.T])
-
-
 def _many_valued(t: Table) -> Any:
     """Which columns take more than a few values."""
-    return _varied(t.name)
+    return np.array([np.unique(column).size > MAX_VALUES for column in t.train.T])
 
 
 def _drift(t: Table, rng: Rng) -> Rows:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hauberk.methods.enclosed import MAX_ENCLOSED, around, enclosed
+from hauberk.methods.enclosed import MAX_ENCLOSED, around, enclosed, pasted
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,33 @@ def test_letters_that_grow_in_lower_case_move_no_border():
     text = "\u0130\u0130\u0130 <doc>Open at nine.</DOC> When?"
     assert list(enclosed(text)) == ["Open at nine."]
     assert around(text) == "\u0130\u0130\u0130 <doc></DOC> When?"
+
+
+def test_what_stands_around_documents_is_the_rest():
+    assert around("A <doc>x</doc> B <doc>y") == "A <doc></doc> B <doc>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Summarise this article:\n",
+        "Please translate the text below into French:",
+        "Answer the question from this context.\nContext:",
+        "Based on the following e-mail, who pays?\n\n",
+    ],
+)
+def test_what_stands_behind_an_order_about_a_text_is_pasted(text):
+    rest = "Rain fell on the town and on the mill. " * 4
+    assert pasted(text + rest).endswith(rest)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Summarise this: rain.",
+        "Write a story about a mill and a river, with rain in it, and a town that is asleep by noon.",
+        "x " * 400 + "Summarise this text:" + " rain" * 40,
+    ],
+)
+def test_a_message_without_such_a_text_has_none(text):
+    assert pasted(text) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,3 +58,26 @@ def test_an_argument_of_an_address_is_no_token_of_a_package_registry():
     assert [s.provider for s in find_secrets(f"//registry.npmjs.org/:_authToken={word}xy\n")]
     shared = f"https://documents.example/344681526/poll?secret_password={word}"
     assert "npm registry" not in {s.provider for s in find_secrets(shared)}
+
+
+def _word(length: int) -> str:
+    rng = Random(length)
+    return "".join(rng.choice("kWx4B7HSivPe8HqC9mTz2") for _ in range(length))
+
+
+@pytest.mark.parametrize(
+    ("value", "provider"),
+    [
+        (f"glsoat-{_word(20)}", "GitLab"),
+        (f"glimt-{_word(25)}", "GitLab"),
+        (f"glagent-{_word(50)}", "GitLab"),
+        (f"GR1348941{_word(20)}", "GitLab"),
+        (f"{Random(5).randbytes(16).hex()}-us12", "Mailchimp"),
+    ],
+)
+def test_a_token_of_a_named_form_is_found_in_plain_words(value, provider):
+    assert [s.provider for s in find_secrets(f"use {value}, please")] == [provider]
+
+
+def test_a_digest_with_a_region_behind_it_is_no_key():
+    assert list(find_secrets(f"image {Random(5).randbytes(16).hex()}-us1-east")) == []

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from tests.methods.test_table_reference import TABLE, applications
 
-from hauberk.methods.table_streams import MAX_NUMBERS, MEMORY, PairTally, TableTrack
+from hauberk.methods.table_streams import (
+    MAX_NUMBERS,
+    MEMORY,
+    LineTrack,
+    PairTally,
+    TableTrack,
+)
 
 
 def walked(rows):
@@ -122,3 +128,57 @@ def test_rows_at_once_are_the_same_as_one_by_one():
     tally = PairTally(None, TABLE)
     tally.take(rows)
     assert tally.total == pytest.approx(drawn(rows)[-1])
+
+
+def lined(rows):
+    kept, scores = None, []
+    for row in rows:
+        track = LineTrack(kept, TABLE)
+        track.take(row)
+        kept = track.to_bytes()
+        scores.append(track.score)
+    return scores
+
+
+def ends(seed):
+    """Two rows far from each other in whole columns."""
+    first = applications(1, seed)[0]
+    second = first.copy()
+    second[:3] += np.array([20, 12.0, 30.0])
+    return first, second
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ways_that_are_halved_are_told_however_they_are_rounded(seed):
+    (first, second), rng = ends(seed), np.random.default_rng(seed)
+    low, high, rows = 0.0, 1.0, [second]
+    for _ in range(6):
+        middle = (low + high) / 2
+        row = first + middle * (second - first)
+        rows.append(np.concatenate((row[:3].round(2), row[3:])))
+        low, high = (middle, high) if rng.random() < 0.5 else (low, middle)
+    assert max(lined(rows)) >= 4
+
+
+def test_equal_steps_are_no_halving():
+    first, second = ends(1)
+    rows = [first + step * (second - first) / 10 for step in range(10)]
+    assert max(lined(rows)) == 0
+
+
+def test_one_slider_is_no_line():
+    base, rows = applications(1, 2)[0], []
+    for value in (0, 64, 32, 16, 48, 24, 28, 26):
+        row = base.copy()
+        row[0] = value
+        rows.append(row)
+    assert max(lined(rows)) == 0
+
+
+def test_ordinary_rows_lie_on_no_lines():
+    assert max(lined(applications(300, 3))) < 4
+
+
+@pytest.mark.parametrize("kept", [b"", b"x", b"x" * 10, b"\xff" * 500])
+def test_lines_of_another_kind_begin_anew(kept):
+    assert LineTrack(kept, TABLE).score == 0

@@ -1,24 +1,34 @@
 """Whether a model was copied from another one, told by answers to chosen inputs.
 
-Models of one task agree where the task is clear. A copy agrees with its original also where
-the original is alone: on inputs that other models of the task, trained on other data, call
-something else. Such inputs are the fingerprint. It is secret until it is used, needs no change
-of the model, and costs its users nothing.
+Models of one task agree where the task is clear, and each has opinions of its own elsewhere. A
+copy takes over some of its original's; nobody else has a reason to be nearer to the original
+than to models that were made as the original was. So the question is put as a comparison:
 
-1. References are models of the same task that nobody copied: trained by the owner on other
-   parts of the data, or known to be others' own work.
-2. Candidates are inputs of any kind, best close to the boundary. Of them those are kept on
-   which the original says something that hardly any reference says.
-3. Each reference in turn is judged by the inputs that the others choose, which tells how often
-   a model that is no copy agrees by chance; the highest rate counts, and one standard error
-   more.
-4. The suspect is asked the fingerprint. The binomial tail of its agreements under that rate is
-   the p-value. It takes the inputs for independent; models that learnt alike agree on many at
-   once, so that it is too small for some that are no copies. It is a reason to look closer.
+1. References are models that the owner trains by the original's recipe, each on as many rows
+   as the original had, drawn anew from all that the owner has. Whoever did not copy cannot know
+   which of these models is the original: it is one of them like any other.
+2. Each model's own opinion is what it says of the inputs beyond what all the others say: the
+   logarithms of its scores, less their mean over the others. It is one direction.
+3. A suspect's opinion is held against each of these directions. If the suspect is no copy, its
+   nearness to the original is one more draw of its nearness to the references; how far beyond
+   their mean it lies, in their standard deviations, has Student's distribution. The tail
+   is the p-value. It is small for a copy, and for nothing else as long as 1 holds.
+
+The inputs are secret until they are used, need no change of the model, and cost its users
+nothing. Best are inputs far from what is easy: rows put together of pieces of others, and smooth
+ones (`pieced` and `smooth` make them of pictures).
+
+Limits:
+    A copy that heard labels only takes over too little to be told. A model that others trained
+    on the very rows of the original is nearer to it than the references are, and may
+    be taken for a copy. References of another recipe, or of fewer rows, make the p-value too
+    large or too small.
 
 References:
-    Cao, Jia and Gong (2021), IPGuard; Lukas, Zhang and Kerschbaum (2021), Deep neural network
-    fingerprinting by conferrable adversarial examples, sections 3 and 4.
+    Lukas, Zhang and Kerschbaum (2021), Deep neural network fingerprinting by conferrable
+    adversarial examples, section 3, for the references. Maini, Yaghini and Papernot (2021),
+    Dataset inference, for the comparison by a test. Student (1908), The probable error of a
+    mean; the prediction of one more draw.
 """
 
 from __future__ import annotations
@@ -30,81 +40,142 @@ from typing import Any
 import numpy as np
 
 from hauberk.errors import UsageError
-from hauberk.methods.statistics import binomial_tail
 
-MIN_REFERENCES = 3
+MIN_REFERENCES = 10
 MIN_INPUTS = 30
+
+_LEAST = 1e-4
+"""Scores below are as good as none; many answers are rounded to so many decimals."""
+
+_SCORES = 2
+"""Dimensions of an array of scores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fingerprint:
-    """Inputs on which a model stands alone.
+    """Inputs, and what a model and its references think of them beyond what all think.
 
     Attributes:
         inputs: ``(n, n_features)``.
-        labels: ``(n,)`` what the original says.
-        by_chance: Highest share of them on which a model that is no copy agrees.
+        usual: ``(n, n_classes)`` what the models say on average, as centred logarithms, and
+            `usual_labels` as shares of labels.
+        own: ``(1 + n_references, n * n_classes)`` directions of unit length, the original's first.
     """
 
     inputs: Any
-    labels: Any
-    by_chance: float
+    usual: Any
+    usual_labels: Any
+    own: Any
 
     def p_value(self, answers: Any) -> float:
-        """Chance that a model that is no copy agrees as often as these ``(n,)`` answers."""
-        hits = int((np.asarray(answers) == self.labels).sum())
-        return float(binomial_tail(hits, len(self.labels), self.by_chance))
+        """Chance that a model that is no copy is as near to the original as these answers.
+
+        Args:
+            answers: ``(n, n_classes)`` scores of the suspect, or ``(n,)`` labels.
+
+        Raises:
+            UsageError: These are not answers to the inputs.
+        """
+        from scipy.stats import t
+
+        near = self.own @ self._opinion(np.asarray(answers))
+        references = near[1:]
+        spread = references.std(ddof=1) * np.sqrt(1 + 1 / references.size)
+        if not spread > 0:
+            return 1.0
+        return float(t.sf((near[0] - references.mean()) / spread, references.size - 1))
+
+    def _opinion(self, answers: Any) -> Any:
+        """What the answers say beyond what all models say, as a vector."""
+        n_rows, n_classes = self.usual.shape
+        if answers.shape == (n_rows, n_classes):
+            return (_centred(_checked(answers)) - self.usual).ravel()
+        if answers.shape == (n_rows,) and np.isin(answers, np.arange(n_classes)).all():
+            return (np.eye(n_classes)[answers.astype(int)] - self.usual_labels).ravel()
+        raise UsageError(
+            "these are not answers to the inputs of the fingerprint",
+            expected=f"({n_rows}, {n_classes}) scores, or {n_rows} labels below {n_classes}",
+            found=f"an array of shape {answers.shape}",
+            hint="ask the suspect about `inputs`, in their order",
+        )
 
 
-def fingerprint(
-    inputs: Any, original: Any, references: Sequence[Any], *, n_inputs: int = 200
-) -> Fingerprint:
-    """The inputs on which ``original`` stands most alone.
+def fingerprint(inputs: Any, original: Any, references: Sequence[Any]) -> Fingerprint:
+    """What ``original`` thinks of the inputs that models of its kind do not.
 
     Args:
-        inputs: ``(n, n_features)`` candidates, in an order of preference.
-        original: ``(n,)`` labels of the original.
-        references: ``(n,)`` labels of each reference.
+        inputs: ``(n, n_features)``.
+        original: ``(n, n_classes)`` scores of the original.
+        references: The same of each model that was made as the original was.
 
     Raises:
-        UsageError: There are too few references, or the original stands alone too seldom.
+        UsageError: There are too few references or inputs, or a reference is the original.
     """
-    original, known = np.asarray(original), np.array(references)
-    if len(known) < MIN_REFERENCES:
+    known = [np.asarray(one, np.float64) for one in (original, *references)]
+    if len(references) < MIN_REFERENCES:
         raise UsageError(
             "a fingerprint needs models that are no copies",
             expected=f"at least {MIN_REFERENCES} references",
-            found=str(len(known)),
-            hint="train some on other parts of the data",
+            found=str(len(references)),
+            hint="train some by the same recipe on other draws of the data",
         )
-    agrees = known == original
-    chosen = _alone(agrees, n_inputs)
-    if len(chosen) < MIN_INPUTS:
+    if len(inputs) < MIN_INPUTS or any(one.shape != known[0].shape for one in known):
         raise UsageError(
-            "the model says too little that others of its task do not",
-            expected=f"{MIN_INPUTS} inputs on which it stands alone",
-            found=str(len(chosen)),
-            hint="offer more candidates, closer to the boundary",
+            "a fingerprint needs scores of every model for every input",
+            expected=f"at least {MIN_INPUTS} inputs, and (n_inputs, n_classes) scores each",
+            found=f"{len(inputs)} inputs; scores {sorted({one.shape for one in known})}",
         )
-    rates = [_left_out(agrees, place, n_inputs) for place in range(len(agrees))]
-    highest = max(rates)
-    error = np.sqrt(max(highest * (1 - highest), 0.01) / len(chosen))
+    said = np.stack([_centred(_checked(one)) for one in known])
+    usual = said.mean(axis=0)
+    apart = (said - usual).reshape(len(known), -1)  # the mean of the others points the same way
+    sizes = np.linalg.norm(apart, axis=1, keepdims=True)
+    if not (sizes > 0).all() or any(np.array_equal(said[0], other) for other in said[1:]):
+        raise UsageError(
+            "a reference says what the original says",
+            expected="models trained apart from the original",
+            found="the same scores for every input",
+        )
+    shares = np.stack([np.eye(one.shape[1])[one.argmax(axis=1)] for one in known]).mean(axis=0)
     return Fingerprint(
-        inputs=np.asarray(inputs)[chosen],
-        labels=original[chosen],
-        by_chance=float(min(0.99, highest + error)),
+        inputs=np.asarray(inputs), usual=usual, usual_labels=shares, own=apart / sizes
     )
 
 
-def _alone(agrees: Any, n_inputs: int) -> Any:
-    """Places of the inputs on which fewest references agree, but not more than one in four."""
-    share = agrees.mean(axis=0)
-    order = np.argsort(share, kind="stable")
-    return order[share[order] <= 0.25][:n_inputs]  # noqa: PLR2004 - still mostly alone
+def _centred(scores: Any) -> Any:
+    logarithms = np.log(np.maximum(scores, 0) + _LEAST)
+    return logarithms - logarithms.mean(axis=1, keepdims=True)
 
 
-def _left_out(agrees: Any, place: int, n_inputs: int) -> float:
-    """How often one reference agrees on the inputs that the others choose."""
-    others = np.delete(agrees, place, axis=0)
-    chosen = _alone(others, n_inputs)
-    return float(agrees[place, chosen].mean()) if len(chosen) else 1.0
+def _checked(scores: Any) -> Any:
+    if scores.ndim != _SCORES or not np.isfinite(scores).all():
+        raise UsageError(
+            "scores of a fingerprint must be numbers",
+            expected="(n_inputs, n_classes) finite scores",
+            found=f"shape {scores.shape}, finite: {bool(np.isfinite(scores).all())}",
+        )
+    return scores
+
+
+# Inputs of pictures --------------------------------------------------------------------
+
+
+def pieced(images: Any, n: int, rng: np.random.Generator) -> Any:
+    """``(n, side * side)``: each of the quarters of four pictures.
+
+    Args:
+        images: ``(n_images, side, side)``.
+    """
+    middle = images.shape[1] // 2
+    one, two, three, four = images[rng.integers(len(images), size=(4, n))]
+    above = np.concatenate([one[:, :middle, :middle], two[:, :middle, middle:]], axis=2)
+    below = np.concatenate([three[:, middle:, :middle], four[:, middle:, middle:]], axis=2)
+    return np.concatenate([above, below], axis=1).reshape(n, -1)
+
+
+def smooth(side: int, n: int, rng: np.random.Generator, *, waves: int = 6) -> Any:
+    """``(n, side * side)`` float32 of 0 to 1: sums of slow waves of random sizes."""
+    places = (np.arange(side) + 0.5) / side
+    lines = np.array([np.cos(np.pi * k * places) / (1 + k) for k in range(waves)])
+    sizes = rng.normal(0, rng.uniform(0.2, 1, (n, 1, 1)), (n, waves, waves))
+    made = np.clip(0.4 + np.einsum("nab,ay,bx->nyx", sizes, lines, lines), 0, 1)
+    return made.reshape(n, -1).astype(np.float32)

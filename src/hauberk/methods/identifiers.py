@@ -317,6 +317,14 @@ def _address(text: str) -> bool | None:
     return True
 
 
+def _address_v6(text: str) -> bool | None:
+    """One of those that reach people's machines; documentation and private networks are nobody."""
+    try:
+        return True if ipaddress.IPv6Address(text).is_global else None
+    except ValueError:
+        return None
+
+
 def _always(_text: str) -> bool | None:
     return True
 
@@ -339,6 +347,14 @@ _SEARCHES: tuple[tuple[IdentifierKind, re.Pattern[str], Callable[[str], bool | N
         IdentifierKind.IP_ADDRESS,
         re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])"),
         _address,
+    ),
+    (
+        IdentifierKind.IP_ADDRESS,  # version 6: 2000::/3 alone is given out (RFC 4291, section 2.4)
+        re.compile(
+            r"(?<![\w:.])[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){1,6}"
+            r"(?::[0-9A-Fa-f]{1,4}|::)(?!:?\w)"
+        ),
+        _address_v6,
     ),
     (
         IdentifierKind.PHONE,

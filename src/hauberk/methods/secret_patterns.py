@@ -163,9 +163,11 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     _p(
         "GitLab",
-        "glpat- gldt- glrt- glptt-",
-        rf"{_START}(?P<s>gl(?:pat|dt|rt|ptt)-[\w-]{{20,300}})",
+        "glpat- gldt- glrt- glptt- glsoat- glcbt- glimt- glagent- gloas- glft- glffct-",
+        rf"{_START}(?P<s>gl(?:pat|dt|rt|ptt|soat|cbt|imt|agent|oas|ft|ffct)-[\w-]{{20,300}})",
     ),
+    _p("GitLab", "GR1348941", rf"{_START}(?P<s>GR1348941[\w-]{{20,100}})"),
+    _p("Mailchimp", "-us", rf"{_START}(?P<s>[0-9a-f]{{32}}-us[0-9]{{1,2}})(?![\w-])"),
     _p("Hugging Face", "hf_", r"(?<![A-Za-z0-9])(?P<s>hf_[A-Za-z0-9]{34,40})(?![A-Za-z0-9])"),
     _p("Hugging Face", "api_org_", rf"{_START}(?P<s>api_org_[A-Za-z0-9]{{34,40}})(?![A-Za-z0-9])"),
     _p("OpenAI", "T3BlbkFJ", rf"{_START}(?P<s>sk-[\w-]{{16,200}}T3BlbkFJ[\w-]{{16,200}})"),

@@ -184,3 +184,39 @@ def test_trying_one_field_of_a_table_is_free():
 
 def test_rows_of_another_width_are_not_held_against_the_table():
     assert TABLE.observe(asked(np.zeros(9)), MemoryClientState()) is None
+
+
+def scored(row: Any, who: str = "p") -> Exchange:
+    """A row of the table, answered by a linear model of two classes."""
+    share = 1 / (1 + np.exp(-float(row / SPREADS @ np.array([1, -1, 1, -1, 1, -1]))))
+    output = Tensor(name="s", datatype=Datatype.FP32, shape=(1, 2), values=[1 - share, share])
+    return Exchange(name="m", principal=who, at=0.0, request=b"", rows=row[None], outputs=(output,))
+
+
+SPREADS = applications(500, 9).std(axis=0)
+
+
+def climb(n: int, *, is_greedy: bool) -> list[Signal | None]:
+    """Whole steps in one column at a time, kept where they helped, or where it rained."""
+    state, rng = MemoryClientState(), np.random.default_rng(1)
+    here, best, found = applications(1, 8)[0], -1.0, []
+    for _ in range(n):
+        row, place = here.copy(), rng.choice([0, 1, 2, 5])
+        row[place] = (row[place] + rng.choice([-1, 1]) * max(1, SPREADS[place] // 4)).round(2)
+        exchange = scored(row)
+        found.append(TABLE.observe(exchange, state))
+        score = exchange.outputs[0].values[1]
+        if score > best if is_greedy else rng.random() < 0.5:
+            here, best = row, score
+    return found
+
+
+def test_a_search_in_whole_numbers_is_refused_within_twenty_queries():
+    refused = [signal for signal in climb(20, is_greedy=True) if signal]
+    assert refused
+    assert refused[0].action is Action.BLOCK
+    assert "helped" in refused[0].reason
+
+
+def test_changes_of_whole_numbers_that_stay_by_chance_are_free():
+    assert not any(climb(100, is_greedy=False))

@@ -15,7 +15,7 @@ from hauberk.core.threat import ThreatId
 from hauberk.errors import ArtifactError
 from hauberk.formats.chat import ChatRequest, is_chat, parse_request
 from hauberk.methods.addressed import orders_tool, speaks_to_model
-from hauberk.methods.enclosed import around, enclosed
+from hauberk.methods.enclosed import around, enclosed, pasted
 from hauberk.methods.instructions import instruction_in
 from hauberk.methods.planted_tasks import planted
 from hauberk.methods.takeover_model import Head
@@ -32,6 +32,10 @@ below -1.8, and five of eight honest messages are, which then cost half."""
 
 _STRONG_IF, _WEAK_IF = 0.0, 2.4
 """Margins above which strong and weak phrases count in what a user did not write."""
+
+_PASTED = "a text in a message"
+_PLAIN = 3
+"""Points of a task in a text that a user has pasted, perhaps for the sake of its tasks."""
 
 _ADDRESSED_IF = 0.5
 """Margin from which a document that speaks to a model counts; on the half that was read, 91 of 132
@@ -62,7 +66,8 @@ class InjectedPrompts(Watch):
     """Messages, results of tools and descriptions of tools that give a model other orders.
 
     Every piece that the operator did not write is read as it is and under its encodings: messages,
-    results of tools, and what stands in a message between tags of documents. A linear
+    results of tools, and what stands in a message between tags of documents, or behind an order to
+    summarise, translate or read it. A linear
     model over ideas, in English and fourteen other languages (`methods.takeover_model`), says how
     like a takeover it is; from some margin on that is enough. Beside it stand families of phrases:
     those of takeovers (`methods.takeovers`) count unless the model has no doubt of the contrary,
@@ -137,8 +142,9 @@ class InjectedPrompts(Watch):
             if orders_tool(text, tools):
                 return _signal(where, self.foreign, self.foreign)
             points = planted(text)
-            if points >= self.planted:
-                return _signal(where, points, self.planted)
+            needed = _PLAIN if where is _PASTED else self.planted
+            if points >= needed:
+                return _signal(where, points, needed)
         return None
 
     def _judge(self, where: str, text: str, head: Head) -> Signal | None:
@@ -175,7 +181,8 @@ def _pieces(request: ChatRequest) -> Iterator[tuple[str, str, Head]]:
     """Text of which the operator is not the author, the newest first."""
     for message in reversed(request.messages):
         if message.role == "user":
-            yield "a message of the user", around(message.text), Head.USER
+            own = around(message.text)
+            yield "a message of the user", own.removesuffix(pasted(own)), Head.USER
     for where, text in _found(request):
         yield where, text, Head.DOCUMENT
     for tool in request.tools:
@@ -190,6 +197,8 @@ def _found(request: ChatRequest) -> Iterator[tuple[str, str]]:
         elif message.role == "user":
             for text in enclosed(message.text):
                 yield "a document in a message", text
+            if text := pasted(around(message.text)):
+                yield _PASTED, text
 
 
 def _signal(where: str, score: float, threshold: float) -> Signal:

@@ -91,6 +91,8 @@ class Victim:
 
 
 SUBJECTS = ("clothes", "digits")
+CLOTHES, DIGITS = Recipe(hidden=96, epochs=8), Recipe(hidden=96, epochs=40)
+"""How the models of the subjects are trained."""
 
 
 def subject(seed: int) -> str:
@@ -129,7 +131,7 @@ def victim(name: str, seed: int = 0) -> Victim:
     order = rng.permutation(len(known.labels))
     parts = [known.picked(places) for places in np.array_split(order, 3)]
     train = parts[0].picked(slice(0, MAX_TRAIN))
-    recipe = Recipe(hidden=96, epochs=8 if name == "clothes" else 40)
+    recipe = CLOTHES if name == "clothes" else DIGITS
     network = trained(train.rows, one_hot(train.labels, N_CLASSES), recipe, rng)
     return Victim(name=name, network=network, train=train, honest=parts[1], foe=parts[2])
 
