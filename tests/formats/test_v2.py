@@ -332,3 +332,11 @@ def test_what_has_one_type_in_the_protocol_is_taken_in_no_other(extra):
     with pytest.raises(ArtifactError) as refused:
         v2.parse_request(body)
     assert refused.value.rule == "type"
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [("100", True), ("101", False), ("", False), ("-1", False), ("9" * 30, False), ("x", False)],
+)
+def test_a_body_is_mostly_raw_where_its_json_is_short(length, expected):
+    assert v2_binary.is_mostly_raw(length, 100) is expected

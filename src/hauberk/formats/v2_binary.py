@@ -54,6 +54,19 @@ def parse_request(body: bytes, header_length: int, limits: Limits = DEFAULT_LIMI
     return request
 
 
+def is_mostly_raw(length: str, most: int) -> bool:
+    """Whether all but a small part of a body is tensors as bytes, which cost little to read.
+
+    Args:
+        length: What the header says of the JSON's length; a hint, which the reader checks.
+        most: Bytes of JSON.
+    """
+    return len(length) <= _FEW_DIGITS and length.isdecimal() and int(length) <= most
+
+
+_FEW_DIGITS = 8
+
+
 def parse_response(body: bytes, header_length: int, limits: Limits = DEFAULT_LIMITS) -> Response:
     """Read a response with raw tensors behind its JSON.
 

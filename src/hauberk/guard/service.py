@@ -264,7 +264,8 @@ class Service:
             return None
         self._has_read_large = True
         asyncio.get_running_loop().call_soon(self._next_round)
-        return self._read_quickly(exchange)
+        raw = v2_binary.is_mostly_raw(exchange.headers.get(v2_binary.HEADER, ""), LARGE_BYTES)
+        return self._read(exchange) if raw else self._read_quickly(exchange)
 
     def _next_round(self) -> None:
         self._has_read_large = False

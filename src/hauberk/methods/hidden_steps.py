@@ -64,7 +64,7 @@ N_TAUGHT = 18_000
 _LARGE = 2e6
 _CHOSEN = 0.6
 _HONEST = 0.98
-_CLEAN = 0.995
+_CLEAN = 0.997
 _HEAD = Recipe(hidden=12, epochs=20)
 N_HEADS = 6
 """What one head happens to learn of few rows differs; several together do not."""

@@ -35,7 +35,7 @@ that fine textures, which are ordinary, do not count."""
 _SPOTS = ((3, 0.3), (4, 0.45))
 """Sides of the windows: pixels at least, and shares of a side of the picture."""
 
-_USUAL = 0.998
+_USUAL = 0.9985
 _ARRAYS = ("mean", "directions", "variances", "spots")
 
 

@@ -48,8 +48,8 @@ class AdversarialInputs(Watch):
     Args:
         excess: How much more the pixels of a grid may differ than all pixels do.
         odd: Oddness beyond which an input is not ordinary; 1 is the outermost hundredth of
-            training, and 1.2 was chosen on models that nothing is reported of.
-        spot: Energy of one place, of what other pixels do not explain; 1 is what all but two
+            training, and 1.3 was chosen on models that nothing is reported of.
+        spot: Energy of one place, of what other pixels do not explain; 1 is what all but one or two
             in a thousand ordinary pictures stay below.
         shape: Height and width of a picture; learnt from the schema.
         network: The served model, where small steps can be looked for.
@@ -67,7 +67,7 @@ class AdversarialInputs(Watch):
     tier: ClassVar[Tier] = Tier.STRICT
 
     excess: float = 2.3
-    odd: float = 1.2
+    odd: float = 1.3
     spot: float = 1.0
     shape: tuple[int, ...] = ()
     reference: Reference | None = field(default=None, compare=False, repr=False)
