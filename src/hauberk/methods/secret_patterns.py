@@ -164,7 +164,8 @@ PATTERNS: tuple[Pattern, ...] = (
     _p(
         "GitLab",
         "glpat- gldt- glrt- glptt- glsoat- glcbt- glimt- glagent- gloas- glft- glffct-",
-        rf"{_START}(?P<s>gl(?:pat|dt|rt|ptt|soat|cbt|imt|agent|oas|ft|ffct)-[\w-]{{20,300}})",
+        rf"{_START}(?P<s>gl(?:(?:pat|dt|rt|ptt|soat|cbt|ft|ffct)-[\w-]{{20,300}}"
+        r"|imt-[\w-]{25,300}|agent-[\w-]{50,300}|oas-[\w-]{64,300}))",
     ),
     _p("GitLab", "GR1348941", rf"{_START}(?P<s>GR1348941[\w-]{{20,100}})"),
     _p("Mailchimp", "-us", rf"{_START}(?P<s>[0-9a-f]{{32}}-us[0-9]{{1,2}})(?![\w-])"),
