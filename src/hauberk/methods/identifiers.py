@@ -279,7 +279,9 @@ def _of_length(length: int, countries: str) -> str:
 
 _KNOWN = "|".join(_of_length(*entry) for entry in _LENGTHS.items())
 _OTHERS = "|".join(_LENGTHS.values()).replace(" ", "|")
-_IBAN = re.compile(rf"\b(?:{_KNOWN}|(?!{_OTHERS})[A-Z]{{2}}\d{{2}}(?: ?[A-Z0-9]){{11,30}})\b")
+_IBAN = re.compile(
+    rf"\b(?=[A-Z]{{2}}\d\d)(?:{_KNOWN}|(?!{_OTHERS})[A-Z]{{2}}\d{{2}}(?: ?[A-Z0-9]){{11,30}})\b"
+)
 
 
 def _iban(text: str) -> bool | None:
