@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from hauberk.errors import ArtifactError
 from hauberk.methods import hidden_steps, picture_residuals, stream_reference
 from hauberk.methods.network_reading import of_sklearn
-from hauberk.methods.networks import cross_entropy_pull
+from hauberk.methods.networks import Network, Step, cross_entropy_pull
 
 ROWS, LABELS = load_digits(return_X_y=True)
 KNOWN, UNSEEN = slice(0, 1_000), slice(1_000, 1_797)
@@ -124,6 +124,38 @@ def test_nothing_is_learnt_where_it_would_be_wrong_or_dear(network, written, mon
     assert known is not None
     monkeypatch.setattr(hidden_steps, "MAX_PRODUCTS", 10.0)
     assert hidden_steps.learn(ROWS[KNOWN], network, known) is None
+
+
+def test_what_is_no_classifier_of_such_rows_has_no_steps(written):
+    known = stream_reference.from_bytes(written).residuals
+    assert known is not None
+    regressor = MLPRegressor(hidden_layer_sizes=(8,), tol=1e-1, max_iter=400, random_state=0)
+    regressor.fit(ROWS[KNOWN], LABELS[KNOWN])
+    other = MLPClassifier((8,), tol=1e-1, max_iter=400, random_state=0)
+    other.fit(ROWS[KNOWN][:, :40], LABELS[KNOWN])
+    for model in (regressor, other):
+        network = _plain(model)
+        assert hidden_steps.learn(ROWS[KNOWN], network, known) is None
+
+
+def _plain(model: Any) -> Network:
+    """A perceptron without what follows its last layer."""
+    steps, constants, name = [], {}, "x0"
+    for number, (weights, shift) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
+        constants |= {f"w{number}": weights.astype("f4"), f"b{number}": shift.astype("f4")}
+        for kind, other in (("MatMul", "w"), ("Add", "b")):
+            after = f"{kind}{number}"
+            inputs = (name, f"{other}{number}")
+            steps.append(Step(kind=kind, inputs=inputs, output=after, settings={}))
+            name = after
+    return Network(
+        steps=tuple(steps),
+        constants=constants,
+        source="x0",
+        result=name,
+        is_probability=False,
+        shape=(64,),
+    )
 
 
 def test_tables_have_neither(network):

@@ -124,3 +124,19 @@ def test_an_identifier_on_the_border_of_windows_is_found_once(place):
     assert [text[found.start : found.end] for found in every_identifier(text)] == [
         "ana@mill.example"
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AL47 2121 1009 0000 0002 3569 8741 IN CAPITALS",
+        "PAY DE89370400440532013000 NOW",
+        "NO9386011117947 OR ELSE",
+        "GB82 WEST 1234 5698 7654 32 AND MORE WORDS IN CAPITALS",
+    ],
+)
+def test_words_behind_an_account_number_are_no_part_of_it(text):
+    found = [one for one in find_identifiers(text) if one.kind is IdentifierKind.IBAN]
+    assert len(found) == 1
+    assert text[found[0].start : found[0].end].split()[-1].isalnum()
+    assert not text[found[0].start : found[0].end].endswith(("CAPITALS", "NOW", "ELSE"))

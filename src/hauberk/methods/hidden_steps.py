@@ -139,10 +139,11 @@ def learn(rows: Any, network: Network, residuals: Residuals) -> HiddenSteps | No
         rows: ``(n_rows, width)``, the ones that ``residuals`` were learnt of.
 
     Returns:
-        ``None`` where the network is too large, or no small step turns it.
+        ``None`` where the network is too large, is no classifier of such rows, or no small step
+        turns it.
     """
     products = products_of(network)
-    if products > MAX_PRODUCTS:
+    if products > MAX_PRODUCTS or not _classifies(network, rows[:4]):
         return None
     rng = np.random.default_rng(_SEED)
     n_held = int(N_HELD * min(1.0, _LARGE / max(products, 1.0)) ** 0.5)
@@ -158,6 +159,16 @@ def learn(rows: Any, network: Network, residuals: Residuals) -> HiddenSteps | No
     parts = (np.concatenate(moved), *honest)
     facts = [facts_of(residuals, network, part) for part in parts]
     return _taught(facts, len(held), rng)
+
+
+def _classifies(network: Network, rows: Any) -> bool:
+    """Whether it gives a score to each of several classes."""
+    try:
+        scores = network.scores(rows)
+    except (ValueError, IndexError, KeyError, TypeError):  # numpy's, where shapes do not fit
+        return False
+    is_table = scores.ndim == 2 and len(scores) == len(rows) and scores.shape[1] > 1  # noqa: PLR2004
+    return is_table and bool(np.isfinite(scores).all())
 
 
 def _taught(facts: list[Any], n_clean: int, rng: np.random.Generator) -> HiddenSteps:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -249,6 +249,41 @@ def _card(text: str) -> bool | None:
     return True if plausible and passes_luhn(digits) else None
 
 
+_LENGTHS: Mapping[int, str] = {
+    15: "NO",
+    16: "BE",
+    18: "DK FI FK FO GL NL SD",
+    19: "MK SI",
+    20: "AT BA EE KZ LT LU MN XK",
+    21: "CH HR LI LV",
+    22: "BG BH CR DE GB GE IE ME RS VA",
+    23: "AE GI IL IQ OM SO TL",
+    24: "AD CZ ES MD PK RO SA SE SK TN VG",
+    25: "LY PT ST",
+    26: "IS TR",
+    27: "BI DJ FR GR IT MC MR SM",
+    28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
+    29: "BR PS QA UA",
+    30: "JO KW MU YE",
+    31: "MT SC",
+    32: "LC",
+    33: "RU",
+}
+"""Letters of an account's number, country by country (ISO 13616, its register): what stands behind
+them is no part of it."""
+
+
+def _of_length(length: int, countries: str) -> str:
+    return rf"(?:{countries.replace(' ', '|')})\d{{2}}(?: ?[A-Z0-9]){{{length - 4}}}"
+
+
+_KNOWN = "|".join(_of_length(*entry) for entry in _LENGTHS.items())
+_OTHERS = "|".join(_LENGTHS.values()).replace(" ", "|")
+_IBAN = re.compile(
+    rf"\b(?=[A-Z]{{2}}\d\d)(?:{_KNOWN}|(?!{_OTHERS})[A-Z]{{2}}\d{{2}}(?: ?[A-Z0-9]){{11,30}})\b"
+)
+
+
 def _iban(text: str) -> bool | None:
     """ISO 13616: moved to the end and read as a number, the remainder by 97 is 1."""
     compact = text.replace(" ", "")
@@ -335,7 +370,7 @@ _SEARCHES: tuple[tuple[IdentifierKind, re.Pattern[str], Callable[[str], bool | N
         re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"),
         _always,
     ),
-    (IdentifierKind.IBAN, re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b"), _iban),
+    (IdentifierKind.IBAN, _IBAN, _iban),
     (IdentifierKind.CARD, re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)"), _card),
     (IdentifierKind.US_SSN, re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])"), _ssn),
     (

@@ -132,9 +132,14 @@ def _alarmed(seed: int) -> Trial:
     return Trial(values={"false_alarms": _is_alarmed(seed, state)})
 
 
+THOROUGH = Recipe(hidden=96, epochs=150, batch=20)
+"""A thief with few answers looks at each of them for long; it pays with scores more than with
+labels."""
+
+
 def _cut(seed: int) -> Trial:
     """Agreement of a copy from honest inputs, with all scores and with labels only."""
-    attack = replace(ATTACK, technique="in-distribution", budget=150)
+    attack = replace(ATTACK, technique="in-distribution", budget=150, recipe=THOROUGH)
     model = pictures.victim(pictures.subject(seed))
     bare = attack.play(thief(model, Listening(scores=model.network.scores)), Random(seed))
     shaped = attack.play(thief(model, LabelsOnly(victim=model)), Random(seed))
@@ -170,6 +175,7 @@ SCENARIOS = (
         control="output policy: label",
         play=_cut,
         parts=(("agreement_cut", "in-distribution queries, equal budget"),),
+        trials=20,
         note="a thief with 150 inputs of the model's own subject, which nothing in the stream "
         "tells from an honest client; answers are labels only",
     ),

@@ -72,7 +72,7 @@ SCENARIOS = (
         control=CONTROL,
         play=_detected,
         parts=(("detected", ""),),
-        trials=400,
+        trials=3_000,
         min_potency=0.7,
         note="promoted from shadow; a climb by scores in smooth steps, found within 400 queries; "
         "asked as the guard asks, without HTTP; honest clients as for SV-5",
