@@ -303,6 +303,12 @@ def test_controls_that_are_stations_of_their_own_are_not_asked_twice():
     assert found.isdisjoint({"exchange/smuggled-fields", "exchange/oversized-requests"})
 
 
+def test_controls_of_chats_are_not_asked_of_tensors():
+    found = {watch.id for watch in further_watches()}
+    assert found.isdisjoint({"exchange/injected-prompts", "exchange/broken-contracts"})
+    assert "exchange/iterated-queries" in found
+
+
 def test_a_promoted_control_is_obeyed(tmp_path, open_desk):
     policy = GuardPolicy(promote=frozenset({"exchange/suspicious"}))
     bundle = served.write_classifier(tmp_path / "b", policy)

@@ -219,11 +219,14 @@ class Watch(Control):
         tier: From which profile of the guard on it is asked.
         after_answer: Whether it is asked once the model has answered, with
             ``exchange.outputs``; else it is asked before, and may keep the model from running.
+        of_chats: Whether it judges exchanges with language models alone; a door for tensors
+            does not ask it.
     """
 
     __slots__ = ()
     tier: ClassVar[Tier] = Tier.WATCH
     after_answer: ClassVar[bool] = False
+    of_chats: ClassVar[bool] = False
 
     def fitted(self, learnt: Learnt) -> Watch:
         """The control set up for one served model, once, before the first exchange."""

@@ -406,12 +406,13 @@ class Service:
 
 
 def further_watches() -> tuple[Watch, ...]:
-    """The controls on exchanges beyond those that are stations of their own, by id."""
+    """The controls on exchanges of tensors beyond those that are stations of their own, by id."""
     from hauberk.engine.discover import discover
 
     stations = (ActiveOutputs, CostlyInputs, OversizedRequests, SmuggledFields, TellingTimes)
     found = discover("controls", ("exchange",))
-    return tuple(c for c in found if isinstance(c, Watch) and not isinstance(c, stations))
+    watches = (control for control in found if isinstance(control, Watch))
+    return tuple(c for c in watches if not c.of_chats and not isinstance(c, stations))
 
 
 def open_service(bundle: Bundle, surroundings: Surroundings | None = None) -> Service:

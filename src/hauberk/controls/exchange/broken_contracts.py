@@ -56,6 +56,7 @@ class BrokenContracts(Watch):
     title: ClassVar[str] = "Answers that break their contract"
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-8"),)
     subject: ClassVar[type] = Exchange
+    of_chats: ClassVar[bool] = True
     after_answer: ClassVar[bool] = True
     tier: ClassVar[Tier] = Tier.LEAN
 

@@ -56,6 +56,7 @@ class ForbiddenContent(Watch):
     title: ClassVar[str] = "Answers that policy forbids"
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("OU-2"),)
     subject: ClassVar[type] = Exchange
+    of_chats: ClassVar[bool] = True
     shadow: ClassVar[bool] = True
     after_answer: ClassVar[bool] = True
 

@@ -59,6 +59,7 @@ class HiddenChannels(Watch):
     title: ClassVar[str] = "Answers that carry more than they say"
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("OU-5"),)
     subject: ClassVar[type] = Exchange
+    of_chats: ClassVar[bool] = True
     shadow: ClassVar[bool] = True
     after_answer: ClassVar[bool] = True
 

@@ -112,6 +112,7 @@ class InjectedPrompts(Watch):
     title: ClassVar[str] = "Messages that take the model over"
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("SV-8"), ThreatId("IN-3"))
     subject: ClassVar[type] = Exchange
+    of_chats: ClassVar[bool] = True
     shadow: ClassVar[bool] = True
 
     user: int = 3

@@ -78,6 +78,7 @@ class LeakedText(Watch):
     title: ClassVar[str] = "Answers that leak what is not theirs to say"
     threats: ClassVar[tuple[ThreatId, ...]] = (ThreatId("OU-1"),)
     subject: ClassVar[type] = Exchange
+    of_chats: ClassVar[bool] = True
     shadow: ClassVar[bool] = True
     after_answer: ClassVar[bool] = True
 
