@@ -61,7 +61,12 @@ _SIZES = ((1.5, 16.0), (1.5, 8.0))
 N_FACTS = 3 + (7 + len(_SIZES)) * len(FLOORS)
 N_HELD = 4_000
 N_TAUGHT = 18_000
-_LARGE = 2e6
+_LARGE, _WIDE = 2e6, 200
+"""Of larger networks and wider rows fewer examples are made."""
+
+_PIECE = 256
+"""Rows whose facts are found at a time; each is held some thirty times over."""
+
 _CHOSEN = 0.6
 _HONEST = 0.98
 _CLEAN = 0.997
@@ -146,19 +151,25 @@ def learn(rows: Any, network: Network, residuals: Residuals) -> HiddenSteps | No
     if products > MAX_PRODUCTS or not _classifies(network, rows[:4]):
         return None
     rng = np.random.default_rng(_SEED)
-    n_held = int(N_HELD * min(1.0, _LARGE / max(products, 1.0)) ** 0.5)
+    share = min(1.0, _LARGE / max(products, 1.0)) ** 0.5 * min(1.0, _WIDE / rows.shape[1])
+    n_held, n_taught = int(N_HELD * share), int(N_TAUGHT * share)
     held = residuals.scaled(rows[int(len(rows) * FITTED) :][:n_held])
     honest: list[Any] = []
     moved: list[Any] = []
-    while sum(len(part) for part in honest) < N_TAUGHT:
+    while sum(len(part) for part in honest) < n_taught:
         kinds = list(_honest(held, residuals.planes, rng))
         honest.extend(kinds)
         moved.extend(_moved(residuals, network, kind, rng) for kind in kinds[:3])
         if not any(len(part) for part in moved):
             return None
     parts = (np.concatenate(moved), *honest)
-    facts = [facts_of(residuals, network, part) for part in parts]
+    facts = [_facts_in_pieces(residuals, network, part) for part in parts]
     return _taught(facts, len(held), rng)
+
+
+def _facts_in_pieces(known: Residuals, network: Network, rows: Any) -> Any:
+    pieces = [rows[at : at + _PIECE] for at in range(0, len(rows), _PIECE)]
+    return np.concatenate([facts_of(known, network, piece) for piece in pieces])
 
 
 def _classifies(network: Network, rows: Any) -> bool:
