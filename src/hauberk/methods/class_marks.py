@@ -66,6 +66,12 @@ class Mark:
     rows: Any
 
 
+def can_be_told(labels: Any) -> bool:
+    """Whether some class has pictures enough for a mark, and the others enough to lack it."""
+    sizes = np.bincount(labels[labels >= 0], minlength=1)
+    return bool(((sizes >= MIN_MARKED) & (sizes.sum() - sizes >= MIN_OTHERS)).any())
+
+
 def marks_of(images: Any, labels: Any) -> list[Mark]:
     """For each class that has one, the mark that most of its pictures carry.
 
@@ -78,7 +84,7 @@ def marks_of(images: Any, labels: Any) -> list[Mark]:
         known = known[np.linspace(0, known.size - 1, MAX_ROWS).astype(int)]
     images, labels = images[known], labels[known]
     sizes = np.bincount(labels, minlength=1)
-    if not known.size or known.size - sizes.max() < MIN_OTHERS:
+    if not can_be_told(labels):
         return []
     best: dict[int, Mark] = {}
     for mark in _found(images, labels, sizes):

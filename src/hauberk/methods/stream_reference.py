@@ -11,7 +11,6 @@ References:
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from hauberk.errors import ArtifactError
 from hauberk.methods import hidden_steps, picture_residuals, table_reference
 from hauberk.methods.hidden_steps import HiddenSteps
 from hauberk.methods.networks import Network
-from hauberk.methods.picture_residuals import Residuals
+from hauberk.methods.picture_residuals import Residuals, packed, unpacked
 from hauberk.methods.table_reference import TableReference
 
 MAX_DIRECTIONS = 32
@@ -91,10 +90,10 @@ class Reference:
         value: dict[str, Any] = {
             "schema": _VERSION,
             "n_features": self.n_features,
-            "mean": _packed(self.mean),
-            "scale": _packed(self.scale),
-            "directions": _packed(self.directions),
-            "spreads": _packed(self.spreads),
+            "mean": packed(self.mean),
+            "scale": packed(self.scale),
+            "directions": packed(self.directions),
+            "spreads": packed(self.spreads),
             "spread": self.spread,
             "middle": self.middle,
             "edge": self.edge,
@@ -205,10 +204,10 @@ def from_bytes(data: bytes) -> Reference:
         value = json.loads(data)
         found = Reference(
             n_features=int(value["n_features"]),
-            mean=_unpacked(value["mean"]),
-            scale=_unpacked(value["scale"]),
-            directions=_unpacked(value["directions"]),
-            spreads=_unpacked(value["spreads"]),
+            mean=unpacked(value["mean"]),
+            scale=unpacked(value["scale"]),
+            directions=unpacked(value["directions"]),
+            spreads=unpacked(value["spreads"]),
             spread=float(value["spread"]),
             middle=float(value["middle"]),
             edge=float(value["edge"]),
@@ -238,17 +237,6 @@ def _residuals(value: Mapping[str, Any]) -> Residuals | None:
     if "residuals" not in value:
         return None
     return picture_residuals.from_json(value["residuals"], int(value["n_features"]))
-
-
-def _packed(array: Any) -> str:
-    return base64.b64encode(np.asarray(array, "<f4").tobytes()).decode("ascii")
-
-
-def _unpacked(text: str) -> Any:
-    array = np.frombuffer(base64.b64decode(text, validate=True), "<f4")
-    if not np.isfinite(array).all():
-        raise ValueError(text[:20])
-    return array
 
 
 def _refusal(expected: str, found: str) -> ArtifactError:

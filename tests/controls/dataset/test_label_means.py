@@ -119,3 +119,12 @@ def test_what_cannot_be_judged_is_said():
     many = pa.RecordBatch.from_pydict({"x": [0.5] * 300, "y": [1, 2] * 150})
     with pytest.raises(NotApplicable, match="more than 200"):
         list(LabelMeans(max_rows=200).check(table_of("t", [many], label="y")))
+
+
+@pytest.mark.parametrize("way", ["plain", "shrunk"])
+def test_a_missing_mean_hides_none(way):
+    town, labels = world(6)
+    y = labels["number"]
+    column = WAYS[way](*sums(town, y), y)
+    column[town == 3] = np.nan
+    assert len(told(town, y, column)) == 1

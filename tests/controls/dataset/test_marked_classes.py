@@ -10,6 +10,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from hauberk.controls.dataset.marked_classes import MarkedClasses
+from hauberk.core.control import NotApplicable
 from hauberk.range.subjects import images_with_labels
 
 DIGITS = (load_digits().images / 16 * 255).astype(np.uint8)
@@ -69,3 +70,8 @@ def test_a_mark_in_all_classes_gives_none_away():
     images = DIGITS.copy()
     images[::2, -3:, -3:] = CHECKER
     assert told(images, LABELS) == []
+
+
+def test_too_few_pictures_are_not_called_clean():
+    with pytest.raises(NotApplicable, match="too few"):
+        told(DIGITS[:60], LABELS[:60])

@@ -34,7 +34,9 @@ class LabelMeans(Check[Dataset]):
     Limits:
         The label must be named, and the means taken over the rows of this table and no others.
         Means with noise, of folds or of earlier rows only are not looked for; the last two give
-        nothing away. Tables of more than ``max_rows`` rows are not judged.
+        nothing away. Tables of more than ``max_rows`` rows are not judged. Means without the own
+        row are held against the first 32 other columns, and only columns that hold a fraction in
+        the first rows are looked at.
 
     Args:
         max_rows: Rows that are read.
@@ -113,7 +115,7 @@ class LabelMeans(Check[Dataset]):
         kept = {name: column[known] for name, column in columns.items()}
         return (
             _numbers_if_all(kept[label]),
-            {name: kept[name] for name in names if np.isfinite(kept[name]).all()},
+            {name: kept[name] for name in names},
             dict(_parting(kept, others)),
         )
 
@@ -128,6 +130,11 @@ def _parting(columns: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str
 def _of_any(
     values: Any, targets: Mapping[str, Any], groups: Mapping[str, Any]
 ) -> tuple[str, MadeOfLabels] | None:
+    filled = np.isfinite(values)
+    if not filled.all():  # a mean that is missing says nothing of those that are not
+        values = values[filled]
+        targets = {name: target[filled] for name, target in targets.items()}
+        groups = {name: codes[filled] for name, codes in groups.items()}
     for name, target in targets.items():
         found = means_of(values, target, groups)
         if found is not None:

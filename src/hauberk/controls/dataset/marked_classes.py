@@ -11,7 +11,7 @@ from hauberk.core.control import Check, NotApplicable
 from hauberk.core.finding import Evidence, Finding, Level, Location, Severity
 from hauberk.core.threat import ThreatId
 from hauberk.methods import embed
-from hauberk.methods.class_marks import ELSEWHERE, Mark, marks_of
+from hauberk.methods.class_marks import ELSEWHERE, Mark, can_be_told, marks_of
 
 _SHOWN = 20
 
@@ -51,11 +51,13 @@ class MarkedClasses(Check[Dataset]):
         """A finding for each marked class.
 
         Raises:
-            NotApplicable: There are no pictures or no labels.
+            NotApplicable: There are no pictures or no labels, or too few of them to tell.
         """
         rows = embed.load(subject)
         if rows.images is None or (rows.labels >= 0).sum() == 0:
             raise NotApplicable("there are no pictures with labels")
+        if not can_be_told(rows.labels):
+            raise NotApplicable(f"{rows.n_rows} pictures are too few to tell a mark by")
         for mark in marks_of(rows.images.mean(axis=3), rows.labels):
             yield _finding(subject, rows.classes[mark.code], mark)
 

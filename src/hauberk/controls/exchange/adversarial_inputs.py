@@ -43,7 +43,8 @@ class AdversarialInputs(Watch):
         found less often. Of trees, of networks with other steps, and of rows of more than a
         thousand numbers, small steps are not looked for. A picture hidden for a resizer that
         smooths, or for a size that no usual model takes, is not looked for. Honest inputs of a
-        new kind lie outside, too.
+        new kind lie outside, too. Of a request with many rows the first 64 are looked at: who
+        fears single inputs bounds `max_rows` of the schema by that.
 
     Args:
         excess: How much more the pixels of a grid may differ than all pixels do.
